@@ -1,0 +1,9 @@
+//! Abstract domains for ReLU and binarized neural networks, with bounds that hold in real arithmetic.
+//!
+//! A module imports only what stands to its left:
+//! `num, budget, observer | lp | polyhedra | activation | network | query | verdict | domain`.
+
+pub mod budget;
+pub mod lp;
+pub mod num;
+pub mod polyhedra;

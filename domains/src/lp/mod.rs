@@ -1,0 +1,1 @@
+//! Linear programs and bounds on them that hold whatever the solver did.

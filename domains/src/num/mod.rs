@@ -1,0 +1,20 @@
+//! Arithmetic that never rounds the wrong way.
+//!
+//! Three layers, from fast to exact:
+//!
+//! * [`error`] bounds the rounding error of a whole floating-point kernel after the fact
+//!   (a-priori bounds, `γ_n = n u / (1 − n u)`; Higham 2002, §3.1);
+//! * [`round`] rounds single operations towards a chosen side, exactly where the result is a float;
+//! * [`Rational`] is exact.
+//!
+//! [`Interval`] is built on [`round`]; [`Scalar`] lets one piece of code run in any of them.
+
+pub mod error;
+mod interval;
+mod rational;
+pub mod round;
+mod scalar;
+
+pub use interval::Interval;
+pub use rational::{ParseDecimalError, Rational, bounds_of, enclose, exact, exact_or_zero, nearest, parse_decimal};
+pub use scalar::Scalar;

@@ -1,0 +1,1 @@
+//! Octahedra, double description and the joint convex hull of k neurons.

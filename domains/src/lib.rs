@@ -3,7 +3,10 @@
 //! A module imports only what stands to its left:
 //! `num, budget, observer | lp | polyhedra | activation | network | query | verdict | domain`.
 
+pub mod activation;
 pub mod budget;
 pub mod lp;
+pub mod network;
 pub mod num;
 pub mod polyhedra;
+pub mod query;

@@ -1,0 +1,307 @@
+//! What follows from an activation's list of pieces.
+
+use super::Piece;
+use crate::num::round::{add_down, add_up, mul_down, mul_up, sub_down, sub_up};
+use crate::num::{Interval, Rational, Scalar, exact_or_zero};
+use crate::polyhedra::Segment;
+
+/// `z · z_coefficient + y · y_coefficient ≤ rhs`, valid in real arithmetic for every point of the graph.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HalfPlane {
+    /// Coefficient of the pre-activation.
+    pub z: f64,
+    /// Coefficient of the post-activation.
+    pub y: f64,
+    /// Right side, rounded up.
+    pub rhs: f64,
+}
+
+/// `slope · z + intercept`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Line {
+    /// Slope, an exact float.
+    pub slope: f64,
+    /// Intercept, rounded to the safe side of the graph.
+    pub intercept: f64,
+}
+
+/// A line below and a line above the graph.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lines {
+    /// `y ≥ lower`.
+    pub lower: Line,
+    /// `y ≤ upper`.
+    pub upper: Line,
+}
+
+/// Numbers to which an activation can be applied.
+pub trait Activate: Scalar {
+    /// The function given by `pieces`, at `self`.
+    fn activate(&self, pieces: &[Piece]) -> Self;
+}
+
+/// The piece whose domain holds the point, told by how the point compares with a float.
+fn piece_at(pieces: &[Piece], compare: impl Fn(f64) -> std::cmp::Ordering) -> Option<&Piece> {
+    use std::cmp::Ordering::{Equal, Greater, Less};
+    pieces.iter().find(|piece| {
+        let after = match compare(piece.from) {
+            Greater => true,
+            Equal => piece.from_closed,
+            Less => false,
+        };
+        let before = match compare(piece.to) {
+            Less => true,
+            Equal => piece.to_closed,
+            Greater => false,
+        };
+        after && before
+    })
+}
+
+impl Activate for f64 {
+    fn activate(&self, pieces: &[Piece]) -> Self {
+        if self.is_infinite() {
+            let end = if *self > 0.0 { pieces.last() } else { pieces.first() };
+            return end.map_or(Self::NAN, |p| if p.slope == 0.0 { p.intercept } else { p.slope * self + p.intercept });
+        }
+        if self.is_nan() {
+            return Self::NAN;
+        }
+        piece_at(pieces, |end| if *self == end { std::cmp::Ordering::Equal } else { self.total_cmp(&end) })
+            .map_or(Self::NAN, |p| p.slope * self + p.intercept)
+    }
+}
+
+impl Activate for f32 {
+    fn activate(&self, pieces: &[Piece]) -> Self {
+        f64::from(*self).activate(pieces) as Self
+    }
+}
+
+impl Activate for Rational {
+    fn activate(&self, pieces: &[Piece]) -> Self {
+        let found = piece_at(pieces, |end| match end {
+            f64::INFINITY => std::cmp::Ordering::Less,
+            f64::NEG_INFINITY => std::cmp::Ordering::Greater,
+            _ => self.cmp(&exact_or_zero(end)),
+        });
+        found.map_or(Self::ZERO, |p| exact_or_zero(p.slope) * self + exact_or_zero(p.intercept))
+    }
+}
+
+impl Activate for Interval {
+    fn activate(&self, pieces: &[Piece]) -> Self {
+        let image = overlapping(pieces, *self)
+            .map(|(piece, part)| part.scale(piece.slope) + Self::point(piece.intercept))
+            .reduce(Self::join);
+        image.unwrap_or(Self::ALL)
+    }
+}
+
+/// The pieces that a point of `z` can lie on, each with the part of `z` that it covers (closed).
+fn overlapping(pieces: &[Piece], z: Interval) -> impl Iterator<Item = (&Piece, Interval)> {
+    pieces.iter().filter_map(move |piece| {
+        let part = z.intersect(Interval { lo: piece.from, hi: piece.to });
+        // An open end that only touches the bounds cannot be reached.
+        let misses_left = z.hi == piece.from && !piece.from_closed;
+        let misses_right = z.lo == piece.to && !piece.to_closed;
+        let infinite_point = part.lo == part.hi && part.lo.is_infinite();
+        (!part.is_empty() && !misses_left && !misses_right && !infinite_point).then_some((piece, part))
+    })
+}
+
+pub(super) fn segments(pieces: &[Piece], z: Interval) -> Vec<Segment> {
+    let all: Vec<Segment> = overlapping(pieces, z)
+        .map(|(p, part)| Segment { from: part.lo, to: part.hi, slope: p.slope, intercept: p.intercept })
+        .collect();
+    // A point where two pieces join continuously adds nothing to its longer neighbour.
+    let is_repeated = |i: usize, s: &Segment| {
+        s.from == s.to
+            && all.iter().enumerate().any(|(j, other)| {
+                j != i
+                    && other.from <= s.from
+                    && s.from <= other.to
+                    && (other.from < other.to || j < i)
+                    && value_at(s, s.from) == value_at(other, s.from)
+                    && value_at(s, s.from).width() == 0.0
+            })
+    };
+    all.iter().enumerate().filter(|(i, s)| !is_repeated(*i, s)).map(|(_, s)| *s).collect()
+}
+
+/// The segment's value at `z`, enclosed.
+fn value_at(segment: &Segment, z: f64) -> Interval {
+    Interval::point(z).scale(segment.slope) + Interval::point(segment.intercept)
+}
+
+/// The end points of all segments, `y` enclosed.
+fn end_points(segments: &[Segment]) -> Vec<(f64, Interval)> {
+    segments.iter().flat_map(|s| [(s.from, value_at(s, s.from)), (s.to, value_at(s, s.to))]).collect()
+}
+
+pub(super) fn hull(segments: &[Segment]) -> Vec<HalfPlane> {
+    let points = end_points(segments);
+    if points.iter().any(|(z, y)| !z.is_finite() || !y.lo.is_finite() || !y.hi.is_finite()) {
+        return Vec::new();
+    }
+    let mut half_planes = Vec::new();
+    for sign in [1.0, -1.0] {
+        // sign = 1: the edges above the graph; −1: those below it, by mirroring y.
+        for ((z1, y1), (z2, y2)) in upper_chain(&points, sign) {
+            let (z, y) = (-sign * (y2 - y1), sign * (z2 - z1));
+            if let Some(rhs) = support(&points, z, y) {
+                half_planes.push(HalfPlane { z, y, rhs });
+            }
+        }
+    }
+    half_planes
+}
+
+/// A finite upper bound of `max (a z + b y)` over the points; `None` when there is none.
+fn support(points: &[(f64, Interval)], a: f64, b: f64) -> Option<f64> {
+    if !(a.is_finite() && b.is_finite()) {
+        return None;
+    }
+    let value = |&(z, y): &(f64, Interval)| add_up(mul_up(a, z), y.scale(b).hi);
+    let rhs = points.iter().map(value).fold(f64::NEG_INFINITY, f64::max);
+    rhs.is_finite().then_some(rhs)
+}
+
+type Point = (f64, f64);
+
+/// The edges of the upper convex hull of the points (of `sign · y`), from left to right, in floats:
+/// callers shift each edge against the exact points afterwards. `y` is returned without the sign.
+fn upper_chain(points: &[(f64, Interval)], sign: f64) -> Vec<(Point, Point)> {
+    let mut sorted: Vec<Point> = points.iter().map(|&(z, y)| (z, sign * y.middle())).collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
+    sorted.dedup_by(|b, a| a.0 == b.0);
+    let mut chain: Vec<Point> = Vec::new();
+    for p in sorted {
+        while let [.., a, b] = chain[..] {
+            // Keep b only if it lies strictly above the line from a to p.
+            let above = (b.1 - a.1) * (p.0 - a.0) > (p.1 - a.1) * (b.0 - a.0);
+            if above {
+                break;
+            }
+            chain.pop();
+        }
+        chain.push(p);
+    }
+    chain.windows(2).map(|w| ((w[0].0, sign * w[0].1), (w[1].0, sign * w[1].1))).collect()
+}
+
+pub(super) fn lines(segments: &[Segment], z: Interval) -> Lines {
+    if let [only] = segments {
+        let line = Line { slope: only.slope, intercept: only.intercept };
+        return Lines { lower: line, upper: line };
+    }
+    let points = end_points(segments);
+    let lower = supporting_line(&points, z, -1.0);
+    let upper = supporting_line(&points, z, 1.0);
+    Lines { lower, upper }
+}
+
+/// Among the lines on one side of the graph, the one that encloses the least area with it over
+/// `[l, u]`: that area is linear in the line's value at the middle, so it is the edge of the hull
+/// there. At a tie the right edge is taken (for ReLU: slope 1 iff `u ≥ −l`).
+fn supporting_line(points: &[(f64, Interval)], z: Interval, sign: f64) -> Line {
+    let middle = z.lo / 2.0 + z.hi / 2.0;
+    let edge = upper_chain(points, sign).into_iter().rfind(|edge| edge.0.0 <= middle);
+    let slope = edge.map_or(0.0, |((z1, y1), (z2, y2))| (y2 - y1) / (z2 - z1));
+    let slope = if slope.is_finite() { slope } else { 0.0 };
+    // The intercept is the worst of y − slope · z over the exact end points.
+    let gaps = points
+        .iter()
+        .map(|&(z, y)| if sign > 0.0 { sub_up(y.hi, mul_down(slope, z)) } else { sub_down(y.lo, mul_up(slope, z)) });
+    let intercept =
+        if sign > 0.0 { gaps.fold(f64::NEG_INFINITY, f64::max) } else { gaps.fold(f64::INFINITY, f64::min) };
+    Line { slope, intercept }
+}
+
+impl Line {
+    /// Bounds of the line's value at `z`.
+    #[must_use]
+    pub fn at(self, z: f64) -> Interval {
+        Interval::new(add_down(mul_down(self.slope, z), self.intercept), add_up(mul_up(self.slope, z), self.intercept))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ActivationFn, Relu, Sign, SignWithZero, all};
+    use super::*;
+    use crate::num::exact;
+    use proptest::prelude::*;
+
+    fn bounds() -> impl Strategy<Value = Interval> {
+        prop_oneof![
+            (-4.0..4.0f64, -4.0..4.0f64),
+            (-3..3i32, -3..3i32).prop_map(|(a, b)| (f64::from(a), f64::from(b))),
+            (-1e-300..1.0f64, -1.0..1e300f64),
+        ]
+        .prop_map(|(a, b)| Interval::new(a.min(b), a.max(b)))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// The law behind every relaxation: the graph lies inside, in exact arithmetic.
+        #[test]
+        fn every_relaxation_contains_the_graph(z in bounds(), t in 0.0..=1.0f64, which in 0..5usize) {
+            let f = &all()[which];
+            let x = (z.lo + t * (z.hi - z.lo)).clamp(z.lo, z.hi);
+            for x in [x, z.lo, z.hi, 0.0f64.clamp(z.lo, z.hi)] {
+                let (rx, ry) = (exact(x).unwrap(), exact(x).unwrap().activate(&f.pieces()));
+                prop_assert_eq!(exact(f.eval(x)).unwrap(), ry.clone());
+                let image = f.image(z);
+                prop_assert!(exact(image.lo).unwrap() <= ry && ry <= exact(image.hi).unwrap());
+                for h in f.hull(z) {
+                    let value = exact(h.z).unwrap() * &rx + exact(h.y).unwrap() * &ry;
+                    prop_assert!(value <= exact(h.rhs).unwrap(), "{:?}", h);
+                }
+                let lines = f.lines(z);
+                let line = |l: Line| exact(l.slope).unwrap() * &rx + exact(l.intercept).unwrap();
+                prop_assert!(line(lines.lower) <= ry && ry <= line(lines.upper));
+                let on_a_segment = f.segments(z).iter().any(|s| {
+                    s.from <= x && x <= s.to
+                        && exact(s.slope).unwrap() * &rx + exact(s.intercept).unwrap() == ry
+                });
+                prop_assert!(on_a_segment);
+            }
+        }
+    }
+
+    #[test]
+    fn the_relu_triangle_and_its_least_area_lines() {
+        let lines = Relu.lines(Interval::new(-2.0, 2.0));
+        assert_eq!(lines.lower, Line { slope: 1.0, intercept: 0.0 }, "a tie takes slope one");
+        assert_eq!(lines.upper, Line { slope: 0.5, intercept: 1.0 });
+        assert_eq!(Relu.lines(Interval::new(-3.0, 1.0)).lower, Line { slope: 0.0, intercept: 0.0 });
+        assert_eq!(Relu.hull(Interval::new(-2.0, 2.0)).len(), 3);
+        assert_eq!(Relu.segments(Interval::new(-1.0, 0.0)).len(), 1);
+        assert_eq!(Relu.segments(Interval::new(0.0, 1.0)).len(), 1);
+        assert_eq!(Relu.segments(Interval::new(0.0, 0.0)).len(), 1);
+    }
+
+    #[test]
+    fn the_two_signs_differ_at_zero() {
+        assert_eq!(Sign.eval(0.0), 1.0);
+        assert_eq!(Sign.eval(-0.0), 1.0);
+        assert_eq!(SignWithZero.eval(0.0), 0.0);
+        assert_eq!(Sign.segments(Interval::new(0.0, 2.0)).len(), 1, "zero is on the upper branch");
+        assert_eq!(Sign.segments(Interval::new(-2.0, 0.0)).len(), 2);
+        assert_eq!(SignWithZero.segments(Interval::new(-2.0, 0.0)).len(), 2);
+        assert_eq!(SignWithZero.segments(Interval::new(-2.0, 2.0)).len(), 3);
+        assert_eq!(Sign.image(Interval::new(-2.0, -1.0)), Interval::point(-1.0));
+    }
+
+    #[test]
+    fn unbounded_pre_activations_still_have_an_image() {
+        assert_eq!(Relu.image(Interval::ALL), Interval { lo: 0.0, hi: f64::INFINITY });
+        assert_eq!(Sign.image(Interval::ALL), Interval { lo: -1.0, hi: 1.0 });
+        assert!(Relu.hull(Interval::ALL).is_empty());
+        let lines = Sign.lines(Interval::ALL);
+        assert_eq!((lines.lower.slope, lines.upper.slope), (0.0, 0.0));
+        assert_eq!((lines.lower.intercept, lines.upper.intercept), (-1.0, 1.0));
+    }
+}

@@ -1,0 +1,87 @@
+//! Activation functions. Each is one file that lists its pieces; bounds, hulls, lines and branches are
+//! derived from that list here, once for all of them.
+//!
+//! "Unstable" means *more than one segment over the proven bounds*, never `l < 0 < u`.
+
+mod clip;
+mod derived;
+mod leaky_relu;
+mod relu;
+mod sign;
+
+pub use clip::Clip;
+pub use derived::{Activate, HalfPlane, Line, Lines};
+pub use leaky_relu::LeakyRelu;
+pub use relu::Relu;
+pub use sign::{Sign, SignWithZero};
+
+use crate::num::Interval;
+use crate::polyhedra::Segment;
+
+/// One affine piece of an activation over the whole real line: `y = slope · z + intercept`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Piece {
+    /// Left end (may be −∞).
+    pub from: f64,
+    /// Right end (may be +∞).
+    pub to: f64,
+    /// True when the function takes this piece's value at `from`.
+    pub from_closed: bool,
+    /// True when the function takes this piece's value at `to`.
+    pub to_closed: bool,
+    /// Slope of the piece.
+    pub slope: f64,
+    /// Value of the extended piece at `z = 0`.
+    pub intercept: f64,
+}
+
+/// A piecewise affine activation function, applied neuron by neuron.
+///
+/// An implementor names itself and lists its pieces from left to right; they cover the real line.
+/// Two neighbours may both be closed at their common end only if they agree there.
+pub trait ActivationFn: std::fmt::Debug + Send + Sync {
+    /// The field's name of the function, in lower case.
+    fn name(&self) -> &'static str;
+
+    /// The pieces, from left to right.
+    fn pieces(&self) -> Vec<Piece>;
+
+    /// The function at a float; NaN for NaN.
+    fn eval(&self, z: f64) -> f64 {
+        z.activate(&self.pieces())
+    }
+
+    /// The segments of the closed graph over the bounds `z`: what the neuron can do there.
+    fn segments(&self, z: Interval) -> Vec<Segment> {
+        derived::segments(&self.pieces(), z)
+    }
+
+    /// Bounds of the output.
+    fn image(&self, z: Interval) -> Interval {
+        z.activate(&self.pieces())
+    }
+
+    /// Half-planes whose intersection is the convex hull of the closed graph over `z` (for ReLU the
+    /// triangle; Singh et al. 2019 §3.2, Salman et al. 2019 eq. 4).
+    fn hull(&self, z: Interval) -> Vec<HalfPlane> {
+        derived::hull(&self.segments(z))
+    }
+
+    /// One line below and one above the graph over `z`: the pair of least area.
+    fn lines(&self, z: Interval) -> Lines {
+        derived::lines(&self.segments(z), z)
+    }
+}
+
+/// Every activation in this crate, for tests that go through all of them.
+#[must_use]
+pub fn all() -> Vec<std::sync::Arc<dyn ActivationFn>> {
+    use std::sync::Arc;
+    vec![
+        Arc::new(Relu),
+        Arc::new(LeakyRelu::new(0.125)),
+        Arc::new(Clip::new(-1.0, 1.0)),
+        Arc::new(Sign),
+        Arc::new(SignWithZero),
+    ]
+}

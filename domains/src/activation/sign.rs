@@ -1,0 +1,37 @@
+use super::{ActivationFn, Piece};
+
+/// The signum of the papers on binarized networks: −1 below zero and **+1 at zero** and above.
+#[derive(Clone, Copy, Debug)]
+pub struct Sign;
+
+/// The `Sign` operator of ONNX: −1 below zero, **0 at zero**, +1 above.
+#[derive(Clone, Copy, Debug)]
+pub struct SignWithZero;
+
+fn constant(from: f64, to: f64, from_closed: bool, to_closed: bool, value: f64) -> Piece {
+    Piece { from, to, from_closed, to_closed, slope: 0.0, intercept: value }
+}
+
+impl ActivationFn for Sign {
+    fn name(&self) -> &'static str {
+        "sign"
+    }
+
+    fn pieces(&self) -> Vec<Piece> {
+        vec![constant(f64::NEG_INFINITY, 0.0, false, false, -1.0), constant(0.0, f64::INFINITY, true, false, 1.0)]
+    }
+}
+
+impl ActivationFn for SignWithZero {
+    fn name(&self) -> &'static str {
+        "sign_with_zero"
+    }
+
+    fn pieces(&self) -> Vec<Piece> {
+        vec![
+            constant(f64::NEG_INFINITY, 0.0, false, false, -1.0),
+            constant(0.0, 0.0, true, true, 0.0),
+            constant(0.0, f64::INFINITY, false, false, 1.0),
+        ]
+    }
+}

@@ -1,0 +1,248 @@
+use super::{Activation, Affine, Coefficients, LinearMap, Network, NetworkError, Node, NodeId, NodeKind, Term};
+use crate::activation::ActivationFn;
+use std::sync::Arc;
+
+/// Builds a [`Network`] node by node, checking shapes and folding what folds without rounding.
+///
+/// Folding: an affine node that only renames, permutes or scales another affine node that nobody else
+/// reads is merged into it; everything else keeps its structure.
+#[derive(Clone, Debug)]
+pub struct NetworkBuilder {
+    nodes: Vec<Node>,
+    input_shape: Vec<usize>,
+}
+
+impl NetworkBuilder {
+    /// A network with an input tensor of this shape (without the batch axis).
+    #[must_use]
+    pub fn new(input_shape: &[usize]) -> Self {
+        let len = input_shape.iter().product();
+        let input = Node { len, kind: NodeKind::Input, name: "input".into() };
+        Self { nodes: vec![input], input_shape: input_shape.to_vec() }
+    }
+
+    /// The input node.
+    #[must_use]
+    pub fn input(&self) -> NodeId {
+        0
+    }
+
+    /// Length of a node.
+    #[must_use]
+    pub fn len(&self, id: NodeId) -> usize {
+        self.nodes[id].len
+    }
+
+    /// True when there is nothing but the input.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.len() == 1
+    }
+
+    /// Adds `map · source + bias`.
+    pub fn linear(
+        &mut self,
+        name: &str,
+        source: NodeId,
+        map: LinearMap,
+        bias: Coefficients,
+    ) -> Result<NodeId, NetworkError> {
+        self.affine(name, vec![Term { source, map }], bias)
+    }
+
+    /// Adds `Σ W x + b`.
+    pub fn affine(&mut self, name: &str, terms: Vec<Term>, bias: Coefficients) -> Result<NodeId, NetworkError> {
+        let len = bias.len();
+        let node = || name.to_owned();
+        for term in &terms {
+            if term.source >= self.nodes.len() {
+                return Err(NetworkError::Graph { node: node(), what: "reads a node that does not exist yet" });
+            }
+            if let LinearMap::Conv2d(conv) = &term.map
+                && let Some(what) = conv.geometry_error()
+            {
+                return Err(NetworkError::Geometry { node: node(), what });
+            }
+            if let LinearMap::Select { input_len, index } = &term.map
+                && index.iter().flatten().any(|i| i >= input_len)
+            {
+                return Err(NetworkError::Geometry { node: node(), what: "a selected index is out of range".into() });
+            }
+            let (found, expected) = (term.map.input_len(), self.nodes[term.source].len);
+            if found != expected {
+                return Err(NetworkError::Shape { node: node(), what: "the weight's input", found, expected });
+            }
+            let found = term.map.output_len();
+            if found != len {
+                return Err(NetworkError::Shape { node: node(), what: "the weight's output", found, expected: len });
+            }
+            if !term.map.is_finite() {
+                return Err(NetworkError::NotFinite { node: node(), what: "the weight" });
+            }
+        }
+        if !bias.is_finite() {
+            return Err(NetworkError::NotFinite { node: node(), what: "the bias" });
+        }
+        Ok(self.push(name, len, NodeKind::Affine(Affine { terms, bias })))
+    }
+
+    /// Adds `function(source)`.
+    pub fn activation(
+        &mut self,
+        name: &str,
+        source: NodeId,
+        function: Arc<dyn ActivationFn>,
+    ) -> Result<NodeId, NetworkError> {
+        if source >= self.nodes.len() {
+            return Err(NetworkError::Graph { node: name.into(), what: "reads a node that does not exist yet" });
+        }
+        let len = self.nodes[source].len;
+        Ok(self.push(name, len, NodeKind::Activation(Activation { source, function })))
+    }
+
+    fn push(&mut self, name: &str, len: usize, kind: NodeKind) -> NodeId {
+        self.nodes.push(Node { len, kind, name: name.into() });
+        self.nodes.len() - 1
+    }
+
+    /// The finished network, whose output tensor has shape `output_shape` (without the batch axis).
+    pub fn finish(self, output: NodeId, output_shape: &[usize]) -> Result<Network, NetworkError> {
+        let graph = |node: &str, what| NetworkError::Graph { node: node.into(), what };
+        let Some(node) = self.nodes.get(output) else {
+            return Err(graph("output", "does not exist"));
+        };
+        if node.len == 0 || self.nodes[0].len == 0 {
+            return Err(graph(&node.name, "input and output must not be empty"));
+        }
+        let found = output_shape.iter().product();
+        if node.len != found {
+            let (node, expected) = (node.name.clone(), node.len);
+            return Err(NetworkError::Shape { node, what: "the output shape", found, expected });
+        }
+        let folded = fold(self.nodes, output);
+        let (nodes, output) = drop_unused(folded, output);
+        Ok(Network { nodes, output, input_shape: self.input_shape, output_shape: output_shape.to_vec() })
+    }
+}
+
+/// Merges an affine node with one term into the affine node that it reads, if nobody else reads that
+/// and the composition is exact and keeps its structure; and an identity term into a sum.
+fn fold(mut nodes: Vec<Node>, output: NodeId) -> Vec<Node> {
+    let mut readers = vec![0usize; nodes.len()];
+    for source in nodes.iter().flat_map(Node::sources) {
+        readers[source] += 1;
+    }
+    readers[output] += 1;
+    for id in 0..nodes.len() {
+        let NodeKind::Affine(affine) = nodes[id].kind.clone() else { continue };
+        let mut merged = Affine { terms: Vec::new(), bias: affine.bias.clone() };
+        let mut changed = false;
+        for term in affine.terms {
+            let inner = match &nodes[term.source].kind {
+                NodeKind::Affine(inner) if readers[term.source] == 1 => compose(&term.map, inner),
+                _ => None,
+            };
+            match inner {
+                Some(inner) => {
+                    changed = true;
+                    merged.bias = merged.bias.plus(&inner.bias);
+                    merged.terms.extend(inner.terms);
+                }
+                None => merged.terms.push(term),
+            }
+        }
+        if changed {
+            nodes[id].kind = NodeKind::Affine(merged);
+        }
+    }
+    nodes
+}
+
+/// `map ∘ inner` where exact and as sparse as its parts.
+fn compose(map: &LinearMap, inner: &Affine) -> Option<Affine> {
+    let bias = match map {
+        LinearMap::Identity(_) => inner.bias.clone(),
+        LinearMap::Select { index, .. } => inner.bias.select(index),
+        LinearMap::Diagonal(d) => d.times(&inner.bias),
+        _ if inner.bias.is_zero() => Coefficients::zeros(map.output_len()),
+        _ => return None,
+    };
+    let compose_term =
+        |t: &Term| LinearMap::compose(map, &t.map).map(|composed| Term { source: t.source, map: composed });
+    Some(Affine { terms: inner.terms.iter().map(compose_term).collect::<Option<_>>()?, bias })
+}
+
+/// Removes nodes that the output does not depend on (the input always stays).
+fn drop_unused(nodes: Vec<Node>, output: NodeId) -> (Vec<Node>, NodeId) {
+    let mut used = vec![false; nodes.len()];
+    used[0] = true;
+    used[output] = true;
+    for id in (0..nodes.len()).rev().filter(|&id| id <= output) {
+        if used[id] {
+            for source in nodes[id].sources().collect::<Vec<_>>() {
+                used[source] = true;
+            }
+        }
+    }
+    let mut renumbered = vec![0; nodes.len()];
+    let mut kept = Vec::new();
+    for (id, mut node) in nodes.into_iter().enumerate().filter(|(id, _)| used[*id]) {
+        match &mut node.kind {
+            NodeKind::Input => {}
+            NodeKind::Affine(affine) => {
+                for term in &mut affine.terms {
+                    term.source = renumbered[term.source];
+                }
+            }
+            NodeKind::Activation(activation) => activation.source = renumbered[activation.source],
+        }
+        renumbered[id] = kept.len();
+        kept.push(node);
+    }
+    (kept, renumbered[output])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Relu;
+    use crate::num::{Rational, exact, parse_decimal};
+    use ndarray::array;
+
+    #[test]
+    fn a_normalisation_prologue_folds_into_one_exact_diagonal() {
+        let mut b = NetworkBuilder::new(&[2]);
+        let third = parse_decimal("1/3").unwrap();
+        let shifted = b.linear("sub", 0, LinearMap::Identity(2), Coefficients::floats(vec![-0.5, -0.5])).unwrap();
+        let scale = Coefficients::rationals(vec![third.clone(), third.clone()]);
+        let scaled = b.linear("div", shifted, LinearMap::Diagonal(scale), Coefficients::zeros(2)).unwrap();
+        let relu = b.activation("relu", scaled, std::sync::Arc::new(Relu)).unwrap();
+        let network = b.finish(relu, &[2]).unwrap();
+        assert_eq!(network.nodes().len(), 3);
+        let x = [exact(2.0).unwrap(), exact(0.0).unwrap()];
+        let y = network.evaluate::<Rational>(&x).unwrap();
+        assert_eq!(y, vec![parse_decimal("0.5").unwrap(), Rational::ZERO]);
+    }
+
+    #[test]
+    fn a_residual_sum_takes_over_the_branch_that_only_it_reads() {
+        let mut b = NetworkBuilder::new(&[2]);
+        let w = LinearMap::Dense(array![[1.0, 2.0], [3.0, 4.0]]);
+        let branch = b.linear("fc", 0, w, Coefficients::floats(vec![1.0, 1.0])).unwrap();
+        let identity = |source| Term { source, map: LinearMap::Identity(2) };
+        let sum = b.affine("add", vec![identity(branch), identity(0)], Coefficients::zeros(2)).unwrap();
+        let relu = b.activation("relu", sum, std::sync::Arc::new(Relu)).unwrap();
+        let network = b.finish(relu, &[2]).unwrap();
+        assert_eq!(network.nodes().len(), 3);
+        assert_eq!(network.evaluate(&[1.0, -1.0]).unwrap(), vec![1.0, 0.0]);
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_name_the_node() {
+        let mut b = NetworkBuilder::new(&[3]);
+        let e = b.linear("fc1", 0, LinearMap::Dense(array![[1.0, 2.0]]), Coefficients::zeros(1)).unwrap_err();
+        assert!(e.to_string().contains("fc1"), "{e}");
+        let nan = LinearMap::Dense(array![[1.0, f64::NAN, 0.0]]);
+        assert!(matches!(b.linear("fc1", 0, nan, Coefficients::zeros(1)), Err(NetworkError::NotFinite { .. })));
+    }
+}

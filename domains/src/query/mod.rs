@@ -1,0 +1,34 @@
+//! What is asked of a network: a region of inputs and a set of unsafe outputs.
+
+mod forms;
+mod property;
+mod region;
+
+pub use forms::{FormTerm, LinearForms};
+pub use property::{Atom, Disjunct, Property, Variable};
+pub use region::{Ball, HalfSpace, Region, RegionError};
+
+/// One region with the unsafe set that it must not reach.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The inputs.
+    pub region: Region,
+    /// The unsafe set over them.
+    pub property: Property,
+}
+
+/// A query: the network is safe iff every case is. Disjuncts are numbered through all cases, in file
+/// order.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// The cases; disjuncts that share a region share a case.
+    pub cases: Vec<Case>,
+}
+
+impl Query {
+    /// Number of disjuncts over all cases.
+    #[must_use]
+    pub fn disjuncts(&self) -> usize {
+        self.cases.iter().map(|c| c.property.disjuncts.len()).sum()
+    }
+}

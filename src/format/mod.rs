@@ -1,0 +1,1 @@
+//! One file per file format, lowering to a network, a query or images.

@@ -5,8 +5,11 @@
 
 pub mod activation;
 pub mod budget;
+pub mod domain;
 pub mod lp;
 pub mod network;
 pub mod num;
+pub mod observer;
 pub mod polyhedra;
 pub mod query;
+pub mod verdict;

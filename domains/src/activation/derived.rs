@@ -195,27 +195,28 @@ pub(super) fn lines(segments: &[Segment], z: Interval) -> Lines {
         let line = Line { slope: only.slope, intercept: only.intercept };
         return Lines { lower: line, upper: line };
     }
-    let points = end_points(segments);
-    let lower = supporting_line(&points, z, -1.0);
-    let upper = supporting_line(&points, z, 1.0);
-    Lines { lower, upper }
+    Lines { lower: supporting_line(segments, z, -1.0), upper: supporting_line(segments, z, 1.0) }
 }
 
 /// Among the lines on one side of the graph, the one that encloses the least area with it over
 /// `[l, u]`: that area is linear in the line's value at the middle, so it is the edge of the hull
 /// there. At a tie the right edge is taken (for ReLU: slope 1 iff `u ≥ −l`).
-fn supporting_line(points: &[(f64, Interval)], z: Interval, sign: f64) -> Line {
+fn supporting_line(segments: &[Segment], z: Interval, sign: f64) -> Line {
     let middle = z.lo / 2.0 + z.hi / 2.0;
-    let edge = upper_chain(points, sign).into_iter().rfind(|edge| edge.0.0 <= middle);
+    let edge = upper_chain(&end_points(segments), sign).into_iter().rfind(|edge| edge.0.0 <= middle);
     let slope = edge.map_or(0.0, |((z1, y1), (z2, y2))| (y2 - y1) / (z2 - z1));
     let slope = if slope.is_finite() { slope } else { 0.0 };
     // The intercept is the worst of y − slope · z over the exact end points.
-    let gaps = points
-        .iter()
-        .map(|&(z, y)| if sign > 0.0 { sub_up(y.hi, mul_down(slope, z)) } else { sub_down(y.lo, mul_up(slope, z)) });
-    let intercept =
-        if sign > 0.0 { gaps.fold(f64::NEG_INFINITY, f64::max) } else { gaps.fold(f64::INFINITY, f64::min) };
+    let band = band(segments, slope);
+    let intercept = if sign > 0.0 { band.hi } else { band.lo };
     Line { slope, intercept }
+}
+
+/// Bounds of `y − slope · z` over the graph: the narrowest band of that slope that contains it.
+pub(super) fn band(segments: &[Segment], slope: f64) -> Interval {
+    let gap =
+        |(z, y): (f64, Interval)| Interval::new(sub_down(y.lo, mul_up(slope, z)), sub_up(y.hi, mul_down(slope, z)));
+    end_points(segments).into_iter().map(gap).reduce(Interval::join).unwrap_or(Interval::ALL)
 }
 
 impl Line {

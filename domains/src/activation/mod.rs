@@ -67,6 +67,11 @@ pub trait ActivationFn: std::fmt::Debug + Send + Sync {
         derived::hull(&self.segments(z))
     }
 
+    /// Bounds of `y − slope · z` over `z`: the narrowest band of that slope around the graph.
+    fn band(&self, z: Interval, slope: f64) -> Interval {
+        derived::band(&self.segments(z), slope)
+    }
+
     /// One line below and one above the graph over `z`: the pair of least area.
     fn lines(&self, z: Interval) -> Lines {
         derived::lines(&self.segments(z), z)

@@ -8,12 +8,14 @@ mod coefficients;
 mod conv2d;
 mod evaluate;
 mod linear_map;
+mod pull_back;
 
 pub use builder::NetworkBuilder;
 pub use coefficients::Coefficients;
 pub use conv2d::Conv2d;
 pub use evaluate::EvaluateError;
 pub use linear_map::LinearMap;
+pub use pull_back::PullBackError;
 
 use crate::activation::ActivationFn;
 use std::sync::Arc;

@@ -10,7 +10,10 @@
 //! [`Interval`] is built on [`round`]; [`Scalar`] lets one piece of code run in any of them.
 
 pub mod error;
+/// The one door to the matrix product.
+pub mod gemm;
 mod interval;
+pub mod kernel;
 mod rational;
 pub mod round;
 mod scalar;

@@ -1,5 +1,6 @@
 //! Regions of inputs, each with an exact description and a certified support function.
 
+use crate::num::kernel::box_minimum;
 use crate::num::round::{add_down, mul_down, mul_up, sub_down};
 use crate::num::{Interval, Rational, bounds_of, enclose, exact_or_zero, nearest};
 use ndarray::ArrayView2;
@@ -55,6 +56,7 @@ pub struct Region {
     lower: Vec<Rational>,
     upper: Vec<Rational>,
     outer: Vec<Interval>,
+    outer_ends: (Vec<f64>, Vec<f64>),
     ball: Ball,
     half_spaces: Vec<HalfSpace>,
 }
@@ -91,8 +93,9 @@ impl Region {
         if let Some(i) = (0..lower.len()).find(|&i| lower[i] > upper[i]) {
             return Err(RegionError::Empty(i));
         }
-        let outer = lower.iter().zip(&upper).map(|(l, u)| bounds_of(l, u)).collect();
-        Ok(Self { lower, upper, outer, ball: Ball::Box, half_spaces: Vec::new() })
+        let outer: Vec<Interval> = lower.iter().zip(&upper).map(|(l, u)| bounds_of(l, u)).collect();
+        let outer_ends = outer.iter().map(|x| (x.lo, x.hi)).unzip();
+        Ok(Self { lower, upper, outer, outer_ends, ball: Ball::Box, half_spaces: Vec::new() })
     }
 
     /// The box around `center` with this radius, clipped to `domain` (lower and upper end of every
@@ -350,7 +353,8 @@ impl Region {
     }
 
     fn box_minimum(&self, c: &[f64]) -> f64 {
-        c.iter().zip(&self.outer).fold(0.0, |sum, (&c, x)| add_down(sum, x.scale(c).lo))
+        let (lower, upper) = &self.outer_ends;
+        box_minimum(c, lower, upper)
     }
 
     /// `c · center`, a lower bound.

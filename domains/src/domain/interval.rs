@@ -1,0 +1,110 @@
+use super::back_substitution::History;
+use super::{AbstractDomain, BackSubstitution, Concretise, DomainError, Fact, NodeBounds, Relaxation, Trace};
+use crate::network::{Activation, Affine, NodeId, NodeKind};
+use crate::num::Interval;
+use crate::query::{Ball, LinearForms, Region};
+
+/// Interval arithmetic, each operation rounded outward; forms are merged with the affine layers before
+/// the last activation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IntervalDomain;
+
+impl Fact for NodeBounds {
+    fn bounds(&self) -> &NodeBounds {
+        self
+    }
+    fn tighten(&mut self, known: &NodeBounds) {
+        self.intersect(known);
+    }
+}
+
+/// Interval bounds of an affine node from those of its sources.
+pub(super) fn affine_bounds<'a>(affine: &Affine, bounds: &dyn Fn(NodeId) -> &'a NodeBounds) -> NodeBounds {
+    let mut sums: Vec<Interval> = (0..affine.bias.len()).map(|i| affine.bias.enclosure(i)).collect();
+    for term in &affine.terms {
+        let x: Vec<Interval> = bounds(term.source).iter().collect();
+        // Enclosures exist for every parameter, so this never gives up.
+        if term.map.apply_to(&x, &mut sums).is_none() {
+            sums.fill(Interval::ALL);
+        }
+    }
+    sums.into_iter().collect()
+}
+
+/// Relaxations of the affine nodes, built only for the nodes that the forms read.
+struct IntervalHistory<'a> {
+    facts: &'a [NodeBounds],
+    relaxations: Vec<Relaxation>,
+}
+
+impl<'a> IntervalHistory<'a> {
+    /// Relaxations of the affine nodes between `nodes` and the nearest activations before them.
+    fn up_to(seen: &'a Trace<NodeBounds>, nodes: impl Iterator<Item = NodeId>) -> Self {
+        let mut passed = vec![false; seen.facts.len()];
+        nodes.for_each(|id| passed[id] = true);
+        for id in (0..seen.facts.len()).rev() {
+            if passed[id] && matches!(seen.network.node(id).kind, NodeKind::Affine(_)) {
+                seen.network.node(id).sources().for_each(|source| passed[source] = true);
+            }
+        }
+        let relaxation = |id: NodeId| match &seen.network.node(id).kind {
+            NodeKind::Affine(affine) if passed[id] => Relaxation::affine(affine, |source| &seen.facts[source]),
+            _ => Relaxation::Input,
+        };
+        Self { facts: &seen.facts, relaxations: (0..seen.facts.len()).map(relaxation).collect() }
+    }
+}
+
+impl History for IntervalHistory<'_> {
+    fn bounds(&self, id: NodeId) -> &NodeBounds {
+        &self.facts[id]
+    }
+    fn relaxation(&self, id: NodeId) -> &Relaxation {
+        &self.relaxations[id]
+    }
+}
+
+impl AbstractDomain for IntervalDomain {
+    type Fact = NodeBounds;
+
+    fn name(&self) -> &'static str {
+        "interval"
+    }
+
+    fn input(&self, region: &Region) -> NodeBounds {
+        region.bounds().iter().copied().collect()
+    }
+
+    fn affine(&self, _: NodeId, node: &Affine, seen: &Trace<NodeBounds>) -> Result<NodeBounds, DomainError> {
+        let mut bounds = affine_bounds(node, &|source| &seen.facts[source]);
+        let reads_input = node.terms.iter().any(|t| t.source == 0);
+        if reads_input && !matches!(seen.region.ball(), Ball::Box | Ball::Grid { .. }) {
+            // The region is smaller than its bounding box: its support function knows.
+            let history = IntervalHistory::up_to(seen, node.terms.iter().map(|t| t.source));
+            bounds.intersect(&walk(seen, &history).neuron_bounds(node)?);
+        }
+        Ok(bounds)
+    }
+
+    fn activation(&self, _: NodeId, node: &Activation, seen: &Trace<NodeBounds>) -> Result<NodeBounds, DomainError> {
+        Ok(seen.facts[node.source].iter().map(|z| node.function.image(z)).collect())
+    }
+
+    fn minima(&self, forms: &LinearForms, seen: &Trace<NodeBounds>) -> Result<Vec<f64>, DomainError> {
+        let history = IntervalHistory::up_to(seen, forms.terms.iter().map(|t| t.node));
+        walk(seen, &history).minima(forms)
+    }
+}
+
+fn walk<'a>(
+    seen: &'a Trace<NodeBounds>,
+    history: &'a IntervalHistory<'a>,
+) -> BackSubstitution<'a, IntervalHistory<'a>> {
+    BackSubstitution {
+        network: seen.network,
+        region: seen.region,
+        history,
+        concretise: Concretise::Activations,
+        budget: seen.run.budget,
+    }
+}

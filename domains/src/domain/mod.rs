@@ -1,0 +1,142 @@
+//! Abstract domains: each carries a region through a network, node by node, in one fold.
+
+mod back_substitution;
+mod bounds;
+mod deeppoly;
+mod interval;
+mod relaxation;
+mod zonotope;
+
+pub use back_substitution::{BackSubstitution, Concretise};
+pub use bounds::{Bounds, NodeBounds};
+pub use deeppoly::{DeepPoly, DeepPolyFact};
+pub use interval::IntervalDomain;
+pub use relaxation::{NodeLines, Relaxation};
+pub use zonotope::{Zonotope, ZonotopeFact};
+
+use crate::budget::Budget;
+use crate::network::{Activation, Affine, Network, NodeId, NodeKind};
+use crate::observer::{Event, Observer, Silent};
+use crate::query::{LinearForms, Region};
+use thiserror::Error;
+
+/// Why a domain gave up. *Unknown* is not an error; this is.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum DomainError {
+    /// The time is up, or the work was cancelled.
+    #[error("out of time")]
+    OutOfTime,
+    /// Two sound bounds of a node exclude each other: the region is empty, or there is a bug.
+    #[error("the bounds of node {node} (`{name}`) are empty: the region holds no point, or this is a bug")]
+    Contradiction {
+        /// Index of the node.
+        node: NodeId,
+        /// Its name.
+        name: String,
+    },
+    /// The region and the network do not fit together.
+    #[error("the region has {found} inputs, the network {expected}")]
+    Region {
+        /// Inputs of the region.
+        found: usize,
+        /// Inputs of the network.
+        expected: usize,
+    },
+}
+
+/// What a domain knows of one node.
+pub trait Fact: Send + Sync {
+    /// Concrete bounds of every neuron.
+    fn bounds(&self) -> &NodeBounds;
+    /// Intersects the concrete bounds with others that are known to hold.
+    fn tighten(&mut self, known: &NodeBounds);
+}
+
+/// What surrounds a run of a domain: how long it may take and who listens.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// The deadline.
+    pub budget: &'a Budget,
+    /// The listener.
+    pub observer: &'a dyn Observer,
+}
+
+impl<'a> Run<'a> {
+    /// A run that reports to nobody.
+    #[must_use]
+    pub fn silent(budget: &'a Budget) -> Self {
+        Self { budget, observer: &Silent }
+    }
+}
+
+/// The facts of the nodes seen so far, with what they are about.
+pub struct Trace<'a, F> {
+    /// The network.
+    pub network: &'a Network,
+    /// The region of inputs.
+    pub region: &'a Region,
+    /// One fact per node seen, in topological order.
+    pub facts: Vec<F>,
+    /// Deadline and listener.
+    pub run: Run<'a>,
+}
+
+impl<F: Fact> Trace<'_, F> {
+    /// The concrete bounds of all nodes seen.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds {
+        Bounds::new(self.facts.iter().map(|f| f.bounds().clone()).collect())
+    }
+}
+
+/// An abstract domain: how facts pass through each kind of node, and how linear forms are bounded.
+pub trait AbstractDomain: Sync {
+    /// What is known of one node.
+    type Fact: Fact;
+    /// The name that users type.
+    fn name(&self) -> &'static str;
+    /// The fact of the input.
+    fn input(&self, region: &Region) -> Self::Fact;
+    /// The fact of the affine node `id`, whose sources have been seen.
+    fn affine(&self, id: NodeId, node: &Affine, seen: &Trace<Self::Fact>) -> Result<Self::Fact, DomainError>;
+    /// The fact of the activation node `id`, whose source has been seen.
+    fn activation(&self, id: NodeId, node: &Activation, seen: &Trace<Self::Fact>) -> Result<Self::Fact, DomainError>;
+    /// For each form a certified lower bound of its minimum over the region.
+    fn minima(&self, forms: &LinearForms, seen: &Trace<Self::Fact>) -> Result<Vec<f64>, DomainError>;
+}
+
+/// Carries `region` through `network`: the one fold that every domain shares.
+///
+/// Bounds in `known` (from earlier stages) are intersected with each fact before it is used.
+pub fn propagate<'a, D: AbstractDomain>(
+    domain: &D,
+    network: &'a Network,
+    region: &'a Region,
+    known: &Bounds,
+    run: Run<'a>,
+) -> Result<Trace<'a, D::Fact>, DomainError> {
+    if region.len() != network.input_len() {
+        return Err(DomainError::Region { found: region.len(), expected: network.input_len() });
+    }
+    let total = network.nodes().len();
+    let mut trace = Trace { network, region, facts: Vec::with_capacity(total), run };
+    for (id, node) in network.nodes().iter().enumerate() {
+        if run.budget.is_spent() {
+            return Err(DomainError::OutOfTime);
+        }
+        let mut fact = match &node.kind {
+            NodeKind::Input => domain.input(region),
+            NodeKind::Affine(affine) => domain.affine(id, affine, &trace)?,
+            NodeKind::Activation(activation) => domain.activation(id, activation, &trace)?,
+        };
+        if let Some(known) = known.get(id) {
+            fact.tighten(known);
+        }
+        if fact.bounds().is_contradictory() {
+            return Err(DomainError::Contradiction { node: id, name: node.name.clone() });
+        }
+        trace.facts.push(fact);
+        run.observer.event(Event::Nodes { done: id + 1, total });
+    }
+    Ok(trace)
+}

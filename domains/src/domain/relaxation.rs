@@ -1,0 +1,89 @@
+use super::NodeBounds;
+use crate::activation::ActivationFn;
+use crate::network::{Activation, Affine, NodeId, NodeKind, PullBackError};
+use crate::num::error::{ETA, UNIT, gamma};
+use crate::num::round::{add_up, mul_up};
+
+/// What back-substitution needs to pass a node.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Relaxation {
+    /// The input: the region's support function ends the way back.
+    Input,
+    /// An affine node, passed exactly up to this rounding error.
+    Affine(PullBackError),
+    /// An activation node, passed through a pair of lines per neuron.
+    Activation(NodeLines),
+}
+
+/// The lines `lower_slope · z + lower_intercept ≤ y ≤ upper_slope · z + upper_intercept` of every
+/// neuron of an activation node, and what using them in floats can lose.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodeLines {
+    /// Slopes below.
+    pub lower_slope: Vec<f64>,
+    /// Intercepts below.
+    pub lower_intercept: Vec<f64>,
+    /// Slopes above.
+    pub upper_slope: Vec<f64>,
+    /// Intercepts above.
+    pub upper_intercept: Vec<f64>,
+    /// For a coefficient `a` of the neuron, `|a| · error` bounds the rounding of `a · slope` (times
+    /// the largest `|z|`) and of summing `a · intercept`.
+    pub error: Vec<f64>,
+}
+
+impl NodeLines {
+    /// The lines of least area over the bounds `z` of the pre-activations.
+    #[must_use]
+    pub fn new(function: &dyn ActivationFn, z: &NodeBounds) -> Self {
+        let n = z.len();
+        let mut lines = Self::default();
+        let rounding = gamma(n);
+        for z in z.iter() {
+            let pair = function.lines(z);
+            let slope = pair.lower.slope.abs().max(pair.upper.slope.abs());
+            let intercept = pair.lower.intercept.abs().max(pair.upper.intercept.abs());
+            // Products with −1, 0 and 1 are exact.
+            let of_slope = if is_unit(pair.lower.slope) && is_unit(pair.upper.slope) {
+                0.0
+            } else {
+                add_up(mul_up(mul_up(2.0 * UNIT, slope), z.magnitude()), mul_up(ETA, z.magnitude()))
+            };
+            let of_intercept = if intercept == 0.0 { 0.0 } else { mul_up(rounding, intercept) };
+            lines.lower_slope.push(pair.lower.slope);
+            lines.lower_intercept.push(pair.lower.intercept);
+            lines.upper_slope.push(pair.upper.slope);
+            lines.upper_intercept.push(pair.upper.intercept);
+            lines.error.push(add_up(of_slope, of_intercept));
+        }
+        lines
+    }
+}
+
+fn is_unit(slope: f64) -> bool {
+    slope == 0.0 || slope.abs() == 1.0
+}
+
+impl Relaxation {
+    /// The relaxation of an affine node whose sources are bounded by `bounds`.
+    #[must_use]
+    pub fn affine<'a>(affine: &Affine, bounds: impl Fn(NodeId) -> &'a NodeBounds) -> Self {
+        Self::Affine(affine.pull_back_error(|source| bounds(source).magnitudes()))
+    }
+
+    /// The relaxation of an activation node over the bounds of its source.
+    #[must_use]
+    pub fn activation(activation: &Activation, z: &NodeBounds) -> Self {
+        Self::Activation(NodeLines::new(activation.function.as_ref(), z))
+    }
+
+    /// The relaxation of any node.
+    #[must_use]
+    pub fn of<'a>(kind: &NodeKind, bounds: impl Fn(NodeId) -> &'a NodeBounds) -> Self {
+        match kind {
+            NodeKind::Input => Self::Input,
+            NodeKind::Affine(affine) => Self::affine(affine, bounds),
+            NodeKind::Activation(activation) => Self::activation(activation, bounds(activation.source)),
+        }
+    }
+}

@@ -1,0 +1,280 @@
+use super::{AbstractDomain, DomainError, Fact, NodeBounds, Trace};
+use crate::activation::ActivationFn;
+use crate::network::{Activation, Affine, Coefficients, LinearMap, NodeId, Term};
+use crate::num::error::{ETA, UNIT, gamma};
+use crate::num::gemm::multiply;
+use crate::num::round::{add_down, add_up, mul_up, sub_up};
+use crate::num::{Interval, kernel::less_error};
+use crate::query::{LinearForms, Region};
+use ndarray::{Array2, Axis, concatenate};
+
+/// The zonotope domain (DeepZ; Singh et al. 2018): every neuron is an affine form over the inputs and
+/// noise symbols in [−1, 1], and each unstable neuron adds one symbol.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Zonotope;
+
+/// `x_i ∈ center_i + Σ_k inputs[k, i] · input_k + Σ_j noise[j, i] · e_j ± radius_i`, `e ∈ [−1, 1]`.
+///
+/// The forms are over the inputs themselves, so that the region's support function concretises them;
+/// `radius` collects rounding errors.
+#[derive(Clone, Debug)]
+pub struct ZonotopeFact {
+    center: Vec<f64>,
+    /// Inputs × neurons; `None` for the input node itself (the identity).
+    inputs: Option<Array2<f64>>,
+    /// Symbols × neurons.
+    noise: Array2<f64>,
+    /// Which symbol each row of `noise` is; increasing.
+    symbols: Vec<usize>,
+    radius: Vec<f64>,
+    bounds: NodeBounds,
+}
+
+impl Fact for ZonotopeFact {
+    fn bounds(&self) -> &NodeBounds {
+        &self.bounds
+    }
+    fn tighten(&mut self, known: &NodeBounds) {
+        self.bounds.intersect(known);
+    }
+}
+
+impl ZonotopeFact {
+    /// An upper bound of `|center_i| + Σ_k |inputs[k, i]| |input_k| + Σ_j |noise[j, i]|`.
+    fn magnitudes(&self, inputs: &[f64]) -> Vec<f64> {
+        let mut total: Vec<f64> = self.center.iter().map(|c| c.abs()).collect();
+        match &self.inputs {
+            None => total.iter_mut().zip(inputs).for_each(|(t, m)| *t = add_up(*t, *m)),
+            Some(coefficients) => {
+                for (row, m) in coefficients.rows().into_iter().zip(inputs) {
+                    total.iter_mut().zip(row).for_each(|(t, c)| *t += c.abs() * m);
+                }
+            }
+        }
+        for row in self.noise.rows() {
+            total.iter_mut().zip(row).for_each(|(t, c)| *t += c.abs());
+        }
+        let inflation = 1.0 + gamma(inputs.len() + self.symbols.len() + 2);
+        total.into_iter().map(|t| mul_up(t, inflation)).collect()
+    }
+
+    /// Bounds of every neuron over the region.
+    fn concretise(&self, region: &Region) -> NodeBounds {
+        let Some(inputs) = &self.inputs else {
+            return region.bounds().iter().copied().collect();
+        };
+        let forms = inputs.t().as_standard_layout().to_owned();
+        let below = region.minima(forms.view());
+        let above = region.minima((-forms).view());
+        let noise = self.noise.t().as_standard_layout().to_owned();
+        let ones = vec![1.0; self.symbols.len()];
+        let one = |i: usize| {
+            let spread = less_error(noise.row(i).to_slice().unwrap_or(&[]), &ones) - ETA;
+            let slack = add_down(spread, -self.radius[i]);
+            let lower = add_down(add_down(below[i], self.center[i]), slack);
+            let upper = add_down(add_down(above[i], -self.center[i]), slack);
+            Interval::new(lower, -upper)
+        };
+        (0..self.center.len()).map(one).collect()
+    }
+}
+
+/// Rows of node vectors pushed forward through a map: `rows · Wᵀ`.
+fn push(map: &LinearMap, rows: &Array2<f64>) -> Array2<f64> {
+    if let LinearMap::Dense(w) = map {
+        return multiply(rows.view(), w.t());
+    }
+    let mut out = Array2::zeros((rows.nrows(), map.output_len()));
+    for (row, mut target) in rows.rows().into_iter().zip(out.rows_mut()) {
+        let x = row.to_vec();
+        // Float parameters always exist, so this never gives up.
+        if let Some(target) = target.as_slice_mut()
+            && map.apply_to::<f64>(&x, target).is_none()
+        {
+            target.fill(f64::NAN);
+        }
+    }
+    out
+}
+
+/// How many rounded terms meet in one output of the map, generously.
+fn fan_in(map: &LinearMap) -> usize {
+    match map {
+        LinearMap::Dense(w) => w.ncols(),
+        LinearMap::Conv2d(conv) => conv.fan_in(),
+        LinearMap::Identity(_) | LinearMap::Diagonal(_) | LinearMap::Select { .. } => 1,
+    }
+}
+
+/// Adds `more` to the rows of `sum` that carry the same symbols.
+fn add_noise(sum: &mut (Vec<usize>, Array2<f64>), symbols: &[usize], more: Array2<f64>) {
+    if sum.0 == symbols {
+        sum.1 += &more;
+        return;
+    }
+    let mut all: Vec<usize> = sum.0.iter().chain(symbols).copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    let mut joined = Array2::zeros((all.len(), more.ncols()));
+    for (ids, rows) in [(&sum.0[..], &sum.1), (symbols, &more)] {
+        for (id, row) in ids.iter().zip(rows.rows()) {
+            if let Ok(at) = all.binary_search(id) {
+                let mut target = joined.row_mut(at);
+                target += &row;
+            }
+        }
+    }
+    *sum = (all, joined);
+}
+
+/// The zonotope of an affine node from those of its sources.
+fn affine_fact(node: &Affine, seen: &Trace<ZonotopeFact>) -> ZonotopeFact {
+    let n = node.bias.len();
+    let inputs_bound: Vec<f64> = seen.region.bounds().iter().map(|x| x.magnitude()).collect();
+    let mut center = node.bias.values().to_vec();
+    let mut radius: Vec<f64> = (0..n).map(|i| node.bias.radius(i)).collect();
+    let mut inputs: Array2<f64> = Array2::zeros((seen.network.input_len(), n));
+    let mut noise = (Vec::new(), Array2::zeros((0, n)));
+    let mut magnitude: Vec<f64> = center.iter().map(|c| c.abs()).collect();
+    for term in &node.terms {
+        let source = &seen.facts[term.source];
+        match &source.inputs {
+            None => {
+                let units: Vec<(usize, f64)> = (0..n).map(|i| (i, 1.0)).collect();
+                inputs += &term.map.rows(&units).t();
+            }
+            Some(forms) => inputs += &push(&term.map, forms),
+        }
+        if !source.symbols.is_empty() {
+            add_noise(&mut noise, &source.symbols, push(&term.map, &source.noise));
+        }
+        let source_center = Array2::from_shape_fn((1, source.center.len()), |(_, i)| source.center[i]);
+        for (c, more) in center.iter_mut().zip(push(&term.map, &source_center)) {
+            *c += more;
+        }
+        // Each coefficient is a dot product, and at most one more sum per term joins them: all their
+        // errors together are γ |W| (|center| + Σ|coefficients|), times what the symbols can be.
+        let rounding = gamma(fan_in(&term.map) + node.terms.len() + 1);
+        let size = source.magnitudes(&inputs_bound);
+        let inherited: Vec<f64> =
+            source.radius.iter().zip(&size).map(|(r, s)| add_up(*r, add_up(mul_up(rounding, *s), ETA))).collect();
+        for (r, more) in radius.iter_mut().zip(term.map.magnitudes(&inherited)) {
+            *r = add_up(*r, more);
+        }
+        for (m, more) in magnitude.iter_mut().zip(term.map.magnitudes(&size)) {
+            *m = add_up(*m, more);
+        }
+        if let LinearMap::Diagonal(d) = &term.map {
+            for (i, r) in radius.iter_mut().enumerate() {
+                *r = add_up(*r, mul_up(d.radius(i), size[i]));
+            }
+        }
+    }
+    // The sums over the terms and the bias.
+    let rounding = gamma(node.terms.len() + 1);
+    for (r, m) in radius.iter_mut().zip(&magnitude) {
+        *r = add_up(*r, add_up(mul_up(rounding, *m), ETA * 1e3));
+    }
+    let (symbols, noise) = noise;
+    let mut fact =
+        ZonotopeFact { center, inputs: Some(inputs), noise, symbols, radius, bounds: NodeBounds::new(vec![], vec![]) };
+    fact.bounds = fact.concretise(seen.region);
+    fact
+}
+
+/// The slope of the narrowest band around the graph, among the slopes of its lines and 0.
+fn best_slope(function: &dyn ActivationFn, z: Interval) -> f64 {
+    let lines = function.lines(z);
+    let width = |slope: &f64| function.band(z, *slope).width();
+    let candidates = [lines.upper.slope, lines.lower.slope, 0.0];
+    candidates.into_iter().min_by(|a, b| width(a).total_cmp(&width(b))).unwrap_or(0.0)
+}
+
+impl AbstractDomain for Zonotope {
+    type Fact = ZonotopeFact;
+
+    fn name(&self) -> &'static str {
+        "zonotope"
+    }
+
+    fn input(&self, region: &Region) -> ZonotopeFact {
+        let n = region.len();
+        ZonotopeFact {
+            center: vec![0.0; n],
+            inputs: None,
+            noise: Array2::zeros((0, n)),
+            symbols: Vec::new(),
+            radius: vec![0.0; n],
+            bounds: region.bounds().iter().copied().collect(),
+        }
+    }
+
+    fn affine(&self, _: NodeId, node: &Affine, seen: &Trace<ZonotopeFact>) -> Result<ZonotopeFact, DomainError> {
+        Ok(affine_fact(node, seen))
+    }
+
+    fn activation(
+        &self,
+        id: NodeId,
+        node: &Activation,
+        seen: &Trace<ZonotopeFact>,
+    ) -> Result<ZonotopeFact, DomainError> {
+        let z = &seen.facts[node.source];
+        let n = z.bounds.len();
+        let function = node.function.as_ref();
+        // Symbols are numbered through the network, so that branches never share one by accident.
+        let first: usize = seen.network.nodes()[..id].iter().map(|node| node.len).sum();
+        let inputs_bound: Vec<f64> = seen.region.bounds().iter().map(|x| x.magnitude()).collect();
+        let size = z.magnitudes(&inputs_bound);
+        let slopes: Vec<f64> = z.bounds.iter().map(|b| best_slope(function, b)).collect();
+        let bands: Vec<Interval> = (0..n).map(|i| function.band(z.bounds.get(i), slopes[i])).collect();
+        let slope_row = ndarray::ArrayView1::from(&slopes);
+        let identity = || Array2::from_diag(&ndarray::Array1::ones(n));
+        let mut inputs = z.inputs.clone().unwrap_or_else(identity);
+        inputs *= &slope_row;
+        let mut noise = z.noise.clone();
+        noise *= &slope_row;
+        let fresh: Vec<usize> = (0..n).filter(|&i| bands[i].lo < bands[i].hi).collect();
+        let mut own = Array2::zeros((fresh.len(), n));
+        let mut center = Vec::with_capacity(n);
+        let mut radius = Vec::with_capacity(n);
+        for i in 0..n {
+            let (slope, middle) = (slopes[i], bands[i].middle());
+            center.push(slope * z.center[i] + middle);
+            // Scaling rounds every coefficient once, the centre twice.
+            let rounding = mul_up(4.0 * UNIT, add_up(mul_up(slope.abs(), size[i]), middle.abs()));
+            let underflow = mul_up(1e3 * ETA, add_up(1.0, inputs_bound.iter().fold(n as f64, |s, m| add_up(s, *m))));
+            radius.push(add_up(mul_up(slope.abs(), z.radius[i]), add_up(rounding, underflow)));
+        }
+        for (row, &i) in fresh.iter().enumerate() {
+            let middle = bands[i].middle();
+            own[[row, i]] = sub_up(bands[i].hi, middle).max(sub_up(middle, bands[i].lo));
+        }
+        let noise = concatenate(Axis(0), &[noise.view(), own.view()]).unwrap_or(own);
+        let symbols = z.symbols.iter().copied().chain(fresh.iter().map(|i| first + i)).collect();
+        let image = z.bounds.iter().map(|b| function.image(b)).collect();
+        let mut fact = ZonotopeFact { center, inputs: Some(inputs), noise, symbols, radius, bounds: image };
+        let concrete = fact.concretise(seen.region);
+        fact.bounds.intersect(&concrete);
+        Ok(fact)
+    }
+
+    fn minima(&self, forms: &LinearForms, seen: &Trace<ZonotopeFact>) -> Result<Vec<f64>, DomainError> {
+        let terms = forms
+            .terms
+            .iter()
+            .map(|t| Term { source: t.node, map: LinearMap::Dense(t.coefficients.clone()) })
+            .collect();
+        let node = Affine { terms, bias: Coefficients::floats(forms.constants.clone()) };
+        let mut minima = affine_fact(&node, seen).bounds.lower().to_vec();
+        for term in &forms.terms {
+            if let Some(radius) = &term.radius {
+                let magnitudes = seen.facts[term.node].bounds().magnitudes();
+                for (minimum, radius) in minima.iter_mut().zip(radius.rows()) {
+                    *minimum = add_down(*minimum, less_error(&radius.to_vec(), &magnitudes));
+                }
+            }
+        }
+        Ok(minima)
+    }
+}

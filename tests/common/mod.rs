@@ -1,0 +1,154 @@
+//! Random small networks, regions and queries for the laws.
+#![allow(dead_code)]
+
+use absint::domains::activation::{self, ActivationFn};
+use absint::domains::network::{Coefficients, Conv2d, LinearMap, Network, NetworkBuilder, NodeId, Term};
+use absint::domains::num::{Rational, exact_or_zero, parse_decimal};
+use absint::domains::query::Region;
+use ndarray::{Array2, Array4};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+/// A small pseudo-random generator for building cases from one seed that proptest shrinks.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    /// A multiple of 1/16 in [−2, 2].
+    pub fn weight(&mut self) -> f64 {
+        (self.below(65) as f64 - 32.0) / 16.0
+    }
+
+    pub fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    pub fn weights(&mut self, n: usize) -> Vec<f64> {
+        (0..n).map(|_| self.weight()).collect()
+    }
+}
+
+fn dense(b: &mut NetworkBuilder, dice: &mut Dice, source: NodeId, outputs: usize) -> NodeId {
+    let inputs = b.len(source);
+    let w = Array2::from_shape_vec((outputs, inputs), dice.weights(outputs * inputs)).unwrap();
+    let bias = Coefficients::floats(dice.weights(outputs));
+    b.linear("dense", source, LinearMap::Dense(w), bias).unwrap()
+}
+
+fn convolution(b: &mut NetworkBuilder, dice: &mut Dice, source: NodeId, input: [usize; 3]) -> (NodeId, [usize; 3]) {
+    let groups = if input[0] % 2 == 0 && dice.below(2) == 0 { 2 } else { 1 };
+    let out = groups * (1 + dice.below(2));
+    let (kh, kw) = (1 + dice.below(input[1].min(3)), 1 + dice.below(input[2].min(3)));
+    let stride = [1 + dice.below(2), 1 + dice.below(2)];
+    let padding = [dice.below(kh), dice.below(kw)];
+    let size = |axis: usize, k: usize| (input[axis + 1] + 2 * padding[axis] - k) / stride[axis] + 1;
+    let output = [out, size(0, kh), size(1, kw)];
+    let shape = (out, input[0] / groups, kh, kw);
+    let weight = Array4::from_shape_vec(shape, dice.weights(shape.0 * shape.1 * kh * kw)).unwrap();
+    let conv = Conv2d { weight, input, output, stride, padding, dilation: [1, 1], groups };
+    let bias = Coefficients::floats(dice.weights(conv.output_len()));
+    (b.linear("conv", source, LinearMap::Conv2d(conv), bias).unwrap(), output)
+}
+
+/// A random network with a few inputs and outputs: dense, convolutional or residual.
+pub fn random_network(dice: &mut Dice, f: &Arc<dyn ActivationFn>) -> Network {
+    let kind = dice.below(3);
+    let mut b;
+    let mut last;
+    match kind {
+        0 => {
+            b = NetworkBuilder::new(&[1 + dice.below(4)]);
+            last = b.input();
+            if dice.below(2) == 0 {
+                // A normalisation prologue whose scale is no float.
+                let n = b.len(last);
+                let scale = Coefficients::rationals(vec![parse_decimal("1/3").unwrap(); n]);
+                last = b.linear("scale", last, LinearMap::Diagonal(scale), Coefficients::zeros(n)).unwrap();
+            }
+            for _ in 0..1 + dice.below(3) {
+                let width = 1 + dice.below(5);
+                last = dense(&mut b, dice, last, width);
+                last = b.activation("act", last, f.clone()).unwrap();
+            }
+        }
+        1 => {
+            let shape = [1 + dice.below(2), 2 + dice.below(2), 2 + dice.below(2)];
+            b = NetworkBuilder::new(&shape);
+            let (conv, shape) = convolution(&mut b, dice, 0, shape);
+            last = b.activation("act", conv, f.clone()).unwrap();
+            if dice.below(2) == 0 {
+                let (conv, _) = convolution(&mut b, dice, last, shape);
+                last = b.activation("act", conv, f.clone()).unwrap();
+            }
+        }
+        _ => {
+            b = NetworkBuilder::new(&[2 + dice.below(2)]);
+            let width = 2 + dice.below(3);
+            last = dense(&mut b, dice, 0, width);
+            last = b.activation("act", last, f.clone()).unwrap();
+            for _ in 0..1 + dice.below(2) {
+                let branch = dense(&mut b, dice, last, width);
+                let branch = b.activation("act", branch, f.clone()).unwrap();
+                let branch = dense(&mut b, dice, branch, width);
+                let identity = |source| Term { source, map: LinearMap::Identity(width) };
+                let sum = b.affine("add", vec![identity(branch), identity(last)], Coefficients::zeros(width)).unwrap();
+                last = b.activation("act", sum, f.clone()).unwrap();
+            }
+        }
+    }
+    let outputs = 1 + dice.below(3);
+    let out = dense(&mut b, dice, last, outputs);
+    b.finish(out, &[outputs]).unwrap()
+}
+
+/// A random region of one of the kinds, around a random centre.
+pub fn random_region(dice: &mut Dice, n: usize) -> Region {
+    let center: Vec<Rational> = dice.weights(n).into_iter().map(exact_or_zero).collect();
+    let radius = parse_decimal(["0", "0.1", "0.5", "1", "2"][dice.below(5)]).unwrap();
+    let (low, high) = (Rational::from(-1), Rational::from(1));
+    match dice.below(5) {
+        0 => Region::l1(&center, &radius, None),
+        1 => Region::l2(&center, &radius, None),
+        2 => {
+            let at_upper = (0..n).map(|_| dice.below(2) == 0).collect();
+            Region::hamming(&low, &high, at_upper, dice.below(n + 1))
+        }
+        _ => Region::linf(&center, &radius, None),
+    }
+    .unwrap()
+}
+
+/// A random exact member of the region, often at its border.
+pub fn random_member(dice: &mut Dice, region: &Region) -> Vec<Rational> {
+    let direct: Vec<f64> = region
+        .bounds()
+        .iter()
+        .map(|x| match dice.below(4) {
+            0 => x.lo - 1.0,
+            1 => x.hi + 1.0,
+            _ => x.lo + dice.unit() * (x.hi - x.lo),
+        })
+        .collect();
+    region.nearest_member(&direct).expect("a region without half-spaces has a member near every point")
+}
+
+/// One of the activations of the project.
+pub fn any_activation() -> impl Strategy<Value = Arc<dyn ActivationFn>> {
+    (0..activation::all().len()).prop_map(|i| activation::all()[i].clone())
+}

@@ -1,0 +1,85 @@
+//! Laws that every domain obeys on every kind of network, activation and region.
+
+mod common;
+
+use absint::domains::activation::ActivationFn;
+use absint::domains::budget::Budget;
+use absint::domains::domain::{
+    AbstractDomain, Bounds, Concretise, DeepPoly, Fact, IntervalDomain, Run, Zonotope, propagate,
+};
+use absint::domains::network::Network;
+use absint::domains::num::{Rational, exact};
+use absint::domains::query::{LinearForms, Region};
+use common::{Dice, any_activation, random_member, random_network, random_region};
+use ndarray::Array2;
+use proptest::prelude::*;
+use std::sync::Arc;
+
+/// Every reachable value lies inside every fact, and no form falls below its certified minimum.
+fn contains_all_executions<D: AbstractDomain>(domain: &D, network: &Network, region: &Region, dice: &mut Dice) {
+    let budget = Budget::unlimited();
+    let trace = propagate(domain, network, region, &Bounds::unknown(), Run::silent(&budget)).unwrap();
+    let outputs = network.output_len();
+    let forms = Array2::from_shape_vec((3, outputs), dice.weights(3 * outputs)).unwrap();
+    let mut batch = LinearForms::of_node(network.output(), forms.clone());
+    batch.constants = vec![1.5; 3];
+    let minima = domain.minima(&batch, &trace).unwrap();
+    for _ in 0..12 {
+        let input = random_member(dice, region);
+        let values = network.evaluate_all::<Rational>(&input).unwrap();
+        for ((fact, values), node) in trace.facts.iter().zip(&values).zip(network.nodes()) {
+            for (i, value) in values.iter().enumerate() {
+                let b = fact.bounds().get(i);
+                let inside = exact(b.lo).is_some_and(|lo| &lo <= value) && exact(b.hi).is_some_and(|hi| value <= &hi);
+                assert!(inside, "{}: {} of node {} ({}) is outside {b:?}", domain.name(), value, i, node.name);
+            }
+        }
+        let output = &values[network.output()];
+        for (row, minimum) in forms.rows().into_iter().zip(&minima) {
+            let value = row.iter().zip(output).fold(exact(1.5).unwrap(), |s, (&c, y)| s + exact(c).unwrap() * y);
+            assert!(exact(*minimum).unwrap() <= value, "{}: {minimum} exceeds {value}", domain.name());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn concrete_values_lie_inside_the_bounds(seed in any::<u64>(), f in any_activation()) {
+        let mut dice = Dice::new(seed);
+        let network = random_network(&mut dice, &f);
+        let region = random_region(&mut dice, network.input_len());
+        contains_all_executions(&IntervalDomain, &network, &region, &mut dice);
+        contains_all_executions(&Zonotope, &network, &region, &mut dice);
+        contains_all_executions(&DeepPoly { concretise: Concretise::Every }, &network, &region, &mut dice);
+        contains_all_executions(&DeepPoly { concretise: Concretise::Input }, &network, &region, &mut dice);
+    }
+}
+
+/// On one hidden layer of an L∞ ball, back-substitution is never looser than interval arithmetic by
+/// more than rounding.
+#[test]
+fn deeppoly_is_at_least_as_tight_as_interval_on_the_same_bounds() {
+    let relu: Arc<dyn ActivationFn> = Arc::new(absint::domains::activation::Relu);
+    for seed in 0..300 {
+        let mut dice = Dice::new(seed);
+        let network = random_network(&mut dice, &relu);
+        let region = random_region(&mut dice, network.input_len());
+        let budget = Budget::unlimited();
+        let run = Run::silent(&budget);
+        let interval = propagate(&IntervalDomain, &network, &region, &Bounds::unknown(), run).unwrap();
+        let deeppoly = propagate(&DeepPoly::default(), &network, &region, &interval.bounds(), run).unwrap();
+        for (a, b) in interval.facts.iter().zip(&deeppoly.facts) {
+            for (a, b) in a.bounds().iter().zip(b.bounds().iter()) {
+                assert!(a.lo <= b.lo && b.hi <= a.hi);
+            }
+        }
+        let forms = LinearForms::of_node(network.output(), Array2::eye(network.output_len()));
+        let loose = IntervalDomain.minima(&forms, &interval).unwrap();
+        let tight = DeepPoly::default().minima(&forms, &deeppoly).unwrap();
+        for (loose, tight) in loose.iter().zip(tight) {
+            assert!(tight >= loose - 1e-9 * loose.abs().max(1.0), "seed {seed}: {tight} < {loose}");
+        }
+    }
+}

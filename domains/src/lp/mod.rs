@@ -1,1 +1,22 @@
 //! Linear programs and bounds on them that hold whatever the solver did.
+//!
+//! A backend is an oracle: it guesses multipliers in floats, and [`certified_minimum`] turns any
+//! multipliers into a bound. So nothing here depends on a solver's objective value or status.
+
+mod backend;
+mod certify;
+mod clarabel;
+#[cfg(feature = "highs")]
+mod highs;
+mod minilp;
+mod program;
+#[cfg(test)]
+mod tests;
+
+pub use backend::{LpBackend, LpError, LpSession, LpSolution, Status, backend, backends};
+pub use certify::{certified_infeasible, certified_minimum, certified_minimum_of};
+pub use clarabel::Clarabel;
+#[cfg(feature = "highs")]
+pub use highs::Highs;
+pub use minilp::MiniLp;
+pub use program::{LinearProgram, Row};

@@ -1,0 +1,201 @@
+//! The default backend: the interior-point solver Clarabel (pure Rust; Goulart & Chen 2024).
+//!
+//! Clarabel solves min `q·x`, `G x + s = b`, `s ∈ K`, and its dual variables satisfy
+//! `q + Gᵀz = 0`, `z ∈ K*`. An upper side is the row `a·x ≤ hi` (`λ = −z`), a lower side the row
+//! `−a·x ≤ −lo` (`λ = z`), an equality the row `a·x = lo` in the zero cone (`λ = −z`).
+
+use super::backend::{check, contained, finite_or_zero, unit_scale};
+use super::{LinearProgram, LpBackend, LpError, LpSession, LpSolution, Status};
+use crate::budget::Budget;
+use ::clarabel::algebra::CscMatrix;
+use ::clarabel::solver::{DefaultSettings, DefaultSolver, IPSolver, SolverStatus, SupportedConeT};
+
+const NAME: &str = "clarabel";
+
+/// Clarabel with its stopping rules.
+#[derive(Clone, Copy, Debug)]
+pub struct Clarabel {
+    /// Relative gap and infeasibility at which a solve counts as converged.
+    pub tolerance: f64,
+    /// Interior-point iterations after which it stops.
+    pub iterations: u32,
+}
+
+impl Clarabel {
+    /// What [`backend`](super::backend) offers.
+    pub const DEFAULT: Self = Self { tolerance: 1e-7, iterations: 100 };
+
+    fn settings(self) -> DefaultSettings<f64> {
+        DefaultSettings {
+            verbose: false,
+            max_iter: self.iterations,
+            max_threads: 1,
+            direct_solve_method: "qdldl".to_owned(),
+            // The presolver only removes infinite right sides, and it forbids a new objective.
+            presolve_enable: false,
+            tol_gap_abs: self.tolerance,
+            tol_gap_rel: self.tolerance,
+            tol_feas: self.tolerance,
+            ..DefaultSettings::default()
+        }
+    }
+}
+
+impl LpBackend for Clarabel {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn session<'a>(&'a self, program: &'a LinearProgram) -> Result<Box<dyn LpSession + 'a>, LpError> {
+        if !program.is_boxed() {
+            return Err(LpError::Malformed);
+        }
+        Ok(Box::new(Session { settings: self.settings(), program, form: ConicForm::new(program), solver: None }))
+    }
+}
+
+struct Session<'a> {
+    settings: DefaultSettings<f64>,
+    program: &'a LinearProgram,
+    form: ConicForm,
+    /// Made at the first solve, dropped after a panic.
+    solver: Option<DefaultSolver<f64>>,
+}
+
+impl LpSession for Session<'_> {
+    fn minimise(&mut self, objective: &[f64], budget: &Budget) -> Result<LpSolution, LpError> {
+        check(self.program, objective, budget)?;
+        if self.program.variables() == 0 {
+            let multipliers = self.form.multipliers(&vec![0.0; self.form.right.len()], self.program.rows(), 1.0);
+            return Ok(LpSolution { multipliers, primal: Vec::new(), status: Status::Optimal });
+        }
+        let scale = unit_scale(objective);
+        let scaled: Vec<f64> = objective.iter().map(|c| c * scale).collect();
+        let kept = self.solver.take();
+        let mut solver = contained(NAME, || self.prepare(kept, scaled))??;
+        let polled = budget.clone();
+        solver.set_termination_callback(move |_| polled.is_spent());
+        contained(NAME, || solver.solve())?;
+        let solution = self.read(&solver, scale);
+        self.solver = Some(solver);
+        solution
+    }
+}
+
+impl Session<'_> {
+    /// The kept solver with a new objective, or a new solver.
+    fn prepare(&self, kept: Option<DefaultSolver<f64>>, objective: Vec<f64>) -> Result<DefaultSolver<f64>, LpError> {
+        let failed = |message: String| LpError::Failed { backend: NAME, message };
+        if let Some(mut solver) = kept {
+            solver.update_q(&objective).map_err(|error| failed(error.to_string()))?;
+            return Ok(solver);
+        }
+        let none = CscMatrix::zeros((objective.len(), objective.len()));
+        let form = &self.form;
+        DefaultSolver::new(&none, &objective, &form.matrix, &form.right, &form.cones, self.settings.clone())
+            .map_err(|error| failed(error.to_string()))
+    }
+
+    fn read(&self, solver: &DefaultSolver<f64>, scale: f64) -> Result<LpSolution, LpError> {
+        let solution = &solver.solution;
+        let status = match solution.status {
+            SolverStatus::Solved => Status::Optimal,
+            SolverStatus::PrimalInfeasible | SolverStatus::AlmostPrimalInfeasible => Status::Infeasible,
+            _ => Status::Stopped,
+        };
+        let multipliers = self.form.multipliers(&solution.z, self.program.rows(), scale.recip());
+        let bounds = self.program.lower().iter().zip(self.program.upper());
+        let primal = solution.x.iter().zip(bounds).map(|(&x, (&l, &u))| finite_or_zero(x).clamp(l, u)).collect();
+        Ok(LpSolution { multipliers, primal, status })
+    }
+}
+
+/// One row of `G`: `sign · a_r` for a row of the program, `sign · e_j` for a variable's bound.
+struct ConicRow {
+    origin: Origin,
+    sign: f64,
+    right: f64,
+}
+
+#[derive(Clone, Copy)]
+enum Origin {
+    Row(usize),
+    Bound(usize),
+}
+
+/// The program as Clarabel wants it: equalities, then inequalities, then bounds.
+struct ConicForm {
+    matrix: CscMatrix<f64>,
+    right: Vec<f64>,
+    cones: Vec<SupportedConeT<f64>>,
+    rows: Vec<ConicRow>,
+}
+
+impl ConicForm {
+    fn new(program: &LinearProgram) -> Self {
+        let (mut equal, mut less) = (Vec::new(), Vec::new());
+        let mut split = |origin, lower: f64, upper: f64| {
+            // A box without interior would stall an interior-point method, so a fixed variable is an equality.
+            if lower == upper {
+                equal.push(ConicRow { origin, sign: 1.0, right: upper });
+                return;
+            }
+            if upper.is_finite() {
+                less.push(ConicRow { origin, sign: 1.0, right: upper });
+            }
+            if lower.is_finite() {
+                less.push(ConicRow { origin, sign: -1.0, right: -lower });
+            }
+        };
+        for r in 0..program.rows() {
+            split(Origin::Row(r), program.row(r).lower, program.row(r).upper);
+        }
+        for (j, (&l, &u)) in program.lower().iter().zip(program.upper()).enumerate() {
+            split(Origin::Bound(j), l, u);
+        }
+        let cones = vec![SupportedConeT::ZeroConeT(equal.len()), SupportedConeT::NonnegativeConeT(less.len())];
+        let mut rows = equal;
+        rows.append(&mut less);
+        let right = rows.iter().map(|row| row.right).collect();
+        Self { matrix: matrix(program, &rows), right, cones, rows }
+    }
+
+    /// The duals `z` of the conic rows as multipliers of the program's rows.
+    fn multipliers(&self, z: &[f64], rows: usize, scale: f64) -> Vec<f64> {
+        let mut multipliers = vec![0.0; rows];
+        for (row, &z) in self.rows.iter().zip(z) {
+            if let Origin::Row(r) = row.origin {
+                multipliers[r] -= row.sign * finite_or_zero(z * scale);
+            }
+        }
+        multipliers
+    }
+}
+
+/// The conic rows by columns.
+fn matrix(program: &LinearProgram, rows: &[ConicRow]) -> CscMatrix<f64> {
+    let entries = |row: &ConicRow, each: &mut dyn FnMut(usize, f64)| match row.origin {
+        Origin::Bound(j) => each(j, row.sign),
+        Origin::Row(r) => {
+            let stored = program.row(r);
+            stored.columns.iter().zip(stored.values).for_each(|(&j, &a)| each(j, row.sign * a));
+        }
+    };
+    let mut starts = vec![0; program.variables() + 1];
+    for row in rows {
+        entries(row, &mut |j, _| starts[j + 1] += 1);
+    }
+    for j in 0..program.variables() {
+        starts[j + 1] += starts[j];
+    }
+    let nonzeros = starts[program.variables()];
+    let (mut indices, mut values) = (vec![0; nonzeros], vec![0.0; nonzeros]);
+    let mut next = starts.clone();
+    for (i, row) in rows.iter().enumerate() {
+        entries(row, &mut |j, a| {
+            (indices[next[j]], values[next[j]]) = (i, a);
+            next[j] += 1;
+        });
+    }
+    CscMatrix::new(rows.len(), program.variables(), starts, indices, values)
+}

@@ -1,0 +1,5 @@
+//! Laws of the certified bound, and one suite that every backend runs.
+
+mod backends;
+mod bounds;
+mod support;

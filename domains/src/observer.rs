@@ -18,8 +18,15 @@ pub enum Event<'a> {
         form: usize,
         /// The certified lower bound.
         bound: f64,
-        /// Cuts in the program.
+        /// Rows of the program, cuts included.
+        rows: usize,
+        /// Cuts added so far for this form.
         cuts: usize,
+    },
+    /// An input that a relaxation suggests as a counterexample, to be replayed.
+    Candidate {
+        /// One value per input.
+        input: &'a [f64],
     },
 }
 

@@ -71,20 +71,19 @@ impl<H: History> BackSubstitution<'_, H> {
         self.in_blocks(forms.len(), |range| {
             let rows: Vec<usize> = range.collect();
             let part = forms.select(&rows);
-            let mut constant = part.constants;
-            let mut pending = BTreeMap::new();
+            let mut rows =
+                Rows { best: vec![f64::NEG_INFINITY; rows.len()], constant: part.constants, pending: BTreeMap::new() };
             for term in part.terms {
                 if let Some(radius) = &term.radius {
                     // A coefficient that is no float differs by at most its radius.
                     let magnitudes = self.history.bounds(term.node).magnitudes();
-                    for (constant, radius) in constant.iter_mut().zip(radius.rows()) {
-                        let radius: Vec<f64> = radius.to_vec();
-                        *constant = add_down(*constant, less_error(&radius, &magnitudes));
+                    for (constant, radius) in rows.constant.iter_mut().zip(radius.rows()) {
+                        *constant = add_down(*constant, less_error(&radius.to_vec(), &magnitudes));
                     }
                 }
-                pending.insert(term.node, term.coefficients);
+                self.add(&mut rows, term.node, term.coefficients);
             }
-            Rows { best: vec![f64::NEG_INFINITY; rows.len()], constant, pending }
+            rows
         })
     }
 

@@ -3,7 +3,10 @@
 mod back_substitution;
 mod bounds;
 mod deeppoly;
+mod encoding;
+mod groups;
 mod interval;
+mod lp_domain;
 mod relaxation;
 mod zonotope;
 
@@ -11,6 +14,7 @@ pub use back_substitution::{BackSubstitution, Concretise};
 pub use bounds::{Bounds, NodeBounds};
 pub use deeppoly::{DeepPoly, DeepPolyFact};
 pub use interval::IntervalDomain;
+pub use lp_domain::{LpDomain, LpFact, Tighten};
 pub use relaxation::{NodeLines, Relaxation};
 pub use zonotope::{Zonotope, ZonotopeFact};
 

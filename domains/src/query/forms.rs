@@ -15,7 +15,7 @@ pub struct FormTerm {
 /// A batch of linear forms `Σ_nodes C · x_node + constant` over the nodes of a network.
 #[derive(Clone, Debug)]
 pub struct LinearForms {
-    /// The parts; at most one per node.
+    /// The parts; two may read the same node.
     pub terms: Vec<FormTerm>,
     /// Lower bounds of the constants, one per form.
     pub constants: Vec<f64>,

@@ -1,0 +1,406 @@
+//! The linear program of a network: every row, read as exact numbers, is implied by the network, the
+//! region and the concrete bounds.
+//!
+//! An unstable neuron has two variables, `y` and `s = y − z`, so that its pre-activation `z = y − s`
+//! needs none: for ReLU, `0 ≤ y ≤ u`, `0 ≤ s ≤ −l`, and one sparse row for the upper line of the
+//! triangle. A stable neuron is a constant, or one variable tied by an equality.
+
+use super::NodeBounds;
+use crate::activation::{ActivationFn, HalfPlane};
+use crate::lp::LinearProgram;
+use crate::network::{Activation, Affine, LinearMap, Network, NodeId, NodeKind};
+use crate::num::Interval;
+use crate::num::round::{add_up, mul_up, sub_up};
+use crate::polyhedra::{Facet, Segment};
+use crate::query::{Ball, LinearForms, Region};
+
+/// How a neuron's value is written in the variables of the program.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Value {
+    /// The same constant everywhere in the region.
+    Fixed(f64),
+    /// A variable.
+    Variable(usize),
+    /// `y − s`: the pre-activation of an unstable neuron.
+    Difference { y: usize, s: usize },
+    /// Not in the program: the pre-activation of a neuron whose output is constant.
+    Absent,
+}
+
+/// A linear expression over the program's variables plus an enclosed constant.
+#[derive(Clone, Debug)]
+struct Expression {
+    entries: Vec<(usize, f64)>,
+    constant: Interval,
+}
+
+impl Expression {
+    fn new(constant: Interval) -> Self {
+        Self { entries: Vec::new(), constant }
+    }
+
+    /// Adds `c · value`.
+    fn add(&mut self, c: f64, value: Value) {
+        match value {
+            _ if c == 0.0 => {}
+            Value::Fixed(x) => self.constant = self.constant + Interval::point(x).scale(c),
+            Value::Variable(x) => self.entries.push((x, c)),
+            Value::Difference { y, s } => self.entries.extend([(y, c), (s, -c)]),
+            // Whoever reads it learns nothing.
+            Value::Absent => self.constant = Interval::ALL,
+        }
+    }
+
+    /// Widens the constant by `± radius`.
+    fn widen(&mut self, radius: f64) {
+        if radius > 0.0 {
+            self.constant = self.constant + Interval::new(-radius, radius);
+        }
+    }
+}
+
+/// The linear relaxation of the first nodes of a network over a region.
+pub(super) struct Encoding<'a> {
+    network: &'a Network,
+    program: LinearProgram,
+    /// Values of the nodes that others read; pre-activations only where an activation has been encoded.
+    values: Vec<Option<Vec<Value>>>,
+}
+
+impl<'a> Encoding<'a> {
+    /// Encodes what the nodes `targets` depend on, and gives those nodes values to put into forms.
+    /// `bounds` must know all nodes up to the largest target.
+    ///
+    /// `None` when a bound is infinite: there is no program then.
+    pub fn new(
+        network: &'a Network,
+        region: &Region,
+        bounds: &dyn Fn(NodeId) -> &'a NodeBounds,
+        targets: &[NodeId],
+    ) -> Option<Self> {
+        let last = targets.iter().copied().max()?;
+        let mut needed = vec![false; last + 1];
+        needed[0] = true;
+        targets.iter().for_each(|&t| needed[t] = true);
+        for id in (0..=last).rev() {
+            if needed[id] {
+                network.node(id).sources().for_each(|source| needed[source] = true);
+            }
+        }
+        // An affine node gets values of its own unless activations alone read it.
+        let mut read_directly = vec![false; last + 1];
+        targets.iter().for_each(|&t| read_directly[t] = true);
+        for (id, node) in network.nodes().iter().enumerate().take(last + 1) {
+            if needed[id] && matches!(node.kind, NodeKind::Affine(_)) {
+                node.sources().for_each(|source| read_directly[source] = true);
+            }
+        }
+        let mut encoding = Self { network, program: LinearProgram::new(), values: vec![None; last + 1] };
+        encoding.input(region)?;
+        for id in (1..=last).filter(|&id| needed[id]) {
+            match &network.node(id).kind {
+                NodeKind::Input => {}
+                NodeKind::Affine(affine) => {
+                    if read_directly[id] {
+                        encoding.affine(id, affine, bounds)?;
+                    }
+                }
+                NodeKind::Activation(activation) => encoding.activation(id, activation, bounds)?,
+            }
+        }
+        Some(encoding)
+    }
+
+    /// The program, without an objective.
+    pub fn program(&self) -> &LinearProgram {
+        &self.program
+    }
+
+    fn variable(&mut self, bounds: Interval) -> Option<usize> {
+        (bounds.lo.is_finite() && bounds.hi.is_finite()).then(|| self.program.add_variable(bounds.lo, bounds.hi))
+    }
+
+    /// Adds the row `expression ∈ range`.
+    fn row(&mut self, expression: &Expression, range: Interval) {
+        let range = range - expression.constant;
+        self.program.add_row(&expression.entries, range.lo, range.hi);
+    }
+
+    fn input(&mut self, region: &Region) -> Option<()> {
+        let values: Option<Vec<Value>> =
+            region.bounds().iter().map(|&x| self.variable(x).map(Value::Variable)).collect();
+        let values = values?;
+        self.ball(region, &values)?;
+        for half_space in region.half_spaces() {
+            let mut sum = Expression::new(Interval::ZERO);
+            for (i, c) in &half_space.terms {
+                let c = crate::num::enclose(c);
+                sum.add(c.middle(), values[*i]);
+                sum.widen(mul_up(c.width(), region.bounds()[*i].magnitude()));
+            }
+            let rhs = crate::num::enclose(&half_space.rhs).hi;
+            self.row(&sum, Interval { lo: f64::NEG_INFINITY, hi: rhs });
+        }
+        self.values[0] = Some(values);
+        Some(())
+    }
+
+    /// The rows of an L1 ball; an L2 ball is enclosed in the L1 ball of radius `√n r`; a Hamming ball
+    /// counts its flips.
+    fn ball(&mut self, region: &Region, inputs: &[Value]) -> Option<()> {
+        let (center, radius) = match region.ball() {
+            Ball::Box | Ball::Grid { .. } => return Some(()),
+            Ball::L1 { center, radius } => (center, crate::num::enclose(radius).hi),
+            Ball::L2 { center, radius } => {
+                let root = crate::num::round::sqrt_up(center.len() as f64);
+                (center, mul_up(root, crate::num::enclose(radius).hi))
+            }
+            Ball::Hamming { at_upper, flips } => {
+                let mut sum = Expression::new(Interval::ZERO);
+                let mut budget = 0.0;
+                for ((&value, &high), x) in inputs.iter().zip(at_upper).zip(region.bounds()) {
+                    // (x − center) / width, with the sign that makes it a count.
+                    let (sign, end) = if high { (-1.0, x.hi) } else { (1.0, x.lo) };
+                    sum.add(sign, value);
+                    sum.constant = sum.constant - Interval::point(end).scale(sign);
+                    budget = x.width().max(budget);
+                }
+                self.row(&sum, Interval { lo: f64::NEG_INFINITY, hi: mul_up(budget, *flips as f64) });
+                return Some(());
+            }
+        };
+        let mut total = Expression::new(Interval::ZERO);
+        for ((&value, c), x) in inputs.iter().zip(center).zip(region.bounds()) {
+            let c = crate::num::enclose(c);
+            let distance = (*x - c).magnitude();
+            let t = self.variable(Interval { lo: 0.0, hi: distance })?;
+            for sign in [1.0, -1.0] {
+                // sign · (x − center) ≤ t
+                let mut row = Expression::new(-c.scale(sign));
+                row.add(sign, value);
+                row.add(-1.0, Value::Variable(t));
+                self.row(&row, Interval { lo: f64::NEG_INFINITY, hi: 0.0 });
+            }
+            total.add(1.0, Value::Variable(t));
+        }
+        self.row(&total, Interval { lo: f64::NEG_INFINITY, hi: radius });
+        Some(())
+    }
+
+    /// `−(W x + b)` of every neuron of an affine node, as expressions over its sources.
+    fn negated(&self, affine: &Affine, bounds: &dyn Fn(NodeId) -> &'a NodeBounds) -> Vec<Expression> {
+        const AT_ONCE: usize = 256;
+        let n = affine.bias.len();
+        let mut all: Vec<Expression> = (0..n).map(|i| Expression::new(-affine.bias.enclosure(i))).collect();
+        for term in &affine.terms {
+            let Some(values) = &self.values[term.source] else { continue };
+            for first in (0..n).step_by(AT_ONCE) {
+                let units: Vec<(usize, f64)> = (first..n.min(first + AT_ONCE)).map(|i| (i, -1.0)).collect();
+                for (row, &(i, _)) in term.map.rows(&units).rows().into_iter().zip(&units) {
+                    for (&w, &value) in row.iter().zip(values) {
+                        all[i].add(w, value);
+                    }
+                }
+            }
+            if let LinearMap::Diagonal(d) = &term.map {
+                for (i, expression) in all.iter_mut().enumerate() {
+                    expression.widen(mul_up(d.radius(i), bounds(term.source).get(i).magnitude()));
+                }
+            }
+        }
+        all
+    }
+
+    fn affine(&mut self, id: NodeId, affine: &Affine, bounds: &dyn Fn(NodeId) -> &'a NodeBounds) -> Option<()> {
+        let mut values = Vec::with_capacity(affine.bias.len());
+        for (i, mut row) in self.negated(affine, bounds).into_iter().enumerate() {
+            let z = Value::Variable(self.variable(bounds(id).get(i))?);
+            row.add(1.0, z);
+            self.row(&row, Interval::ZERO);
+            values.push(z);
+        }
+        self.values[id] = Some(values);
+        Some(())
+    }
+
+    fn activation(
+        &mut self,
+        id: NodeId,
+        activation: &Activation,
+        bounds: &dyn Fn(NodeId) -> &'a NodeBounds,
+    ) -> Option<()> {
+        let z_bounds = bounds(activation.source);
+        let y_bounds = bounds(id);
+        let function = activation.function.as_ref();
+        let known = self.values[activation.source].clone();
+        // Where the pre-activations have no values yet, each neuron's row ties z to the nodes before.
+        let rows = match (&known, &self.network.node(activation.source).kind) {
+            (None, NodeKind::Affine(affine)) => Some(self.negated(affine, bounds)),
+            _ => None,
+        };
+        let n = z_bounds.len();
+        let (mut zs, mut ys) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        for i in 0..n {
+            let tie = match (&known, &rows) {
+                (Some(values), _) => {
+                    let mut row = Expression::new(Interval::ZERO);
+                    row.add(-1.0, values[i]);
+                    row
+                }
+                (None, Some(rows)) => rows[i].clone(),
+                (None, None) => return None,
+            };
+            let (z, y) = self.neuron(function, z_bounds.get(i), y_bounds.get(i), tie)?;
+            zs.push(z);
+            ys.push(y);
+        }
+        if known.is_none() {
+            self.values[activation.source] = Some(zs);
+        }
+        self.values[id] = Some(ys);
+        Some(())
+    }
+
+    /// One neuron: `tie + z = 0`, and `(z, y)` in the hull of the graph. Returns both values.
+    fn neuron(
+        &mut self,
+        function: &dyn ActivationFn,
+        z: Interval,
+        y: Interval,
+        mut tie: Expression,
+    ) -> Option<(Value, Value)> {
+        let segments = function.segments(z);
+        if let [only] = segments[..] {
+            return self.stable(only, z, y, tie);
+        }
+        let output = self.variable(y)?;
+        // s = y − z lies in the band of slope 1 around the graph.
+        let slack = self.variable(function.band(z, 1.0))?;
+        let difference = Value::Difference { y: output, s: slack };
+        tie.add(1.0, difference);
+        self.row(&tie, Interval::ZERO);
+        for half_plane in function.hull(z) {
+            self.half_plane(half_plane, output, slack);
+        }
+        Some((difference, Value::Variable(output)))
+    }
+
+    /// A neuron with one segment: a constant, or a variable that an equality ties to its inputs.
+    fn stable(&mut self, segment: Segment, z: Interval, y: Interval, mut tie: Expression) -> Option<(Value, Value)> {
+        if segment.slope == 0.0 {
+            return Some((Value::Absent, Value::Fixed(segment.intercept)));
+        }
+        if segment.slope == 1.0 && segment.intercept == 0.0 {
+            let value = Value::Variable(self.variable(y.intersect(z))?);
+            tie.add(1.0, value);
+            self.row(&tie, Interval::ZERO);
+            return Some((value, value));
+        }
+        let (input, output) = (self.variable(z)?, self.variable(y)?);
+        tie.add(1.0, Value::Variable(input));
+        self.row(&tie, Interval::ZERO);
+        let mut line = Expression::new(Interval::point(-segment.intercept));
+        line.add(1.0, Value::Variable(output));
+        line.add(-segment.slope, Value::Variable(input));
+        self.row(&line, Interval::ZERO);
+        Some((Value::Variable(input), Value::Variable(output)))
+    }
+
+    /// `a z + b y ≤ rhs` in the variables `y` and `s = y − z`: `(a + b) y − a s ≤ rhs`. The rounding of
+    /// `a + b` is charged to the right side; a row that the variables' bounds imply is left out.
+    fn half_plane(&mut self, half_plane: HalfPlane, y: usize, s: usize) {
+        let HalfPlane { z: a, y: b, rhs } = half_plane;
+        let (sum, error) = two_sum(a, b);
+        let range = |v: usize| Interval { lo: self.program.lower()[v], hi: self.program.upper()[v] };
+        let rhs = add_up(rhs, mul_up(error.abs(), range(y).magnitude()));
+        let largest = (range(y).scale(sum) + range(s).scale(-a)).hi;
+        let tolerance = 1e-12 * (rhs.abs() + range(y).scale(sum).magnitude());
+        if largest > rhs + tolerance {
+            self.program.add_row(&[(y, sum), (s, -a)], f64::NEG_INFINITY, rhs);
+        }
+    }
+
+    /// Adds the cut `facet` for the neurons `group` of the activation node `id`.
+    pub fn add_cut(&mut self, id: NodeId, group: &[usize], facet: &Facet) {
+        let Some(row) = self.cut(id, group, facet) else { return };
+        self.row(&row, Interval { lo: f64::NEG_INFINITY, hi: facet.rhs });
+    }
+
+    /// The left side of a cut. Both coefficients of one neuron meet in its `y`; the rounding of their
+    /// sum widens the constant.
+    fn cut(&self, id: NodeId, group: &[usize], facet: &Facet) -> Option<Expression> {
+        let NodeKind::Activation(activation) = &self.network.node(id).kind else { return None };
+        let (zs, ys) = (self.values[activation.source].as_ref()?, self.values[id].as_ref()?);
+        let mut row = Expression::new(Interval::ZERO);
+        for (j, &i) in group.iter().enumerate() {
+            match (zs[i], ys[i]) {
+                (Value::Difference { y, s }, Value::Variable(output)) if y == output => {
+                    let (sum, error) = two_sum(facet.z[j], facet.y[j]);
+                    let range = Interval { lo: self.program.lower()[y], hi: self.program.upper()[y] };
+                    row.widen(mul_up(error.abs(), range.magnitude()));
+                    row.entries.extend([(y, sum), (s, -facet.z[j])]);
+                }
+                (z, y) => {
+                    row.add(facet.z[j], z);
+                    row.add(facet.y[j], y);
+                }
+            }
+        }
+        Some(row)
+    }
+
+    /// The values of `group`'s neurons at a point of the program: pre-activations, then outputs.
+    pub fn group_at(&self, id: NodeId, group: &[usize], point: &[f64]) -> Option<Vec<f64>> {
+        let NodeKind::Activation(activation) = &self.network.node(id).kind else { return None };
+        let (zs, ys) = (self.values[activation.source].as_ref()?, self.values[id].as_ref()?);
+        let at = |value: Value| match value {
+            Value::Fixed(x) => Some(x),
+            Value::Variable(v) => Some(point[v]),
+            Value::Difference { y, s } => Some(point[y] - point[s]),
+            Value::Absent => None,
+        };
+        group.iter().map(|&i| at(zs[i])).chain(group.iter().map(|&i| at(ys[i]))).collect()
+    }
+
+    /// The network's input at a point of the program.
+    pub fn input_at<'p>(&self, point: &'p [f64]) -> &'p [f64] {
+        &point[..self.network.input_len()]
+    }
+
+    /// One form of a batch as an objective: coefficients per variable, and a lower bound of the rest.
+    pub fn objective(
+        &self,
+        forms: &LinearForms,
+        form: usize,
+        bounds: &dyn Fn(NodeId) -> &'a NodeBounds,
+    ) -> Option<(Vec<f64>, f64)> {
+        let mut sum = Expression::new(Interval::point(forms.constants[form]));
+        for term in &forms.terms {
+            let values = self.values[term.node].as_ref()?;
+            for (&c, &value) in term.coefficients.row(form).iter().zip(values) {
+                sum.add(c, value);
+            }
+            if let Some(radius) = &term.radius {
+                for (i, &r) in radius.row(form).iter().enumerate() {
+                    sum.widen(mul_up(r, bounds(term.node).get(i).magnitude()));
+                }
+            }
+        }
+        let mut objective = vec![0.0; self.program.variables()];
+        let mut constant = sum.constant.lo;
+        for (v, c) in sum.entries {
+            let (total, error) = two_sum(objective[v], c);
+            objective[v] = total;
+            let range = Interval { lo: self.program.lower()[v], hi: self.program.upper()[v] };
+            constant = -add_up(-constant, mul_up(error.abs(), range.magnitude()));
+        }
+        Some((objective, constant))
+    }
+}
+
+/// `fl(a + b)` and the magnitude of its error (an upper bound where the error is no float).
+fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let s = a + b;
+    let error = sub_up(add_up(a, b), crate::num::round::add_down(a, b));
+    (s, error)
+}

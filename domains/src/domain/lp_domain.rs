@@ -1,0 +1,293 @@
+//! The linear-programming domain: DeepPoly's bounds, the LP over the whole network, and joint cuts for
+//! groups of k neurons (kPoly; Singh et al. 2019, §4).
+
+use super::encoding::Encoding;
+use super::groups::{Group, joint_groups};
+use super::{AbstractDomain, DeepPoly, DeepPolyFact, DomainError, Fact, NodeBounds, Trace};
+use crate::budget::Budget;
+use crate::lp::{LpBackend, certified_minimum_of};
+use crate::network::{Activation, Affine, NodeId, NodeKind};
+use crate::num::Interval;
+use crate::num::round::add_down;
+use crate::observer::Event;
+use crate::query::{LinearForms, Region};
+use ndarray::Array2;
+use rayon::prelude::*;
+use std::sync::OnceLock;
+
+/// Which neurons' bounds the linear program re-computes on the way through the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tighten {
+    /// None: DeepPoly's bounds stand (LP-LAST when DeepPoly is the base).
+    None,
+    /// Every unstable neuron, layer by layer (LP-ALL; Salman et al. 2019; the refinement of Singh et
+    /// al. 2019, §4.3).
+    All,
+}
+
+/// kPoly and its relatives: one linear program over the whole network.
+#[derive(Clone)]
+pub struct LpDomain {
+    /// The domain that bounds neurons and octahedra.
+    pub base: DeepPoly,
+    /// Neurons joined: 1 is the triangle alone.
+    pub k: usize,
+    /// Which bounds are re-computed.
+    pub tighten: Tighten,
+    /// The solver.
+    pub backend: &'static dyn LpBackend,
+    /// A form is no further improved once its bound exceeds this (0 for a verdict, ∞ for the optimum).
+    pub goal: f64,
+    /// Rounds of cuts per form, at most.
+    pub rounds: usize,
+}
+
+/// What the domain knows of a node: DeepPoly's fact, and the groups of an activation node once they are
+/// asked for.
+pub struct LpFact {
+    base: DeepPolyFact,
+    groups: OnceLock<Vec<Group>>,
+}
+
+impl Fact for LpFact {
+    fn bounds(&self) -> &NodeBounds {
+        self.base.bounds()
+    }
+    fn tighten(&mut self, known: &NodeBounds) {
+        self.base.tighten(known);
+    }
+}
+
+impl AsRef<DeepPolyFact> for LpFact {
+    fn as_ref(&self) -> &DeepPolyFact {
+        &self.base
+    }
+}
+
+impl From<DeepPolyFact> for LpFact {
+    fn from(base: DeepPolyFact) -> Self {
+        Self { base, groups: OnceLock::new() }
+    }
+}
+
+/// Gains below this fraction of the bound's size end the rounds of cuts.
+const WORTHWHILE_GAIN: f64 = 1e-4;
+
+impl LpDomain {
+    /// kPoly with groups of `k` neurons on every-layer DeepPoly.
+    #[must_use]
+    pub fn kpoly(k: usize, backend: &'static dyn LpBackend) -> Self {
+        Self { base: DeepPoly::default(), k, tighten: Tighten::None, backend, goal: f64::INFINITY, rounds: 12 }
+    }
+
+    /// The groups of all activation nodes seen.
+    fn groups<'t>(&self, seen: &'t Trace<LpFact>) -> Result<Vec<&'t Group>, DomainError> {
+        let mut all = Vec::new();
+        if self.k < 2 {
+            return Ok(all);
+        }
+        for (id, node) in seen.network.nodes().iter().enumerate().take(seen.facts.len()) {
+            let NodeKind::Activation(activation) = &node.kind else { continue };
+            let slot = &seen.facts[id].groups;
+            if slot.get().is_none() {
+                let groups = joint_groups(id, activation, self.k, &self.base.back_substitution(seen))?;
+                // Another thread may have been first; both computed the same.
+                let _ = slot.set(groups);
+            }
+            all.extend(slot.get().into_iter().flatten());
+        }
+        Ok(all)
+    }
+
+    /// Certified minimum of one form, with cuts where its optimum violates them. `encoding` keeps the
+    /// cuts for the forms that follow.
+    fn minimum(
+        &self,
+        encoding: &mut Encoding,
+        groups: &[&Group],
+        (forms, form): (&LinearForms, usize),
+        seen: &Trace<LpFact>,
+    ) -> f64 {
+        let budget = seen.run.budget;
+        let mut best = f64::NEG_INFINITY;
+        let mut previous = f64::NEG_INFINITY;
+        let mut cuts = 0;
+        for round in 0..=self.rounds {
+            let Some((objective, constant)) = encoding.objective(forms, form, &|id| seen.facts[id].bounds()) else {
+                return best;
+            };
+            let Some((bound, point)) = self.solve(encoding, &objective, constant, budget) else {
+                return best;
+            };
+            best = best.max(bound);
+            seen.run.observer.event(Event::Lp { form, bound: best, rows: encoding.program().rows(), cuts });
+            if best > self.goal || budget.is_spent() || point.is_empty() {
+                break;
+            }
+            seen.run.observer.event(Event::Candidate { input: encoding.input_at(&point) });
+            let stalls = round > 0 && bound - previous < WORTHWHILE_GAIN * (1.0 + bound.abs());
+            if stalls || round == self.rounds {
+                break;
+            }
+            previous = bound;
+            let added = add_violated(encoding, groups, &point);
+            if added == 0 {
+                break;
+            }
+            cuts += added;
+        }
+        best
+    }
+
+    /// One solve: the certified bound and the solver's point. `None` when the solver has nothing.
+    fn solve(&self, encoding: &Encoding, objective: &[f64], constant: f64, budget: &Budget) -> Option<(f64, Vec<f64>)> {
+        let program = encoding.program();
+        let solution = self.backend.session(program).ok()?.minimise(objective, budget).ok()?;
+        let bound = add_down(certified_minimum_of(program, objective, &solution.multipliers), constant);
+        Some((bound, solution.primal))
+    }
+
+    /// Bounds of the unstable neurons of an affine node, by two programs each.
+    fn tightened(
+        &self,
+        id: NodeId,
+        base: DeepPolyFact,
+        affine: &Affine,
+        seen: &Trace<LpFact>,
+    ) -> Result<LpFact, DomainError> {
+        let mut fact = LpFact::from(base);
+        let activations: Vec<&Activation> = seen
+            .network
+            .nodes()
+            .iter()
+            .filter_map(|node| match &node.kind {
+                NodeKind::Activation(a) if a.source == id => Some(a),
+                _ => None,
+            })
+            .collect();
+        let is_first = affine.terms.iter().all(|t| t.source == 0);
+        let unstable: Vec<usize> = (0..fact.bounds().len())
+            .filter(|&i| activations.iter().any(|a| a.function.segments(fact.bounds().get(i)).len() > 1))
+            .collect();
+        if is_first || unstable.is_empty() {
+            return Ok(fact);
+        }
+        let groups = self.groups(seen)?;
+        let sources: Vec<NodeId> = affine.terms.iter().map(|t| t.source).collect();
+        let rows: Vec<(usize, f64)> = unstable.iter().flat_map(|&i| [(i, 1.0), (i, -1.0)]).collect();
+        let forms = affine_forms(affine, &rows, seen);
+        let minima: Vec<f64> = (0..rows.len())
+            .into_par_iter()
+            .map(|form| {
+                if seen.run.budget.is_spent() {
+                    return f64::NEG_INFINITY;
+                }
+                let bounds = |id: NodeId| seen.facts[id].bounds();
+                let Some(mut encoding) = Encoding::new(seen.network, seen.region, &bounds, &sources) else {
+                    return f64::NEG_INFINITY;
+                };
+                let without_goal = Self { goal: f64::INFINITY, ..self.clone() };
+                without_goal.minimum(&mut encoding, &groups, (&forms, form), seen)
+            })
+            .collect();
+        let mut known: Vec<Interval> = vec![Interval::ALL; fact.bounds().len()];
+        for (&i, pair) in unstable.iter().zip(minima.chunks(2)) {
+            known[i] = Interval::new(pair[0], -pair[1]);
+        }
+        fact.tighten(&known.into_iter().collect());
+        Ok(fact)
+    }
+}
+
+/// The neurons `sign · z_i` of an affine node as forms over its sources.
+fn affine_forms(affine: &Affine, rows: &[(usize, f64)], seen: &Trace<LpFact>) -> LinearForms {
+    let constants = rows.iter().map(|&(i, sign)| affine.bias.enclosure(i).scale(sign).lo).collect();
+    let mut forms = LinearForms { terms: Vec::new(), constants };
+    for term in &affine.terms {
+        let coefficients = term.map.rows(rows);
+        let radius = match &term.map {
+            crate::network::LinearMap::Diagonal(d) if !d.is_exact() => {
+                let mut radius = Array2::zeros(coefficients.dim());
+                for (r, &(i, _)) in rows.iter().enumerate() {
+                    radius[[r, i]] = d.radius(i);
+                }
+                Some(radius)
+            }
+            _ => None,
+        };
+        debug_assert!(term.source < seen.facts.len());
+        forms.terms.push(crate::query::FormTerm { node: term.source, coefficients, radius });
+    }
+    forms
+}
+
+/// Adds the deepest cut of every group that the point violates; returns how many.
+fn add_violated(encoding: &mut Encoding, groups: &[&Group], point: &[f64]) -> usize {
+    let cuts: Vec<_> = groups
+        .par_iter()
+        .map(|group| {
+            let at = encoding.group_at(group.node, &group.neurons, point)?;
+            group.hull.separate(&at)
+        })
+        .collect();
+    let mut added = 0;
+    for (group, cut) in groups.iter().zip(cuts) {
+        if let Some(cut) = cut {
+            encoding.add_cut(group.node, &group.neurons, &cut);
+            added += 1;
+        }
+    }
+    added
+}
+
+impl AbstractDomain for LpDomain {
+    type Fact = LpFact;
+
+    fn name(&self) -> &'static str {
+        "kpoly"
+    }
+
+    fn input(&self, region: &Region) -> LpFact {
+        DeepPoly::input_fact(region).into()
+    }
+
+    fn affine(&self, id: NodeId, node: &Affine, seen: &Trace<LpFact>) -> Result<LpFact, DomainError> {
+        let base = self.base.affine_fact(id, node, seen)?;
+        match self.tighten {
+            Tighten::None => Ok(base.into()),
+            Tighten::All => self.tightened(id, base, node, seen),
+        }
+    }
+
+    fn activation(&self, _: NodeId, node: &Activation, seen: &Trace<LpFact>) -> Result<LpFact, DomainError> {
+        Ok(DeepPoly::activation_fact(node, seen).into())
+    }
+
+    /// DeepPoly's bounds first; where they do not reach the goal, the linear program, hardest form first
+    /// so that the others profit from its cuts. Out of time, the bounds found so far stand.
+    fn minima(&self, forms: &LinearForms, seen: &Trace<LpFact>) -> Result<Vec<f64>, DomainError> {
+        let mut minima = self.base.back_substitution(seen).minima(forms)?;
+        let mut open: Vec<usize> = (0..forms.len()).filter(|&f| minima[f] <= self.goal).collect();
+        open.sort_by(|&a, &b| minima[a].total_cmp(&minima[b]));
+        if open.is_empty() {
+            return Ok(minima);
+        }
+        let targets: Vec<NodeId> = forms.terms.iter().map(|t| t.node).collect();
+        let bounds = |id: NodeId| seen.facts[id].bounds();
+        let Some(mut encoding) = Encoding::new(seen.network, seen.region, &bounds, &targets) else {
+            return Ok(minima);
+        };
+        let groups = match self.groups(seen) {
+            Ok(groups) => groups,
+            Err(DomainError::OutOfTime) => return Ok(minima),
+            Err(other) => return Err(other),
+        };
+        for form in open {
+            if seen.run.budget.is_spent() {
+                break;
+            }
+            minima[form] = minima[form].max(self.minimum(&mut encoding, &groups, (forms, form), seen));
+        }
+        Ok(minima)
+    }
+}

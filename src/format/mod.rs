@@ -1,1 +1,3 @@
 //! One file per file format, lowering to a network, a query or images.
+
+pub mod vnnlib;

@@ -1,3 +1,4 @@
 //! One file per file format, lowering to a network, a query or images.
 
 pub mod onnx;
+pub mod vnnlib;

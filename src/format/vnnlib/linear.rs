@@ -1,0 +1,118 @@
+use super::error::VnnlibProblem;
+use crate::domains::num::Rational;
+use crate::domains::query::{Atom, HalfSpace, Variable};
+use dashu_int::ops::BitTest;
+
+/// Constants may not grow beyond this many bits (a single decimal has at most about 30,000).
+const MOST_BITS: usize = 1 << 16;
+
+/// A linear term `Σ c_v v + constant`; variables may repeat.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Linear {
+    terms: Vec<(Variable, Rational)>,
+    constant: Rational,
+}
+
+/// What one comparison says of a disjunct.
+#[derive(Clone, Debug)]
+pub(super) enum Literal {
+    /// `X_input ≤ value` when `is_upper`, else `X_input ≥ value`.
+    Bound { input: usize, is_upper: bool, value: Rational },
+    /// Several inputs and no output.
+    HalfSpace(HalfSpace),
+    /// Outputs, or nothing at all and false.
+    Atom(Atom),
+}
+
+fn checked(value: Rational) -> Result<Rational, VnnlibProblem> {
+    let bits = value.numerator().bit_len().max(value.denominator().bit_len());
+    if bits > MOST_BITS { Err(VnnlibProblem::Huge(MOST_BITS)) } else { Ok(value) }
+}
+
+impl Linear {
+    pub(super) fn constant(value: Rational) -> Self {
+        Self { terms: Vec::new(), constant: value }
+    }
+
+    pub(super) fn variable(variable: Variable) -> Self {
+        Self { terms: vec![(variable, Rational::ONE)], constant: Rational::ZERO }
+    }
+
+    /// The value, when no variable occurs.
+    pub(super) fn as_constant(&self) -> Option<&Rational> {
+        self.terms.is_empty().then_some(&self.constant)
+    }
+
+    pub(super) fn negated(mut self) -> Self {
+        for (_, c) in &mut self.terms {
+            *c = -std::mem::take(c);
+        }
+        self.constant = -self.constant;
+        self
+    }
+
+    pub(super) fn plus(mut self, other: Self) -> Result<Self, VnnlibProblem> {
+        self.terms.extend(other.terms);
+        if other.constant != Rational::ZERO {
+            self.constant = checked(self.constant + other.constant)?;
+        }
+        Ok(self)
+    }
+
+    pub(super) fn times(self, other: Self) -> Result<Self, VnnlibProblem> {
+        let (mut linear, factor) = match (self.as_constant(), other.as_constant()) {
+            (_, Some(factor)) => (self.clone(), factor.clone()),
+            (Some(factor), _) => (other.clone(), factor.clone()),
+            _ => return Err(VnnlibProblem::NotLinear),
+        };
+        for (_, c) in &mut linear.terms {
+            *c = checked(std::mem::take(c) * &factor)?;
+        }
+        linear.constant = checked(linear.constant * factor)?;
+        Ok(linear)
+    }
+
+    pub(super) fn divided_by(self, other: &Self) -> Result<Self, VnnlibProblem> {
+        match other.as_constant() {
+            Some(divisor) if divisor != &Rational::ZERO => self.times(Self::constant(Rational::ONE / divisor)),
+            _ => Err(VnnlibProblem::Division),
+        }
+    }
+
+    /// Adds up repeated variables, leaves out zeros, sorts.
+    fn merged(mut self) -> Result<Self, VnnlibProblem> {
+        self.terms.sort_by_key(|(variable, _)| *variable);
+        let mut merged: Vec<(Variable, Rational)> = Vec::with_capacity(self.terms.len());
+        for (variable, c) in self.terms {
+            match merged.last_mut() {
+                Some((last, sum)) if *last == variable => *sum = checked(std::mem::take(sum) + c)?,
+                _ => merged.push((variable, c)),
+            }
+        }
+        merged.retain(|(_, c)| c != &Rational::ZERO);
+        Ok(Self { terms: merged, constant: self.constant })
+    }
+
+    /// What `self ≤ 0` says; `None` when it always holds.
+    pub(super) fn at_most_zero(self) -> Result<Option<Literal>, VnnlibProblem> {
+        let Self { mut terms, constant } = self.merged()?;
+        let is_input = |v: &Variable| matches!(v, Variable::Input(_));
+        if terms.is_empty() && constant <= Rational::ZERO {
+            return Ok(None);
+        }
+        if let [(Variable::Input(input), c)] = &mut terms[..] {
+            let (input, c) = (*input, std::mem::take(c));
+            let is_upper = c > Rational::ZERO;
+            let value = if c == Rational::ONE { -constant } else { checked(-constant / c)? };
+            return Ok(Some(Literal::Bound { input, is_upper, value }));
+        }
+        if !terms.is_empty() && terms.iter().all(|(v, _)| is_input(v)) {
+            let indexed = terms.into_iter().filter_map(|(v, c)| match v {
+                Variable::Input(i) => Some((i, c)),
+                Variable::Output(_) => None,
+            });
+            return Ok(Some(Literal::HalfSpace(HalfSpace { terms: indexed.collect(), rhs: -constant })));
+        }
+        Ok(Some(Literal::Atom(Atom { terms: terms.into_iter().collect(), constant })))
+    }
+}

@@ -1,0 +1,230 @@
+use super::VnnlibQuery;
+use super::error::{Fault, VnnlibProblem, spelled};
+use super::linear::Literal;
+use super::parser::{Assertion, Dnf, MOST_DISJUNCTS, Parsed, Placed};
+use crate::domains::num::Rational;
+use crate::domains::query::{Atom, Case, Disjunct, HalfSpace, Property, Query, Region, Variable};
+use std::collections::BTreeMap;
+
+/// How many numbers the regions and atoms of a query may hold together (about a gigabyte).
+const MOST_NUMBERS: usize = 1 << 23;
+
+/// A bound and where it is asserted.
+type Bound = (Rational, usize);
+
+/// The constraints on inputs that a disjunct has gathered.
+#[derive(Clone)]
+struct Inputs {
+    lower: Vec<Option<Bound>>,
+    upper: Vec<Option<Bound>>,
+    half_spaces: Vec<HalfSpace>,
+}
+
+/// A box with a lower end above its upper end.
+struct EmptyBox {
+    input: usize,
+    /// `lower − upper`.
+    gap: Rational,
+    offset: usize,
+}
+
+impl Inputs {
+    fn bound(&mut self, input: usize, is_upper: bool, value: &Rational, offset: usize) {
+        let side = if is_upper { &mut self.upper[input] } else { &mut self.lower[input] };
+        let is_tighter = side.as_ref().is_none_or(|(old, _)| if is_upper { value < old } else { value > old });
+        if is_tighter {
+            *side = Some((value.clone(), offset));
+        }
+    }
+
+    fn emptiness(&self) -> Option<EmptyBox> {
+        let sides = self.lower.iter().zip(&self.upper).enumerate();
+        let both = sides.filter_map(|(input, (lower, upper))| Some((input, lower.as_ref()?, upper.as_ref()?)));
+        let mut gaps = both.filter(|(_, (lower, _), (upper, _))| lower > upper);
+        gaps.next().map(|(input, (lower, at_lower), (upper, at_upper))| EmptyBox {
+            input,
+            gap: lower - upper,
+            offset: *at_lower.max(at_upper),
+        })
+    }
+
+    /// The first input that has no bound on a side, and that side.
+    fn unbounded(&self) -> Option<(usize, &'static str, &'static str)> {
+        let missing = |side: &[Option<Bound>]| side.iter().position(Option::is_none);
+        match (missing(&self.lower), missing(&self.upper)) {
+            (Some(input), upper) if upper.is_none_or(|u| input <= u) => Some((input, "lower", ">=")),
+            (_, Some(input)) => Some((input, "upper", "<=")),
+            _ => None,
+        }
+    }
+}
+
+/// A factor of the normal form that is the same in every disjunct, or chosen.
+enum Factor {
+    Atom(Atom),
+    Choice(Dnf),
+}
+
+/// Multiplies the assertions out.
+pub(super) fn lower(parsed: Parsed) -> Result<VnnlibQuery, Fault> {
+    let Parsed { inputs, outputs, assertions, literals, declared } = parsed;
+    let mut common = Inputs { lower: vec![None; inputs], upper: vec![None; inputs], half_spaces: Vec::new() };
+    let mut factors = Vec::new();
+    let mut count: usize = 1;
+    for assertion in assertions {
+        match assertion {
+            Assertion::Fixed(fixed) => {
+                for (offset, literal) in fixed {
+                    match literal {
+                        Literal::Bound { input, is_upper, value } => common.bound(input, is_upper, &value, offset),
+                        Literal::HalfSpace(half_space) => common.half_spaces.push(half_space),
+                        Literal::Atom(atom) => factors.push(Factor::Atom(atom)),
+                    }
+                }
+            }
+            Assertion::Choice(offset, rows) => {
+                count = count.saturating_mul(rows.len());
+                if count > MOST_DISJUNCTS {
+                    let problem = VnnlibProblem::TooLarge { limit: MOST_DISJUNCTS, what: "disjuncts" };
+                    return Err(Fault { offset, problem });
+                }
+                factors.push(Factor::Choice(rows));
+            }
+        }
+    }
+    if let Some(empty) = common.emptiness() {
+        return Err(empty.fault());
+    }
+    let mut builder = Builder::new(&common, &literals, &declared);
+    for disjunct in 0..count {
+        builder.add(disjunct, &factors)?;
+    }
+    Ok(VnnlibQuery { query: builder.finish()?, inputs, outputs })
+}
+
+impl EmptyBox {
+    fn fault(&self) -> Fault {
+        Fault { offset: self.offset, problem: VnnlibProblem::Empty(spelled(Variable::Input(self.input))) }
+    }
+}
+
+/// Gathers disjuncts into cases.
+struct Builder<'a> {
+    common: &'a Inputs,
+    literals: &'a [Placed],
+    declared: &'a [usize],
+    cases: Vec<Case>,
+    /// The literals that, with the common ones, made the region of the last case.
+    last_choice: Vec<u32>,
+    /// Unreachable disjuncts before the first case.
+    pending: Vec<Disjunct>,
+    first_empty: Option<Fault>,
+    /// Numbers written so far.
+    size: usize,
+}
+
+impl<'a> Builder<'a> {
+    fn new(common: &'a Inputs, literals: &'a [Placed], declared: &'a [usize]) -> Self {
+        let (cases, last_choice, pending) = (Vec::new(), Vec::new(), Vec::new());
+        Self { common, literals, declared, cases, last_choice, pending, first_empty: None, size: 0 }
+    }
+
+    fn charge(&mut self, numbers: usize, offset: usize) -> Result<(), Fault> {
+        self.size = self.size.saturating_add(numbers);
+        if self.size <= MOST_NUMBERS {
+            return Ok(());
+        }
+        Err(Fault { offset, problem: VnnlibProblem::TooLarge { limit: MOST_NUMBERS, what: "numbers" } })
+    }
+
+    fn add(&mut self, number: usize, factors: &[Factor]) -> Result<(), Fault> {
+        let (atoms, choice) = self.gather(number, factors);
+        let size = choice.len() + atoms.iter().map(|a: &Atom| a.terms.len() + 1).sum::<usize>();
+        self.charge(size, self.declared[0])?;
+        let disjunct = Disjunct { atoms };
+        if let Some(last) = self.cases.last_mut()
+            && self.last_choice == choice
+        {
+            last.property.disjuncts.push(disjunct);
+            return Ok(());
+        }
+        let inputs = self.inputs(&choice);
+        self.charge(2 * inputs.lower.len(), self.declared[0])?;
+        if let Some((input, side, comparison)) = inputs.unbounded() {
+            let variable = spelled(Variable::Input(input));
+            let problem = VnnlibProblem::Unbounded { variable, side, comparison, disjunct: number };
+            return Err(Fault { offset: self.declared[input], problem });
+        }
+        if let Some(empty) = inputs.emptiness() {
+            self.first_empty.get_or_insert_with(|| empty.fault());
+            let never = Disjunct { atoms: vec![Atom { terms: BTreeMap::new(), constant: empty.gap }] };
+            match self.cases.last_mut() {
+                Some(last) => last.property.disjuncts.push(never),
+                None => self.pending.push(never),
+            }
+            return Ok(());
+        }
+        let ends = |side: Vec<Option<Bound>>| side.into_iter().flatten().map(|(value, _)| value).collect();
+        let region = Region::new_box(ends(inputs.lower), ends(inputs.upper))
+            .map_err(|e| Fault { offset: self.declared[0], problem: e.into() })?
+            .with_half_spaces(inputs.half_spaces);
+        self.last_choice = choice;
+        match self.cases.last_mut() {
+            Some(last) if last.region == region => last.property.disjuncts.push(disjunct),
+            _ => {
+                let mut disjuncts = std::mem::take(&mut self.pending);
+                disjuncts.push(disjunct);
+                self.cases.push(Case { region, property: Property { disjuncts } });
+            }
+        }
+        Ok(())
+    }
+
+    /// The atoms of disjunct `number`, and its chosen literals that are none: the digits of `number` in
+    /// the mixed radix of the choices, the last varying fastest, select the rows.
+    fn gather(&self, mut number: usize, factors: &[Factor]) -> (Vec<Atom>, Vec<u32>) {
+        let mut rows = Vec::with_capacity(factors.len());
+        for factor in factors.iter().rev() {
+            if let Factor::Choice(all) = factor {
+                rows.push(&all[number % all.len()]);
+                number /= all.len();
+            }
+        }
+        let (mut atoms, mut choice) = (Vec::new(), Vec::new());
+        for factor in factors {
+            match factor {
+                Factor::Atom(atom) => atoms.push(atom.clone()),
+                Factor::Choice(_) => {
+                    for &id in rows.pop().into_iter().flatten() {
+                        match &self.literals[id as usize].1 {
+                            Literal::Atom(atom) => atoms.push(atom.clone()),
+                            _ => choice.push(id),
+                        }
+                    }
+                }
+            }
+        }
+        (atoms, choice)
+    }
+
+    /// The common constraints with the chosen ones.
+    fn inputs(&self, choice: &[u32]) -> Inputs {
+        let mut inputs = self.common.clone();
+        for &id in choice {
+            let (offset, literal) = &self.literals[id as usize];
+            match literal {
+                Literal::Bound { input, is_upper, value } => inputs.bound(*input, *is_upper, value, *offset),
+                Literal::HalfSpace(half_space) => inputs.half_spaces.push(half_space.clone()),
+                Literal::Atom(_) => {}
+            }
+        }
+        inputs
+    }
+
+    fn finish(self) -> Result<Query, Fault> {
+        match (self.cases.is_empty(), self.first_empty) {
+            (true, Some(fault)) => Err(fault),
+            _ => Ok(Query { cases: self.cases }),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! VNN-LIB 1.0 queries: `declare-const X_i/Y_j Real`, and `assert` with `and`, `or`, `<=`, `>=` over
+//! linear terms.
+//!
+//! The assertions together describe the *unsafe* set. They are brought to disjunctive normal form with
+//! the first assertion varying slowest, so that disjunct `k` is the `k`-th in file order. In a disjunct
+//!
+//! * a constraint on one input tightens the box (the tightest of several is kept, exactly);
+//! * any other constraint on inputs alone is a [`HalfSpace`](crate::domains::query::HalfSpace) of the region;
+//! * a constraint that reads an output is an [`Atom`](crate::domains::query::Atom) with the margin
+//!   `lhs − rhs` of `<=` and `rhs − lhs` of `>=`, in file order; `=` (or `==`) is `<=` and then `>=`;
+//! * a constraint without any variable is dropped where it holds; where it does not, it is an atom whose
+//!   margin is a positive constant.
+//!
+//! Consecutive disjuncts with equal regions share a [`Case`](crate::domains::query::Case). A disjunct
+//! whose box is empty, while another's is not, keeps its number: it becomes one atom with the constant
+//! margin `lower − upper > 0` over a neighbour's region. A disjunct *without* atoms is unsafe in its whole
+//! region. Whether half-spaces leave anything of a box is not examined here.
+//!
+//! Numbers are read exactly, exponents included. Besides the standard's syntax the reader accepts
+//! `declare-fun` with no arguments, chains such as `(<= 0 X_0 1)`, `(/ 1 3)` of constants, and ignores
+//! `set-logic`, `set-info`, `set-option`, `check-sat`, `get-model` and `exit`. Strict comparisons are
+//! refused.
+
+mod error;
+mod lexer;
+mod linear;
+mod lower;
+mod parser;
+
+pub use error::{VnnlibError, VnnlibProblem};
+
+use crate::domains::query::Query;
+use std::io::Read;
+use std::path::Path;
+
+/// The longest file that is read, in bytes.
+const LONGEST_FILE: u64 = 1 << 30;
+
+/// A query with the sizes that its declarations promise.
+#[derive(Clone, Debug)]
+pub struct VnnlibQuery {
+    /// The query.
+    pub query: Query,
+    /// How many inputs `X_i` are declared.
+    pub inputs: usize,
+    /// How many outputs `Y_j` are declared.
+    pub outputs: usize,
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// A [`VnnlibError`] that names the file and, where there is one, the place.
+pub fn read(path: impl AsRef<Path>) -> Result<VnnlibQuery, VnnlibError> {
+    let path = path.as_ref();
+    let name = path.display().to_string();
+    let unreadable = |e: std::io::Error| VnnlibError::without_place(&name, VnnlibProblem::Unreadable(e));
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(LONGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LONGEST_FILE {
+        return Err(VnnlibError::without_place(&name, VnnlibProblem::TooLong(LONGEST_FILE)));
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => parse(text, &name),
+        Err(e) => Err(VnnlibError::at(&name, &bytes, e.valid_up_to(), VnnlibProblem::NotUtf8)),
+    }
+}
+
+/// Reads a text; `name` stands for the file in errors.
+///
+/// # Errors
+/// A [`VnnlibError`] with line and column.
+pub fn parse(text: &str, name: &str) -> Result<VnnlibQuery, VnnlibError> {
+    let built = parser::Parser::new(text).run().and_then(lower::lower);
+    built.map_err(|fault| VnnlibError::at(name, text.as_bytes(), fault.offset, fault.problem))
+}

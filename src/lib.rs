@@ -4,4 +4,7 @@
 
 pub use absint_domains as domains;
 
+pub mod engine;
 pub mod format;
+
+pub use engine::{Analysis, AnalyzeError, Options, analyze, analyze_within};

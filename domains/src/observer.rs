@@ -20,8 +20,8 @@ pub enum Event<'a> {
         bound: f64,
         /// Rows of the program, cuts included.
         rows: usize,
-        /// Cuts added so far for this form.
-        cuts: usize,
+        /// Cuts added since the solve before.
+        new_cuts: usize,
     },
     /// An input that a relaxation suggests as a counterexample, to be replayed.
     Candidate {

@@ -10,7 +10,7 @@ use crate::activation::{ActivationFn, HalfPlane};
 use crate::lp::LinearProgram;
 use crate::network::{Activation, Affine, LinearMap, Network, NodeId, NodeKind};
 use crate::num::Interval;
-use crate::num::round::{add_up, mul_up, sub_up};
+use crate::num::round::{add_up, mul_up, sub_down, sub_up};
 use crate::polyhedra::{Facet, Segment};
 use crate::query::{Ball, LinearForms, Region};
 
@@ -312,7 +312,7 @@ impl<'a> Encoding<'a> {
         let HalfPlane { z: a, y: b, rhs } = half_plane;
         let (sum, error) = two_sum(a, b);
         let range = |v: usize| Interval { lo: self.program.lower()[v], hi: self.program.upper()[v] };
-        let rhs = add_up(rhs, mul_up(error.abs(), range(y).magnitude()));
+        let rhs = add_up(rhs, mul_up(error, range(y).magnitude()));
         let largest = (range(y).scale(sum) + range(s).scale(-a)).hi;
         let tolerance = 1e-12 * (rhs.abs() + range(y).scale(sum).magnitude());
         if largest > rhs + tolerance {
@@ -337,7 +337,7 @@ impl<'a> Encoding<'a> {
                 (Value::Difference { y, s }, Value::Variable(output)) if y == output => {
                     let (sum, error) = two_sum(facet.z[j], facet.y[j]);
                     let range = Interval { lo: self.program.lower()[y], hi: self.program.upper()[y] };
-                    row.widen(mul_up(error.abs(), range.magnitude()));
+                    row.widen(mul_up(error, range.magnitude()));
                     row.entries.extend([(y, sum), (s, -facet.z[j])]);
                 }
                 (z, y) => {
@@ -362,18 +362,18 @@ impl<'a> Encoding<'a> {
         group.iter().map(|&i| at(zs[i])).chain(group.iter().map(|&i| at(ys[i]))).collect()
     }
 
-    /// The network's input at a point of the program.
-    pub fn input_at<'p>(&self, point: &'p [f64]) -> &'p [f64] {
-        &point[..self.network.input_len()]
+    /// The network's input at a point of the program, if it is one.
+    pub fn input_at<'p>(&self, point: &'p [f64]) -> Option<&'p [f64]> {
+        point.get(..self.network.input_len())
     }
 
-    /// One form of a batch as an objective: coefficients per variable, and a lower bound of the rest.
-    pub fn objective(
+    /// One form of a batch as an expression over the program's variables.
+    fn expression(
         &self,
         forms: &LinearForms,
         form: usize,
         bounds: &dyn Fn(NodeId) -> &'a NodeBounds,
-    ) -> Option<(Vec<f64>, f64)> {
+    ) -> Option<Expression> {
         let mut sum = Expression::new(Interval::point(forms.constants[form]));
         for term in &forms.terms {
             let values = self.values[term.node].as_ref()?;
@@ -386,19 +386,60 @@ impl<'a> Encoding<'a> {
                 }
             }
         }
-        let mut objective = vec![0.0; self.program.variables()];
+        Some(sum)
+    }
+
+    /// One form of a batch as an objective.
+    pub fn objective(
+        &self,
+        forms: &LinearForms,
+        form: usize,
+        bounds: &dyn Fn(NodeId) -> &'a NodeBounds,
+    ) -> Option<Objective> {
+        let sum = self.expression(forms, form, bounds)?;
+        let mut coefficients = vec![0.0; self.program.variables()];
         let mut constant = sum.constant.lo;
         for (v, c) in sum.entries {
-            let (total, error) = two_sum(objective[v], c);
-            objective[v] = total;
+            let (total, error) = two_sum(coefficients[v], c);
+            coefficients[v] = total;
             let range = Interval { lo: self.program.lower()[v], hi: self.program.upper()[v] };
-            constant = -add_up(-constant, mul_up(error.abs(), range.magnitude()));
+            constant = sub_down(constant, mul_up(error, range.magnitude()));
         }
-        Some((objective, constant))
+        Some(Objective { coefficients, constant })
+    }
+
+    /// The maximum of all forms as an objective: a new variable that is at least each of them.
+    pub fn maximum(&mut self, forms: &LinearForms, bounds: &dyn Fn(NodeId) -> &'a NodeBounds) -> Option<Objective> {
+        let expressions: Option<Vec<Expression>> =
+            (0..forms.len()).map(|form| self.expression(forms, form, bounds)).collect();
+        let expressions = expressions?;
+        let range = |e: &Expression| {
+            e.entries.iter().fold(e.constant, |sum, &(v, c)| {
+                sum + Interval { lo: self.program.lower()[v], hi: self.program.upper()[v] }.scale(c)
+            })
+        };
+        let t = expressions.iter().map(range).reduce(Interval::join)?;
+        let t = Value::Variable(self.variable(t)?);
+        for mut expression in expressions {
+            // form − t ≤ 0
+            expression.add(-1.0, t);
+            self.row(&expression, Interval { lo: f64::NEG_INFINITY, hi: 0.0 });
+        }
+        let mut coefficients = vec![0.0; self.program.variables()];
+        *coefficients.last_mut()? = 1.0;
+        Some(Objective { coefficients, constant: 0.0 })
     }
 }
 
-/// `fl(a + b)` and the magnitude of its error (an upper bound where the error is no float).
+/// What a program minimises: `coefficients · variables + constant`.
+pub(super) struct Objective {
+    /// One per variable.
+    pub coefficients: Vec<f64>,
+    /// A lower bound of the constant part.
+    pub constant: f64,
+}
+
+/// `fl(a + b)` and an upper bound of the magnitude of its error; 0 when the sum is exact.
 fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let s = a + b;
     let error = sub_up(add_up(a, b), crate::num::round::add_down(a, b));

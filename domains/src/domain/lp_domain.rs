@@ -1,9 +1,9 @@
 //! The linear-programming domain: DeepPoly's bounds, the LP over the whole network, and joint cuts for
 //! groups of k neurons (kPoly; Singh et al. 2019, §4).
 
-use super::encoding::Encoding;
+use super::encoding::{Encoding, Objective};
 use super::groups::{Group, joint_groups};
-use super::{AbstractDomain, DeepPoly, DeepPolyFact, DomainError, Fact, NodeBounds, Trace};
+use super::{AbstractDomain, DeepPoly, DeepPolyFact, DomainError, Fact, NodeBounds, Run, Trace};
 use crate::budget::Budget;
 use crate::lp::{LpBackend, certified_minimum_of};
 use crate::network::{Activation, Affine, NodeId, NodeKind};
@@ -40,6 +40,9 @@ pub struct LpDomain {
     pub goal: f64,
     /// Rounds of cuts per form, at most.
     pub rounds: usize,
+    /// Whether the forms after one that misses the goal are left at DeepPoly's bounds: for a verdict
+    /// that needs them all.
+    pub fail_fast: bool,
 }
 
 /// What the domain knows of a node: DeepPoly's fact, and the groups of an activation node once they are
@@ -77,7 +80,15 @@ impl LpDomain {
     /// kPoly with groups of `k` neurons on every-layer DeepPoly.
     #[must_use]
     pub fn kpoly(k: usize, backend: &'static dyn LpBackend) -> Self {
-        Self { base: DeepPoly::default(), k, tighten: Tighten::None, backend, goal: f64::INFINITY, rounds: 12 }
+        Self {
+            base: DeepPoly::default(),
+            k,
+            tighten: Tighten::None,
+            backend,
+            goal: f64::INFINITY,
+            rounds: 12,
+            fail_fast: false,
+        }
     }
 
     /// The groups of all activation nodes seen.
@@ -99,51 +110,42 @@ impl LpDomain {
         Ok(all)
     }
 
-    /// Certified minimum of one form, with cuts where its optimum violates them. `encoding` keeps the
-    /// cuts for the forms that follow.
+    /// Certified minimum of an objective, with cuts where its optimum violates them, and the last
+    /// optimum. `encoding` keeps the cuts for the objectives that follow; `form` is told to the observer.
     fn minimum(
         &self,
         encoding: &mut Encoding,
         groups: &[&Group],
-        (forms, form): (&LinearForms, usize),
-        seen: &Trace<LpFact>,
-    ) -> f64 {
-        let budget = seen.run.budget;
-        let mut best = f64::NEG_INFINITY;
+        objective: &Objective,
+        form: usize,
+        run: Run<'_>,
+    ) -> (f64, Vec<f64>) {
+        let mut best = (f64::NEG_INFINITY, Vec::new());
         let mut previous = f64::NEG_INFINITY;
-        let mut cuts = 0;
+        let mut new_cuts = 0;
         for round in 0..=self.rounds {
-            let Some((objective, constant)) = encoding.objective(forms, form, &|id| seen.facts[id].bounds()) else {
-                return best;
-            };
-            let Some((bound, point)) = self.solve(encoding, &objective, constant, budget) else {
-                return best;
-            };
-            best = best.max(bound);
-            seen.run.observer.event(Event::Lp { form, bound: best, rows: encoding.program().rows(), cuts });
-            if best > self.goal || budget.is_spent() || point.is_empty() {
-                break;
-            }
-            seen.run.observer.event(Event::Candidate { input: encoding.input_at(&point) });
+            let Some((bound, point)) = self.solve(encoding, objective, run.budget) else { break };
+            best = (best.0.max(bound), point);
+            run.observer.event(Event::Lp { form, bound: best.0, rows: encoding.program().rows(), new_cuts });
             let stalls = round > 0 && bound - previous < WORTHWHILE_GAIN * (1.0 + bound.abs());
-            if stalls || round == self.rounds {
+            if best.0 > self.goal || stalls || round == self.rounds || run.budget.is_spent() || best.1.is_empty() {
                 break;
             }
             previous = bound;
-            let added = add_violated(encoding, groups, &point);
-            if added == 0 {
+            new_cuts = add_violated(encoding, groups, &best.1);
+            if new_cuts == 0 {
                 break;
             }
-            cuts += added;
         }
         best
     }
 
     /// One solve: the certified bound and the solver's point. `None` when the solver has nothing.
-    fn solve(&self, encoding: &Encoding, objective: &[f64], constant: f64, budget: &Budget) -> Option<(f64, Vec<f64>)> {
+    fn solve(&self, encoding: &Encoding, objective: &Objective, budget: &Budget) -> Option<(f64, Vec<f64>)> {
         let program = encoding.program();
-        let solution = self.backend.session(program).ok()?.minimise(objective, budget).ok()?;
-        let bound = add_down(certified_minimum_of(program, objective, &solution.multipliers), constant);
+        let Objective { coefficients, constant } = objective;
+        let solution = self.backend.session(program).ok()?.minimise(coefficients, budget).ok()?;
+        let bound = add_down(certified_minimum_of(program, coefficients, &solution.multipliers), *constant);
         Some((bound, solution.primal))
     }
 
@@ -186,8 +188,11 @@ impl LpDomain {
                 let Some(mut encoding) = Encoding::new(seen.network, seen.region, &bounds, &sources) else {
                     return f64::NEG_INFINITY;
                 };
-                let without_goal = Self { goal: f64::INFINITY, ..self.clone() };
-                without_goal.minimum(&mut encoding, &groups, (&forms, form), seen)
+                let Some(objective) = encoding.objective(&forms, form, &bounds) else {
+                    return f64::NEG_INFINITY;
+                };
+                let to_the_end = Self { goal: f64::INFINITY, ..self.clone() };
+                to_the_end.minimum(&mut encoding, &groups, &objective, form, seen.run).0
             })
             .collect();
         let mut known: Vec<Interval> = vec![Interval::ALL; fact.bounds().len()];
@@ -286,8 +291,33 @@ impl AbstractDomain for LpDomain {
             if seen.run.budget.is_spent() {
                 break;
             }
-            minima[form] = minima[form].max(self.minimum(&mut encoding, &groups, (forms, form), seen));
+            let Some(objective) = encoding.objective(forms, form, &bounds) else { continue };
+            let (bound, point) = self.minimum(&mut encoding, &groups, &objective, form, seen.run);
+            minima[form] = minima[form].max(bound);
+            if let Some(input) = encoding.input_at(&point) {
+                seen.run.observer.event(Event::Candidate { input });
+            }
+            if self.fail_fast && minima[form] <= self.goal {
+                break;
+            }
         }
         Ok(minima)
+    }
+
+    /// The program minimises a variable `t` that is at least each form: its multipliers are the weights
+    /// of the combination that refutes the conjunction.
+    fn minimum_of_maximum(&self, forms: &LinearForms, seen: &Trace<LpFact>) -> Result<f64, DomainError> {
+        let targets: Vec<NodeId> = forms.terms.iter().map(|t| t.node).collect();
+        let bounds = |id: NodeId| seen.facts[id].bounds();
+        let Some(mut encoding) = Encoding::new(seen.network, seen.region, &bounds, &targets) else {
+            return Ok(f64::NEG_INFINITY);
+        };
+        let Some(objective) = encoding.maximum(forms, &bounds) else { return Ok(f64::NEG_INFINITY) };
+        let groups = self.groups(seen)?;
+        let (bound, point) = self.minimum(&mut encoding, &groups, &objective, 0, seen.run);
+        if let Some(input) = encoding.input_at(&point) {
+            seen.run.observer.event(Event::Candidate { input });
+        }
+        Ok(bound)
     }
 }

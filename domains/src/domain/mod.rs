@@ -7,6 +7,7 @@ mod encoding;
 mod groups;
 mod interval;
 mod lp_domain;
+mod rational_deeppoly;
 mod relaxation;
 mod zonotope;
 
@@ -15,6 +16,7 @@ pub use bounds::{Bounds, NodeBounds};
 pub use deeppoly::{DeepPoly, DeepPolyFact};
 pub use interval::IntervalDomain;
 pub use lp_domain::{LpDomain, LpFact, Tighten};
+pub use rational_deeppoly::{RationalDeepPoly, RationalFact};
 pub use relaxation::{NodeLines, Relaxation};
 pub use zonotope::{Zonotope, ZonotopeFact};
 
@@ -107,6 +109,11 @@ pub trait AbstractDomain: Sync {
     fn activation(&self, id: NodeId, node: &Activation, seen: &Trace<Self::Fact>) -> Result<Self::Fact, DomainError>;
     /// For each form a certified lower bound of its minimum over the region.
     fn minima(&self, forms: &LinearForms, seen: &Trace<Self::Fact>) -> Result<Vec<f64>, DomainError>;
+    /// A certified lower bound of the minimum over the region of the *maximum* of the forms: positive
+    /// when they cannot all be at most zero.
+    fn minimum_of_maximum(&self, forms: &LinearForms, seen: &Trace<Self::Fact>) -> Result<f64, DomainError> {
+        Ok(self.minima(forms, seen)?.into_iter().fold(f64::NEG_INFINITY, f64::max))
+    }
 }
 
 /// Carries `region` through `network`: the one fold that every domain shares.

@@ -114,6 +114,39 @@ impl LinearMap {
         Some(())
     }
 
+    /// Adds `a W` to `sums` (one per input) in the arithmetic `T`; [`LinearMap::pull_back`] does the same
+    /// for batches of floats. `None` as in [`LinearMap::apply_to`].
+    pub fn apply_transposed_to<T: Scalar>(&self, a: &[T], sums: &mut [T]) -> Option<()> {
+        match self {
+            Self::Identity(_) => {
+                for (sum, a) in sums.iter_mut().zip(a) {
+                    *sum = sum.add(a);
+                }
+            }
+            Self::Dense(w) => {
+                for (a, row) in a.iter().zip(w.rows()) {
+                    for (sum, &w) in sums.iter_mut().zip(row) {
+                        sum.accumulate(w, a);
+                    }
+                }
+            }
+            Self::Conv2d(conv) => conv.for_each_product(|out, input, w| sums[input].accumulate(w, &a[out])),
+            Self::Diagonal(d) => {
+                for (i, (sum, a)) in sums.iter_mut().zip(a).enumerate() {
+                    *sum = sum.add(&a.mul(&d.get::<T>(i)?));
+                }
+            }
+            Self::Select { index, .. } => {
+                for (a, i) in a.iter().zip(index) {
+                    if let Some(i) = i {
+                        sums[*i] = sums[*i].add(a);
+                    }
+                }
+            }
+        }
+        Some(())
+    }
+
     /// `outer ∘ inner` as one map, where that neither makes anything dense nor rounds.
     #[must_use]
     pub fn compose(outer: &Self, inner: &Self) -> Option<Self> {

@@ -1,0 +1,283 @@
+//! DeepPoly in exact rational arithmetic, one form at a time: slow, without any rounding, for small
+//! networks and as the reference for the floating-point domain.
+
+use super::{AbstractDomain, DomainError, Fact, NodeBounds, Trace};
+use crate::activation::{ActivationFn, Piece};
+use crate::network::{Activation, Affine, Network, NodeId, NodeKind, Term};
+use crate::num::{Interval, Rational, bounds_of, enclose, exact, exact_or_zero};
+use crate::query::{LinearForms, Region};
+use rayon::prelude::*;
+
+/// The every-layer DeepPoly of [`super::DeepPoly`], with rational bounds, lines and coefficients.
+///
+/// At the input it concretises over the bounding box. A network with a parameter that is no rational
+/// gets no bounds beyond that node.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RationalDeepPoly;
+
+/// Exact lower and upper bound; `None` where nothing is known.
+type Range = Option<(Rational, Rational)>;
+
+/// `slope · z + intercept`.
+#[derive(Clone, Debug)]
+struct Line {
+    slope: Rational,
+    intercept: Rational,
+}
+
+/// What is known of one node: exact ranges, the lines of an activation, and the ranges rounded outward.
+pub struct RationalFact {
+    ranges: Vec<Range>,
+    lines: Vec<Option<(Line, Line)>>,
+    bounds: NodeBounds,
+}
+
+impl RationalFact {
+    fn new(ranges: Vec<Range>, lines: Vec<Option<(Line, Line)>>) -> Self {
+        let outward = |r: &Range| r.as_ref().map_or(Interval::ALL, |(l, u)| bounds_of(l, u));
+        let bounds = ranges.iter().map(outward).collect();
+        Self { ranges, lines, bounds }
+    }
+}
+
+impl Fact for RationalFact {
+    fn bounds(&self) -> &NodeBounds {
+        &self.bounds
+    }
+
+    fn tighten(&mut self, known: &NodeBounds) {
+        self.bounds.intersect(known);
+        for (range, known) in self.ranges.iter_mut().zip(known.iter()) {
+            match (range.as_mut(), exact(known.lo), exact(known.hi)) {
+                (Some((l, u)), lo, hi) => {
+                    if let Some(lo) = lo.filter(|lo| lo > l) {
+                        *l = lo;
+                    }
+                    if let Some(hi) = hi.filter(|hi| hi < u) {
+                        *u = hi;
+                    }
+                }
+                (None, Some(lo), Some(hi)) => *range = Some((lo, hi)),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl RationalDeepPoly {
+    /// True for a network small enough to be analysed in well under a second.
+    #[must_use]
+    pub fn is_affordable(network: &Network) -> bool {
+        const PARAMETERS: usize = 1500;
+        const NEURONS: usize = 120;
+        network.parameters() <= PARAMETERS && network.nodes().iter().map(|n| n.len).sum::<usize>() <= NEURONS
+    }
+
+    /// The best lower bound of `constant + Σ coefficients · x_node` over all nodes on the way back.
+    /// `None` when a node on the way has no bounds.
+    fn minimum(
+        mut pending: Vec<Option<Vec<Rational>>>,
+        mut constant: Rational,
+        seen: &Trace<RationalFact>,
+    ) -> Option<Rational> {
+        let mut best: Option<Rational> = None;
+        while let Some(id) = pending.iter().rposition(Option::is_some) {
+            if let Some(value) = concrete(&pending, &constant, seen)
+                && best.as_ref().is_none_or(|b| &value > b)
+            {
+                best = Some(value);
+            }
+            if seen.run.budget.is_spent() {
+                return best;
+            }
+            let a = pending[id].take()?;
+            match &seen.network.node(id).kind {
+                NodeKind::Input => return best,
+                NodeKind::Affine(affine) => {
+                    for (i, a) in a.iter().enumerate().filter(|(_, a)| **a != Rational::ZERO) {
+                        let Some(b) = affine.bias.rational(i) else { return best };
+                        constant += a * b;
+                    }
+                    for term in &affine.terms {
+                        let sum =
+                            pending[term.source].get_or_insert_with(|| vec![Rational::ZERO; term.map.input_len()]);
+                        if term.map.apply_transposed_to(&a, sum).is_none() {
+                            return best;
+                        }
+                    }
+                }
+                NodeKind::Activation(activation) => {
+                    let lines = &seen.facts[id].lines;
+                    let sum = pending[activation.source].get_or_insert_with(|| vec![Rational::ZERO; a.len()]);
+                    for ((sum, a), lines) in sum.iter_mut().zip(&a).zip(lines) {
+                        if a == &Rational::ZERO {
+                            continue;
+                        }
+                        let Some((lower, upper)) = lines else { return best };
+                        let line = if a > &Rational::ZERO { lower } else { upper };
+                        *sum += a * &line.slope;
+                        constant += a * &line.intercept;
+                    }
+                }
+            }
+        }
+        best
+    }
+}
+
+/// A lower bound of the pending forms by the ranges of the nodes that they read.
+fn concrete(pending: &[Option<Vec<Rational>>], constant: &Rational, seen: &Trace<RationalFact>) -> Option<Rational> {
+    let mut sum = constant.clone();
+    for (a, fact) in pending.iter().zip(&seen.facts) {
+        for (a, range) in a.iter().flatten().zip(&fact.ranges) {
+            if a != &Rational::ZERO {
+                let (lower, upper) = range.as_ref()?;
+                sum += a * if a > &Rational::ZERO { lower } else { upper };
+            }
+        }
+    }
+    Some(sum)
+}
+
+/// The end points of the function's graph over `[l, u]`, and whether one affine piece covers it.
+fn end_points(pieces: &[Piece], l: &Rational, u: &Rational) -> (Vec<(Rational, Rational)>, Option<Line>) {
+    let mut points = Vec::new();
+    let mut only = None;
+    for piece in pieces {
+        let from = exact(piece.from);
+        let to = exact(piece.to);
+        let starts_after = from.as_ref().is_some_and(|f| if piece.from_closed { u < f } else { u <= f });
+        let ends_before = to.as_ref().is_some_and(|t| if piece.to_closed { l > t } else { l >= t });
+        if starts_after || ends_before {
+            continue;
+        }
+        let line = Line { slope: exact_or_zero(piece.slope), intercept: exact_or_zero(piece.intercept) };
+        let a = from.map_or_else(|| l.clone(), |f| f.max(l.clone()));
+        let b = to.map_or_else(|| u.clone(), |t| t.min(u.clone()));
+        only = if points.is_empty() && &a == l && &b == u { Some(line.clone()) } else { only };
+        for z in [a, b] {
+            let y = &line.slope * &z + &line.intercept;
+            points.push((z, y));
+        }
+    }
+    let is_covered =
+        only.as_ref().is_some_and(|line| points.iter().all(|(z, y)| &line.slope * z + &line.intercept == *y));
+    (points, only.filter(|_| is_covered))
+}
+
+/// The line through two of the points that has all of them on one side (above it for `side = 1`, below
+/// for −1) and lies closest to them at the middle; at a tie the one further right.
+fn supporting_line(points: &[(Rational, Rational)], l: &Rational, u: &Rational, side: i8) -> Option<Line> {
+    let side = Rational::from(side);
+    let middle = (l + u) / Rational::from(2);
+    let mut best: Option<(Rational, Line)> = None;
+    for (i, (z1, y1)) in points.iter().enumerate() {
+        for (z2, y2) in &points[i + 1..] {
+            if z1 == z2 {
+                continue;
+            }
+            let slope = (y2 - y1) / (z2 - z1);
+            let intercept = y1 - &slope * z1;
+            let holds = points.iter().all(|(z, y)| (y - (&slope * z + &intercept)) * &side >= Rational::ZERO);
+            let value = (&slope * &middle + &intercept) * &side;
+            let better = best
+                .as_ref()
+                .is_none_or(|(v, line)| &value > v || (&value == v && &slope * &side > &line.slope * &side));
+            if holds && better {
+                best = Some((value, Line { slope, intercept }));
+            }
+        }
+    }
+    best.map(|(_, line)| line)
+}
+
+/// The least-area lines of one neuron over its exact range.
+fn lines(function: &dyn ActivationFn, range: &Range) -> Option<(Line, Line)> {
+    let (l, u) = range.as_ref()?;
+    let (points, only) = end_points(&function.pieces(), l, u);
+    if let Some(line) = only {
+        return Some((line.clone(), line));
+    }
+    let flat = |y: &Rational| Line { slope: Rational::ZERO, intercept: y.clone() };
+    let least = flat(points.iter().map(|p| &p.1).min()?);
+    let greatest = flat(points.iter().map(|p| &p.1).max()?);
+    let lower = supporting_line(&points, l, u, 1).unwrap_or(least);
+    let upper = supporting_line(&points, l, u, -1).unwrap_or(greatest);
+    Some((lower, upper))
+}
+
+/// The rows of a batch of forms, exactly (their coefficients are floats).
+fn exact_rows(terms: &[(NodeId, Vec<Rational>)], nodes: usize) -> Vec<Option<Vec<Rational>>> {
+    let mut pending: Vec<Option<Vec<Rational>>> = vec![None; nodes];
+    for (node, row) in terms {
+        match &mut pending[*node] {
+            Some(sum) => sum.iter_mut().zip(row).for_each(|(s, r)| *s += r),
+            empty => *empty = Some(row.clone()),
+        }
+    }
+    pending
+}
+
+impl AbstractDomain for RationalDeepPoly {
+    type Fact = RationalFact;
+
+    fn name(&self) -> &'static str {
+        "rational"
+    }
+
+    fn input(&self, region: &Region) -> RationalFact {
+        let (lower, upper) = region.exact_box();
+        let ranges = lower.iter().zip(upper).map(|(l, u)| Some((l.clone(), u.clone()))).collect();
+        RationalFact::new(ranges, Vec::new())
+    }
+
+    fn affine(&self, _: NodeId, node: &Affine, seen: &Trace<RationalFact>) -> Result<RationalFact, DomainError> {
+        let unit = |(i, sign): (usize, Rational)| {
+            let mut row = vec![Rational::ZERO; node.bias.len()];
+            row[i] = sign.clone();
+            let mut pending = vec![None; seen.facts.len()];
+            for Term { source, map } in &node.terms {
+                let sum = pending[*source].get_or_insert_with(|| vec![Rational::ZERO; map.input_len()]);
+                map.apply_transposed_to(&row, sum)?;
+            }
+            Self::minimum(pending, sign * node.bias.rational(i)?, seen)
+        };
+        let range = |i: usize| Some((unit((i, Rational::ONE))?, -unit((i, -Rational::ONE))?));
+        Ok(RationalFact::new((0..node.bias.len()).into_par_iter().map(range).collect(), Vec::new()))
+    }
+
+    fn activation(
+        &self,
+        _: NodeId,
+        node: &Activation,
+        seen: &Trace<RationalFact>,
+    ) -> Result<RationalFact, DomainError> {
+        let function = node.function.as_ref();
+        let z = &seen.facts[node.source].ranges;
+        let image = |range: &Range| {
+            let (l, u) = range.as_ref()?;
+            let (points, _) = end_points(&function.pieces(), l, u);
+            let values = || points.iter().map(|p| p.1.clone());
+            Some((values().min()?, values().max()?))
+        };
+        let lines = z.iter().map(|range| lines(function, range)).collect();
+        Ok(RationalFact::new(z.iter().map(image).collect(), lines))
+    }
+
+    fn minima(&self, forms: &LinearForms, seen: &Trace<RationalFact>) -> Result<Vec<f64>, DomainError> {
+        let minimum = |f: usize| {
+            let is_exact =
+                forms.terms.iter().all(|t| t.radius.as_ref().is_none_or(|r| r.row(f).iter().all(|&r| r == 0.0)));
+            if !is_exact {
+                return None;
+            }
+            let row = |t: &crate::query::FormTerm| {
+                (t.node, t.coefficients.row(f).iter().map(|&c| exact_or_zero(c)).collect::<Vec<_>>())
+            };
+            let rows: Vec<_> = forms.terms.iter().map(row).collect();
+            Self::minimum(exact_rows(&rows, seen.facts.len()), exact(forms.constants[f])?, seen)
+        };
+        let below = |m: Option<Rational>| m.map_or(f64::NEG_INFINITY, |m| enclose(&m).lo);
+        Ok((0..forms.len()).into_par_iter().map(|f| below(minimum(f))).collect())
+    }
+}

@@ -1,0 +1,64 @@
+use crate::domains::domain::Bounds;
+use crate::domains::verdict::Verdict;
+use std::time::Duration;
+
+/// The best certified lower bound of one atom's margin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Margin {
+    /// Index of the disjunct in the query.
+    pub disjunct: usize,
+    /// Index of the atom in the disjunct.
+    pub atom: usize,
+    /// The bound; −∞ when there is none.
+    pub bound: f64,
+}
+
+/// The best certified lower bound of the maximum of a disjunct's margins: positive when it is refuted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DisjunctBound {
+    /// The bound; −∞ when there is none.
+    pub bound: f64,
+}
+
+/// What one stage did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// Its name.
+    pub name: String,
+    /// How long it took.
+    pub time: Duration,
+    /// The lower bounds that it found, one per margin in file order (−∞ where it had none).
+    pub margins: Vec<f64>,
+    /// Unstable neurons of each activation layer, summed over the query's cases.
+    pub unstable: Vec<usize>,
+    /// Linear programs solved.
+    pub lps: usize,
+    /// Joint cuts added to them.
+    pub cuts: usize,
+}
+
+/// The answer to a query, and how it came about.
+#[derive(Clone, Debug)]
+pub struct Analysis {
+    /// The answer.
+    pub verdict: Verdict,
+    /// The stages that ran, in order.
+    pub stages: Vec<Stage>,
+    /// One per atom, in file order.
+    pub margins: Vec<Margin>,
+    /// One per disjunct, in file order.
+    pub disjuncts: Vec<DisjunctBound>,
+    /// For each case of the query the tightest bounds of every neuron.
+    pub bounds: Vec<Bounds>,
+}
+
+impl Analysis {
+    /// The stage that decided the query; `None` when it is open.
+    #[must_use]
+    pub fn decided_by(&self) -> Option<&str> {
+        match self.verdict {
+            Verdict::Unknown(_) => None,
+            _ => self.stages.last().map(|s| s.name.as_str()),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! A short attack: the centre, the corner that the gradient points to, and a few projected steps. Every
+//! hit is replayed exactly before it counts.
+
+mod gradient;
+
+pub use gradient::gradient;
+
+use crate::domains::budget::Budget;
+use crate::domains::network::Network;
+use crate::domains::num::nearest;
+use crate::domains::query::{Ball, Case, Disjunct, Variable};
+use crate::domains::verdict::Witness;
+
+/// How long to try.
+#[derive(Clone, Copy, Debug)]
+pub struct Attack {
+    /// Projected gradient steps per start.
+    pub steps: usize,
+    /// Starts per disjunct: the centre, then random points.
+    pub restarts: usize,
+    /// Seed of the random starts.
+    pub seed: u64,
+}
+
+impl Attack {
+    /// A few steps per disjunct, for answering easily falsified queries quickly.
+    #[must_use]
+    pub fn short(seed: u64) -> Self {
+        Self { steps: 15, restarts: 2, seed }
+    }
+
+    /// Looks for an input of `case` that satisfies one of its disjuncts `open` (indices in the case);
+    /// `first` is the number of the case's first disjunct in the query.
+    #[must_use]
+    pub fn run(
+        &self,
+        network: &Network,
+        case: &Case,
+        open: &[usize],
+        first: usize,
+        budget: &Budget,
+    ) -> Option<Witness> {
+        let search = Search { network, case, first };
+        let center: Vec<f64> = case.region.center().iter().map(nearest).collect();
+        if let Some(witness) = search.try_point(open, &center) {
+            return Some(witness);
+        }
+        let mut random = Random(self.seed ^ 0x5851_F42D_4C95_7F2D);
+        for &d in open {
+            for restart in 0..self.restarts {
+                if budget.is_spent() {
+                    return None;
+                }
+                let start = if restart == 0 { center.clone() } else { search.random_start(&mut random) };
+                if let Some(witness) = self.descend(&search, d, start, budget) {
+                    return Some(witness);
+                }
+            }
+        }
+        None
+    }
+
+    /// Projected signed-gradient steps of falling length from `x`.
+    fn descend(&self, search: &Search, d: usize, mut x: Vec<f64>, budget: &Budget) -> Option<Witness> {
+        for step in 0..self.steps {
+            if budget.is_spent() {
+                return None;
+            }
+            let slope = search.slope(d, &x)?;
+            // The first step goes all the way to the corner; then they shrink.
+            let length = if step == 0 { 2.0 } else { 0.5 * (1.0 - step as f64 / self.steps as f64) };
+            for ((x, g), range) in x.iter_mut().zip(&slope).zip(search.case.region.bounds()) {
+                if *g != 0.0 {
+                    *x = (*x - length * g.signum() * (range.hi - range.lo)).clamp(range.lo, range.hi);
+                }
+            }
+            search.project(&mut x);
+            if search.worst_margin(d, &x).is_some_and(|m| m <= search.tolerance(d, &x))
+                && let Some(witness) = search.replay(d, &x)
+            {
+                return Some(witness);
+            }
+        }
+        None
+    }
+}
+
+/// What all attempts share.
+struct Search<'a> {
+    network: &'a Network,
+    case: &'a Case,
+    first: usize,
+}
+
+impl Search<'_> {
+    fn disjunct(&self, d: usize) -> &Disjunct {
+        &self.case.property.disjuncts[d]
+    }
+
+    /// The margins of a disjunct's atoms at `x`, in floats.
+    fn margins(&self, d: usize, x: &[f64], y: &[f64]) -> Vec<f64> {
+        let margin = |atom: &crate::domains::query::Atom| {
+            atom.terms.iter().fold(nearest(&atom.constant), |sum, (variable, c)| {
+                sum + nearest(c)
+                    * match variable {
+                        Variable::Input(i) => x[*i],
+                        Variable::Output(i) => y[*i],
+                    }
+            })
+        };
+        self.disjunct(d).atoms.iter().map(margin).collect()
+    }
+
+    fn worst_margin(&self, d: usize, x: &[f64]) -> Option<f64> {
+        let y = self.network.evaluate(x).ok()?;
+        Some(self.margins(d, x, &y).into_iter().fold(f64::NEG_INFINITY, f64::max))
+    }
+
+    /// Margins up to this are worth an exact replay: float evaluation may be off by that much.
+    fn tolerance(&self, d: usize, x: &[f64]) -> f64 {
+        let scale = self.worst_margin(d, x).map_or(1.0, f64::abs);
+        1e-6 * scale.max(1e-3)
+    }
+
+    /// The gradient of the largest margin of the disjunct with respect to the input.
+    fn slope(&self, d: usize, x: &[f64]) -> Option<Vec<f64>> {
+        let values = self.network.evaluate_all(x).ok()?;
+        let margins = self.margins(d, x, &values[self.network.output()]);
+        let worst = (0..margins.len()).max_by(|&a, &b| margins[a].total_cmp(&margins[b]))?;
+        let atom = &self.disjunct(d).atoms[worst];
+        let mut seed = vec![0.0; self.network.output_len()];
+        let mut direct = vec![0.0; x.len()];
+        for (variable, c) in &atom.terms {
+            match variable {
+                Variable::Input(i) => direct[*i] += nearest(c),
+                Variable::Output(i) => seed[*i] += nearest(c),
+            }
+        }
+        let through = gradient(self.network, &values, &seed);
+        Some(through.iter().zip(&direct).map(|(a, b)| a + b).collect())
+    }
+
+    /// Pulls `x` into the ball; a box needs nothing more than the clamping already done.
+    fn project(&self, x: &mut [f64]) {
+        if matches!(self.case.region.ball(), Ball::Box) {
+            return;
+        }
+        if let Some(member) = self.case.region.nearest_member(x) {
+            for (x, m) in x.iter_mut().zip(&member) {
+                *x = nearest(m);
+            }
+        }
+    }
+
+    fn replay(&self, d: usize, x: &[f64]) -> Option<Witness> {
+        let member = self.case.region.nearest_member(x)?;
+        Witness::replay(self.network, self.case, d, self.first + d, member)
+    }
+
+    /// Replays `x` for each of the disjuncts that it nearly satisfies.
+    fn try_point(&self, open: &[usize], x: &[f64]) -> Option<Witness> {
+        let worth_it = |&&d: &&usize| self.worst_margin(d, x).is_none_or(|m| m <= self.tolerance(d, x));
+        open.iter().filter(worth_it).find_map(|&d| self.replay(d, x))
+    }
+
+    fn random_start(&self, random: &mut Random) -> Vec<f64> {
+        let mut x: Vec<f64> = self.case.region.bounds().iter().map(|r| r.lo + random.unit() * (r.hi - r.lo)).collect();
+        self.project(&mut x);
+        x
+    }
+}
+
+/// Tries inputs that a relaxation suggested.
+#[must_use]
+pub(super) fn try_candidates(
+    network: &Network,
+    case: &Case,
+    open: &[usize],
+    first: usize,
+    candidates: &[Vec<f64>],
+) -> Option<Witness> {
+    let search = Search { network, case, first };
+    candidates.iter().find_map(|x| search.try_point(open, x))
+}
+
+/// SplitMix64: enough for starting points.
+struct Random(u64);
+
+impl Random {
+    fn unit(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+}

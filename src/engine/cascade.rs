@@ -1,0 +1,375 @@
+use super::attack::{Attack, try_candidates};
+use super::{Analysis, DisjunctBound, DomainName, Margin, Options, Stage};
+use crate::domains::budget::Budget;
+use crate::domains::domain::{
+    AbstractDomain, Bounds, DeepPoly, DomainError, IntervalDomain, LpDomain, RationalDeepPoly, Run, Tighten, Trace,
+    Zonotope, propagate,
+};
+use crate::domains::network::Network;
+use crate::domains::observer::{Event, Observer, Silent};
+use crate::domains::query::{Case, LinearForms, Query};
+use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+use thiserror::Error;
+
+/// Why a query cannot be analysed at all.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum AnalyzeError {
+    /// A domain refused the query or contradicted itself.
+    #[error(transparent)]
+    Domain(#[from] DomainError),
+    /// The query names an input or output that the network does not have.
+    #[error("the query reads {what}_{index}, but the network has only {available}")]
+    Variable {
+        /// `X` or `Y`.
+        what: char,
+        /// The index.
+        index: usize,
+        /// How many there are.
+        available: usize,
+    },
+    /// A query without any case says nothing.
+    #[error("the query has no disjunct: nothing is unsafe")]
+    Nothing,
+}
+
+/// Analyses a query without a time limit, reporting to nobody.
+///
+/// ```
+/// use absint::domains::num::parse_decimal;
+/// use absint::domains::query::{Case, Property, Query, Region};
+///
+/// let (network, image) = absint::example::network_and_image()?;
+/// let eps = parse_decimal("0.01")?;
+/// let region = Region::linf(&image.pixels, &eps, None)?;
+/// let property = Property::robustness(network.output_len(), image.label);
+/// let query = Query { cases: vec![Case { region, property }] };
+/// let analysis = absint::analyze(&network, &query, &absint::Options::default())?;
+/// println!("{}", analysis.verdict.name());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn analyze(network: &Network, query: &Query, options: &Options) -> Result<Analysis, AnalyzeError> {
+    analyze_within(network, query, options, Run { budget: &Budget::unlimited(), observer: &Silent })
+}
+
+/// Analyses a query within a budget, reporting progress to an observer.
+///
+/// Running out of time is no error: the verdict is then *unknown*, with all bounds found so far.
+pub fn analyze_within(
+    network: &Network,
+    query: &Query,
+    options: &Options,
+    run: Run<'_>,
+) -> Result<Analysis, AnalyzeError> {
+    check_variables(network, query)?;
+    let mut state = State::new(network, query);
+    for step in plan(options) {
+        if state.witness.is_some() || state.is_verified() || run.budget.is_spent() {
+            break;
+        }
+        run.observer.event(Event::Stage(step.name()));
+        state.stage(step, options, run)?;
+    }
+    Ok(state.finish(run.budget))
+}
+
+fn check_variables(network: &Network, query: &Query) -> Result<(), AnalyzeError> {
+    if query.disjuncts() == 0 {
+        return Err(AnalyzeError::Nothing);
+    }
+    let (inputs, outputs) = (network.input_len(), network.output_len());
+    for case in &query.cases {
+        if case.region.len() != inputs {
+            return Err(DomainError::Region { found: case.region.len(), expected: inputs }.into());
+        }
+        for atom in case.property.atoms() {
+            let largest = atom.largest_indices();
+            for (what, index, available) in [('X', largest.0, inputs), ('Y', largest.1, outputs)] {
+                if let Some(index) = index.filter(|&i| i >= available) {
+                    return Err(AnalyzeError::Variable { what, index, available });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One step of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Interval,
+    Zonotope,
+    DeepPoly,
+    Rational,
+    Attack,
+    KPoly,
+}
+
+impl Step {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Interval => "interval",
+            Self::Zonotope => "zonotope",
+            Self::DeepPoly => "deeppoly",
+            Self::Rational => "rational",
+            Self::Attack => "attack",
+            Self::KPoly => "kpoly",
+        }
+    }
+}
+
+/// The steps of a domain: cheap ones first, each only where something is still open.
+fn plan(options: &Options) -> Vec<Step> {
+    let steps = match options.domain {
+        DomainName::Interval => vec![Step::Interval, Step::Attack],
+        DomainName::Zonotope => vec![Step::Zonotope, Step::Attack],
+        DomainName::DeepPoly => vec![Step::DeepPoly, Step::Attack],
+        DomainName::Rational => vec![Step::Rational, Step::Attack],
+        DomainName::KPoly => vec![Step::DeepPoly, Step::Attack, Step::KPoly],
+        DomainName::Auto => vec![Step::Interval, Step::DeepPoly, Step::Attack, Step::Rational, Step::KPoly],
+    };
+    steps.into_iter().filter(|&s| options.attack || s != Step::Attack).collect()
+}
+
+/// What is known of one case.
+struct CaseState<'a> {
+    case: &'a Case,
+    /// Number of its first disjunct in the query.
+    first: usize,
+    bounds: Bounds,
+    /// Best lower bounds of the margins, by disjunct and atom.
+    margins: Vec<Vec<f64>>,
+    /// Best lower bounds of the disjuncts' maxima.
+    disjuncts: Vec<f64>,
+}
+
+impl CaseState<'_> {
+    /// The disjuncts that are not refuted, by index in the case.
+    fn open(&self) -> Vec<usize> {
+        (0..self.disjuncts.len()).filter(|&d| self.disjuncts[d] <= 0.0).collect()
+    }
+
+    fn improve(&mut self, d: usize, atom: usize, bound: f64) {
+        self.margins[d][atom] = self.margins[d][atom].max(bound);
+        self.disjuncts[d] = self.disjuncts[d].max(bound);
+    }
+}
+
+struct State<'a> {
+    network: &'a Network,
+    cases: Vec<CaseState<'a>>,
+    stages: Vec<Stage>,
+    witness: Option<Witness>,
+}
+
+impl<'a> State<'a> {
+    fn new(network: &'a Network, query: &'a Query) -> Self {
+        let mut first = 0;
+        let mut cases = Vec::new();
+        for case in &query.cases {
+            let disjuncts = &case.property.disjuncts;
+            cases.push(CaseState {
+                case,
+                first,
+                bounds: Bounds::unknown(),
+                margins: disjuncts.iter().map(|d| vec![f64::NEG_INFINITY; d.atoms.len()]).collect(),
+                disjuncts: vec![f64::NEG_INFINITY; disjuncts.len()],
+            });
+            first += disjuncts.len();
+        }
+        Self { network, cases, stages: Vec::new(), witness: None }
+    }
+
+    fn is_verified(&self) -> bool {
+        self.cases.iter().all(|c| c.open().is_empty())
+    }
+
+    fn stage(&mut self, step: Step, options: &Options, run: Run<'_>) -> Result<(), AnalyzeError> {
+        let start = Instant::now();
+        let counter = Counter { inner: run.observer, lps: 0.into(), cuts: 0.into(), candidates: Mutex::default() };
+        let counted = Run { budget: run.budget, observer: &counter };
+        let mut stage = Stage {
+            name: step.name().into(),
+            time: start.elapsed(),
+            margins: Vec::new(),
+            unstable: Vec::new(),
+            lps: 0,
+            cuts: 0,
+        };
+        for case in &mut self.cases {
+            let mut found: Vec<Vec<f64>> = case.margins.iter().map(|m| vec![f64::NEG_INFINITY; m.len()]).collect();
+            if !case.open().is_empty() && self.witness.is_none() && !run.budget.is_spent() {
+                let network = self.network;
+                match step {
+                    Step::Attack => {
+                        let attack = Attack::short(options.seed);
+                        self.witness = attack.run(network, case.case, &case.open(), case.first, run.budget);
+                    }
+                    _ => match run_domain(step, network, case, options, counted, &mut found, &mut stage.unstable) {
+                        Ok(()) | Err(DomainError::OutOfTime) => {}
+                        Err(other) => return Err(other.into()),
+                    },
+                }
+                let candidates = counter.take_candidates();
+                if self.witness.is_none() && options.attack {
+                    self.witness = try_candidates(network, case.case, &case.open(), case.first, &candidates);
+                }
+            }
+            stage.margins.extend(found.into_iter().flatten());
+        }
+        if step == Step::Attack {
+            stage.margins.clear();
+        }
+        stage.time = start.elapsed();
+        stage.lps = counter.lps.into_inner();
+        stage.cuts = counter.cuts.into_inner();
+        self.stages.push(stage);
+        Ok(())
+    }
+
+    fn finish(self, budget: &Budget) -> Analysis {
+        let open: Vec<usize> = self.cases.iter().flat_map(|c| c.open().into_iter().map(move |d| c.first + d)).collect();
+        let disjuncts: Vec<DisjunctBound> =
+            self.cases.iter().flat_map(|c| &c.disjuncts).map(|&bound| DisjunctBound { bound }).collect();
+        let verdict = match self.witness {
+            Some(witness) => Verdict::Falsified(witness),
+            None if open.is_empty() => Verdict::Verified(Proof { bounds: disjuncts.iter().map(|d| d.bound).collect() }),
+            None => Verdict::Unknown(Gap { open, out_of_time: budget.is_spent() }),
+        };
+        let margins = self
+            .cases
+            .iter()
+            .flat_map(|c| c.margins.iter().enumerate().map(move |(d, atoms)| (c.first + d, atoms)))
+            .flat_map(|(disjunct, atoms)| {
+                atoms.iter().enumerate().map(move |(atom, &bound)| Margin { disjunct, atom, bound })
+            })
+            .collect();
+        Analysis {
+            verdict,
+            stages: self.stages,
+            margins,
+            disjuncts,
+            bounds: self.cases.into_iter().map(|c| c.bounds).collect(),
+        }
+    }
+}
+
+/// Runs the domain of a step on one case.
+fn run_domain(
+    step: Step,
+    network: &Network,
+    case: &mut CaseState,
+    options: &Options,
+    run: Run<'_>,
+    found: &mut [Vec<f64>],
+    unstable: &mut Vec<usize>,
+) -> Result<(), DomainError> {
+    let deeppoly = DeepPoly { concretise: options.concretise };
+    match step {
+        Step::Interval => apply(&IntervalDomain, network, case, run, found, unstable),
+        Step::Zonotope => apply(&Zonotope, network, case, run, found, unstable),
+        Step::DeepPoly => apply(&deeppoly, network, case, run, found, unstable),
+        Step::Rational => {
+            if options.domain == DomainName::Auto && !RationalDeepPoly::is_affordable(network) {
+                return Ok(());
+            }
+            apply(&RationalDeepPoly, network, case, run, found, unstable)
+        }
+        Step::KPoly => {
+            let domain = LpDomain {
+                base: deeppoly,
+                tighten: if options.refine { Tighten::All } else { Tighten::None },
+                goal: if options.all_margins { f64::INFINITY } else { 0.0 },
+                fail_fast: !options.all_margins && case.case.property.disjuncts.iter().all(|d| d.atoms.len() == 1),
+                ..LpDomain::kpoly(options.k, options.lp)
+            };
+            apply(&domain, network, case, run, found, unstable)
+        }
+        Step::Attack => Ok(()),
+    }
+}
+
+/// Propagates the case's region through the network and bounds the margins that are still open.
+fn apply<D: AbstractDomain>(
+    domain: &D,
+    network: &Network,
+    case: &mut CaseState,
+    run: Run<'_>,
+    found: &mut [Vec<f64>],
+    unstable: &mut Vec<usize>,
+) -> Result<(), DomainError> {
+    let trace = propagate(domain, network, &case.case.region, &case.bounds, run)?;
+    case.bounds.intersect(&trace.bounds());
+    count_unstable(&trace, unstable);
+    let disjuncts = &case.case.property.disjuncts;
+    let open = case.open();
+    let atoms: Vec<(usize, usize)> =
+        open.iter().flat_map(|&d| (0..disjuncts[d].atoms.len()).map(move |a| (d, a))).collect();
+    let forms = LinearForms::of_atoms(network, atoms.iter().map(|&(d, a)| &disjuncts[d].atoms[a]));
+    if forms.is_empty() {
+        return Ok(());
+    }
+    for (&(d, a), bound) in atoms.iter().zip(domain.minima(&forms, &trace)?) {
+        found[d][a] = bound;
+        case.improve(d, a, bound);
+    }
+    // A disjunct of several atoms may be refuted by a combination of them.
+    for d in open {
+        let members: Vec<usize> = (0..atoms.len()).filter(|&i| atoms[i].0 == d).collect();
+        if members.len() > 1 && case.disjuncts[d] <= 0.0 {
+            let joint = domain.minimum_of_maximum(&forms.select(&members), &trace)?;
+            case.disjuncts[d] = case.disjuncts[d].max(joint);
+        }
+    }
+    Ok(())
+}
+
+/// Adds the unstable neurons of each activation layer to the counts.
+fn count_unstable<F: crate::domains::domain::Fact>(trace: &Trace<F>, counts: &mut Vec<usize>) {
+    let of_layer: Vec<usize> = trace
+        .network
+        .activations()
+        .map(|(_, activation)| {
+            let z = trace.facts[activation.source].bounds();
+            z.iter().filter(|&z| activation.function.segments(z).len() > 1).count()
+        })
+        .collect();
+    counts.resize(of_layer.len(), 0);
+    for (count, more) in counts.iter_mut().zip(of_layer) {
+        *count += more;
+    }
+}
+
+/// Passes events on, counting programs and cuts and keeping suggested inputs.
+struct Counter<'a> {
+    inner: &'a dyn Observer,
+    lps: AtomicUsize,
+    cuts: AtomicUsize,
+    candidates: Mutex<Vec<Vec<f64>>>,
+}
+
+impl Counter<'_> {
+    fn take_candidates(&self) -> Vec<Vec<f64>> {
+        self.candidates.lock().map(|mut c| std::mem::take(&mut *c)).unwrap_or_default()
+    }
+}
+
+impl Observer for Counter<'_> {
+    fn event(&self, event: Event<'_>) {
+        match event {
+            Event::Lp { new_cuts, .. } => {
+                self.lps.fetch_add(1, Ordering::Relaxed);
+                self.cuts.fetch_add(new_cuts, Ordering::Relaxed);
+            }
+            Event::Candidate { input } => {
+                if let Ok(mut candidates) = self.candidates.lock() {
+                    candidates.push(input.to_vec());
+                }
+            }
+            _ => {}
+        }
+        self.inner.event(event);
+    }
+}

@@ -1,0 +1,102 @@
+use crate::domains::budget::Budget;
+use crate::domains::domain::Concretise;
+use crate::domains::lp::{LpBackend, backends};
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+
+/// A domain, or the cascade of them, by the name that users type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DomainName {
+    /// Interval arithmetic.
+    Interval,
+    /// Zonotopes.
+    Zonotope,
+    /// DeepPoly by back-substitution.
+    DeepPoly,
+    /// DeepPoly in exact rationals, for small networks.
+    Rational,
+    /// DeepPoly, then the LP with joint cuts of k neurons.
+    KPoly,
+    /// The cascade: each stage only where the one before left something open.
+    Auto,
+}
+
+impl DomainName {
+    /// Every name, with what it does.
+    pub const ALL: [(Self, &'static str, &'static str); 6] = [
+        (Self::Interval, "interval", "interval arithmetic: microseconds, loose"),
+        (Self::Zonotope, "zonotope", "affine forms with one noise symbol per unstable neuron"),
+        (Self::DeepPoly, "deeppoly", "two lines per neuron and back-substitution: milliseconds"),
+        (Self::Rational, "rational", "deeppoly in exact rationals: small networks, no rounding at all"),
+        (Self::KPoly, "kpoly", "deeppoly, then a linear program with joint constraints of k neurons: seconds"),
+        (Self::Auto, "auto", "the cascade of these, stopping as soon as the query is decided"),
+    ];
+}
+
+impl fmt::Display for DomainName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::ALL.iter().find(|(domain, ..)| domain == self).map_or("", |(_, name, _)| name);
+        f.write_str(name)
+    }
+}
+
+/// A name that is no domain's.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("there is no domain `{0}`; the domains are interval, zonotope, deeppoly, rational, kpoly and auto")]
+pub struct UnknownDomain(String);
+
+impl FromStr for DomainName {
+    type Err = UnknownDomain;
+    fn from_str(text: &str) -> Result<Self, UnknownDomain> {
+        let found = Self::ALL.iter().find(|(_, name, _)| *name == text);
+        found.map(|(domain, ..)| *domain).ok_or_else(|| UnknownDomain(text.into()))
+    }
+}
+
+/// How a query is analysed.
+#[derive(Clone)]
+pub struct Options {
+    /// Which domain.
+    pub domain: DomainName,
+    /// Neurons joined by kpoly.
+    pub k: usize,
+    /// Whether kpoly re-computes the bounds of unstable neurons by linear programs.
+    pub refine: bool,
+    /// Where back-substitution concretises.
+    pub concretise: Concretise,
+    /// The solver of linear programs.
+    pub lp: &'static dyn LpBackend,
+    /// Whether every margin is bounded as well as the domain can, even when the verdict no longer
+    /// depends on it.
+    pub all_margins: bool,
+    /// Whether a counterexample is looked for.
+    pub attack: bool,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            domain: DomainName::Auto,
+            k: 3,
+            refine: false,
+            concretise: Concretise::Every,
+            lp: backends()[0],
+            all_margins: false,
+            attack: true,
+            seed: 0,
+        }
+    }
+}
+
+/// A budget that ends `limit` from now; without a limit it never ends.
+#[must_use]
+pub fn deadline(limit: Option<Duration>) -> Budget {
+    match limit.and_then(|limit| Instant::now().checked_add(limit)) {
+        Some(end) => Budget::new(move || end.saturating_duration_since(Instant::now())),
+        None => Budget::unlimited(),
+    }
+}

@@ -1,8 +1,9 @@
 //! Query and image files: what they lower to, and that bad ones are refused with a place and a mend.
 
 use absint::domains::num::{Rational, parse_decimal};
-use absint::domains::query::{Case, Query, Variable};
-use absint::format::vnnlib;
+use absint::domains::query::{Ball, Case, Query, Variable};
+use absint::format::images::{self, ImageSet, Layout};
+use absint::format::{json_query, vnnlib};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -200,8 +201,8 @@ fn errors_name_line_column_and_mend() {
             "t:5:16: `X_1` has no lower bound in disjunct 0",
             "(>= X_1 …)",
         ),
-        ("(assert (<= Y_0 0))\n(assert (>= X_0 1.5))", "t:6:9: empty region", "lower bound of `X_0`"),
-        ("(assert (or (>= X_0 1.5) (>= X_0 1.6)))", "t:5:13: empty region", "`X_0`"),
+        ("(assert (<= Y_0 0))\n(assert (>= X_0 1.5))", "t:6:10: empty region", "lower bound of `X_0`"),
+        ("(assert (or (>= X_0 1.5) (>= X_0 1.6)))", "t:5:14: empty region", "`X_0`"),
     ];
     for (text, start, part) in cases {
         let message = error(&format!("{X0}{text}"));
@@ -332,5 +333,194 @@ proptest! {
         let found = query(&text);
         let constant = -parse_decimal(&format!("{digits}e{exponent}")).unwrap();
         prop_assert!(found.cases[0].property.atoms().all(|a| a.constant == constant));
+    }
+}
+
+fn json(text: &str) -> Query {
+    json_query::parse(text, "t", 3).unwrap_or_else(|e| panic!("{e}\n{text}"))
+}
+
+#[test]
+fn every_kind_of_json_region_is_read_exactly() {
+    let linf = json(
+        r#"{"schema": 1, "type": "linf", "center": ["0.1", 0.2], "radius": 1e-1, "domain": [0, "1"], "label": 1}"#,
+    );
+    assert_eq!(box_of(&linf.cases[0]), ends(&[("0", "1/5"), ("1/10", "3/10")]));
+    assert_eq!(atoms(&linf), [["-1*Y0 + 1*Y1 + 0"], ["1*Y1 + -1*Y2 + 0"]]);
+    let plain = json(r#"{"type": "box", "lower": [-1, "1/3"], "upper": [0.30000000000000004, 2], "unsafe": []}"#);
+    assert_eq!(box_of(&plain.cases[0]), ends(&[("-1", "7500000000000001/25000000000000000"), ("1/3", "2")]));
+    assert_eq!(plain.disjuncts(), 0);
+    let text = r#"{"type": "l1", "center": [0], "radius": 2, "unsafe": [[{"y": {"0": 1, "2": -1.5}, "x": {"0": "0.5"}, "le": "-1"},
+        {"x": {"0": 1}, "le": 0}], [{"y": {"1": "0"}, "le": 3}]]}"#;
+    assert_eq!(atoms(&json(text)), [vec!["1/2*X0 + 1*Y0 + -3/2*Y2 + 1", "1*X0 + 0"], vec![" + -3"]]);
+    assert!(matches!(json(text).cases[0].region.ball(), Ball::L1 { radius, .. } if radius == &q("2")));
+    let l2 = json(r#"{"type": "l2", "center": [0.5], "radius": 0.25, "domain": [0, 1], "label": 0}"#);
+    assert!(matches!(l2.cases[0].region.ball(), Ball::L2 { radius, .. } if radius == &q("0.25")));
+    let hamming = |rest: &str| json(&format!(r#"{{"type": "hamming", "flips": 1, "label": 0, {rest}}}"#));
+    let signs = hamming(r#""center": [1, -1]"#);
+    assert_eq!(box_of(&signs.cases[0]), ends(&[("-1", "1"), ("-1", "1")]));
+    assert!(matches!(signs.cases[0].region.ball(), Ball::Hamming { at_upper, flips: 1 } if at_upper == &[true, false]));
+    assert_eq!(box_of(&hamming(r#""center": [1, 0]"#).cases[0])[0], ("0".into(), "1".into()));
+    assert_eq!(box_of(&hamming(r#""center": [1, 1], "domain": [0, 1]"#).cases[0])[0], ("0".into(), "1".into()));
+    let grid = r#"{"type": "linf_grid", "center": [0.5], "eps": 0.4, "step": 0.25, "lo": 0, "hi": 1, "label": 2}"#;
+    assert_eq!(box_of(&json(grid).cases[0]), ends(&[("1/4", "3/4")]));
+}
+
+#[test]
+fn json_errors_name_the_field_and_the_mend() {
+    let rest = r#""center": [0.5], "radius": 1"#;
+    let cases = [
+        (format!(r#"{{"type": "l1", {rest}}}"#), "exactly one of `label` and `unsafe`"),
+        (format!(r#"{{"type": "l1", {rest}, "label": 0, "unsafe": []}}"#), "exactly one of"),
+        (format!(r#"{{"type": "l1", {rest}, "label": 3}}"#), "label 3 is out of range: the network has 3"),
+        (format!(r#"{{"type": "l1", {rest}, "label": -1}}"#), "line 1 column"),
+        (format!(r#"{{"type": "l9", {rest}, "label": 0}}"#), "unknown variant `l9`"),
+        (format!(r#"{{"type": "l1", {rest}, "lable": 0}}"#), "unknown field `lable`"),
+        (format!(r#"{{"type": "l1", {rest}, "flips": 2, "label": 0}}"#), "type `l1` has no field `flips`"),
+        (format!(r#"{{"schema": 2, "type": "l1", {rest}, "label": 0}}"#), "schema 2 is not known"),
+        (r#"{"type": "l1", "center": [0], "label": 0}"#.into(), "type `l1` needs the field `radius`"),
+        (r#"{"type": "box", "lower": [0], "upper": [1, 2], "label": 0}"#.into(), "coordinates"),
+        (r#"{"type": "box", "lower": [3], "upper": [2], "label": 0}"#.into(), "empty: the lower bound of X_0"),
+        (r#"{"type": "l2", "center": [0], "radius": -1, "label": 0}"#.into(), "must be positive"),
+        (r#"{"type": "l2", "center": [2], "radius": 1, "domain": [0, 1], "label": 0}"#.into(), "input 0 of `center`"),
+        (r#"{"type": "l2", "center": [0], "radius": 1, "domain": [1, 1], "label": 0}"#.into(), "`domain` must be"),
+        (r#"{"type": "l2", "center": [0], "radius": "ten", "label": 0}"#.into(), "`ten` is not a decimal number"),
+        (r#"{"type": "l2", "center": [[0]], "radius": 1, "label": 0}"#.into(), "expected a number"),
+        (r#"{"type": "l2", "center": [null], "radius": 1, "label": 0}"#.into(), "expected a number"),
+        (r#"{"type": "hamming", "center": [1, 0.5], "flips": 1, "label": 0}"#.into(), "input 1 of `center` is neither"),
+        (r#"{"type": "hamming", "center": [0, -1], "flips": 1, "label": 0}"#.into(), "input 1 of `center` is neither"),
+        (
+            format!(r#"{{"type": "l1", {rest}, "unsafe": [[{{"y": {{"3": 1}}, "le": 0}}]]}}"#),
+            "output 3 is out of range",
+        ),
+        (format!(r#"{{"type": "l1", {rest}, "unsafe": [[{{"x": {{"1": 1}}, "le": 0}}]]}}"#), "input 1 is out of range"),
+        (format!(r#"{{"type": "l1", {rest}, "unsafe": [[{{"y": {{"+1": 1}}, "le": 0}}]]}}"#), "`+1` is no index"),
+        (format!(r#"{{"type": "l1", {rest}, "unsafe": [[{{"y": {{"1": 1, "1": 2}}, "le": 0}}]]}}"#), "occurs twice"),
+        (format!(r#"{{"type": "l1", {rest}, "unsafe": [[{{"y": {{"1": 1}}}}]]}}"#), "missing field `le`"),
+        (format!(r#"{{"type": "l1", {rest}, "label": 0}}x"#), "trailing characters at line 1"),
+        ("{".repeat(100_000), "line 1 column"),
+        (format!(r#"{{"type": "l1", "center": {}"#, "[".repeat(100_000)), "line 1 column"),
+    ];
+    for (text, part) in cases {
+        let message = json_query::parse(&text, "t", 3).map(|_| "accepted").unwrap_err().to_string();
+        assert!(message.starts_with("t: ") && message.contains(part), "{text:.200}\n{message}");
+    }
+    assert!(json_query::read("no/such.json", 3).unwrap_err().to_string().starts_with("no/such.json: cannot be read"));
+}
+
+#[test]
+fn every_json_query_of_the_micro_suite_is_read_and_numbered() {
+    let Some(data) = data() else { return };
+    let truth = std::fs::read_to_string(data.join("micro/truth.csv")).unwrap();
+    let mut read = 0;
+    for path in files(&data.join("micro/query"), "json") {
+        let name = format!("query/{}", path.file_name().unwrap().to_string_lossy());
+        let rows: Vec<&str> = truth.lines().filter(|l| l.split(',').nth(3) == Some(&name)).collect();
+        let whole = rows.iter().filter(|r| !r.split(',').nth(4).unwrap().contains('.')).count();
+        // A label leaves one disjunct fewer than outputs, so that the number of outputs follows.
+        let has_label = std::fs::read_to_string(&path).unwrap().contains("\"label\"");
+        let query = json_query::read(&path, if has_label { whole + 1 } else { 10 }).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(query.disjuncts(), whole, "{name}");
+        read += 1;
+    }
+    assert_eq!(read, 27);
+}
+
+#[test]
+fn images_are_read_from_csv() {
+    let text = "\u{FEFF}label,px0,px1,px2\r\n7, 0,255 ,51\r\n\r\n0,1.0,2,3\r\n";
+    let set = ImageSet::parse_csv(text.as_bytes(), "t").unwrap();
+    assert_eq!((set.len(), set.pixels_per_image()), (2, 3));
+    let image = set.get(0).unwrap();
+    assert_eq!((image.label, &image.pixels[..]), (7, &[q("0"), q("1"), q("1/5")][..]));
+    assert_eq!(set.bytes(1), Some((0, &[1, 2, 3][..])));
+    assert_eq!(set.get(2), None);
+    let cases = [
+        ("1,2,3\n1,2\n", "t:2: 1 pixels where the first image has 2"),
+        ("1,2,3\n\n1,2,256\n", "t:3: field 3 is `256`, expected an integer from 0 to 255"),
+        ("1,2,0.5\n", "t:1: field 3 is `0.5`"),
+        ("h\nx,2\n", "t:2: field 1 is `x`, expected a class number"),
+        ("-1,2\n", "t:1: field 1 is `-1`"),
+        ("1,\n", "t:1: field 2 is ``"),
+        ("1\n", "t:1: a label without pixels"),
+        ("99999999999,1\n", "t:1: field 1"),
+        ("", "holds no images"),
+        ("label,px\n", "holds no images"),
+    ];
+    for (text, start) in cases {
+        let message = ImageSet::parse_csv(text.as_bytes(), "t").unwrap_err().to_string();
+        assert!(message.contains(start), "{text:?}: {message}");
+    }
+    assert!(images::read("no/such.csv").unwrap_err().to_string().starts_with("no/such.csv: cannot be read"));
+}
+
+#[test]
+fn layouts_are_permutations_of_each_other() {
+    // Two channels, one row of three pixels.
+    let hwc = ImageSet::new(vec![0, 1], vec![0, 10, 1, 11, 2, 12, 5, 15, 6, 16, 7, 17], 6).unwrap();
+    let chw = hwc.clone().rearranged(Layout::Hwc, Layout::Chw, [2, 1, 3]).unwrap();
+    assert_eq!(chw.bytes(0).unwrap().1, [0, 1, 2, 10, 11, 12]);
+    assert_eq!(chw.bytes(1).unwrap().1, [5, 6, 7, 15, 16, 17]);
+    assert_eq!(chw.clone().rearranged(Layout::Chw, Layout::Chw, [2, 1, 3]).unwrap(), chw);
+    assert_eq!(chw.rearranged(Layout::Chw, Layout::Hwc, [2, 1, 3]).unwrap(), hwc);
+    assert_eq!(hwc.rearranged(Layout::Hwc, Layout::Chw, [3, 1, 3]), None);
+    assert!("CHW".parse::<Layout>().is_err() && "hwc".parse() == Ok(Layout::Hwc));
+}
+
+#[test]
+fn hostile_idx_headers_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let labels = write("labels", &[0, 0, 8, 1, 0, 0, 0, 2, 7, 3]);
+    let good = write("good", &[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4]);
+    let set = ImageSet::read_idx(&good, &labels).unwrap();
+    assert_eq!((set.len(), set.bytes(1)), (2, Some((3, &[3, 4][..]))));
+    let cases: [(&[u8], &str); 6] = [
+        (
+            &[0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1],
+            "promises 79228162458924105385300197375",
+        ),
+        (&[0, 0, 8, 255, 255, 255], "not an idx file"),
+        (&[0, 0, 13, 1, 0, 0, 0, 0], "not an idx file of unsigned bytes"),
+        (&[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3], "the file has 3; is it cut off"),
+        (&[0, 0, 8, 1, 0, 0, 0, 2, 1, 2], "has 1 dimensions where 2 or more"),
+        (&[0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 1, 9], "holds 2 labels for 1 images"),
+    ];
+    for (bytes, part) in cases {
+        let message = ImageSet::read_idx(write("bad", bytes), &labels).unwrap_err().to_string();
+        assert!(message.contains(part) && message.starts_with(folder.path().to_str().unwrap()), "{message}");
+    }
+    let no_pixels = write("none", &[0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 0]);
+    assert!(ImageSet::read_idx(no_pixels, &labels).unwrap_err().to_string().contains("holds no images"));
+    assert!(images::read(good).unwrap_err().to_string().contains("name both"));
+}
+
+#[test]
+fn the_mnist_images_agree_in_both_formats() {
+    let Some(data) = data() else { return };
+    let idx = images::read(data.join("images/t10k-images.idx3-ubyte")).unwrap();
+    let csv = images::read(data.join("images/mnist_test_1000.csv")).unwrap();
+    assert_eq!((idx.len(), csv.len(), idx.pixels_per_image()), (10_000, 1000, 784));
+    assert!((0..1000).all(|i| idx.bytes(i) == csv.bytes(i)));
+    for path in files(&data.join("images"), "csv") {
+        let set = images::read(&path).unwrap_or_else(|e| panic!("{e}"));
+        assert!(matches!(set.pixels_per_image(), 784 | 3072), "{}", path.display());
+    }
+}
+
+/// Measured, not asserted: machines differ. Run with `--release -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn a_megabyte_of_vnnlib_takes_milliseconds() {
+    let Some(data) = data() else { return };
+    for path in files(&data, "vnnlib").into_iter().filter(|p| p.metadata().unwrap().len() > 400_000) {
+        let started = std::time::Instant::now();
+        vnnlib::read(&path).unwrap();
+        let size = path.metadata().unwrap().len() as f64 / 1e6;
+        eprintln!("{:?} for {size:.2} MB: {}", started.elapsed(), path.display());
     }
 }

@@ -26,6 +26,19 @@ pub struct Query {
 }
 
 impl Query {
+    /// One region and one property.
+    #[must_use]
+    pub fn over(region: Region, property: Property) -> Self {
+        Self { cases: vec![Case { region, property }] }
+    }
+
+    /// Robustness of class `label` over `region`: unsafe where another of the `classes` outputs reaches
+    /// output `label`.
+    #[must_use]
+    pub fn robustness(region: Region, classes: usize, label: usize) -> Self {
+        Self::over(region, Property::robustness(classes, label))
+    }
+
     /// Number of disjuncts over all cases.
     #[must_use]
     pub fn disjuncts(&self) -> usize {

@@ -4,7 +4,9 @@
 
 pub use absint_domains as domains;
 
+pub mod cli;
 pub mod engine;
 pub mod format;
+pub mod report;
 
 pub use engine::{Analysis, AnalyzeError, Options, analyze, analyze_within};

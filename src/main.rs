@@ -1,2 +1,7 @@
 //! The command line of absint.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    absint::cli::run(std::env::args_os()).into()
+}

@@ -1,0 +1,227 @@
+//! From the command line to a network and a query.
+
+use super::CliResult;
+use crate::domains::network::Network;
+use crate::domains::num::{Rational, parse_decimal};
+use crate::domains::query::{Query, Region};
+use crate::format::images::{self, Image, Layout};
+use crate::format::{json_query, onnx, vnnlib};
+use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
+
+/// The shape of the neighbourhood of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Norm {
+    /// Every pixel moves by at most eps
+    Linf,
+    /// The pixels together move by at most eps
+    L1,
+    /// The Euclidean distance is at most eps
+    L2,
+    /// At most eps pixels of a two-valued image (0 or 1) flip
+    Hamming,
+}
+
+/// Order of the values of one image in a CSV file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LayoutName {
+    /// Channel by channel
+    Chw,
+    /// Pixel by pixel
+    Hwc,
+}
+
+/// The network and what is asked of it.
+#[derive(Args)]
+pub struct QueryArgs {
+    /// The network, an ONNX file; without it the built-in example runs
+    network: Option<PathBuf>,
+    /// A VNN-LIB query
+    #[arg(long, value_name = "FILE", group = "source")]
+    vnnlib: Option<PathBuf>,
+    /// A JSON query
+    #[arg(long, value_name = "FILE", group = "source")]
+    query: Option<PathBuf>,
+    /// Images: CSV `label,px…` with values 0–255, or MNIST idx
+    #[arg(long, alias = "input", value_name = "FILE", group = "source", requires = "eps")]
+    data: Option<PathBuf>,
+    /// A box: CSV with a line `lower,upper` per input
+    #[arg(long = "box", value_name = "FILE", group = "source", requires = "label")]
+    box_file: Option<PathBuf>,
+    /// Which image of the file, from 0
+    #[arg(long, value_name = "I", default_value_t = 0, requires = "data")]
+    image: usize,
+    /// Radius of the neighbourhood, a decimal or a fraction such as 2/255 (pixels are in [0, 1])
+    #[arg(long, value_name = "EPS")]
+    eps: Option<String>,
+    /// Shape of the neighbourhood
+    #[arg(long, value_enum, default_value = "linf")]
+    norm: Norm,
+    /// The class that must win [default: the label in the file]
+    #[arg(long, value_name = "CLASS")]
+    label: Option<usize>,
+    /// Order of the values in the file
+    #[arg(long, value_enum, default_value = "chw")]
+    layout: LayoutName,
+}
+
+/// What is to be analysed, and how to call it.
+pub struct Problem {
+    pub network: Network,
+    pub query: Query,
+    pub network_name: String,
+    pub query_name: String,
+    /// True when the built-in example stands in for missing arguments.
+    pub is_example: bool,
+}
+
+impl QueryArgs {
+    /// Reads the files that the arguments name.
+    pub fn load(&self) -> CliResult<Problem> {
+        let Some(path) = &self.network else {
+            return self.example();
+        };
+        let model = onnx::read(path)?;
+        let (query, query_name) = self.read_query(&model)?;
+        let compares = query.cases.iter().all(|c| c.property.only_compares_outputs());
+        if model.final_softmax && !compares {
+            return Err(format!(
+                "{}: the network ends in a Softmax, which is only dropped for properties that compare two outputs; \
+                 state the property over the logits and remove the Softmax",
+                path.display()
+            )
+            .into());
+        }
+        let network_name = path.display().to_string();
+        Ok(Problem { network: model.network, query, network_name, query_name, is_example: false })
+    }
+
+    fn example(&self) -> CliResult<Problem> {
+        if self.vnnlib.is_some() || self.query.is_some() || self.data.is_some() || self.box_file.is_some() {
+            return Err("a query needs a network: absint analyze NETWORK.onnx …".into());
+        }
+        let (network, image) = crate::example::network_and_image()?;
+        let eps = parse_decimal(self.eps.as_deref().unwrap_or(crate::example::EPS))?;
+        let label = self.label.unwrap_or(image.label);
+        let query = ball(&network, &image.pixels, &eps, self.norm, label)?;
+        let query_name = format!("image {} (a {label}), {} ball of radius {}", crate::example::IMAGE, self.norm_name(), self.eps.as_deref().unwrap_or(crate::example::EPS));
+        Ok(Problem { network, query, network_name: crate::example::NAME.into(), query_name, is_example: true })
+    }
+
+    fn norm_name(&self) -> &'static str {
+        match self.norm {
+            Norm::Linf => "L∞",
+            Norm::L1 => "L1",
+            Norm::L2 => "L2",
+            Norm::Hamming => "Hamming",
+        }
+    }
+
+    fn read_query(&self, model: &onnx::Model) -> CliResult<(Query, String)> {
+        let network = &model.network;
+        if let Some(path) = &self.vnnlib {
+            let read = vnnlib::read(path)?;
+            for (what, found, expected) in [
+                ("inputs", read.inputs, network.input_len()),
+                ("outputs", read.outputs, network.output_len()),
+            ] {
+                if found != expected {
+                    return Err(format!(
+                        "{}: the query declares {found} {what}, the network has {expected}",
+                        path.display()
+                    )
+                    .into());
+                }
+            }
+            return Ok((read.query, path.display().to_string()));
+        }
+        if let Some(path) = &self.query {
+            return Ok((json_query::read(path, network.output_len())?, path.display().to_string()));
+        }
+        if let Some(path) = &self.box_file {
+            let region = read_box(path, network.input_len())?;
+            let label = self.checked_label(self.label.unwrap_or(0), network)?;
+            return Ok((Query::robustness(region, network.output_len(), label), path.display().to_string()));
+        }
+        if let Some(path) = &self.data {
+            let image = self.read_image(path, network)?;
+            let label = self.checked_label(self.label.unwrap_or(image.label), network)?;
+            let eps_text = self.eps.as_deref().unwrap_or("0");
+            let eps = parse_decimal(eps_text).map_err(|e| format!("--eps: {e}"))?;
+            let query = ball(network, &image.pixels, &eps, self.norm, label)?;
+            let name =
+                format!("{} image {} (a {label}), {} ball of radius {eps_text}", path.display(), self.image, self.norm_name());
+            return Ok((query, name));
+        }
+        Err("nothing is asked: add --vnnlib FILE, --query FILE.json, or --data FILE --image I --eps EPS".into())
+    }
+
+    fn checked_label(&self, label: usize, network: &Network) -> CliResult<usize> {
+        if label >= network.output_len() {
+            return Err(format!("class {label} does not exist: the network has {} outputs", network.output_len()).into());
+        }
+        Ok(label)
+    }
+
+    fn read_image(&self, path: &Path, network: &Network) -> CliResult<Image> {
+        let set = images::read(path)?;
+        if set.pixels_per_image() != network.input_len() {
+            return Err(format!(
+                "{}: the images have {} values, the network expects {}",
+                path.display(),
+                set.pixels_per_image(),
+                network.input_len()
+            )
+            .into());
+        }
+        let set = match (self.layout, network.input_shape()) {
+            (LayoutName::Chw, _) => set,
+            (LayoutName::Hwc, &[c, h, w]) => set
+                .rearranged(Layout::Hwc, Layout::Chw, [c, h, w])
+                .ok_or("--layout hwc: the images do not have the network's input shape")?,
+            (LayoutName::Hwc, _) => return Err("--layout hwc needs a network whose input has three axes".into()),
+        };
+        let (len, image) = (set.len(), set.get(self.image));
+        image.ok_or_else(|| {
+            format!("{}: there is no image {}; the file has {len} (from 0)", path.display(), self.image).into()
+        })
+    }
+}
+
+/// The robustness query of a ball around an image, clipped to [0, 1].
+pub fn ball(network: &Network, center: &[Rational], eps: &Rational, norm: Norm, label: usize) -> CliResult<Query> {
+    let (zero, one) = (Rational::ZERO, Rational::ONE);
+    let pixels = Some((&zero, &one));
+    let region = match norm {
+        Norm::Linf => Region::linf(center, eps, pixels)?,
+        Norm::L1 => Region::l1(center, eps, pixels)?,
+        Norm::L2 => Region::l2(center, eps, pixels)?,
+        Norm::Hamming => {
+            let is_two_valued = center.iter().all(|p| p == &zero || p == &one);
+            if !is_two_valued {
+                return Err("--norm hamming needs an image of zeros and 255s".into());
+            }
+            let flips = usize::try_from(eps.trunc()).ok().filter(|_| eps.is_int());
+            let flips = flips.ok_or("--norm hamming needs a whole number of flips as --eps")?;
+            Region::hamming(&zero, &one, center.iter().map(|p| p == &one).collect(), flips)?
+        }
+    };
+    Ok(Query::robustness(region, network.output_len(), label))
+}
+
+/// Reads a box: a line `lower,upper` per input.
+fn read_box(path: &Path, inputs: usize) -> CliResult<Region> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).map_err(|e| format!("{name}: {e}"))?;
+    let (mut lower, mut upper) = (Vec::new(), Vec::new());
+    for (number, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
+        let place = |what: String| format!("{name}:{}: {what}", number + 1);
+        let (l, u) = line.split_once(',').ok_or_else(|| place("expected `lower,upper`".into()))?;
+        lower.push(parse_decimal(l.trim()).map_err(|e| place(e.to_string()))?);
+        upper.push(parse_decimal(u.trim()).map_err(|e| place(e.to_string()))?);
+    }
+    if lower.len() != inputs {
+        return Err(format!("{name}: {} lines for a network with {inputs} inputs", lower.len()).into());
+    }
+    Region::new_box(lower, upper).map_err(|e| format!("{name}: {e}").into())
+}

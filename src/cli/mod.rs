@@ -1,0 +1,171 @@
+//! The command line: one file per subcommand.
+
+mod analyze;
+mod info;
+mod inputs;
+mod progress;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// What the program tells the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The property holds; or the command did what it was asked.
+    Success = 0,
+    /// A counterexample was found.
+    Falsified = 1,
+    /// Bad usage or unreadable input.
+    Error = 2,
+    /// Neither proved nor refuted, or out of time.
+    Unknown = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  absint analyze --domain kpoly --k 3                       the built-in example
+  absint analyze net.onnx --vnnlib property.vnnlib          a network and a VNN-LIB query
+  absint analyze net.onnx --data test.csv --image 7 --eps 0.03 --domain deeppoly
+  absint info net.onnx                                      layers, shapes, operators
+
+Exit status: 0 verified, 1 falsified, 2 bad usage or unreadable input, 3 unknown or out of time.";
+
+#[derive(Parser)]
+#[command(name = "absint", version, about, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Prove or refute a property of a network over a region of inputs
+    Analyze(analyze::AnalyzeArgs),
+    /// Show a network's layers, shapes, parameters, operators and activations
+    Info(info::InfoArgs),
+}
+
+/// How the answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A few lines for people
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// When the answer is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Color {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Options of every subcommand.
+#[derive(Args, Clone)]
+struct Global {
+    /// How the answer is written
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    format: Format,
+    /// Stop after this many seconds; what is known by then is the answer
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+    /// Threads to use [default: one per core]
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+    /// Seed of everything random
+    #[arg(long, global = true, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Log more; repeat for details
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// No progress, no log
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// When the answer is coloured
+    #[arg(long, global = true, value_enum, default_value = "auto")]
+    color: Color,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("`{text}` is not a number of seconds"))?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "the timeout must be zero or more seconds".into())
+}
+
+/// An error for the user: one line that names the place and the mend.
+type CliResult<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Runs the program on the command line `args`, whose first entry is the program's name.
+pub fn run<I, T>(args: I) -> Exit
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors, and go to stdout.
+            let exit = if error.use_stderr() { Exit::Error } else { Exit::Success };
+            let _ = error.print();
+            return exit;
+        }
+    };
+    let global = cli.global;
+    start_log(&global);
+    let outcome = with_threads(&global, || match &cli.command {
+        Command::Analyze(args) => analyze::run(args, &global),
+        Command::Info(args) => info::run(args, &global),
+    });
+    outcome.unwrap_or_else(|error| {
+        complain(&*error);
+        Exit::Error
+    })
+}
+
+#[allow(clippy::print_stderr)]
+fn complain(error: &(dyn std::error::Error + Send + Sync)) {
+    eprintln!("error: {error}");
+}
+
+/// Writes the answer to stdout; a reader that went away is no reason to complain.
+fn answer(text: &str) -> CliResult<()> {
+    use std::io::Write;
+    match writeln!(std::io::stdout().lock(), "{}", text.trim_end()) {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+fn start_log(global: &Global) {
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => tracing::Level::ERROR,
+        (_, 0) => tracing::Level::WARN,
+        (_, 1) => tracing::Level::INFO,
+        _ => tracing::Level::DEBUG,
+    };
+    // A program that embeds this one may have a subscriber already.
+    let _ = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().try_init();
+}
+
+/// Runs `work` on a pool of the size asked for.
+fn with_threads<T: Send>(global: &Global, work: impl FnOnce() -> CliResult<T> + Send) -> CliResult<T> {
+    match global.threads {
+        None => work(),
+        Some(0) => Err("--threads must be at least 1".into()),
+        Some(n) => rayon::ThreadPoolBuilder::new().num_threads(n).build()?.install(work),
+    }
+}

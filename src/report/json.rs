@@ -1,0 +1,76 @@
+use super::Context;
+use crate::domains::num::nearest;
+use crate::domains::verdict::{Verdict, Witness};
+use crate::engine::Analysis;
+use serde_json::{Map, Value, json};
+
+/// Version of the objects written here.
+pub const SCHEMA: u32 = 1;
+
+/// A float; infinities and NaN have no JSON number and become `null`.
+pub(super) fn number(x: f64) -> Value {
+    serde_json::Number::from_f64(x).map_or(Value::Null, Value::Number)
+}
+
+fn numbers(values: &[f64]) -> Value {
+    values.iter().map(|&x| number(x)).collect()
+}
+
+/// The analysis as one object: `{schema, verdict, network, query, domain, stages, margins, disjuncts,
+/// open?, out_of_time?, witness?}`.
+#[must_use]
+pub fn analysis_json(analysis: &Analysis, context: &Context) -> Value {
+    let stages: Vec<Value> = analysis
+        .stages
+        .iter()
+        .map(|s| {
+            json!({
+                "name": s.name,
+                "time_s": s.time.as_secs_f64(),
+                "margins": numbers(&s.margins),
+                "unstable": s.unstable,
+                "lps": s.lps,
+                "cuts": s.cuts,
+            })
+        })
+        .collect();
+    let margins: Vec<Value> = analysis
+        .margins
+        .iter()
+        .map(|m| json!({"disjunct": m.disjunct, "atom": m.atom, "bound": number(m.bound)}))
+        .collect();
+    let disjuncts: Vec<Value> = analysis.disjuncts.iter().map(|d| json!({"bound": number(d.bound)})).collect();
+    let mut object = Map::new();
+    object.insert("schema".into(), SCHEMA.into());
+    object.insert("verdict".into(), analysis.verdict.name().into());
+    object.insert("network".into(), context.network.into());
+    object.insert("query".into(), context.query.into());
+    object.insert("domain".into(), context.domain.as_str().into());
+    object.insert("stages".into(), stages.into());
+    object.insert("margins".into(), margins.into());
+    object.insert("disjuncts".into(), disjuncts.into());
+    match &analysis.verdict {
+        Verdict::Verified(_) => {}
+        Verdict::Falsified(witness) => {
+            object.insert("witness".into(), witness_json(witness));
+        }
+        Verdict::Unknown(gap) => {
+            object.insert("open".into(), gap.open.clone().into());
+            object.insert("out_of_time".into(), gap.out_of_time.into());
+        }
+    }
+    Value::Object(object)
+}
+
+/// The input exactly, as `"p/q"`, and as decimals; the output as enclosures.
+fn witness_json(witness: &Witness) -> Value {
+    let exact: Vec<String> = witness.input().iter().map(ToString::to_string).collect();
+    let decimal: Vec<Value> = witness.input().iter().map(|q| number(nearest(q))).collect();
+    let output: Vec<Value> = witness.output().iter().map(|y| json!([number(y.lo), number(y.hi)])).collect();
+    json!({
+        "disjunct": witness.disjunct(),
+        "input": exact,
+        "input_decimal": decimal,
+        "output": output,
+    })
+}

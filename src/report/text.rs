@@ -1,0 +1,131 @@
+use super::Context;
+use crate::domains::num::nearest;
+use crate::domains::query::{Atom, Query, Variable};
+use crate::domains::verdict::Verdict;
+use crate::engine::Analysis;
+use std::fmt::Write;
+
+/// The most margins that are listed one by one.
+const LISTED: usize = 24;
+
+/// The answer in a few lines.
+#[must_use]
+pub fn analysis_text(analysis: &Analysis, query: &Query, context: &Context, colour: bool) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_analysis(&mut out, analysis, query, context, colour);
+    out
+}
+
+fn write_analysis(
+    out: &mut String,
+    analysis: &Analysis,
+    query: &Query,
+    context: &Context,
+    colour: bool,
+) -> std::fmt::Result {
+    if context.is_example {
+        writeln!(out, "No network given: this is the built-in example.")?;
+    }
+    let (code, reset) = match (&analysis.verdict, colour) {
+        (_, false) => ("", ""),
+        (Verdict::Verified(_), _) => ("\x1b[1;32m", "\x1b[0m"),
+        (Verdict::Falsified(_), _) => ("\x1b[1;31m", "\x1b[0m"),
+        (Verdict::Unknown(_), _) => ("\x1b[1;33m", "\x1b[0m"),
+    };
+    let how = match &analysis.verdict {
+        Verdict::Unknown(gap) if gap.out_of_time => ": out of time".into(),
+        Verdict::Unknown(gap) => {
+            format!(": {} of {} disjuncts of the unsafe set are open", gap.open.len(), analysis.disjuncts.len())
+        }
+        _ => analysis.decided_by().map_or(String::new(), |stage| format!(" by {stage}")),
+    };
+    writeln!(out, "{code}{}{reset}{how}", analysis.verdict.name())?;
+    writeln!(out, "network   {}", context.network)?;
+    writeln!(out, "query     {}", context.query)?;
+    write_margins(out, analysis, query)?;
+    write_stages(out, analysis)?;
+    if let Verdict::Falsified(witness) = &analysis.verdict {
+        let input: Vec<String> = witness.input().iter().map(|q| nearest(q).to_string()).collect();
+        let shown = input.len().min(16);
+        let more = if input.len() > shown { format!(" … ({} values; --format json has all)", input.len()) } else { String::new() };
+        writeln!(out, "witness   x = {}{more}", input[..shown].join(" "))?;
+        let output: Vec<String> = witness.output().iter().map(|y| format!("{:.6}", y.middle())).collect();
+        writeln!(out, "          y = {}", output.join(" "))?;
+        writeln!(out, "          replayed exactly; it satisfies disjunct {} of the unsafe set", witness.disjunct())?;
+    }
+    Ok(())
+}
+
+fn write_margins(out: &mut String, analysis: &Analysis, query: &Query) -> std::fmt::Result {
+    let atoms: Vec<&Atom> = query.cases.iter().flat_map(|c| c.property.atoms()).collect();
+    writeln!(out, "margins   certified lower bounds; a disjunct is refuted where one is positive")?;
+    let worst_first = {
+        let mut order: Vec<usize> = (0..analysis.margins.len()).collect();
+        if order.len() > LISTED {
+            order.sort_by(|&a, &b| analysis.margins[a].bound.total_cmp(&analysis.margins[b].bound));
+            order.truncate(LISTED);
+        }
+        order
+    };
+    for i in worst_first {
+        let margin = analysis.margins[i];
+        writeln!(out, "  {:>14}  {}", decimal(margin.bound), atoms.get(i).map_or(String::new(), |a| describe(a)))?;
+    }
+    if analysis.margins.len() > LISTED {
+        writeln!(out, "  … the worst {LISTED} of {}; --format json has all", analysis.margins.len())?;
+    }
+    Ok(())
+}
+
+fn write_stages(out: &mut String, analysis: &Analysis) -> std::fmt::Result {
+    writeln!(out, "stages")?;
+    for stage in &analysis.stages {
+        write!(out, "  {:<9} {:>9.3} s", stage.name, stage.time.as_secs_f64())?;
+        if !stage.unstable.is_empty() {
+            let counts: Vec<String> = stage.unstable.iter().map(ToString::to_string).collect();
+            write!(out, "  unstable neurons per layer {}", counts.join(" "))?;
+        }
+        if stage.lps > 0 {
+            write!(out, "  {} LPs, {} cuts", stage.lps, stage.cuts)?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn decimal(x: f64) -> String {
+    if x == f64::NEG_INFINITY {
+        "none".into()
+    } else if x != 0.0 && (x.abs() < 1e-3 || x.abs() >= 1e6) {
+        format!("{x:.4e}")
+    } else {
+        format!("{x:.6}")
+    }
+}
+
+/// The margin as a formula, such as `Y_3 − Y_5`.
+fn describe(atom: &Atom) -> String {
+    let mut text = String::new();
+    for (variable, c) in &atom.terms {
+        let (negative, size) = if nearest(c) < 0.0 { (true, -nearest(c)) } else { (false, nearest(c)) };
+        let sign = match (text.is_empty(), negative) {
+            (true, false) => "",
+            (true, true) => "−",
+            (false, false) => " + ",
+            (false, true) => " − ",
+        };
+        let name = match variable {
+            Variable::Input(i) => format!("X_{i}"),
+            Variable::Output(i) => format!("Y_{i}"),
+        };
+        let factor = if size == 1.0 { String::new() } else { format!("{size} ") };
+        text.push_str(&format!("{sign}{factor}{name}"));
+    }
+    let constant = nearest(&atom.constant);
+    if constant != 0.0 || text.is_empty() {
+        let sign = if constant < 0.0 { "−" } else { "+" };
+        text.push_str(&format!(" {sign} {}", constant.abs()));
+    }
+    text
+}

@@ -30,7 +30,6 @@ impl Clarabel {
             verbose: false,
             max_iter: self.iterations,
             max_threads: 1,
-            direct_solve_method: "qdldl".to_owned(),
             // The presolver only removes infinite right sides, and it forbids a new objective.
             presolve_enable: false,
             tol_gap_abs: self.tolerance,

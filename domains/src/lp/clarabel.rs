@@ -84,11 +84,13 @@ impl LpSession for Session<'_> {
         let mut solution = self.read(&solver, scale);
         let residual = solver.solution.r_prim;
         self.solver = Some(solver);
-        let is_suspect = solution.status == Status::Stopped && !(residual < LARGEST_RESIDUAL) && !budget.is_spent();
-        if is_suspect && self.may_doubt {
-            if let Some(ray) = self.ray(budget) {
-                solution = LpSolution { multipliers: ray, primal: Vec::new(), status: Status::Infeasible };
-            }
+        let is_suspect = solution.status == Status::Stopped && (residual > LARGEST_RESIDUAL || residual.is_nan());
+        if is_suspect
+            && self.may_doubt
+            && !budget.is_spent()
+            && let Some(multipliers) = self.ray(budget)
+        {
+            solution = LpSolution { multipliers, primal: Vec::new(), status: Status::Infeasible };
         }
         Ok(solution)
     }

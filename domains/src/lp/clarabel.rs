@@ -5,12 +5,16 @@
 //! `−a·x ≤ −lo` (`λ = z`), an equality the row `a·x = lo` in the zero cone (`λ = −z`).
 
 use super::backend::{check, contained, finite_or_zero, unit_scale};
-use super::{LinearProgram, LpBackend, LpError, LpSession, LpSolution, Status};
+use super::elastic::elastic;
+use super::{LinearProgram, LpBackend, LpError, LpSession, LpSolution, Status, certified_infeasible};
 use crate::budget::Budget;
 use ::clarabel::algebra::CscMatrix;
 use ::clarabel::solver::{DefaultSettings, DefaultSolver, IPSolver, SolverStatus, SupportedConeT};
 
 const NAME: &str = "clarabel";
+
+/// A stopped solve whose relative primal residual is larger may have met an infeasible program.
+const LARGEST_RESIDUAL: f64 = 1e-4;
 
 /// Clarabel with its stopping rules.
 #[derive(Clone, Copy, Debug)]
@@ -22,15 +26,15 @@ pub struct Clarabel {
 }
 
 impl Clarabel {
-    /// What [`backend`](super::backend) offers.
-    pub const DEFAULT: Self = Self { tolerance: 1e-7, iterations: 100 };
+    /// What [`backend`](super::backend) offers. On triangle relaxations of 9 layers the certified bound is
+    /// relatively within 10 × tolerance of the optimum, and 1e-4 saves only a quarter of the time of 1e-8.
+    pub const DEFAULT: Self = Self { tolerance: 1e-8, iterations: 100 };
 
     fn settings(self) -> DefaultSettings<f64> {
         DefaultSettings {
             verbose: false,
             max_iter: self.iterations,
             max_threads: 1,
-            direct_solve_method: "qdldl".to_owned(),
             // The presolver only removes infinite right sides, and it forbids a new objective.
             presolve_enable: false,
             tol_gap_abs: self.tolerance,
@@ -50,7 +54,7 @@ impl LpBackend for Clarabel {
         if !program.is_boxed() {
             return Err(LpError::Malformed);
         }
-        Ok(Box::new(Session { settings: self.settings(), program, form: ConicForm::new(program), solver: None }))
+        Ok(Box::new(Session::new(program, self.settings())))
     }
 }
 
@@ -60,14 +64,15 @@ struct Session<'a> {
     form: ConicForm,
     /// Made at the first solve, dropped after a panic.
     solver: Option<DefaultSolver<f64>>,
+    /// Whether a solve that stalled far from feasibility is followed by a search for a ray.
+    may_doubt: bool,
 }
 
 impl LpSession for Session<'_> {
     fn minimise(&mut self, objective: &[f64], budget: &Budget) -> Result<LpSolution, LpError> {
         check(self.program, objective, budget)?;
-        if self.program.variables() == 0 {
-            let multipliers = self.form.multipliers(&vec![0.0; self.form.right.len()], self.program.rows(), 1.0);
-            return Ok(LpSolution { multipliers, primal: Vec::new(), status: Status::Optimal });
+        if self.program.lower() == self.program.upper() {
+            return Ok(at_the_only_point(self.program));
         }
         let scale = unit_scale(objective);
         let scaled: Vec<f64> = objective.iter().map(|c| c * scale).collect();
@@ -76,13 +81,26 @@ impl LpSession for Session<'_> {
         let polled = budget.clone();
         solver.set_termination_callback(move |_| polled.is_spent());
         contained(NAME, || solver.solve())?;
-        let solution = self.read(&solver, scale);
+        let mut solution = self.read(&solver, scale);
+        let residual = solver.solution.r_prim;
         self.solver = Some(solver);
-        solution
+        let is_suspect = solution.status == Status::Stopped && (residual > LARGEST_RESIDUAL || residual.is_nan());
+        if is_suspect
+            && self.may_doubt
+            && !budget.is_spent()
+            && let Some(multipliers) = self.ray(budget)
+        {
+            solution = LpSolution { multipliers, primal: Vec::new(), status: Status::Infeasible };
+        }
+        Ok(solution)
     }
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    fn new(program: &'a LinearProgram, settings: DefaultSettings<f64>) -> Self {
+        Self { settings, program, form: ConicForm::new(program), solver: None, may_doubt: true }
+    }
+
     /// The kept solver with a new objective, or a new solver.
     fn prepare(&self, kept: Option<DefaultSolver<f64>>, objective: Vec<f64>) -> Result<DefaultSolver<f64>, LpError> {
         let failed = |message: String| LpError::Failed { backend: NAME, message };
@@ -96,7 +114,7 @@ impl Session<'_> {
             .map_err(|error| failed(error.to_string()))
     }
 
-    fn read(&self, solver: &DefaultSolver<f64>, scale: f64) -> Result<LpSolution, LpError> {
+    fn read(&self, solver: &DefaultSolver<f64>, scale: f64) -> LpSolution {
         let solution = &solver.solution;
         let status = match solution.status {
             SolverStatus::Solved => Status::Optimal,
@@ -106,8 +124,40 @@ impl Session<'_> {
         let multipliers = self.form.multipliers(&solution.z, self.program.rows(), scale.recip());
         let bounds = self.program.lower().iter().zip(self.program.upper());
         let primal = solution.x.iter().zip(bounds).map(|(&x, (&l, &u))| finite_or_zero(x).clamp(l, u)).collect();
-        Ok(LpSolution { multipliers, primal, status })
+        LpSolution { multipliers, primal, status }
     }
+
+    /// A certified ray, if there is one: Clarabel often stalls on equalities that contradict each other.
+    fn ray(&self, budget: &Budget) -> Option<Vec<f64>> {
+        let elastic = elastic(self.program);
+        let mut session = Session::new(&elastic, self.settings.clone());
+        session.may_doubt = false;
+        let multipliers = session.minimise(elastic.objective(), budget).ok()?.multipliers;
+        certified_infeasible(self.program, &multipliers).then_some(multipliers)
+    }
+}
+
+/// The answer where every variable is fixed: Clarabel needs an inequality to recognise infeasibility.
+/// The most violated row is the ray.
+fn at_the_only_point(program: &LinearProgram) -> LpSolution {
+    let point = program.lower();
+    let mut multipliers = vec![0.0; program.rows()];
+    let mut worst = (0.0, 0, 0.0);
+    for r in 0..program.rows() {
+        let row = program.row(r);
+        let value: f64 = row.columns.iter().zip(row.values).map(|(&j, a)| a * point[j]).sum();
+        for (violation, sign) in [(row.lower - value, 1.0), (value - row.upper, -1.0)] {
+            if violation > worst.0 {
+                worst = (violation, r, sign);
+            }
+        }
+    }
+    let (violation, row, sign) = worst;
+    if violation > 0.0 {
+        multipliers[row] = sign;
+        return LpSolution { multipliers, primal: Vec::new(), status: Status::Infeasible };
+    }
+    LpSolution { multipliers, primal: point.to_vec(), status: Status::Optimal }
 }
 
 /// One row of `G`: `sign · a_r` for a row of the program, `sign · e_j` for a variable's bound.

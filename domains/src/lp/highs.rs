@@ -4,6 +4,7 @@
 //! simplex beats an interior-point method. HiGHS' row duals have the signs of our multipliers.
 
 use super::backend::{check, contained, finite_or_zero, unit_scale};
+use super::elastic::elastic;
 use super::{LinearProgram, LpBackend, LpError, LpSession, LpSolution, Status};
 use crate::budget::Budget;
 use ::highs::{Col, HighsModelStatus, HighsStatus, Model, RowProblem};
@@ -113,7 +114,8 @@ fn run(
 
 fn build(program: &LinearProgram, objective: &[f64]) -> Result<(Model, Vec<Col>), LpError> {
     let mut problem = RowProblem::default();
-    let columns = columns_of(&mut problem, program, objective);
+    let bounds = program.lower().iter().zip(program.upper());
+    let columns: Vec<Col> = objective.iter().zip(bounds).map(|(&c, (&l, &u))| problem.add_column(c, l..=u)).collect();
     for r in 0..program.rows() {
         let row = program.row(r);
         problem.add_row(row.lower..=row.upper, row.columns.iter().zip(row.values).map(|(&j, &a)| (columns[j], a)));
@@ -121,24 +123,9 @@ fn build(program: &LinearProgram, objective: &[f64]) -> Result<(Model, Vec<Col>)
     Ok((model_of(problem)?, columns))
 }
 
-fn columns_of(problem: &mut RowProblem, program: &LinearProgram, objective: &[f64]) -> Vec<Col> {
-    let bounds = program.lower().iter().zip(program.upper());
-    objective.iter().zip(bounds).map(|(&c, (&l, &u))| problem.add_column(c, l..=u)).collect()
-}
-
-/// The duals of the elastic program min `Σ e⁺ + e⁻`, `lo ≤ A x + e⁺ − e⁻ ≤ hi`: they are at most 1 in
-/// magnitude, and their Lagrangian with objective 0 is its optimum, positive exactly when no `x` is feasible.
+/// A ray of an infeasible program.
 fn ray(program: &LinearProgram, limit: Option<Duration>) -> Result<Vec<f64>, LpError> {
-    let mut problem = RowProblem::default();
-    let columns = columns_of(&mut problem, program, &vec![0.0; program.variables()]);
-    for r in 0..program.rows() {
-        let row = program.row(r);
-        let elastic = [(problem.add_column(1.0, 0.0..), 1.0), (problem.add_column(1.0, 0.0..), -1.0)];
-        let entries = row.columns.iter().zip(row.values).map(|(&j, &a)| (columns[j], a));
-        problem.add_row(row.lower..=row.upper, entries.chain(elastic));
-    }
-    let mut model = model_of(problem)?;
-    model.set_option("time_limit", limit.map_or(f64::INFINITY, |limit| limit.as_secs_f64()));
-    let solved = model.try_solve().map_err(failed)?;
-    Ok(solved.get_solution().dual_rows().iter().map(|&λ| finite_or_zero(λ)).collect())
+    let elastic = elastic(program);
+    let found = run(&elastic, None, elastic.objective(), limit)?;
+    Ok(found.duals.iter().map(|&λ| finite_or_zero(λ)).collect())
 }

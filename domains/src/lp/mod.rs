@@ -6,6 +6,7 @@
 mod backend;
 mod certify;
 mod clarabel;
+mod elastic;
 #[cfg(feature = "highs")]
 mod highs;
 mod minilp;

@@ -41,6 +41,11 @@ macro_rules! suite {
             }
 
             #[test]
+            fn it_recognises_equalities_that_contradict_each_other() {
+                super::contradicting_equalities(subject());
+            }
+
+            #[test]
             fn a_session_minimises_several_objectives() {
                 super::several_objectives(subject());
             }
@@ -117,6 +122,38 @@ fn infeasible(backend: &dyn LpBackend) {
     let solution = backend.solve(&program, &Budget::unlimited()).unwrap();
     assert_eq!(solution.status, Status::Infeasible);
     assert!(certified_infeasible(&program, &solution.multipliers), "{solution:?}");
+}
+
+/// Found by proptest: with equalities only, an interior-point method has no cone to work in.
+fn contradicting_equalities(backend: &dyn LpBackend) {
+    let mut program = LinearProgram::new();
+    program.add_variable(-4.0, -4.0);
+    program.add_variable(0.0, 0.0);
+    program.add_row(&[(0, 1.0)], -4.0, -4.0);
+    program.set_objective(&[-1.0, 2.0]);
+    assert!(close(solved(backend, &program).0, 4.0));
+    program.add_row(&[(0, 1.0)], -1.0, -1.0);
+    assert_proved_infeasible(backend, &program);
+    let mut program = LinearProgram::new();
+    program.add_variable(4.0, 4.0);
+    program.add_variable(-2.0, 0.0);
+    program.add_row(&[(0, 2.0), (1, -2.0)], 2.0, 4.0);
+    program.add_row(&[(0, -2.0)], 6.0, 6.0);
+    program.set_objective(&[2.0, -1.0]);
+    assert_proved_infeasible(backend, &program);
+    // Two parallel equalities between free variables.
+    let mut program = LinearProgram::new();
+    (0..3).for_each(|_| {
+        program.add_variable(-5.0, 5.0);
+    });
+    program.add_row(&[(0, 1.0), (1, 2.0), (2, 1.0)], 1.0, 1.0);
+    program.add_row(&[(0, -1.5), (1, -3.0), (2, -1.5)], -1.4, -1.4);
+    assert_proved_infeasible(backend, &program);
+}
+
+fn assert_proved_infeasible(backend: &dyn LpBackend, program: &LinearProgram) {
+    let solution = backend.solve(program, &Budget::unlimited()).unwrap();
+    assert!(certified_infeasible(program, &solution.multipliers), "{solution:?}");
 }
 
 fn several_objectives(backend: &dyn LpBackend) {

@@ -3,3 +3,4 @@
 mod backends;
 mod bounds;
 mod support;
+mod vertices;

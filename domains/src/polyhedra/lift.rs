@@ -1,6 +1,7 @@
 //! The pieces of the activation's graph over an octahedron, as exact points of R^{2k}.
 
 use super::grid::Grid;
+use super::linear::dot;
 use super::octahedron::Octahedron;
 use super::segment::Segment;
 use super::vertices::{Polytope, Vertex};
@@ -170,13 +171,13 @@ impl LiftedPoints {
         }
         // Twice what one float value can be off by, with room for rounding in this very expression.
         let error = 2.1 * (gamma(n + 2) * size + spread + underflow(2 * n));
-        let dot = |w: &[f64]| h.iter().zip(w).map(|(h, w)| h * w).sum::<f64>();
-        let largest = self.rounded().map(dot).fold(f64::NEG_INFINITY, f64::max);
+        let products: Vec<f64> = self.rounded().map(|w| dot(h, w)).collect();
+        let largest = products.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let threshold = largest - error - gamma(2) * largest.abs();
         let mut support = f64::NEG_INFINITY;
-        for (w, enclosure) in self.rounded().zip(self.enclosures.chunks_exact(n)) {
+        for (&product, enclosure) in products.iter().zip(self.enclosures.chunks_exact(n)) {
             // Negated so that NaN counts as a candidate.
-            if !(dot(w) < threshold) {
+            if !(product < threshold) {
                 let value = h
                     .iter()
                     .zip(enclosure)

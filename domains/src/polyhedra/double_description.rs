@@ -7,6 +7,7 @@
 //!
 //! Results are candidates: a facet that rounding hides costs precision, never soundness.
 
+use super::incidence::{Incidence, intersect, set};
 use super::linear::invert;
 
 /// A point this near to a facet (points in [0, 1], largest coefficient 1) lies on it.
@@ -31,7 +32,7 @@ pub(super) fn facets(d: usize, points: &[f64], simplex: &[usize]) -> Inequalitie
 }
 
 /// The facets so far: N ≥ d + 1 coefficients each (zero beyond d), and the inserted points on each one
-/// as a set of W words. The sets lie apart since the adjacency test reads all of them.
+/// as a set of W words.
 struct Description<const W: usize, const N: usize> {
     d: usize,
     coefficients: Vec<[f64; N]>,
@@ -80,48 +81,40 @@ impl<const W: usize, const N: usize> Description<W, N> {
 
     fn insert(&mut self, j: usize, point: &[f64; N]) {
         let mut values: Vec<f64> = self.coefficients.iter().map(|c| product(c, point)).collect();
-        let (mut staying, mut going) = (Vec::new(), Vec::new());
+        let mut staying = vec![0u64; values.len().div_ceil(64)];
+        let mut going = Vec::new();
         for (r, value) in values.iter_mut().enumerate() {
             if value.abs() <= ON_FACET {
                 *value = 0.0;
                 set(&mut self.on[r], j);
             } else if *value > 0.0 {
-                staying.push(r);
+                set(&mut staying, r);
             } else {
                 going.push(r);
             }
         }
-        let old = values.len();
+        if going.is_empty() {
+            return;
+        }
+        let incidence = Incidence::new(&self.on);
         for &g in &going {
-            for &s in &staying {
-                let mut common = intersect(&self.on[s], &self.on[g]);
-                if at_least(&common, self.d - 1) && no_third(&self.on[..old], &common) {
+            let on_going = self.on[g];
+            incidence.sharing(&on_going, self.d - 1, &staying, |s| {
+                let mut common = intersect(&self.on[s], &on_going);
+                if incidence.only_two_contain(&common) {
                     let (stays, goes) = (&self.coefficients[s], &self.coefficients[g]);
                     let new = std::array::from_fn(|i| values[s] * goes[i] - values[g] * stays[i]);
                     set(&mut common, j);
                     self.coefficients.push(normalised(new));
                     self.on.push(common);
                 }
-            }
+            });
         }
         for &g in going.iter().rev() {
             self.coefficients.swap_remove(g);
             self.on.swap_remove(g);
         }
     }
-}
-
-/// True when only the two facets that share `common` contain all of it.
-fn no_third<const W: usize>(on: &[[u64; W]], common: &[u64; W]) -> bool {
-    let mut containing = 0;
-    for set in on {
-        let lacking = set.iter().zip(common).fold(0, |missing, (a, c)| missing | (c & !a));
-        containing += usize::from(lacking == 0);
-        if containing > 2 {
-            return false;
-        }
-    }
-    true
 }
 
 fn product<const N: usize>(a: &[f64; N], b: &[f64; N]) -> f64 {
@@ -135,16 +128,4 @@ fn product<const N: usize>(a: &[f64; N], b: &[f64; N]) -> f64 {
 fn normalised<const N: usize>(coefficients: [f64; N]) -> [f64; N] {
     let largest = coefficients.iter().fold(0.0, |m: f64, c| if c.abs() > m { c.abs() } else { m });
     coefficients.map(|c| c / largest)
-}
-
-fn set<const W: usize>(bits: &mut [u64; W], j: usize) {
-    bits[j / 64] |= 1 << (j % 64);
-}
-
-fn intersect<const W: usize>(a: &[u64; W], b: &[u64; W]) -> [u64; W] {
-    std::array::from_fn(|w| a[w] & b[w])
-}
-
-fn at_least<const W: usize>(bits: &[u64; W], count: usize) -> bool {
-    bits.iter().map(|w| w.count_ones() as usize).sum::<usize>() >= count
 }

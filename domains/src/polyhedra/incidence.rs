@@ -97,7 +97,7 @@ mod tests {
         let on: Vec<[u64; 2]> = (0..150)
             .map(|f: usize| {
                 let mut points = [0; 2];
-                (0..100).filter(|p| (f * 31 + p * 17 + f * p) % 5 == 0).for_each(|p| set(&mut points, p));
+                (0..100).filter(|p| (f * 31 + p * 17 + f * p).is_multiple_of(5)).for_each(|p| set(&mut points, p));
                 points
             })
             .collect();

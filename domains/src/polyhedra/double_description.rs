@@ -7,7 +7,8 @@
 //!
 //! Results are candidates: a facet that rounding hides costs precision, never soundness.
 
-use super::linear::{dot, invert};
+use super::incidence::{Incidence, intersect, set};
+use super::linear::invert;
 
 /// A point this near to a facet (points in [0, 1], largest coefficient 1) lies on it.
 const ON_FACET: f64 = 1e-10;
@@ -19,41 +20,37 @@ pub(super) type Inequalities = Vec<Vec<f64>>;
 ///
 /// Points are inserted in the given order. Beyond 1024 points the result is empty.
 pub(super) fn facets(d: usize, points: &[f64], simplex: &[usize]) -> Inequalities {
-    let result = match points.len() / d {
-        0..=64 => Description::<1>::run(d, points, simplex),
-        65..=128 => Description::<2>::run(d, points, simplex),
-        129..=256 => Description::<4>::run(d, points, simplex),
-        257..=1024 => Description::<16>::run(d, points, simplex),
-        _ => None,
+    let result = match (points.len() / d, d) {
+        (1025.., _) | (_, 9..) => None,
+        (_, 8) => Description::<16, 9>::run(d, points, simplex),
+        (0..=64, _) => Description::<1, 8>::run(d, points, simplex),
+        (65..=128, _) => Description::<2, 8>::run(d, points, simplex),
+        (129..=256, _) => Description::<4, 8>::run(d, points, simplex),
+        _ => Description::<16, 8>::run(d, points, simplex),
     };
     result.unwrap_or_default()
 }
 
-/// Coefficients of an inequality; those beyond d are zero.
-type Coefficients = [f64; 2 * super::MAX_NEURONS + 1];
-
-/// One facet, with the set of inserted points that lie on it.
-#[derive(Clone, Copy)]
-struct Ray<const W: usize> {
-    coefficients: Coefficients,
-    on: [u64; W],
-}
-
-struct Description<const W: usize> {
+/// The facets so far: N ≥ d + 1 coefficients each (zero beyond d), and the inserted points on each one
+/// as a set of W words.
+struct Description<const W: usize, const N: usize> {
     d: usize,
-    rays: Vec<Ray<W>>,
+    coefficients: Vec<[f64; N]>,
+    on: Vec<[u64; W]>,
 }
 
-impl<const W: usize> Description<W> {
+impl<const W: usize, const N: usize> Description<W, N> {
     fn run(d: usize, points: &[f64], simplex: &[usize]) -> Option<Inequalities> {
         let mut description = Self::of_simplex(d, points, simplex)?;
-        let mut values = Vec::new();
         for (j, point) in points.chunks_exact(d).enumerate() {
             if !simplex.contains(&j) {
-                description.insert(j, point, &mut values);
+                let mut homogeneous = [0.0; N];
+                homogeneous[..d].copy_from_slice(point);
+                homogeneous[d] = 1.0;
+                description.insert(j, &homogeneous);
             }
         }
-        Some(description.rays.iter().map(|ray| ray.coefficients[..=d].to_vec()).collect())
+        Some(description.coefficients.iter().map(|c| c[..=d].to_vec()).collect())
     }
 
     /// The d + 1 facets of a simplex: the columns of the inverse of its homogeneous points.
@@ -64,79 +61,71 @@ impl<const W: usize> Description<W> {
             .flat_map(|&p| points[p * d..(p + 1) * d].iter().copied().chain(std::iter::once(1.0)))
             .collect();
         let inverse = invert(n, &matrix)?;
-        let facet = |opposite: usize| {
-            let mut ray = Ray { coefficients: [0.0; 2 * super::MAX_NEURONS + 1], on: [0; W] };
+        let mut description = Self { d, coefficients: Vec::new(), on: Vec::new() };
+        for opposite in 0..n {
+            let mut coefficients = [0.0; N];
             for r in 0..n {
-                ray.coefficients[r] = inverse[r * n + opposite];
+                coefficients[r] = inverse[r * n + opposite];
             }
+            let mut on = [0; W];
             for (i, &p) in simplex.iter().enumerate() {
                 if i != opposite {
-                    set(&mut ray.on, p);
+                    set(&mut on, p);
                 }
             }
-            ray.normalised(n)
-        };
-        Some(Self { d, rays: (0..n).map(facet).collect() })
+            description.coefficients.push(normalised(coefficients));
+            description.on.push(on);
+        }
+        Some(description)
     }
 
-    fn insert(&mut self, j: usize, point: &[f64], values: &mut Vec<f64>) {
-        let d = self.d;
-        values.clear();
-        values.extend(self.rays.iter().map(|ray| dot(&ray.coefficients[..d], point) + ray.coefficients[d]));
-        for (ray, value) in self.rays.iter_mut().zip(values.iter_mut()) {
+    fn insert(&mut self, j: usize, point: &[f64; N]) {
+        let mut values: Vec<f64> = self.coefficients.iter().map(|c| product(c, point)).collect();
+        let mut staying = vec![0u64; values.len().div_ceil(64)];
+        let mut going = Vec::new();
+        for (r, value) in values.iter_mut().enumerate() {
             if value.abs() <= ON_FACET {
                 *value = 0.0;
-                set(&mut ray.on, j);
+                set(&mut self.on[r], j);
+            } else if *value > 0.0 {
+                set(&mut staying, r);
+            } else {
+                going.push(r);
             }
         }
-        if values.iter().all(|&v| v >= 0.0) {
+        if going.is_empty() {
             return;
         }
-        let mut created = Vec::new();
-        for (stays, &above) in self.rays.iter().zip(values.iter()).filter(|(_, v)| **v > 0.0) {
-            for (goes, &below) in self.rays.iter().zip(values.iter()).filter(|(_, v)| **v < 0.0) {
-                let mut common = intersect(&stays.on, &goes.on);
-                if at_least(&common, d - 1) && self.no_third(&common) {
+        let incidence = Incidence::new(&self.on);
+        for &g in &going {
+            let on_going = self.on[g];
+            incidence.sharing(&on_going, self.d - 1, &staying, |s| {
+                let mut common = intersect(&self.on[s], &on_going);
+                if incidence.only_two_contain(&common) {
+                    let (stays, goes) = (&self.coefficients[s], &self.coefficients[g]);
+                    let new = std::array::from_fn(|i| values[s] * goes[i] - values[g] * stays[i]);
                     set(&mut common, j);
-                    let mut ray = Ray { coefficients: stays.coefficients, on: common };
-                    for (c, g) in ray.coefficients[..=d].iter_mut().zip(&goes.coefficients) {
-                        *c = above * g - below * *c;
-                    }
-                    created.push(ray.normalised(d + 1));
+                    self.coefficients.push(normalised(new));
+                    self.on.push(common);
                 }
-            }
+            });
         }
-        let mut value = values.iter();
-        self.rays.retain(|_| value.next().is_some_and(|&v| v >= 0.0));
-        self.rays.append(&mut created);
-    }
-
-    /// True when only the two facets that share `common` contain all of it.
-    fn no_third(&self, common: &[u64; W]) -> bool {
-        self.rays.iter().filter(|ray| contains(&ray.on, common)).take(3).count() == 2
+        for &g in going.iter().rev() {
+            self.coefficients.swap_remove(g);
+            self.on.swap_remove(g);
+        }
     }
 }
 
-impl<const W: usize> Ray<W> {
-    fn normalised(mut self, n: usize) -> Self {
-        let largest = self.coefficients[..n].iter().fold(0.0, |m: f64, c| m.max(c.abs()));
-        self.coefficients[..n].iter_mut().for_each(|c| *c /= largest);
-        self
+fn product<const N: usize>(a: &[f64; N], b: &[f64; N]) -> f64 {
+    let mut sums = [0.0; 4];
+    for i in 0..N {
+        sums[i % 4] += a[i] * b[i];
     }
+    (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
-fn set<const W: usize>(bits: &mut [u64; W], j: usize) {
-    bits[j / 64] |= 1 << (j % 64);
-}
-
-fn intersect<const W: usize>(a: &[u64; W], b: &[u64; W]) -> [u64; W] {
-    std::array::from_fn(|w| a[w] & b[w])
-}
-
-fn contains<const W: usize>(all: &[u64; W], part: &[u64; W]) -> bool {
-    all.iter().zip(part).all(|(a, p)| a & p == *p)
-}
-
-fn at_least<const W: usize>(bits: &[u64; W], count: usize) -> bool {
-    bits.iter().map(|w| w.count_ones() as usize).sum::<usize>() >= count
+fn normalised<const N: usize>(coefficients: [f64; N]) -> [f64; N] {
+    let largest = coefficients.iter().fold(0.0, |m: f64, c| if c.abs() > m { c.abs() } else { m });
+    coefficients.map(|c| c / largest)
 }

@@ -35,7 +35,7 @@ impl Frame {
         let n = points.dimension();
         let (origin, range) = scaling(points);
         let scaled: Vec<f64> =
-            points.rounded().flat_map(|w| (0..n).map(|i| (w[i] - origin[i]) / range[i]).collect::<Vec<_>>()).collect();
+            points.rounded().flat_map(|w| w.iter().zip(&origin).zip(&range).map(|((w, o), r)| (w - o) / r)).collect();
         let (axes, simplex) = independent(n, &scaled);
         let equalities = equalities(n, &scaled, &axes, &simplex);
         let projected = scaled.chunks_exact(n).flat_map(|x| axes.iter().map(|&c| x[c])).collect();

@@ -28,6 +28,8 @@ pub(super) struct LiftedPoints {
     enclosures: Vec<Interval>,
     /// `len × 2k`: one float of each enclosure.
     values: Vec<f64>,
+    /// The same by coordinate: `2k × len`.
+    columns: Vec<f64>,
     /// Per coordinate: the largest magnitude, and the largest width of an enclosure.
     magnitude: Vec<f64>,
     width: Vec<f64>,
@@ -56,11 +58,16 @@ impl LiftedPoints {
             origins: Vec::new(),
             enclosures: Vec::new(),
             values: Vec::new(),
+            columns: Vec::new(),
             magnitude: vec![0.0; 2 * k],
             width: vec![0.0; 2 * k],
         };
         points.descend(&spans, polytope, 0, [0; MAX_NEURONS])?;
-        if points.is_empty() { Err(PolyhedraError::Empty) } else { Ok(points) }
+        if points.is_empty() {
+            return Err(PolyhedraError::Empty);
+        }
+        points.columns = (0..2 * k).flat_map(|c| points.values[c..].iter().step_by(2 * k)).copied().collect();
+        Ok(points)
     }
 
     /// Splits `polytope` along coordinate `i` and the later ones; `chosen` holds the segments before.
@@ -112,12 +119,12 @@ impl LiftedPoints {
             let quotient = Interval::new(crate::num::round::div_down(num, den), crate::num::round::div_up(num, den));
             self.enclosures.push(quotient.scale(self.unit));
         }
-        for i in 0..self.k {
-            let value = evaluate(&self.segments[i][segment[i] as usize], self.enclosures[start + i]);
+        for (i, (list, &s)) in self.segments.iter().zip(&segment).enumerate() {
+            let value = evaluate(&list[s as usize], self.enclosures[start + i]);
             self.enclosures.push(value);
         }
         for (c, enclosure) in self.enclosures[start..].iter().enumerate() {
-            if !(enclosure.magnitude() < f64::MAX) {
+            if enclosure.magnitude() >= f64::MAX {
                 return Err(PolyhedraError::OutOfRange);
             }
             self.magnitude[c] = self.magnitude[c].max(enclosure.magnitude());
@@ -170,23 +177,26 @@ impl LiftedPoints {
         }
         // Twice what one float value can be off by, with room for rounding in this very expression.
         let error = 2.1 * (gamma(n + 2) * size + spread + underflow(2 * n));
-        let dot = |w: &[f64]| h.iter().zip(w).map(|(h, w)| h * w).sum::<f64>();
-        let largest = self.rounded().map(dot).fold(f64::NEG_INFINITY, f64::max);
+        let mut products = vec![0.0; self.len()];
+        for (&h, column) in h.iter().zip(self.columns.chunks_exact(self.len())) {
+            if h != 0.0 {
+                products.iter_mut().zip(column).for_each(|(p, x)| *p += h * x);
+            }
+        }
+        let largest = products.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let threshold = largest - error - gamma(2) * largest.abs();
         let mut support = f64::NEG_INFINITY;
-        for (w, enclosure) in self.rounded().zip(self.enclosures.chunks_exact(n)) {
-            // Negated so that NaN counts as a candidate.
-            if !(dot(w) < threshold) {
-                let value = h
-                    .iter()
-                    .zip(enclosure)
-                    .map(|(&h, x)| mul_up(h, if h >= 0.0 { x.hi } else { x.lo }))
-                    .fold(0.0, add_up);
-                if value.is_nan() {
-                    return f64::INFINITY;
-                }
-                support = support.max(value);
+        for (&product, enclosure) in products.iter().zip(self.enclosures.chunks_exact(n)) {
+            // NaN, after an overflow, rules nothing out.
+            if product < threshold {
+                continue;
             }
+            let largest = |(&h, x): (&f64, &Interval)| mul_up(h, if h >= 0.0 { x.hi } else { x.lo });
+            let value = h.iter().zip(enclosure).map(largest).fold(0.0, add_up);
+            if value.is_nan() {
+                return f64::INFINITY;
+            }
+            support = support.max(value);
         }
         support
     }

@@ -33,7 +33,11 @@ pub(super) fn invert(n: usize, matrix: &[f64]) -> Option<Vec<f64>> {
 
 /// `a · b`.
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+    // Two sums: twice the speed of one chain of dependent additions.
+    let (a2, b2) = (a.chunks_exact(2), b.chunks_exact(2));
+    let last: f64 = a2.remainder().iter().zip(b2.remainder()).map(|(a, b)| a * b).sum();
+    let (even, odd) = a2.zip(b2).fold((last, 0.0_f64), |(e, o), (a, b)| (e + a[0] * b[0], o + a[1] * b[1]));
+    even + odd
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod double_description;
 mod frame;
 mod grid;
 mod hull;
+mod incidence;
 mod lift;
 mod linear;
 mod octahedron;

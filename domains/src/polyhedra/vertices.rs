@@ -74,21 +74,13 @@ impl Polytope {
     pub(super) fn split(mut self, i: usize, at: i64, parity: u32) -> (Self, Self) {
         let mut a = [0; MAX_NEURONS];
         a[i] = 1;
-        let bit = split_bit(i, parity);
-        for vertex in &mut self.vertices {
-            vertex.tight &= !(1u128 << bit);
-        }
         let row = Row { a, bound: at };
-        let slacks: Vec<i64> = self.vertices.iter().map(|v| v.slack(&row)).collect();
-        let mut above: Vec<Vertex> = Vec::new();
-        for (vertex, &slack) in self.vertices.iter().zip(&slacks) {
-            if slack <= 0 {
-                let mut vertex = *vertex;
-                vertex.tight |= u128::from(slack == 0) << bit;
-                above.push(vertex);
-            }
+        let bit = 1u128 << split_bit(i, parity);
+        for vertex in &mut self.vertices {
+            vertex.tight = vertex.tight & !bit | if vertex.slack(&row) == 0 { bit } else { 0 };
         }
-        above.extend(self.clip(&row, bit));
+        let mut above: Vec<Vertex> = self.vertices.iter().filter(|v| v.slack(&row) <= 0).copied().collect();
+        above.extend(self.clip(&row, split_bit(i, parity)));
         let above = Self { k: self.k, vertices: above };
         (self, above)
     }
@@ -97,30 +89,46 @@ impl Polytope {
     fn clip(&mut self, row: &Row, bit: u32) -> Vec<Vertex> {
         let slacks: Vec<i64> = self.vertices.iter().map(|v| v.slack(row)).collect();
         let mut created = Vec::new();
-        for (v, &inside) in self.vertices.iter().zip(&slacks).filter(|(_, s)| **s > 0) {
-            for (w, &outside) in self.vertices.iter().zip(&slacks).filter(|(_, s)| **s < 0) {
-                if self.adjacent(v, w) {
-                    created.push(Vertex::between(v, inside, w, outside, 1u128 << bit));
+        if slacks.iter().all(|&slack| slack >= 0) {
+            // A redundant row describes no edge.
+            return created;
+        }
+        let bit = 1u128 << bit;
+        let tight: Vec<u128> = self.vertices.iter().map(|v| v.tight).collect();
+        let inside: Vec<usize> = (0..slacks.len()).filter(|&v| slacks[v] > 0).collect();
+        for w in (0..slacks.len()).filter(|&w| slacks[w] < 0) {
+            for &v in &inside {
+                if adjacent(self.k, &tight, tight[v] & tight[w]) {
+                    created.push(Vertex::between(&self.vertices[v], slacks[v], &self.vertices[w], slacks[w], bit));
                 }
             }
         }
         let mut slacks = slacks.into_iter();
         self.vertices.retain_mut(|v| {
             let slack = slacks.next().unwrap_or(0);
-            v.tight |= u128::from(slack == 0) << bit;
+            v.tight |= if slack == 0 { bit } else { 0 };
             slack >= 0
         });
         self.vertices.extend(&created);
         created
     }
+}
 
-    /// Combinatorial adjacency: the smallest face that holds both vertices holds no third one.
-    fn adjacent(&self, v: &Vertex, w: &Vertex) -> bool {
-        let common = v.tight & w.tight;
-        // The rows tight along an edge have rank k − 1.
-        common.count_ones() as usize + 1 >= self.k
-            && self.vertices.iter().filter(|u| u.tight & common == common).take(3).count() == 2
+/// Combinatorial adjacency: the smallest face that holds two vertices holds no third one. `common` are
+/// the rows tight at both.
+fn adjacent(k: usize, tight: &[u128], common: u128) -> bool {
+    // The rows tight along an edge have rank k − 1.
+    if (common.count_ones() as usize) < k - 1 {
+        return false;
     }
+    let mut containing = 0;
+    for rows in tight {
+        containing += usize::from(common & !rows == 0);
+        if containing > 2 {
+            return false;
+        }
+    }
+    true
 }
 
 fn split_bit(i: usize, parity: u32) -> u32 {

@@ -9,7 +9,6 @@ fn diamond() -> JointHull {
 #[test]
 fn the_introductory_example_of_k_relu() {
     let facets = diamond().facets();
-    println!("{facets:#?}");
     let published = |f: &&super::super::Facet| f.z == [-0.5, -0.5] && f.y == [1.0, 1.0] && f.rhs == 1.0;
     assert_eq!(facets.iter().filter(published).count(), 1);
 }

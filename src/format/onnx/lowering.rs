@@ -206,9 +206,9 @@ impl Lowering {
     /// Nothing but an input of this shape (batch axis included). `budget` bounds the number of entries
     /// of everything that is created, so that a small file cannot ask for a large amount of memory.
     pub fn new(input: &[usize], budget: usize) -> Result<Self, Fault> {
-        let mut lowering = Self { builder: NetworkBuilder::new(without_batch(input)), budget };
-        lowering.reserve(input)?;
-        Ok(lowering)
+        let mut nothing = Self { builder: NetworkBuilder::new(&[]), budget };
+        nothing.reserve_tensor(input)?;
+        Ok(Self { builder: NetworkBuilder::new(without_batch(input)), ..nothing })
     }
 
     /// Takes a tensor of this shape out of the budget; its number of elements.

@@ -227,14 +227,14 @@ fn hostile_texts_are_refused_quickly() {
     let product = format!("(* {})", "1e4000 ".repeat(1000));
     assert!(error(&format!("{X0}(assert (<= Y_0 {product}))")).contains("grow beyond"));
     let fractions: String = (1..5000).map(|i| format!("(/ 1 {}) ", 2 * i + 1)).collect();
-    let _ = vnnlib::parse(&format!("{X0}(assert (<= Y_0 (+ {fractions})))"), "t");
+    assert_eq!(query(&format!("{X0}(assert (<= Y_0 (+ {fractions})))")).disjuncts(), 1);
     let choice = "(assert (or (<= Y_0 1) (<= Y_0 2) (<= X_0 0.5)))";
     assert!(error(&format!("{X0}{}", choice.repeat(20))).contains("more than 1048576 disjuncts"));
     let nested = format!("(assert (and {}))", "(or (<= Y_0 1) (<= Y_0 2)) ".repeat(60));
     assert!(error(&format!("{X0}{nested}")).contains("more than 1048576 disjuncts"));
     let wide = format!("{X0}(assert (and {}))", "(<= Y_0 1) ".repeat(10_000));
     assert!(error(&format!("{wide}{}", "(assert (or (<= Y_0 1) (<= Y_0 2)))".repeat(15))).contains("numbers"));
-    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
 }
 
 /// Disjuncts of the files whose names are known, from their READMEs.

@@ -3,8 +3,8 @@ use crate::domains::num::Rational;
 use crate::domains::query::{Atom, HalfSpace, Variable};
 use dashu_int::ops::BitTest;
 
-/// Constants may not grow beyond this many bits (a single decimal has at most about 30,000).
-const MOST_BITS: usize = 1 << 16;
+/// Constants may not grow beyond this many bits (`1e4000` has 13,288).
+const MOST_BITS: usize = 1 << 14;
 
 /// A linear term `Σ c_v v + constant`; variables may repeat.
 #[derive(Clone, Debug, Default)]

@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 /// How many numbers the regions and atoms of a query may hold together (about a gigabyte).
 const MOST_NUMBERS: usize = 1 << 23;
 
+/// What an atom occupies besides its terms, in numbers: its map allocates in nodes.
+const ATOM: usize = 14;
+
 /// A bound and where it is asserted.
 type Bound = (Rational, usize);
 
@@ -139,7 +142,7 @@ impl<'a> Builder<'a> {
 
     fn add(&mut self, number: usize, factors: &[Factor]) -> Result<(), Fault> {
         let (atoms, choice) = self.gather(number, factors);
-        let size = choice.len() + atoms.iter().map(|a: &Atom| a.terms.len() + 1).sum::<usize>();
+        let size = choice.len() + atoms.iter().map(|a: &Atom| ATOM + 2 * a.terms.len()).sum::<usize>();
         self.charge(size, self.declared[0])?;
         let disjunct = Disjunct { atoms };
         if let Some(last) = self.cases.last_mut()

@@ -6,6 +6,7 @@ pub use absint_domains as domains;
 
 pub mod cli;
 pub mod engine;
+pub mod example;
 pub mod format;
 pub mod report;
 

@@ -104,7 +104,12 @@ impl QueryArgs {
         let eps = parse_decimal(self.eps.as_deref().unwrap_or(crate::example::EPS))?;
         let label = self.label.unwrap_or(image.label);
         let query = ball(&network, &image.pixels, &eps, self.norm, label)?;
-        let query_name = format!("image {} (a {label}), {} ball of radius {}", crate::example::IMAGE, self.norm_name(), self.eps.as_deref().unwrap_or(crate::example::EPS));
+        let query_name = format!(
+            "image {} (a {label}), {} ball of radius {}",
+            crate::example::IMAGE,
+            self.norm_name(),
+            self.eps.as_deref().unwrap_or(crate::example::EPS)
+        );
         Ok(Problem { network, query, network_name: crate::example::NAME.into(), query_name, is_example: true })
     }
 
@@ -121,10 +126,9 @@ impl QueryArgs {
         let network = &model.network;
         if let Some(path) = &self.vnnlib {
             let read = vnnlib::read(path)?;
-            for (what, found, expected) in [
-                ("inputs", read.inputs, network.input_len()),
-                ("outputs", read.outputs, network.output_len()),
-            ] {
+            for (what, found, expected) in
+                [("inputs", read.inputs, network.input_len()), ("outputs", read.outputs, network.output_len())]
+            {
                 if found != expected {
                     return Err(format!(
                         "{}: the query declares {found} {what}, the network has {expected}",
@@ -149,8 +153,12 @@ impl QueryArgs {
             let eps_text = self.eps.as_deref().unwrap_or("0");
             let eps = parse_decimal(eps_text).map_err(|e| format!("--eps: {e}"))?;
             let query = ball(network, &image.pixels, &eps, self.norm, label)?;
-            let name =
-                format!("{} image {} (a {label}), {} ball of radius {eps_text}", path.display(), self.image, self.norm_name());
+            let name = format!(
+                "{} image {} (a {label}), {} ball of radius {eps_text}",
+                path.display(),
+                self.image,
+                self.norm_name()
+            );
             return Ok((query, name));
         }
         Err("nothing is asked: add --vnnlib FILE, --query FILE.json, or --data FILE --image I --eps EPS".into())
@@ -158,7 +166,9 @@ impl QueryArgs {
 
     fn checked_label(&self, label: usize, network: &Network) -> CliResult<usize> {
         if label >= network.output_len() {
-            return Err(format!("class {label} does not exist: the network has {} outputs", network.output_len()).into());
+            return Err(
+                format!("class {label} does not exist: the network has {} outputs", network.output_len()).into()
+            );
         }
         Ok(label)
     }

@@ -1,7 +1,7 @@
 use super::json::SCHEMA;
 use crate::domains::network::{Affine, Network, NodeKind};
 use crate::format::onnx::Model;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
 /// What one node is, in a word or two.
@@ -24,7 +24,7 @@ fn shape(lengths: &[usize]) -> String {
 pub fn info_text(model: &Model) -> String {
     let network = &model.network;
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING);
     table.set_header(["node", "kind", "neurons", "reads", "from operator"]);
     for (id, node) in network.nodes().iter().enumerate() {
         let sources: Vec<String> = node.sources().map(|s| s.to_string()).collect();

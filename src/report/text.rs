@@ -48,7 +48,11 @@ fn write_analysis(
     if let Verdict::Falsified(witness) = &analysis.verdict {
         let input: Vec<String> = witness.input().iter().map(|q| nearest(q).to_string()).collect();
         let shown = input.len().min(16);
-        let more = if input.len() > shown { format!(" … ({} values; --format json has all)", input.len()) } else { String::new() };
+        let more = if input.len() > shown {
+            format!(" … ({} values; --format json has all)", input.len())
+        } else {
+            String::new()
+        };
         writeln!(out, "witness   x = {}{more}", input[..shown].join(" "))?;
         let output: Vec<String> = witness.output().iter().map(|y| format!("{:.6}", y.middle())).collect();
         writeln!(out, "          y = {}", output.join(" "))?;

@@ -42,6 +42,8 @@ fn shapes_that_do_not_fit_are_refused() {
     refused(&one("MaxPool", &[("kernel_shape", ints(&[4, 4]))]), &["MaxPool_0", "kernel"]);
     refused(&one("MaxPool", &[("kernel_shape", ints(&[0, 1]))]), &["positive"]);
     refused(&one("MaxPool", &[("kernel_shape", ints(&[1, 1])), ("pads", ints(&[1, 0, 0, 0]))]), &["padding"]);
+    let same = ("auto_pad", Attribute::Text("SAME_UPPER".into()));
+    refused(&one("MaxPool", &[("kernel_shape", ints(&[2, 2])), ("dilations", ints(&[2, 2])), same]), &["write pads"]);
     refused(&one("AveragePool", &[]), &["kernel"]);
     refused(&one("AveragePool", &[("kernel_shape", ints(&[2, -1]))]), &["kernel_shape"]);
     refused(&one("Transpose", &[("perm", ints(&[0, 0, 1, 2]))]), &["perm"]);

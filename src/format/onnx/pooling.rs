@@ -15,6 +15,10 @@ fn window(op: &Operator, x: &Tensor) -> Result<Window, Fault> {
     let rank = x.shape.len().saturating_sub(2);
     let kernel = op.attributes.lengths("kernel_shape", rank, 0)?;
     let window = Window::new(op, &x.shape, &kernel, op.attributes.int("ceil_mode", 0) != 0)?;
+    if window.dilation != [1, 1] && op.attributes.text("auto_pad", "NOTSET")?.starts_with("SAME") {
+        // onnxruntime leaves the dilation out of account, against the specification.
+        return Err("auto_pad with dilations means different things to different runtimes; write pads instead".into());
+    }
     let reach = |axis: usize| (window.kernel[axis] - 1) * window.dilation[axis] + 1;
     if (0..2).any(|axis| window.before[axis] >= reach(axis) || window.after[axis] >= reach(axis)) {
         return Err("the padding is as large as the kernel, so that a window would hold no data".into());

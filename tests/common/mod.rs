@@ -1,6 +1,9 @@
 //! Random small networks, regions and queries for the laws.
 #![allow(dead_code)]
 
+pub mod data;
+pub mod exact;
+
 use absint::domains::activation::{self, ActivationFn};
 use absint::domains::network::{Coefficients, Conv2d, LinearMap, Network, NetworkBuilder, NodeId, Term};
 use absint::domains::num::{Rational, exact_or_zero, parse_decimal};

@@ -7,7 +7,8 @@ mod common;
 
 use absint::domains::domain::Concretise;
 use absint::domains::network::Network;
-use absint::domains::query::Query;
+use absint::domains::num::{Rational, parse_decimal};
+use absint::domains::query::{Disjunct, Query};
 use absint::domains::verdict::Verdict;
 use absint::engine::DomainName;
 use absint::format::{json_query, onnx, vnnlib};
@@ -25,6 +26,8 @@ struct Row {
     exact: Exact,
     interval: Option<Exact>,
     deeppoly: Option<Exact>,
+    /// A point that attains the minimum, where it is rational.
+    minimiser: Option<Vec<Rational>>,
 }
 
 impl Row {
@@ -73,7 +76,9 @@ fn cases(of: &str, families: &str) -> Option<Vec<Case>> {
             None => (row[4].parse().unwrap(), None),
         };
         let given = |i: usize| (!row[i].is_empty()).then(|| Exact::parse(&row[i]));
-        let row = Row { disjunct, atom, exact: Exact::parse(&row[5]), interval: given(9), deeppoly: given(10) };
+        let exact = Exact::parse(&row[5]);
+        let minimiser = exact.rational().map(|_| row[7].split(';').map(|x| parse_decimal(x).unwrap()).collect());
+        let row = Row { disjunct, atom, exact, interval: given(9), deeppoly: given(10), minimiser };
         cases.last_mut().unwrap().rows.push(row);
     }
     Some(cases)
@@ -105,6 +110,32 @@ fn compare(what: &str, row: &Row, bound: f64, exact: &Exact, wrong: &mut Vec<Str
         let (disjunct, atom) = (row.disjunct, row.atom);
         wrong.push(format!("{what} {disjunct}.{atom:?} is {bound}, exactly {} ({short:e} below)", exact.value()));
     }
+}
+
+/// The disjunct of that number, and its region's case.
+fn disjunct(query: &Query, number: usize) -> (&absint::domains::query::Case, &Disjunct) {
+    let all = query.cases.iter().flat_map(|c| c.property.disjuncts.iter().map(move |d| (c, d)));
+    all.into_iter().nth(number).unwrap()
+}
+
+#[test]
+fn each_minimum_is_attained_exactly_by_what_was_read() {
+    let Some(cases) = cases("reproducing exact minima", "ABCDEF") else { return };
+    let mut checked = 0;
+    for case in &cases {
+        for row in &case.rows {
+            let Some(x) = &row.minimiser else { continue };
+            let (region, disjunct) = disjunct(&case.query, row.disjunct);
+            assert!(region.region.contains(x), "{}: the minimiser is outside of the region", case.id);
+            let y = case.network.evaluate::<Rational>(x).unwrap();
+            let margins: Vec<Rational> = disjunct.atoms.iter().map(|a| a.margin(x, &y)).collect();
+            let found = row.atom.map_or_else(|| margins.iter().max().unwrap(), |a| &margins[a]);
+            assert_eq!(Some(found), row.exact.rational(), "{} {}.{:?}", case.id, row.disjunct, row.atom);
+            checked += 1;
+        }
+    }
+    println!("{checked} minima are attained");
+    assert!(checked > 200);
 }
 
 #[test]

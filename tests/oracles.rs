@@ -12,6 +12,7 @@ use absint::domains::network::Network;
 use absint::domains::query::{LinearForms, Query};
 use absint::format::{onnx, vnnlib};
 use common::data::data;
+use common::double_double::Chain;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -56,46 +57,99 @@ fn margins<D: AbstractDomain>(domain: &D, network: &Network, query: &Query) -> V
     query.cases.iter().flat_map(of_case).collect()
 }
 
-/// How far a bound lies below (positive) and above another tool's.
-fn compare(
-    what: &str,
-    instance: &Instance,
-    found: &[f64],
-    expected: &BTreeMap<usize, f64>,
-    misses: &mut Vec<String>,
-) -> f64 {
-    let mut worst: f64 = 0.0;
-    for (&index, &value) in expected {
-        let scale = value.abs().max(1.0);
-        let below = (value - found[index]) / scale;
-        worst = worst.max(below);
-        if !(-1e-10..=1e-8).contains(&below) {
-            misses.push(format!(
-                "{what} of {}/{} margin {index}: {} instead of {value} ({below:e})",
-                instance.0, instance.1, found[index]
-            ));
-        }
-    }
-    worst
+/// How far a bound lies below another tool's, relative to max(1, |value|).
+fn shortfall(found: f64, value: f64) -> f64 {
+    (value - found) / value.abs().max(1.0)
 }
 
+/// Bounds within these of the other tool's agree with it.
+const BELOW: f64 = 1e-8;
+const ABOVE: f64 = 1e-10;
+
 #[test]
-fn deeppoly_reproduces_the_other_tools() {
+fn back_substitution_to_the_input_is_crown() {
     let Some(data) = data("comparing margins with other tools") else { return };
     let Some(table) = table(&data) else { return };
-    for (method, concretise) in [("crown", Concretise::Input), ("deeppoly_every_layer", Concretise::Every)] {
-        let (mut misses, mut rows, mut worst) = (Vec::new(), 0, 0.0_f64);
-        for (instance, methods) in &table {
-            let Some(expected) = methods.get(method) else { continue };
-            let (network, query) = load(&data, instance);
-            let found = margins(&DeepPoly { concretise }, &network, &query);
-            worst = worst.max(compare(method, instance, &found, expected, &mut misses));
-            rows += expected.len();
+    let domain = DeepPoly { concretise: Concretise::Input };
+    let (mut rows, mut lowest, mut highest) = (0, 0.0_f64, 0.0_f64);
+    for (instance, methods) in &table {
+        let Some(expected) = methods.get("crown") else { continue };
+        let (network, query) = load(&data, instance);
+        let found = margins(&domain, &network, &query);
+        for (&index, &value) in expected {
+            let below = shortfall(found[index], value);
+            assert!((-ABOVE..=BELOW).contains(&below), "{instance:?} {index}: {} instead of {value}", found[index]);
+            (lowest, highest, rows) = (lowest.max(below), highest.max(-below), rows + 1);
         }
-        println!("{method}: {rows} margins, at most {worst:e} below, {} misses", misses.len());
-        for miss in misses.iter() {
-            println!("{miss}");
-        }
-        assert!(misses.is_empty(), "{} of {rows} margins differ, such as {}", misses.len(), misses[0]);
     }
+    println!("crown: {rows} margins, at most {lowest:.1e} below and {highest:.1e} above");
+    assert!(rows > 300);
+}
+
+/// The other tool rounds outward on its own account, and loses up to 2e-9 by that on the deepest network.
+/// Where ours is above it, the same algorithm in 31 digits must be above ours.
+#[test]
+fn every_layer_is_deeppoly() {
+    let Some(data) = data("comparing margins with other tools") else { return };
+    let Some(table) = table(&data) else { return };
+    let (mut rows, mut lowest, mut highest, mut settled) = (0, 0.0_f64, 0.0_f64, 0);
+    for (instance, methods) in &table {
+        let Some(expected) = methods.get("deeppoly_every_layer") else { continue };
+        let (network, query) = load(&data, instance);
+        let found = margins(&DeepPoly::default(), &network, &query);
+        let is_above = |(&index, &value): (&usize, &f64)| shortfall(found[index], value) < -ABOVE;
+        if expected.iter().any(is_above) {
+            let [case] = &query.cases[..] else { panic!("{instance:?} has several regions") };
+            let reference = Chain::new(&network, &case.region).unwrap();
+            for (atom, &found) in case.property.atoms().zip(&found) {
+                let value = reference.margin(atom).high();
+                let below = shortfall(found, value);
+                assert!((0.0..=BELOW).contains(&below), "{instance:?}: {found} instead of {value}");
+                settled += 1;
+            }
+        }
+        for (&index, &value) in expected {
+            let below = shortfall(found[index], value);
+            assert!(below.abs() <= BELOW, "{instance:?} {index}: {} instead of {value}", found[index]);
+            (lowest, highest, rows) = (lowest.max(below), highest.max(-below), rows + 1);
+        }
+    }
+    println!(
+        "every layer: {rows} margins, at most {lowest:.1e} below and {highest:.1e} above; {settled} compared with 31 digits"
+    );
+    assert!(rows > 250);
+}
+
+/// The linear program with triangles alone, margin by margin until the time is up: all of the smallest
+/// network's, and as many as there is time for of a larger one's.
+#[test]
+fn kpoly_of_single_neurons_is_the_triangle_program() {
+    let Some(data) = data("comparing margins with other tools") else { return };
+    let Some(table) = table(&data) else { return };
+    let domain = LpDomain::kpoly(1, backends()[0]);
+    let (mut rows, mut lowest, mut highest) = (0, 0.0_f64, 0.0_f64);
+    for (prefix, limit) in [("ACASXU", Duration::from_secs(60)), ("mnist-net_256x2", Duration::from_secs(20))] {
+        let end = Instant::now() + limit;
+        for (instance, methods) in table.iter().filter(|((network, _), _)| network.starts_with(prefix)) {
+            let Some(expected) = methods.get("triangle_lp") else { continue };
+            let (network, query) = load(&data, instance);
+            let [case] = &query.cases[..] else { panic!("{instance:?} has several regions") };
+            let budget = Budget::unlimited();
+            let run = Run::silent(&budget);
+            let trace = propagate(&domain, &network, &case.region, &Bounds::unknown(), run).unwrap();
+            let forms = LinearForms::of_atoms(&network, case.property.atoms());
+            for (&index, &value) in expected {
+                if Instant::now() > end {
+                    println!("out of time at {instance:?} {index}");
+                    break;
+                }
+                let found = domain.minima(&forms.select(&[index]), &trace).unwrap()[0];
+                let below = shortfall(found, value);
+                assert!(below <= 1e-6, "{instance:?} {index}: {found} instead of {value}");
+                (lowest, highest, rows) = (lowest.max(below), highest.max(-below), rows + 1);
+            }
+        }
+    }
+    println!("triangle program: {rows} margins, at most {lowest:.1e} below and {highest:.1e} above");
+    assert!(rows >= 5);
 }

@@ -19,6 +19,11 @@ impl Exact {
         Self { a: parse_decimal(a).unwrap(), q }
     }
 
+    /// The value, if it is rational.
+    pub fn rational(&self) -> Option<&Rational> {
+        (self.q == Rational::ZERO).then_some(&self.a)
+    }
+
     /// Whether the float is at most this value; −∞ always is, NaN and +∞ never.
     pub fn is_at_least(&self, bound: f64) -> bool {
         if bound == f64::NEG_INFINITY {

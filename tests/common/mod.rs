@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod data;
+pub mod double_double;
 pub mod exact;
 
 use absint::domains::activation::{self, ActivationFn};

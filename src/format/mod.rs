@@ -2,4 +2,5 @@
 
 pub mod images;
 pub mod json_query;
+pub mod onnx;
 pub mod vnnlib;

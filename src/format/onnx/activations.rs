@@ -1,0 +1,98 @@
+//! Relu, LeakyRelu, Clip, Sign and the final Softmax.
+
+use super::arithmetic::scaled;
+use super::lowering::{Fault, Lowering, Operator, ShiftedSign, Tensor, Value};
+use super::shape;
+use crate::domains::activation::{Clip, LeakyRelu, Relu, Sign, SignWithZero};
+use crate::domains::network::{Coefficients, LinearMap};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// `max(x, 0)`.
+pub(super) fn relu(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    Ok(net.activation(op, op.tensor(0)?, Arc::new(Relu))?.into())
+}
+
+/// `x` where it is positive, else `alpha · x`.
+pub(super) fn leaky_relu(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let alpha = op.attributes.float("alpha")?.unwrap_or(f64::from(0.01f32));
+    Ok(net.activation(op, op.tensor(0)?, Arc::new(LeakyRelu::new(alpha)))?.into())
+}
+
+/// `min(max(x, low), high)`; a missing end is no end, and one end alone is a shifted ReLU.
+pub(super) fn clip(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let x = op.tensor(0)?;
+    let end = |name: &str, i: usize| {
+        if op.opset < 11 {
+            return op.attributes.float(name);
+        }
+        match op.optional(i) {
+            None => Ok(None),
+            Some(Value::Constant(c)) => c.scalar().map(Some),
+            Some(Value::Tensor(_)) => Err(Fault::from(format!("`{name}` must be a constant"))),
+        }
+    };
+    let low = end("min", 1)?.filter(|&v| v != f64::NEG_INFINITY);
+    let high = end("max", 2)?.filter(|&v| v != f64::INFINITY);
+    match (low, high) {
+        (None, None) => Ok(x.clone().into()),
+        (Some(v), _) | (_, Some(v)) if !v.is_finite() => Err(format!("it clips at {v}").into()),
+        (Some(low), Some(high)) if low > high => Err(format!("min = {low} exceeds max = {high}").into()),
+        (Some(low), Some(high)) => Ok(net.activation(op, x, Arc::new(Clip::new(low, high)))?.into()),
+        (Some(0.0), None) => relu(op, net),
+        (Some(low), None) => clip_one_side(op, net, x, 1.0, low),
+        (None, Some(high)) => clip_one_side(op, net, x, -1.0, high),
+    }
+}
+
+/// `max(x, end) = end + relu(x − end)` for sign 1, `min(x, end) = end − relu(end − x)` for sign −1.
+fn clip_one_side(op: &Operator, net: &mut Lowering, x: &Tensor, sign: f64, end: f64) -> Result<Value, Fault> {
+    let n = net.reserve_tensor(&x.shape)?;
+    let signs = || LinearMap::Diagonal(Coefficients::floats(vec![sign; n]));
+    let before = Coefficients::floats(vec![-sign * end; n]);
+    let distance = net.linear(op, x.node, signs(), before, x.shape.clone())?;
+    let excess = net.activation(op, &distance, Arc::new(Relu))?;
+    Ok(net.linear(op, excess.node, signs(), Coefficients::floats(vec![end; n]), x.shape.clone())?.into())
+}
+
+/// ONNX's sign, which is 0 at 0; and the pattern that gives 0 a sign.
+///
+/// `s = sign(z)` is −1, 0 or 1. For `0 < c < 1` the sum `s + c` is negative, positive, positive, so
+/// `sign(s + c)` is the signum with sign(0) = +1. For `−1 < c < 0` it is negative, negative, positive:
+/// the signum with sign(0) = −1, that is `−signum(−z)`. Any other shift is lowered as it stands.
+pub(super) fn sign(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let x = op.tensor(0)?;
+    if let Some(s) = &x.shifted_sign {
+        let all =
+            |inside: fn(f64, f64) -> bool| (0..s.shift.len()).map(|i| s.shift.enclosure(i)).all(|c| inside(c.lo, c.hi));
+        let z = Tensor::new(s.source, x.shape.clone());
+        if all(|lo, hi| 0.0 < lo && hi < 1.0) {
+            return Ok(net.activation(op, &z, Arc::new(Sign))?.into());
+        }
+        if all(|lo, hi| -1.0 < lo && hi < 0.0) {
+            let minus_one = Coefficients::floats(vec![-1.0; net.reserve_tensor(&x.shape)?]);
+            let opposite = scaled(op, net, &z, minus_one.clone())?;
+            let signum = net.activation(op, &opposite, Arc::new(Sign))?;
+            return Ok(scaled(op, net, &signum, minus_one)?.into());
+        }
+    }
+    let y = net.activation(op, x, Arc::new(SignWithZero))?;
+    let shift = Coefficients::zeros(net.builder.len(x.node));
+    let shifted_sign = Some(Rc::new(ShiftedSign { source: x.node, shift }));
+    Ok(Tensor { shifted_sign, ..y }.into())
+}
+
+/// Softmax over all entries, dropped and remembered: it keeps their order.
+pub(super) fn softmax(op: &Operator, _: &mut Lowering) -> Result<Value, Fault> {
+    let x = op.tensor(0)?;
+    let len = shape::product(&x.shape)?;
+    // Before operator set 13 all axes from `axis` on are one; since then it is just this axis.
+    let old = op.opset < 13;
+    let axis = shape::axis(op.attributes.int("axis", if old { 1 } else { -1 }), x.shape.len())?;
+    let classes: usize = if old { x.shape[axis..].iter().product() } else { x.shape[axis] };
+    if classes != len {
+        let what = "it normalises several groups; Softmax is only supported over the class axis at the end";
+        return Err(format!("{what} (axis {axis} of shape {:?})", x.shape).into());
+    }
+    Ok(Tensor { softmax: true, shifted_sign: None, ..x.clone() }.into())
+}

@@ -1,0 +1,131 @@
+//! Add, Sub, Mul, Div and Neg, element by element with broadcasting.
+
+use super::constant::{Constant, negated};
+use super::lowering::{Fault, Lowering, Operator, ShiftedSign, Tensor, Value, finite};
+use super::shape;
+use crate::domains::network::{Coefficients, LinearMap, Term};
+use std::rc::Rc;
+
+/// `a + b`.
+pub(super) fn add(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    sum(op, net, false)
+}
+
+/// `a − b`.
+pub(super) fn sub(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    sum(op, net, true)
+}
+
+/// `−a`.
+pub(super) fn neg(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    match op.value(0)? {
+        Value::Tensor(x) => {
+            let minus_one = Coefficients::floats(vec![-1.0; net.reserve_tensor(&x.shape)?]);
+            Ok(scaled(op, net, x, minus_one)?.into())
+        }
+        Value::Constant(c) => Ok(Constant { values: negated(&finite(c, 0)?.values), ..Constant::clone(c) }.into()),
+    }
+}
+
+/// `a ± b`.
+fn sum(op: &Operator, net: &mut Lowering, minus: bool) -> Result<Value, Fault> {
+    let shape = shape::broadcast(op.value(0)?.shape(), op.value(1)?.shape())?;
+    let len = net.reserve(&shape)?;
+    let signed = |c: Coefficients| if minus { negated(&c) } else { c };
+    match (op.value(0)?, op.value(1)?) {
+        (Value::Constant(a), Value::Constant(b)) => {
+            let right = signed(finite(b, 1)?.broadcast_to(&shape)?);
+            let values = finite(a, 0)?.broadcast_to(&shape)?.plus(&right);
+            Ok(Constant { shape, values, integer: a.integer && b.integer }.into())
+        }
+        (Value::Tensor(x), Value::Constant(c)) => {
+            shifted(op, net, x, signed(finite(c, 1)?.broadcast_to(&shape)?), shape)
+        }
+        (Value::Constant(c), Value::Tensor(x)) => {
+            let bias = finite(c, 0)?.broadcast_to(&shape)?;
+            if !minus {
+                return shifted(op, net, x, bias, shape);
+            }
+            let x = net.expand(op, x, &shape)?;
+            let map = LinearMap::Diagonal(Coefficients::floats(vec![-1.0; len]));
+            Ok(net.linear(op, x.node, map, bias, shape)?.into())
+        }
+        (Value::Tensor(x), Value::Tensor(y)) => {
+            let (x, y) = (net.expand(op, x, &shape)?, net.expand(op, y, &shape)?);
+            let sign = Coefficients::floats(vec![-1.0; len]);
+            let map = if minus { LinearMap::Diagonal(sign) } else { LinearMap::Identity(len) };
+            let terms = vec![Term { source: x.node, map: LinearMap::Identity(len) }, Term { source: y.node, map }];
+            Ok(net.affine(op, terms, Coefficients::zeros(len), shape)?.into())
+        }
+    }
+}
+
+/// `x + bias`; remembers that the result is a shifted sign where `x` is one.
+fn shifted(
+    op: &Operator,
+    net: &mut Lowering,
+    x: &Tensor,
+    bias: Coefficients,
+    shape: Vec<usize>,
+) -> Result<Value, Fault> {
+    let x = net.expand(op, x, &shape)?;
+    let shifted_sign = x.shifted_sign.as_deref().map(|s| ShiftedSign { source: s.source, shift: s.shift.plus(&bias) });
+    let sum = net.linear(op, x.node, LinearMap::Identity(bias.len()), bias, shape)?;
+    Ok(Tensor { shifted_sign: shifted_sign.map(Rc::new), ..sum }.into())
+}
+
+/// `diag(d) x`.
+pub(super) fn scaled(op: &Operator, net: &mut Lowering, x: &Tensor, d: Coefficients) -> Result<Tensor, Fault> {
+    let bias = Coefficients::zeros(d.len());
+    net.linear(op, x.node, LinearMap::Diagonal(d), bias, x.shape.clone())
+}
+
+/// `a · b`, at least one of them constant.
+pub(super) fn mul(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let shape = shape::broadcast(op.value(0)?.shape(), op.value(1)?.shape())?;
+    net.reserve(&shape)?;
+    match (op.value(0)?, op.value(1)?) {
+        (Value::Constant(a), Value::Constant(b)) => {
+            let values = finite(a, 0)?.broadcast_to(&shape)?.times(&finite(b, 1)?.broadcast_to(&shape)?);
+            Ok(Constant { shape, values, integer: a.integer && b.integer }.into())
+        }
+        (Value::Tensor(x), Value::Constant(c)) | (Value::Constant(c), Value::Tensor(x)) => {
+            let factors = finite(c, 1)?.broadcast_to(&shape)?;
+            let x = net.expand(op, x, &shape)?;
+            Ok(scaled(op, net, &x, factors)?.into())
+        }
+        (Value::Tensor(_), Value::Tensor(_)) => {
+            Err("the product of two tensors that both depend on the input is not piecewise linear".into())
+        }
+    }
+}
+
+/// `a / b` with a constant `b`: the diagonal of the exact reciprocals.
+pub(super) fn div(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let shape = shape::broadcast(op.value(0)?.shape(), op.value(1)?.shape())?;
+    net.reserve(&shape)?;
+    let Value::Constant(divisor) = op.value(1)? else {
+        return Err("division by a tensor that depends on the input is not piecewise linear".into());
+    };
+    let factors = finite(divisor, 1)?.reciprocals()?;
+    match op.value(0)? {
+        Value::Constant(a) if a.integer && divisor.integer => {
+            let integers = |c: &Constant| {
+                Constant { shape: shape.clone(), values: c.broadcast_to(&shape)?, integer: true }.to_integers()
+            };
+            let (a, b) = (integers(finite(a, 0)?)?, integers(divisor)?);
+            let quotient = |(a, b): (&i64, &i64)| a.checked_div(*b).ok_or("an integer division overflows");
+            let quotients: Vec<i64> = a.iter().zip(&b).map(quotient).collect::<Result<_, _>>()?;
+            Ok(Constant { shape, ..Constant::integers(&quotients) }.into())
+        }
+        Value::Constant(a) => {
+            let values = finite(a, 0)?.broadcast_to(&shape)?.times(&factors.broadcast_to(&shape)?);
+            Ok(Constant { shape, values, integer: false }.into())
+        }
+        Value::Tensor(x) => {
+            let factors = factors.broadcast_to(&shape)?;
+            let x = net.expand(op, x, &shape)?;
+            Ok(scaled(op, net, &x, factors)?.into())
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! What the lowering of every operator works with: its operands, and the network under construction.
+
+use super::OnnxError;
+use super::attributes::Attributes;
+use super::constant::Constant;
+use super::shape;
+use crate::domains::activation::ActivationFn;
+use crate::domains::network::{Coefficients, LinearMap, NetworkBuilder, NetworkError, NodeId, Term};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What is wrong with one operator; the walk over the graph adds its name.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// In words.
+    What(String),
+    /// As the network builder puts it, which names the node itself.
+    Network(NetworkError),
+}
+
+impl From<String> for Fault {
+    fn from(what: String) -> Self {
+        Self::What(what)
+    }
+}
+
+impl From<&str> for Fault {
+    fn from(what: &str) -> Self {
+        Self::What(what.into())
+    }
+}
+
+impl From<NetworkError> for Fault {
+    fn from(source: NetworkError) -> Self {
+        Self::Network(source)
+    }
+}
+
+/// A fault and the node where it was met, if it was met at one.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// The node's label.
+    pub node: Option<String>,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+impl<F: Into<Fault>> From<F> for Failure {
+    fn from(fault: F) -> Self {
+        Self { node: None, fault: fault.into() }
+    }
+}
+
+impl Failure {
+    /// The public error.
+    pub fn in_file(self, file: &str) -> OnnxError {
+        let file = file.to_owned();
+        match (self.fault, self.node) {
+            (Fault::Network(source), _) => OnnxError::Network { file, source },
+            (Fault::What(what), Some(node)) => OnnxError::Node { file, node, what },
+            (Fault::What(what), None) => OnnxError::Model { file, what },
+        }
+    }
+}
+
+/// A tensor that depends on the network's input.
+#[derive(Clone, Debug)]
+pub(super) struct Tensor {
+    /// The node that holds its entries in row-major order.
+    pub node: NodeId,
+    /// Its shape, batch axis included; no zeros.
+    pub shape: Vec<usize>,
+    /// That it is `sign(z) + shift` with ONNX's sign, when that is known.
+    pub shifted_sign: Option<Rc<ShiftedSign>>,
+    /// True when a Softmax was dropped here: nothing but a change of shape may follow.
+    pub softmax: bool,
+}
+
+/// `sign(z) + shift`, where the sign of 0 is 0.
+#[derive(Debug)]
+pub(super) struct ShiftedSign {
+    /// The node that `z` is.
+    pub source: NodeId,
+    /// The shift, of the same length.
+    pub shift: Coefficients,
+}
+
+impl Tensor {
+    /// The entries of `node` in this shape.
+    pub fn new(node: NodeId, shape: Vec<usize>) -> Self {
+        Self { node, shape, shifted_sign: None, softmax: false }
+    }
+
+    /// The same entries in another shape of the same size.
+    pub fn reshaped(&self, shape: Vec<usize>) -> Self {
+        Self { shape, ..self.clone() }
+    }
+}
+
+/// What flows along an edge of the graph.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    /// A constant.
+    Constant(Rc<Constant>),
+    /// A tensor that depends on the input.
+    Tensor(Tensor),
+}
+
+impl Value {
+    /// The shape.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Self::Constant(c) => &c.shape,
+            Self::Tensor(t) => &t.shape,
+        }
+    }
+
+    /// The same entries in another shape of the same size.
+    pub fn reshaped(&self, to: Vec<usize>) -> Result<Self, Fault> {
+        if shape::product(&to)? != shape::product(self.shape())? {
+            return Err(format!("a tensor of shape {:?} cannot be given the shape {to:?}", self.shape()).into());
+        }
+        Ok(match self {
+            Self::Constant(c) => Constant { shape: to, ..Constant::clone(c) }.into(),
+            Self::Tensor(t) => t.reshaped(to).into(),
+        })
+    }
+}
+
+impl From<Constant> for Value {
+    fn from(constant: Constant) -> Self {
+        Self::Constant(Rc::new(constant))
+    }
+}
+
+impl From<Tensor> for Value {
+    fn from(tensor: Tensor) -> Self {
+        Self::Tensor(tensor)
+    }
+}
+
+/// One operator with its operands.
+pub(super) struct Operator<'a> {
+    /// The node's name, or `#index operator`.
+    pub label: &'a str,
+    /// Operands; `None` where an optional one is left out.
+    pub inputs: Vec<Option<Value>>,
+    /// Attributes.
+    pub attributes: Attributes<'a>,
+    /// Version of the operator set.
+    pub opset: i64,
+}
+
+impl Operator<'_> {
+    /// Operand `i`, if it is given.
+    pub fn optional(&self, i: usize) -> Option<&Value> {
+        self.inputs.get(i).and_then(Option::as_ref)
+    }
+
+    /// Operand `i`.
+    pub fn value(&self, i: usize) -> Result<&Value, Fault> {
+        self.optional(i).ok_or_else(|| format!("input {i} is missing").into())
+    }
+
+    /// Operand `i`, which depends on the network's input.
+    pub fn tensor(&self, i: usize) -> Result<&Tensor, Fault> {
+        match self.value(i)? {
+            Value::Tensor(tensor) => Ok(tensor),
+            Value::Constant(_) => {
+                Err(format!("input {i} is a constant; this operator is only supported on the network's data").into())
+            }
+        }
+    }
+
+    /// Operand `i`, a constant with finite entries.
+    pub fn constant(&self, i: usize) -> Result<&Constant, Fault> {
+        self.optional_constant(i)?.ok_or_else(|| format!("input {i} is missing").into())
+    }
+
+    /// Operand `i`, a constant with finite entries, if it is given.
+    pub fn optional_constant(&self, i: usize) -> Result<Option<&Constant>, Fault> {
+        match self.optional(i) {
+            None => Ok(None),
+            Some(Value::Tensor(_)) => Err(format!("input {i} must be a constant").into()),
+            Some(Value::Constant(c)) => finite(c, i).map(Some),
+        }
+    }
+}
+
+/// The constant operand `i`, checked to be finite.
+pub(super) fn finite(constant: &Constant, i: usize) -> Result<&Constant, Fault> {
+    if constant.values.is_finite() {
+        return Ok(constant);
+    }
+    Err(format!("input {i} is a constant that holds NaN or infinity").into())
+}
+
+/// The network under construction, and how much it may still grow.
+pub(super) struct Lowering {
+    /// The network so far.
+    pub builder: NetworkBuilder,
+    budget: usize,
+}
+
+impl Lowering {
+    /// Nothing but an input of this shape (batch axis included). `budget` bounds the number of entries
+    /// of everything that is created, so that a small file cannot ask for a large amount of memory.
+    pub fn new(input: &[usize], budget: usize) -> Result<Self, Fault> {
+        let mut nothing = Self { builder: NetworkBuilder::new(&[]), budget };
+        nothing.reserve_tensor(input)?;
+        Ok(Self { builder: NetworkBuilder::new(without_batch(input)), ..nothing })
+    }
+
+    /// Takes a tensor of this shape out of the budget; its number of elements.
+    pub fn reserve(&mut self, shape: &[usize]) -> Result<usize, Fault> {
+        let count = shape::product(shape)?;
+        let Some(left) = self.budget.checked_sub(count) else {
+            return Err(format!("a tensor of shape {shape:?} makes the network larger than this reader accepts").into());
+        };
+        self.budget = left;
+        Ok(count)
+    }
+
+    /// As [`Self::reserve`], for a tensor that depends on the input, which has no empty axis.
+    pub fn reserve_tensor(&mut self, shape: &[usize]) -> Result<usize, Fault> {
+        match self.reserve(shape)? {
+            0 => Err(format!("the result has shape {shape:?}, which holds no numbers").into()),
+            count => Ok(count),
+        }
+    }
+
+    /// `Σ W x + b` as a tensor of this shape.
+    pub fn affine(
+        &mut self,
+        op: &Operator,
+        terms: Vec<Term>,
+        bias: Coefficients,
+        shape: Vec<usize>,
+    ) -> Result<Tensor, Fault> {
+        let node = self.builder.affine(op.label, terms, bias)?;
+        Ok(Tensor::new(node, shape))
+    }
+
+    /// `W x + b` as a tensor of this shape.
+    pub fn linear(
+        &mut self,
+        op: &Operator,
+        source: NodeId,
+        map: LinearMap,
+        bias: Coefficients,
+        shape: Vec<usize>,
+    ) -> Result<Tensor, Fault> {
+        self.affine(op, vec![Term { source, map }], bias, shape)
+    }
+
+    /// `σ(x)`, of the same shape.
+    pub fn activation(&mut self, op: &Operator, x: &Tensor, f: Arc<dyn ActivationFn>) -> Result<Tensor, Fault> {
+        self.reserve(&x.shape)?;
+        let node = self.builder.activation(op.label, x.node, f)?;
+        Ok(Tensor::new(node, x.shape.clone()))
+    }
+
+    /// The tensor of this shape whose entry `k` is entry `index[k]` of `x`, or 0.
+    pub fn select(
+        &mut self,
+        op: &Operator,
+        x: &Tensor,
+        index: Vec<Option<usize>>,
+        shape: Vec<usize>,
+    ) -> Result<Tensor, Fault> {
+        let input_len = self.builder.len(x.node);
+        if input_len == index.len() && index.iter().enumerate().all(|(k, i)| *i == Some(k)) {
+            return Ok(x.reshaped(shape));
+        }
+        let bias = Coefficients::zeros(index.len());
+        self.linear(op, x.node, LinearMap::Select { input_len, index }, bias, shape)
+    }
+
+    /// As [`Self::select`], for constants too.
+    pub fn rearrange(
+        &mut self,
+        op: &Operator,
+        x: &Value,
+        index: Vec<Option<usize>>,
+        shape: Vec<usize>,
+    ) -> Result<Value, Fault> {
+        Ok(match x {
+            Value::Tensor(tensor) => self.select(op, tensor, index, shape)?.into(),
+            Value::Constant(c) => {
+                finite(c, 0)?;
+                Constant { shape, values: c.values.select(&index), integer: c.integer }.into()
+            }
+        })
+    }
+
+    /// `x` broadcast to `shape`, which is one that it broadcasts to.
+    pub fn expand(&mut self, op: &Operator, x: &Tensor, to: &[usize]) -> Result<Tensor, Fault> {
+        if self.builder.len(x.node) == shape::product(to)? {
+            return Ok(x.reshaped(to.to_vec()));
+        }
+        self.reserve_tensor(to)?;
+        self.select(op, x, shape::broadcast_index(&x.shape, to), to.to_vec())
+    }
+}
+
+/// A shape without its leading batch axis of length 1.
+pub(super) fn without_batch(shape: &[usize]) -> &[usize] {
+    match shape {
+        [1, rest @ ..] if !rest.is_empty() => rest,
+        _ => shape,
+    }
+}

@@ -1,0 +1,105 @@
+//! BatchNormalization at inference: `γ (x − μ) / √(v + ε) + β`.
+
+use super::conv::per_channel;
+use super::lowering::{Fault, Lowering, Operator, Value};
+use crate::domains::network::{Coefficients, LinearMap};
+use crate::domains::num::{Interval, Rational, enclose, exact_or_zero, round};
+use dashu_int::UBig;
+use dashu_int::ops::SquareRoot;
+
+/// Subtracts the means, then multiplies by the scales: two nodes, which fold where that is exact.
+pub(super) fn batch_normalization(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let x = op.tensor(0)?;
+    let channels = match x.shape[..] {
+        [_, channels, ..] => channels,
+        _ => return Err(format!("expected data of shape [1, channels, …], found {:?}", x.shape).into()),
+    };
+    if x.shape[0] != 1 {
+        return Err(format!("the batch axis of its data of shape {:?} is not 1", x.shape).into());
+    }
+    if op.attributes.int("training_mode", 0) != 0 || op.attributes.int("spatial", 1) != 1 {
+        return Err("training_mode and spatial = 0 are not supported; export the model for inference".into());
+    }
+    let epsilon = exact_or_zero(op.attributes.float("epsilon")?.unwrap_or(f64::from(1e-5f32)));
+    let parameter = |i: usize, what: &str| {
+        let constant = op.constant(i)?;
+        match constant.len() {
+            n if n == channels => Ok(&constant.values),
+            n => Err(Fault::from(format!("its {what} has {n} entries, the data have {channels} channels"))),
+        }
+    };
+    let (scale, bias) = (parameter(1, "scale")?, parameter(2, "bias")?);
+    let (mean, variance) = (parameter(3, "mean")?, parameter(4, "variance")?);
+    let known = |c: &Coefficients, i: usize| {
+        c.rational(i).ok_or_else(|| Fault::from("a parameter is known only approximately"))
+    };
+    let factor = |i: usize| divide_by_root(&known(scale, i)?, &(known(variance, i)? + &epsilon));
+    let factors: Vec<Quotient> = (0..channels).map(factor).collect::<Result<_, _>>()?;
+    let factors = match factors.iter().map(|f| f.exact.clone()).collect::<Option<Vec<_>>>() {
+        Some(exact) => Coefficients::rationals(exact),
+        None => Coefficients::enclosed(factors.iter().map(|f| f.enclosure).collect()),
+    };
+    let len = net.reserve_tensor(&x.shape)?;
+    let area = len / channels;
+    let minus_mean = super::constant::negated(&per_channel(mean, channels, area));
+    let centred = net.linear(op, x.node, LinearMap::Identity(len), minus_mean, x.shape.clone())?;
+    let map = LinearMap::Diagonal(per_channel(&factors, channels, area));
+    Ok(net.linear(op, centred.node, map, per_channel(bias, channels, area), x.shape.clone())?.into())
+}
+
+/// A number that may be irrational.
+#[derive(Debug)]
+struct Quotient {
+    exact: Option<Rational>,
+    enclosure: Interval,
+}
+
+/// `γ / √d`: exact when `d` is the square of a rational, else the square root of the exact `γ² / d`
+/// rounded to both sides.
+fn divide_by_root(gamma: &Rational, d: &Rational) -> Result<Quotient, Fault> {
+    if d <= &Rational::ZERO {
+        return Err("variance + epsilon is not positive".into());
+    }
+    let (numerator, denominator) = (d.numerator().clone().into_parts().1, d.denominator().clone());
+    let exact = match (root(&numerator), root(&denominator)) {
+        _ if gamma == &Rational::ZERO => Some(Rational::ZERO),
+        (Some(p), Some(q)) => Some(gamma * Rational::from(q) / Rational::from(p)),
+        _ => None,
+    };
+    if let Some(exact) = exact {
+        return Ok(Quotient { enclosure: enclose(&exact), exact: Some(exact) });
+    }
+    let square = enclose(&(gamma * gamma / d));
+    let root = Interval::new(round::sqrt_down(square.lo.max(0.0)), round::sqrt_up(square.hi));
+    let enclosure = if gamma < &Rational::ZERO { -root } else { root };
+    Ok(Quotient { exact: None, enclosure })
+}
+
+/// The square root of a perfect square.
+fn root(n: &UBig) -> Option<UBig> {
+    let root = n.sqrt();
+    (&root * &root == *n).then_some(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domains::num::exact;
+
+    #[test]
+    fn scales_are_exact_where_they_are_rational_and_tight_elsewhere() {
+        let of = |x: f64| exact(x).unwrap();
+        let third = divide_by_root(&of(-0.5), &of(2.25)).unwrap();
+        assert_eq!(third.exact, Some(Rational::from_parts((-1).into(), 3u8.into())));
+        for (gamma, d) in [(1.5, 2.0), (-3.0, 0.1), (1e-30, 7.0), (1e30, 1e-40)] {
+            let q = divide_by_root(&of(gamma), &of(d)).unwrap();
+            assert_eq!(q.exact, None);
+            let (lo, hi) = (of(q.enclosure.lo), of(q.enclosure.hi));
+            let square = of(gamma) * of(gamma) / of(d);
+            let (small, large) = if gamma > 0.0 { (&lo * &lo, &hi * &hi) } else { (&hi * &hi, &lo * &lo) };
+            assert!(small < square && square < large);
+            assert!(q.enclosure.hi <= q.enclosure.lo.next_up().next_up().next_up());
+        }
+        assert!(divide_by_root(&of(1.0), &Rational::ZERO).is_err());
+    }
+}

@@ -1,0 +1,1 @@
+//! Operators that no exporter in reach writes: built from the messages directly.

@@ -1,0 +1,222 @@
+//! Writing simple networks as ONNX.
+
+use super::proto::{self, AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
+use super::proto::{DimensionProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto};
+use ndarray::{ArrayView2, ArrayView4};
+use prost::Message;
+
+/// The operator set that [`OnnxWriter`] writes unless told otherwise.
+const OPSET: i64 = 13;
+
+/// The value of an operator's attribute.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Attribute {
+    /// One integer.
+    Int(i64),
+    /// A list of integers.
+    Ints(Vec<i64>),
+    /// One float.
+    Float(f32),
+    /// A list of floats.
+    Floats(Vec<f32>),
+    /// A text.
+    Text(String),
+}
+
+impl Attribute {
+    fn named(&self, name: &str) -> AttributeProto {
+        let empty = AttributeProto { name: Some(name.into()), ..AttributeProto::default() };
+        match self {
+            Self::Int(i) => AttributeProto { i: Some(*i), r#type: Some(proto::ATTRIBUTE_INT), ..empty },
+            Self::Ints(ints) => AttributeProto { ints: ints.clone(), r#type: Some(proto::ATTRIBUTE_INTS), ..empty },
+            Self::Float(f) => AttributeProto { f: Some(*f), r#type: Some(proto::ATTRIBUTE_FLOAT), ..empty },
+            Self::Floats(fs) => AttributeProto { floats: fs.clone(), r#type: Some(proto::ATTRIBUTE_FLOATS), ..empty },
+            Self::Text(s) => {
+                AttributeProto { s: Some(s.clone().into_bytes()), r#type: Some(proto::ATTRIBUTE_STRING), ..empty }
+            }
+        }
+    }
+}
+
+/// Builds an ONNX model operator by operator. Each method appends one operator (or a short chain) that
+/// reads the result of the one before; [`OnnxWriter::node`] takes any operator and any operands.
+///
+/// Parameters are stored as `float32` initializers, the batch axis has length 1.
+///
+/// ```
+/// use absint::format::onnx::{OnnxWriter, parse};
+/// use ndarray::array;
+/// let mut writer = OnnxWriter::input(&[2]);
+/// writer.gemm(array![[1.0, -1.0]].view(), &[0.5]).relu();
+/// let model = parse(&writer.finish(&[1]), "difference.onnx")?;
+/// assert_eq!(model.network.evaluate(&[3.0, 1.0]), Ok(vec![2.5]));
+/// # Ok::<(), absint::format::onnx::OnnxError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct OnnxWriter {
+    graph: GraphProto,
+    current: String,
+    opset: i64,
+}
+
+impl OnnxWriter {
+    /// A model with one input `input` of this shape (without the batch axis).
+    #[must_use]
+    pub fn input(shape: &[usize]) -> Self {
+        let input = value_info("input", shape);
+        let graph = GraphProto { name: Some("absint".into()), input: vec![input], ..GraphProto::default() };
+        Self { graph, current: "input".into(), opset: OPSET }
+    }
+
+    /// Declares another version of the operator set (13 by default). The methods that append an
+    /// operator write it as in versions 13 to 21.
+    pub fn opset(&mut self, version: i64) -> &mut Self {
+        self.opset = version;
+        self
+    }
+
+    /// Name of the tensor that the next operator reads.
+    #[must_use]
+    pub fn current(&self) -> &str {
+        &self.current
+    }
+
+    /// Lets the next operator read this tensor.
+    pub fn read(&mut self, name: &str) -> &mut Self {
+        self.current = name.into();
+        self
+    }
+
+    /// Adds a `float32` constant; returns its name.
+    pub fn floats(&mut self, shape: &[usize], values: impl IntoIterator<Item = f32>) -> String {
+        let raw = values.into_iter().flat_map(f32::to_le_bytes).collect();
+        self.constant(shape, proto::FLOAT, raw)
+    }
+
+    /// Adds an `int64` constant with one axis; returns its name.
+    pub fn integers(&mut self, values: &[i64]) -> String {
+        let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.constant(&[values.len()], proto::INT64, raw)
+    }
+
+    fn constant(&mut self, shape: &[usize], data_type: i32, raw: Vec<u8>) -> String {
+        let name = format!("c{}", self.graph.initializer.len());
+        self.graph.initializer.push(TensorProto {
+            dims: shape.iter().map(|&n| n as i64).collect(),
+            data_type: Some(data_type),
+            name: Some(name.clone()),
+            raw_data: Some(raw),
+            ..TensorProto::default()
+        });
+        name
+    }
+
+    /// Appends any operator; returns the name of its result, which the next operator reads.
+    pub fn node(&mut self, op_type: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> String {
+        let index = self.graph.node.len();
+        let output = format!("t{index}");
+        self.graph.node.push(NodeProto {
+            input: inputs.iter().map(|&name| name.into()).collect(),
+            output: vec![output.clone()],
+            name: Some(format!("{op_type}_{index}")),
+            op_type: Some(op_type.into()),
+            attribute: attributes.iter().map(|(name, value)| value.named(name)).collect(),
+            domain: None,
+        });
+        self.current.clone_from(&output);
+        output
+    }
+
+    /// Appends an operator that reads the current tensor, then `constants`.
+    fn append(&mut self, op_type: &str, constants: &[&str], attributes: &[(&str, Attribute)]) -> &mut Self {
+        let current = self.current.clone();
+        let inputs: Vec<&str> = std::iter::once(current.as_str()).chain(constants.iter().copied()).collect();
+        self.node(op_type, &inputs, attributes);
+        self
+    }
+
+    /// `W x + b`, with `W` as outputs × inputs, on data of shape `[1, inputs]`.
+    pub fn gemm(&mut self, weight: ArrayView2<f32>, bias: &[f32]) -> &mut Self {
+        let w = self.floats(weight.shape(), weight.iter().copied());
+        let b = self.floats(&[bias.len()], bias.iter().copied());
+        self.append("Gemm", &[&w, &b], &[("transB", Attribute::Int(1))])
+    }
+
+    /// A convolution; `weight` as outputs × inputs × height × width, `pads` as top, left, bottom, right.
+    pub fn conv(&mut self, weight: ArrayView4<f32>, bias: &[f32], stride: [usize; 2], pads: [usize; 4]) -> &mut Self {
+        let w = self.floats(weight.shape(), weight.iter().copied());
+        let b = self.floats(&[bias.len()], bias.iter().copied());
+        let ints = |values: &[usize]| Attribute::Ints(values.iter().map(|&v| v as i64).collect());
+        let attributes =
+            [("kernel_shape", ints(&weight.shape()[2..])), ("pads", ints(&pads)), ("strides", ints(&stride))];
+        self.append("Conv", &[&w, &b], &attributes)
+    }
+
+    /// `max(x, 0)`.
+    pub fn relu(&mut self) -> &mut Self {
+        self.append("Relu", &[], &[])
+    }
+
+    /// The signum with sign(0) = +1, as the chain `Sign`, `Add 0.1`, `Sign`.
+    pub fn sign(&mut self) -> &mut Self {
+        let shift = self.floats(&[], [0.1]);
+        self.append("Sign", &[], &[]).append("Add", &[&shift], &[]).append("Sign", &[], &[])
+    }
+
+    /// All axes but the batch as one.
+    pub fn flatten(&mut self) -> &mut Self {
+        self.append("Flatten", &[], &[("axis", Attribute::Int(1))])
+    }
+
+    /// `x − c`, where a `c` of this shape is broadcast.
+    pub fn sub(&mut self, shape: &[usize], values: &[f32]) -> &mut Self {
+        let c = self.floats(shape, values.iter().copied());
+        self.append("Sub", &[&c], &[])
+    }
+
+    /// `x / c`, where a `c` of this shape is broadcast.
+    pub fn div(&mut self, shape: &[usize], values: &[f32]) -> &mut Self {
+        let c = self.floats(shape, values.iter().copied());
+        self.append("Div", &[&c], &[])
+    }
+
+    /// `scale · (x − mean) / √(variance + epsilon) + bias`, per channel.
+    pub fn batch_normalization(
+        &mut self,
+        scale: &[f32],
+        bias: &[f32],
+        mean: &[f32],
+        variance: &[f32],
+        epsilon: f32,
+    ) -> &mut Self {
+        let names = [scale, bias, mean, variance].map(|values| self.floats(&[values.len()], values.iter().copied()));
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.append("BatchNormalization", &names, &[("epsilon", Attribute::Float(epsilon))])
+    }
+
+    /// The bytes of the model, whose output is the current tensor, of this shape (without batch axis).
+    #[must_use]
+    pub fn finish(&self, output_shape: &[usize]) -> Vec<u8> {
+        self.to_model(output_shape).encode_to_vec()
+    }
+
+    /// The model as messages.
+    pub(super) fn to_model(&self, output_shape: &[usize]) -> ModelProto {
+        let mut graph = self.graph.clone();
+        graph.output.push(value_info(&self.current, output_shape));
+        ModelProto {
+            ir_version: Some(7),
+            producer_name: Some("absint".into()),
+            graph: Some(graph),
+            opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(self.opset) }],
+        }
+    }
+}
+
+/// A `float32` tensor of this name and shape, with a batch axis of length 1.
+fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
+    let length = |n: i64| DimensionProto { dim_value: Some(n), dim_param: None };
+    let dim = std::iter::once(1).chain(shape.iter().map(|&n| n as i64)).map(length).collect();
+    let tensor = TensorTypeProto { elem_type: Some(proto::FLOAT), shape: Some(TensorShapeProto { dim }) };
+    ValueInfoProto { name: Some(name.into()), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
+}

@@ -1,0 +1,141 @@
+//! What is refused, and how the message says so.
+
+use absint::format::onnx::{Attribute, OnnxWriter, parse, read};
+use ndarray::array;
+
+/// The error of a model, which must hold all of these words.
+fn refused(writer: &OnnxWriter, words: &[&str]) {
+    let e = parse(&writer.finish(&[1]), "broken.onnx").expect_err("should be refused").to_string();
+    assert!(e.starts_with("broken.onnx: "), "{e}");
+    for word in words {
+        assert!(e.contains(word), "`{word}` is not in: {e}");
+    }
+}
+
+fn one(op: &str, attributes: &[(&str, Attribute)]) -> OnnxWriter {
+    let mut w = OnnxWriter::input(&[2, 3, 3]);
+    w.node(op, &["input"], attributes);
+    w
+}
+
+fn ints(values: &[i64]) -> Attribute {
+    Attribute::Ints(values.to_vec())
+}
+
+#[test]
+fn an_unknown_operator_is_named_with_the_known_ones() {
+    refused(&one("Tanh", &[]), &["node `Tanh_0`", "`Tanh`", "supported operators: Add, AveragePool,", "Unsqueeze"]);
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_refused() {
+    let mut w = OnnxWriter::input(&[3]);
+    w.gemm(array![[1.0, 2.0]].view(), &[0.0]);
+    refused(&w, &["Gemm_0", "[1, 3]", "[1, 2]"]);
+    let mut w = OnnxWriter::input(&[3]);
+    w.sub(&[2], &[1.0, 2.0]);
+    refused(&w, &["Sub_0", "broadcast"]);
+    let mut w = OnnxWriter::input(&[3]);
+    let to = w.integers(&[2, 2]);
+    w.node("Reshape", &["input", &to], &[]);
+    refused(&w, &["Reshape_0", "[2, 2]"]);
+    refused(&one("MaxPool", &[("kernel_shape", ints(&[4, 4]))]), &["MaxPool_0", "kernel"]);
+    refused(&one("MaxPool", &[("kernel_shape", ints(&[0, 1]))]), &["positive"]);
+    refused(&one("MaxPool", &[("kernel_shape", ints(&[1, 1])), ("pads", ints(&[1, 0, 0, 0]))]), &["padding"]);
+    refused(&one("AveragePool", &[]), &["kernel"]);
+    refused(&one("AveragePool", &[("kernel_shape", ints(&[2, -1]))]), &["kernel_shape"]);
+    refused(&one("Transpose", &[("perm", ints(&[0, 0, 1, 2]))]), &["perm"]);
+    refused(&one("Flatten", &[("axis", Attribute::Int(9))]), &["axis 9"]);
+}
+
+#[test]
+fn numbers_that_are_none_are_refused() {
+    for bad in [f32::NAN, f32::INFINITY] {
+        let mut w = OnnxWriter::input(&[1]);
+        w.gemm(array![[bad]].view(), &[0.0]);
+        refused(&w, &["Gemm_0", "NaN"]);
+        let mut w = OnnxWriter::input(&[1]);
+        w.sub(&[1], &[bad]);
+        refused(&w, &["Sub_0", "NaN"]);
+        refused(&one("LeakyRelu", &[("alpha", Attribute::Float(bad))]), &["alpha"]);
+    }
+    let mut w = OnnxWriter::input(&[1]);
+    w.div(&[1], &[0.0]);
+    refused(&w, &["Div_0", "zero"]);
+    let mut w = OnnxWriter::input(&[1]);
+    w.batch_normalization(&[1.0], &[0.0], &[0.0], &[-1.0], 0.0);
+    refused(&w, &["BatchNormalization_0", "not positive"]);
+}
+
+#[test]
+fn what_is_not_piecewise_linear_is_refused() {
+    let mut w = OnnxWriter::input(&[2]);
+    w.node("Mul", &["input", "input"], &[]);
+    refused(&w, &["Mul_0", "not piecewise linear"]);
+    let mut w = OnnxWriter::input(&[2]);
+    let c = w.floats(&[], [1.0]);
+    w.node("Div", &[&c, "input"], &[]);
+    refused(&w, &["Div_0", "not piecewise linear"]);
+    let mut w = OnnxWriter::input(&[2]);
+    w.node("Softmax", &["input"], &[]);
+    w.relu();
+    refused(&w, &["Relu_1", "Softmax", "last operator"]);
+    refused(&one("Softmax", &[]), &["several groups"]);
+}
+
+#[test]
+fn a_graph_that_does_not_hang_together_is_refused() {
+    let mut w = OnnxWriter::input(&[1]);
+    w.node("Relu", &["nothing"], &[]);
+    refused(&w, &["Relu_0", "`nothing`"]);
+    let mut w = OnnxWriter::input(&[1]);
+    w.node("Add", &["input", "t1"], &[]);
+    w.node("Relu", &["t0"], &[]);
+    refused(&w, &["Add_0", "cycle", "Relu_1"]);
+    let mut w = OnnxWriter::input(&[1]);
+    w.read("elsewhere");
+    refused(&w, &["no node computes", "elsewhere"]);
+    let mut w = OnnxWriter::input(&[1]);
+    let c = w.floats(&[1], [1.0]);
+    w.node("Neg", &[&c], &[]);
+    refused(&w, &["does not depend on the input"]);
+    let mut w = OnnxWriter::input(&[0]);
+    w.relu();
+    refused(&w, &["axis 1", "length 0"]);
+    let mut w = OnnxWriter::input(&[1 << 31, 1 << 31, 8]);
+    w.relu();
+    refused(&w, &["too large"]);
+    let mut w = OnnxWriter::input(&[1 << 30]);
+    w.relu();
+    refused(&w, &["larger"]);
+    let mut w = OnnxWriter::input(&[1]);
+    w.opset(7).relu();
+    refused(&w, &["operator set 7", "8 to 21"]);
+}
+
+#[test]
+fn small_files_cannot_ask_for_much_memory() {
+    let mut w = OnnxWriter::input(&[1]);
+    let shape = w.integers(&[1 << 40]);
+    w.node("Expand", &["input", &shape], &[]);
+    refused(&w, &["Expand_0", "larger"]);
+    let mut w = OnnxWriter::input(&[1]);
+    let pads = w.integers(&[0, 1 << 32, 0, 1 << 32]);
+    w.node("Pad", &["input", &pads], &[]);
+    refused(&w, &["Pad_0", "larger"]);
+    let mut w = OnnxWriter::input(&[2]);
+    for _ in 0..64 {
+        let x = w.current().to_owned();
+        w.node("Concat", &[&x, &x], &[]);
+    }
+    refused(&w, &["Concat_", "larger"]);
+}
+
+#[test]
+fn files_that_are_no_models_are_refused() {
+    for bytes in [&b""[..], b"\x00", b"<html>", &[0x3a, 0xff, 0xff, 0xff, 0xff, 0x0f], &[0xff; 64]] {
+        assert!(parse(bytes, "broken.onnx").unwrap_err().to_string().starts_with("broken.onnx: "));
+    }
+    let e = read("/nonexistent/network.onnx".as_ref()).unwrap_err();
+    assert!(e.to_string().contains("network.onnx"));
+}

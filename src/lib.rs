@@ -5,3 +5,4 @@
 pub use absint_domains as domains;
 
 pub mod format;
+pub mod train;

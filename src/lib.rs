@@ -8,10 +8,7 @@ pub mod cli;
 pub mod engine;
 pub mod example;
 pub mod format;
-<<<<<<< HEAD
 pub mod report;
+pub mod train;
 
 pub use engine::{Analysis, AnalyzeError, Options, analyze, analyze_within};
-=======
-pub mod train;
->>>>>>> qry

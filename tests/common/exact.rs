@@ -47,3 +47,9 @@ impl Exact {
         exact_gap.unwrap_or(f64::INFINITY) / self.value().abs().max(1.0)
     }
 }
+
+impl From<Rational> for Exact {
+    fn from(a: Rational) -> Self {
+        Self { a, q: Rational::ZERO }
+    }
+}

@@ -3,6 +3,7 @@
 
 pub mod data;
 pub mod double_double;
+pub mod enumeration;
 pub mod exact;
 
 use absint::domains::activation::{self, ActivationFn};

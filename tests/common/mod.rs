@@ -57,7 +57,7 @@ fn dense(b: &mut NetworkBuilder, dice: &mut Dice, source: NodeId, outputs: usize
 }
 
 fn convolution(b: &mut NetworkBuilder, dice: &mut Dice, source: NodeId, input: [usize; 3]) -> (NodeId, [usize; 3]) {
-    let groups = if input[0] % 2 == 0 && dice.below(2) == 0 { 2 } else { 1 };
+    let groups = if input[0].is_multiple_of(2) && dice.below(2) == 0 { 2 } else { 1 };
     let out = groups * (1 + dice.below(2));
     let (kh, kw) = (1 + dice.below(input[1].min(3)), 1 + dice.below(input[2].min(3)));
     let stride = [1 + dice.below(2), 1 + dice.below(2)];

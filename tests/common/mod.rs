@@ -1,5 +1,5 @@
 //! Random small networks, regions and queries for the laws.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stdout)]
 
 pub mod data;
 pub mod double_double;

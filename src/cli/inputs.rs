@@ -52,7 +52,7 @@ pub struct QueryArgs {
     #[arg(long, value_name = "I", default_value_t = 0, requires = "data")]
     image: usize,
     /// Radius of the neighbourhood, a decimal or a fraction such as 2/255 (pixels are in [0, 1])
-    #[arg(long, value_name = "EPS")]
+    #[arg(long, value_name = "EPS", allow_negative_numbers = true)]
     eps: Option<String>,
     /// Shape of the neighbourhood
     #[arg(long, value_enum, default_value = "linf")]

@@ -1,5 +1,7 @@
 //! Laws that every domain obeys on every kind of network, activation and region.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use absint::domains::activation::ActivationFn;

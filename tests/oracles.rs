@@ -120,16 +120,17 @@ fn every_layer_is_deeppoly() {
     assert!(rows > 250);
 }
 
-/// The linear program with triangles alone, margin by margin until the time is up: all of the smallest
-/// network's, and as many as there is time for of a larger one's.
+/// The linear program with triangles alone, margin by margin until the time is up: all of the smaller
+/// networks' and some of a large one's. The other tool solved only the programs that its verdict needed; the
+/// other margins are its bounds by back-substitution, and ours are higher there.
 #[test]
 fn kpoly_of_single_neurons_is_the_triangle_program() {
     let Some(data) = data("comparing margins with other tools") else { return };
     let Some(table) = table(&data) else { return };
     let domain = LpDomain::kpoly(1, backends()[0]);
-    let (mut rows, mut lowest, mut highest) = (0, 0.0_f64, 0.0_f64);
-    for (prefix, limit) in [("ACASXU", Duration::from_secs(60)), ("mnist-net_256x2", Duration::from_secs(20))] {
-        let end = Instant::now() + limit;
+    let (mut rows, mut solved, mut lowest, mut highest) = (0, 0, 0.0_f64, 0.0_f64);
+    for (prefix, seconds) in [("ACASXU", 60), ("mnist-net_256x2", 20), ("mnist_relu_9_200", 8)] {
+        let end = Instant::now() + Duration::from_secs(seconds);
         for (instance, methods) in table.iter().filter(|((network, _), _)| network.starts_with(prefix)) {
             let Some(expected) = methods.get("triangle_lp") else { continue };
             let (network, query) = load(&data, instance);
@@ -146,10 +147,15 @@ fn kpoly_of_single_neurons_is_the_triangle_program() {
                 let found = domain.minima(&forms.select(&[index]), &trace).unwrap()[0];
                 let below = shortfall(found, value);
                 assert!(below <= 1e-6, "{instance:?} {index}: {found} instead of {value}");
+                let is_solved = shortfall(value, methods["deeppoly_every_layer"][&index]).abs() > BELOW;
+                assert!(!is_solved || below >= -1e-6, "{instance:?} {index}: {found} above {value}");
+                solved += usize::from(is_solved);
                 (lowest, highest, rows) = (lowest.max(below), highest.max(-below), rows + 1);
             }
         }
     }
-    println!("triangle program: {rows} margins, at most {lowest:.1e} below and {highest:.1e} above");
+    println!(
+        "triangle program: {rows} margins, {solved} of them solved there, at most {lowest:.1e} below and {highest:.1e} above"
+    );
     assert!(rows >= 5);
 }

@@ -1,5 +1,10 @@
 //! Random small networks, regions and queries for the laws.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stdout)]
+
+pub mod data;
+pub mod double_double;
+pub mod enumeration;
+pub mod exact;
 
 use absint::domains::activation::{self, ActivationFn};
 use absint::domains::network::{Coefficients, Conv2d, LinearMap, Network, NetworkBuilder, NodeId, Term};
@@ -52,7 +57,7 @@ fn dense(b: &mut NetworkBuilder, dice: &mut Dice, source: NodeId, outputs: usize
 }
 
 fn convolution(b: &mut NetworkBuilder, dice: &mut Dice, source: NodeId, input: [usize; 3]) -> (NodeId, [usize; 3]) {
-    let groups = if input[0] % 2 == 0 && dice.below(2) == 0 { 2 } else { 1 };
+    let groups = if input[0].is_multiple_of(2) && dice.below(2) == 0 { 2 } else { 1 };
     let out = groups * (1 + dice.below(2));
     let (kh, kw) = (1 + dice.below(input[1].min(3)), 1 + dice.below(input[2].min(3)));
     let stride = [1 + dice.below(2), 1 + dice.below(2)];

@@ -1,0 +1,181 @@
+//! Random tiny networks whose exact minima are found by enumeration: no bound of any domain exceeds
+//! them, the domains are ordered as they should be, and no verdict contradicts.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod common;
+
+use absint::domains::activation::{self, ActivationFn};
+use absint::domains::domain::Concretise;
+use absint::domains::network::Network;
+use absint::domains::num::{Rational, exact_or_zero, parse_decimal};
+use absint::domains::query::{Atom, Disjunct, Property, Query, Region, Variable};
+use absint::domains::verdict::Verdict;
+use absint::engine::DomainName;
+use absint::{Analysis, Options, analyze};
+use common::enumeration::{Cells, is_continuous};
+use common::exact::Exact;
+use common::{Dice, random_member, random_network};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+/// A network on more pieces than this is drawn again.
+const LIMIT: usize = 1500;
+
+/// What rounding and the solver's tolerance may cost a domain that is tighter in exact arithmetic.
+const TOLERANCE: f64 = 1e-6;
+
+/// A box with at most three inputs that vary.
+fn random_box(dice: &mut Dice, inputs: usize) -> Region {
+    let mut lower: Vec<Rational> = dice.weights(inputs).into_iter().map(exact_or_zero).collect();
+    let mut upper = lower.clone();
+    let varying = if inputs > 4 { 2 } else { 3 };
+    for _ in 0..varying {
+        let i = dice.below(inputs);
+        let radius = parse_decimal(["1/3", "0.5", "1", "2"][dice.below(4)]).unwrap();
+        lower[i] -= &radius;
+        upper[i] += &radius;
+    }
+    Region::new_box(lower, upper).unwrap()
+}
+
+fn random_atom(dice: &mut Dice, inputs: usize, outputs: usize) -> Atom {
+    let mut weights: Vec<(Variable, f64)> = (0..outputs).map(|i| (Variable::Output(i), dice.weight())).collect();
+    if dice.below(4) == 0 {
+        weights.push((Variable::Input(dice.below(inputs)), dice.weight()));
+    }
+    let terms = weights.into_iter().filter(|(_, w)| *w != 0.0).map(|(v, w)| (v, exact_or_zero(w))).collect();
+    // Far enough from the values at hand that both answers are common.
+    Atom { terms, constant: exact_or_zero(dice.weight() * 4.0) }
+}
+
+/// A case with its exact minima.
+struct Solved {
+    network: Network,
+    query: Query,
+    /// Of each disjunct's atoms.
+    minima: Vec<Vec<Rational>>,
+    /// Of the largest margin of each disjunct.
+    joint: Vec<Rational>,
+    pieces: usize,
+}
+
+fn solved(seed: u64, f: &Arc<dyn ActivationFn>) -> Option<Solved> {
+    let mut dice = Dice::new(seed);
+    let network = random_network(&mut dice, f);
+    if !is_continuous(&network) {
+        return None;
+    }
+    let (inputs, outputs) = (network.input_len(), network.output_len());
+    let region = random_box(&mut dice, inputs);
+    let mut disjunct =
+        |atoms: usize| Disjunct { atoms: (0..atoms).map(|_| random_atom(&mut dice, inputs, outputs)).collect() };
+    let disjuncts = vec![disjunct(1), disjunct(2)];
+    let mut cells = Cells::new(&network, &region, LIMIT)?;
+    let pieces = cells.len();
+    let minima = disjuncts.iter().map(|d| cells.minima(d)).collect();
+    let joint = disjuncts.iter().map(|d| cells.minimum_of_maximum(d, 4 * LIMIT)).collect::<Option<_>>()?;
+    let query = Query::over(region, Property { disjuncts });
+    Some(Solved { minima, joint, query, pieces, network })
+}
+
+fn bounds(case: &Solved, domain: DomainName, concretise: Concretise, k: usize) -> Analysis {
+    let options = Options { domain, concretise, k, all_margins: true, attack: false, ..Options::default() };
+    analyze(&case.network, &case.query, &options).unwrap()
+}
+
+/// No bound may exceed what is attained.
+fn is_sound(case: &Solved, analysis: &Analysis, name: &str) {
+    for margin in &analysis.margins {
+        let exact = &case.minima[margin.disjunct][margin.atom];
+        let holds = Exact::from(exact.clone()).is_at_least(margin.bound);
+        assert!(holds, "{name}: {} exceeds the minimum {exact} of {}.{}", margin.bound, margin.disjunct, margin.atom);
+    }
+    for (bound, exact) in analysis.disjuncts.iter().zip(&case.joint) {
+        let holds = Exact::from(exact.clone()).is_at_least(bound.bound);
+        assert!(holds, "{name}: {} exceeds the joint minimum {exact}", bound.bound);
+    }
+}
+
+/// Each bound of `loose` is at most that of `tight`, up to the tolerance.
+fn is_ordered(loose: &Analysis, tight: &Analysis, what: &str) {
+    for (loose, tight) in loose.margins.iter().zip(&tight.margins) {
+        let slack = TOLERANCE * loose.bound.abs().max(1.0);
+        assert!(tight.bound >= loose.bound - slack, "{what}: {} and {}", loose.bound, tight.bound);
+    }
+}
+
+fn check(case: &Solved) {
+    use DomainName::{Auto, DeepPoly, Interval, KPoly, Rational as RationalDomain, Zonotope};
+    for (domain, concretise) in [
+        (Interval, Concretise::Every),
+        (Zonotope, Concretise::Every),
+        (RationalDomain, Concretise::Every),
+        (DeepPoly, Concretise::Input),
+        (Auto, Concretise::Every),
+    ] {
+        is_sound(case, &bounds(case, domain, concretise, 3), &domain.to_string());
+    }
+    let deeppoly = bounds(case, DeepPoly, Concretise::Every, 1);
+    is_sound(case, &deeppoly, "deeppoly");
+    let kpoly: Vec<Analysis> = (1..=3).map(|k| bounds(case, KPoly, Concretise::Every, k)).collect();
+    kpoly.iter().for_each(|analysis| is_sound(case, analysis, "kpoly"));
+    is_ordered(&deeppoly, &kpoly[0], "deeppoly and kpoly 1");
+    is_ordered(&kpoly[0], &kpoly[1], "kpoly 1 and 2");
+    is_ordered(&kpoly[0], &kpoly[2], "kpoly 1 and 3");
+
+    let is_safe = case.joint.iter().all(|m| m > &Rational::ZERO);
+    for (domain, k) in [(Interval, 1), (Zonotope, 1), (DeepPoly, 1), (RationalDomain, 1), (KPoly, 2), (Auto, 3)] {
+        let options = Options { domain, k, ..Options::default() };
+        match analyze(&case.network, &case.query, &options).unwrap().verdict {
+            Verdict::Verified(_) => assert!(is_safe, "{domain} proves what is false"),
+            Verdict::Falsified(_) => assert!(!is_safe, "{domain} refutes what is true"),
+            Verdict::Unknown(_) => {}
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, max_global_rejects: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn bounds_lie_below_the_exact_minima(seed in any::<u64>()) {
+        let case = solved(seed, &activation::all()[0]);
+        prop_assume!(case.is_some());
+        check(&case.unwrap());
+    }
+
+    #[test]
+    fn so_do_those_of_other_activations(seed in any::<u64>(), f in common::any_activation()) {
+        let case = solved(seed, &f);
+        prop_assume!(case.is_some());
+        check(&case.unwrap());
+    }
+}
+
+/// The enumeration itself: no member of the region falls below its minimum, and networks have several
+/// pieces.
+#[test]
+fn no_member_falls_below_the_enumerated_minimum() {
+    let relu: Arc<dyn ActivationFn> = Arc::new(activation::Relu);
+    let (mut solved_cases, mut pieces) = (0, 0);
+    for seed in 0..60 {
+        let Some(case) = solved(seed, &relu) else { continue };
+        (solved_cases, pieces) = (solved_cases + 1, pieces + case.pieces);
+        let mut dice = Dice::new(seed);
+        let Query { cases } = &case.query;
+        for _ in 0..30 {
+            let x = random_member(&mut dice, &cases[0].region);
+            let y = case.network.evaluate::<Rational>(&x).unwrap();
+            for (disjunct, (minima, joint)) in
+                cases[0].property.disjuncts.iter().zip(case.minima.iter().zip(&case.joint))
+            {
+                let margins: Vec<Rational> = disjunct.atoms.iter().map(|a| a.margin(&x, &y)).collect();
+                assert!(margins.iter().zip(minima).all(|(m, least)| m >= least));
+                assert!(margins.iter().max().unwrap() >= joint);
+            }
+        }
+    }
+    println!("{solved_cases} networks with {pieces} pieces");
+    assert!(solved_cases >= 40 && pieces > 10 * solved_cases);
+}

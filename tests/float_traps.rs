@@ -1,0 +1,76 @@
+//! Queries built so that a verifier careless about floating point answers wrongly. In real arithmetic
+//! every answer given must be right.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod common;
+
+use absint::domains::verdict::Verdict;
+use absint::engine::DomainName;
+use absint::format::{onnx, vnnlib};
+use absint::{Options, analyze};
+use common::data::folder;
+use rayon::prelude::*;
+use std::path::Path;
+
+struct Trap {
+    id: String,
+    onnx: String,
+    vnnlib: String,
+    is_sat: bool,
+}
+
+fn traps(folder: &Path) -> Vec<Trap> {
+    let trap = |row: csv::StringRecord| Trap {
+        id: row[0].into(),
+        onnx: row[2].into(),
+        vnnlib: row[3].into(),
+        is_sat: &row[4] == "sat",
+    };
+    csv::Reader::from_path(folder.join("cases.csv")).unwrap().records().map(|row| trap(row.unwrap())).collect()
+}
+
+/// The answer: `Some(true)` for falsified. A file that is refused (a strict comparison) has none.
+fn answer(folder: &Path, trap: &Trap, domain: DomainName) -> Option<bool> {
+    let network = onnx::read(&folder.join(&trap.onnx)).unwrap().network;
+    let query = match vnnlib::read(folder.join(&trap.vnnlib)) {
+        Ok(read) => read.query,
+        Err(e) => {
+            assert!(trap.id.contains("strict"), "{e}");
+            return None;
+        }
+    };
+    match analyze(&network, &query, &Options { domain, ..Options::default() }).unwrap().verdict {
+        Verdict::Verified(_) => Some(false),
+        Verdict::Falsified(_) => Some(true),
+        Verdict::Unknown(_) => None,
+    }
+}
+
+#[test]
+fn no_answer_is_wrong_in_real_arithmetic() {
+    let Some(folder) = folder("answering float traps", "float_traps") else { return };
+    let traps = traps(&folder);
+    let (sat, unsat) = (traps.iter().filter(|t| t.is_sat).count(), traps.iter().filter(|t| !t.is_sat).count());
+    use DomainName::{Auto, DeepPoly, Interval, KPoly, Rational, Zonotope};
+    let mut wrong = Vec::new();
+    for domain in [Interval, Zonotope, DeepPoly, KPoly, Rational, Auto] {
+        let answers: Vec<Option<bool>> = traps.par_iter().map(|t| answer(&folder, t, domain)).collect();
+        let given = |is_sat: bool| answers.iter().filter(|&&a| a == Some(is_sat)).count();
+        let (proven, falsified) = (given(false), given(true));
+        println!("{domain}: {proven} of {unsat} proven, {falsified} of {sat} falsified");
+        for (trap, answer) in traps.iter().zip(&answers) {
+            if answer.is_some_and(|a| a != trap.is_sat) {
+                wrong.push(format!("{domain} on {}", trap.id));
+            }
+        }
+        if domain == Auto {
+            let open: Vec<&str> =
+                traps.iter().zip(&answers).filter(|(_, a)| a.is_none()).map(|(t, _)| t.id.as_str()).collect();
+            println!("open under auto: {}", open.join(" "));
+            assert!(2 * (proven + falsified) >= traps.len(), "{proven} + {falsified} of {} decided", traps.len());
+            assert!(proven >= 25, "{proven} of {unsat} proven");
+        }
+    }
+    assert!(wrong.is_empty(), "wrong: {wrong:?}");
+}

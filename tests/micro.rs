@@ -1,0 +1,274 @@
+//! Small networks of every kind with the exact minimum of every margin: certified bounds never exceed
+//! it, and where the exact value of a relaxation is known, they are that value up to rounding.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod common;
+
+use absint::domains::domain::Concretise;
+use absint::domains::network::Network;
+use absint::domains::num::{Rational, parse_decimal};
+use absint::domains::query::{Disjunct, Query};
+use absint::domains::verdict::Verdict;
+use absint::engine::DomainName;
+use absint::format::{json_query, onnx, vnnlib};
+use absint::{Analysis, Options, analyze};
+use common::data::folder;
+use common::exact::Exact;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A margin with its exact minimum: of one atom, or of the maximum of a disjunct's.
+struct Row {
+    disjunct: usize,
+    atom: Option<usize>,
+    exact: Exact,
+    interval: Option<Exact>,
+    deeppoly: Option<Exact>,
+    /// A point that attains the minimum, where it is rational.
+    minimiser: Option<Vec<Rational>>,
+}
+
+impl Row {
+    /// The bound that an analysis has for it. The only atom of a disjunct stands for the disjunct.
+    fn bound(&self, analysis: &Analysis) -> f64 {
+        let atom = |a| analysis.margins.iter().find(|m| m.disjunct == self.disjunct && m.atom == a).unwrap().bound;
+        self.atom.map_or(analysis.disjuncts[self.disjunct].bound, atom)
+    }
+}
+
+struct Case {
+    id: String,
+    family: char,
+    network: Network,
+    query: Query,
+    is_sat: bool,
+    rows: Vec<Row>,
+}
+
+fn read(folder: &Path, row: &csv::StringRecord) -> (Network, Query) {
+    let network = onnx::read(&folder.join(&row[2])).unwrap().network;
+    let path = folder.join(&row[3]);
+    let query = if row[3].ends_with(".json") {
+        json_query::read(path, network.output_len()).unwrap()
+    } else {
+        vnnlib::read(path).unwrap().query
+    };
+    (network, query)
+}
+
+fn cases(of: &str, families: &str) -> Option<Vec<Case>> {
+    let folder = folder(of, "micro")?;
+    let mut cases: Vec<Case> = Vec::new();
+    for row in csv::Reader::from_path(folder.join("truth.csv")).unwrap().records() {
+        let row = row.unwrap();
+        let family = row[1].chars().next().unwrap();
+        if !families.contains(family) {
+            continue;
+        }
+        if cases.last().is_none_or(|c| c.id != row[0]) {
+            let (network, query) = read(&folder, &row);
+            cases.push(Case { id: row[0].into(), family, network, query, is_sat: &row[8] == "sat", rows: Vec::new() });
+        }
+        let (disjunct, atom) = match row[4].split_once('.') {
+            Some((k, i)) => (k.parse().unwrap(), Some(i.parse().unwrap())),
+            None => (row[4].parse().unwrap(), None),
+        };
+        let given = |i: usize| (!row[i].is_empty()).then(|| Exact::parse(&row[i]));
+        let exact = Exact::parse(&row[5]);
+        let minimiser = exact.rational().map(|_| row[7].split(';').map(|x| parse_decimal(x).unwrap()).collect());
+        let row = Row { disjunct, atom, exact, interval: given(9), deeppoly: given(10), minimiser };
+        cases.last_mut().unwrap().rows.push(row);
+    }
+    Some(cases)
+}
+
+/// All bounds that a domain has, without looking for counterexamples.
+fn bounds(case: &Case, domain: DomainName, concretise: Concretise, k: usize) -> Analysis {
+    let options = Options { domain, concretise, k, all_margins: true, attack: false, ..Options::default() };
+    analyze(&case.network, &case.query, &options).unwrap_or_else(|e| panic!("{}: {e}", case.id))
+}
+
+/// Collects what went wrong over all cases, then fails once with all of it.
+fn check(cases: &[Case], of_case: impl Fn(&Case, &mut Vec<String>) + Sync) {
+    let wrong: Vec<String> = cases
+        .par_iter()
+        .flat_map(|case| {
+            let mut wrong = Vec::new();
+            of_case(case, &mut wrong);
+            wrong.into_iter().map(|w| format!("{}: {w}", case.id)).collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The bound must be at most `exact`, without tolerance, and at most 1e-9 below it.
+fn compare(what: &str, row: &Row, bound: f64, exact: &Exact, wrong: &mut Vec<String>) {
+    let short = exact.shortfall(bound);
+    if !exact.is_at_least(bound) || short > 1e-9 {
+        let (disjunct, atom) = (row.disjunct, row.atom);
+        wrong.push(format!("{what} {disjunct}.{atom:?} is {bound}, exactly {} ({short:e} below)", exact.value()));
+    }
+}
+
+/// The disjunct of that number, and its region's case.
+fn disjunct(query: &Query, number: usize) -> (&absint::domains::query::Case, &Disjunct) {
+    let all = query.cases.iter().flat_map(|c| c.property.disjuncts.iter().map(move |d| (c, d)));
+    all.into_iter().nth(number).unwrap()
+}
+
+#[test]
+fn each_minimum_is_attained_exactly_by_what_was_read() {
+    let Some(cases) = cases("reproducing exact minima", "ABCDEF") else { return };
+    let mut checked = 0;
+    for case in &cases {
+        for row in &case.rows {
+            let Some(x) = &row.minimiser else { continue };
+            let (region, disjunct) = disjunct(&case.query, row.disjunct);
+            assert!(region.region.contains(x), "{}: the minimiser is outside of the region", case.id);
+            let y = case.network.evaluate::<Rational>(x).unwrap();
+            let margins: Vec<Rational> = disjunct.atoms.iter().map(|a| a.margin(x, &y)).collect();
+            let found = row.atom.map_or_else(|| margins.iter().max().unwrap(), |a| &margins[a]);
+            assert_eq!(Some(found), row.exact.rational(), "{} {}.{:?}", case.id, row.disjunct, row.atom);
+            checked += 1;
+        }
+    }
+    println!("{checked} minima are attained");
+    assert!(checked > 200);
+}
+
+#[test]
+fn interval_and_deeppoly_have_their_exact_values() {
+    let Some(cases) = cases("comparing relaxations with their exact values", "ABCF") else { return };
+    check(&cases, |case, wrong| {
+        let interval = bounds(case, DomainName::Interval, Concretise::Every, 1);
+        let deeppoly = bounds(case, DomainName::DeepPoly, Concretise::Input, 1);
+        for row in &case.rows {
+            if let Some(exact) = &row.interval {
+                compare("interval", row, row.bound(&interval), exact, wrong);
+            }
+            if let Some(exact) = &row.deeppoly {
+                compare("deeppoly", row, row.bound(&deeppoly), exact, wrong);
+            }
+        }
+    });
+    let count = |pick: fn(&Row) -> bool| cases.iter().flat_map(|c| &c.rows).filter(|r| pick(r)).count();
+    let counts = (count(|r| r.interval.is_some()), count(|r| r.deeppoly.is_some()));
+    println!("{} interval and {} deeppoly margins have their exact values", counts.0, counts.1);
+    assert!(counts.0 >= 80 && counts.1 >= 130, "{counts:?}");
+}
+
+#[test]
+fn concretising_at_every_layer_lies_between_crown_and_the_exact_minimum() {
+    let Some(cases) = cases("comparing deeppoly with exact minima", "ABCF") else { return };
+    check(&cases, |case, wrong| {
+        for domain in [DomainName::DeepPoly, DomainName::Rational] {
+            let analysis = bounds(case, domain, Concretise::Every, 1);
+            for row in &case.rows {
+                let bound = row.bound(&analysis);
+                if !row.exact.is_at_least(bound) {
+                    wrong.push(format!("{domain} {bound} exceeds the minimum {}", row.exact.value()));
+                }
+                if let Some(crown) = &row.deeppoly
+                    && crown.shortfall(bound) > 1e-9
+                {
+                    wrong.push(format!("{domain} {bound} is below {}", crown.value()));
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn no_bound_of_any_domain_exceeds_the_exact_minimum() {
+    let Some(cases) = cases("comparing bounds with exact minima", "ABCDEF") else { return };
+    check(&cases, |case, wrong| {
+        for (domain, k) in domains() {
+            let analysis = bounds(case, domain, Concretise::Every, k);
+            for row in &case.rows {
+                let bound = row.bound(&analysis);
+                if !row.exact.is_at_least(bound) {
+                    let (disjunct, atom) = (row.disjunct, row.atom);
+                    let minimum = row.exact.value();
+                    wrong.push(format!("{domain} k={k} {disjunct}.{atom:?} {bound} exceeds the minimum {minimum}"));
+                }
+            }
+        }
+    });
+}
+
+/// Every domain, kpoly for several k.
+fn domains() -> Vec<(DomainName, usize)> {
+    use DomainName::{Auto, DeepPoly, Interval, KPoly, Rational, Zonotope};
+    vec![(Interval, 1), (Zonotope, 1), (DeepPoly, 1), (Rational, 1), (KPoly, 1), (KPoly, 2), (KPoly, 3), (Auto, 3)]
+}
+
+#[test]
+fn no_verdict_contradicts() {
+    let Some(cases) = cases("deciding small queries", "ABCDEF") else { return };
+    let mut wrong = Vec::new();
+    println!("{:<10} {:>8} {:>9}  decided by family", "domain", "verified", "falsified");
+    for (domain, k) in domains() {
+        let options = Options { domain, k, ..Options::default() };
+        let verdicts: Vec<Verdict> =
+            cases.par_iter().map(|c| analyze(&c.network, &c.query, &options).unwrap().verdict).collect();
+        let (mut verified, mut falsified, mut open) = (0, 0, Vec::new());
+        let mut by_family: BTreeMap<char, (usize, usize)> = BTreeMap::new();
+        for (case, verdict) in cases.iter().zip(verdicts) {
+            let family = by_family.entry(case.family).or_default();
+            family.1 += 1;
+            let contradicts = match verdict {
+                Verdict::Verified(_) => {
+                    verified += 1;
+                    case.is_sat
+                }
+                Verdict::Falsified(_) => {
+                    falsified += 1;
+                    !case.is_sat
+                }
+                Verdict::Unknown(_) => {
+                    open.push(format!("{} ({})", case.id, if case.is_sat { "sat" } else { "unsat" }));
+                    continue;
+                }
+            };
+            family.0 += 1;
+            if contradicts {
+                wrong.push(format!("{domain} on {}", case.id));
+            }
+        }
+        if domain == DomainName::Auto {
+            println!("open under auto: {}", open.join(" "));
+        }
+        let shown: Vec<String> = by_family.iter().map(|(f, (d, n))| format!("{f} {d}/{n}")).collect();
+        let name = if domain == DomainName::KPoly { format!("kpoly {k}") } else { domain.to_string() };
+        println!("{name:<10} {verified:>8} {falsified:>9}  {}", shown.join("  "));
+    }
+    assert!(wrong.is_empty(), "wrong verdicts: {wrong:?}");
+}
+
+/// How much of the gap between deeppoly and the exact minimum each k closes, over all single margins.
+#[test]
+fn joint_cuts_close_part_of_the_gap() {
+    let Some(cases) = cases("measuring the gap to the exact minimum", "ABCF") else { return };
+    let gaps: Vec<[f64; 4]> = cases
+        .par_iter()
+        .map(|case| {
+            let deeppoly = bounds(case, DomainName::DeepPoly, Concretise::Every, 1);
+            let of_k: Vec<Analysis> = (1..=3).map(|k| bounds(case, DomainName::KPoly, Concretise::Every, k)).collect();
+            let mut gaps = [0.0; 4];
+            for row in &case.rows {
+                for (gap, analysis) in gaps.iter_mut().zip(std::iter::once(&deeppoly).chain(&of_k)) {
+                    *gap += row.exact.shortfall(row.bound(analysis)).max(0.0);
+                }
+            }
+            gaps
+        })
+        .collect();
+    let total = gaps.iter().fold([0.0; 4], |sum, g| std::array::from_fn(|i| sum[i] + g[i]));
+    println!(
+        "sum of relative gaps: deeppoly {:.3}, kpoly 1 {:.3}, 2 {:.3}, 3 {:.3}",
+        total[0], total[1], total[2], total[3]
+    );
+    assert!(total[1] < total[0] && total[2] < total[1] && total[3] < total[1], "{total:?}");
+}

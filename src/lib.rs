@@ -9,5 +9,6 @@ pub mod engine;
 pub mod example;
 pub mod format;
 pub mod report;
+pub mod train;
 
 pub use engine::{Analysis, AnalyzeError, Options, analyze, analyze_within};

@@ -1,8 +1,9 @@
-//! Query and image files: what they lower to, and that bad ones are refused with a place and a mend.
+//! Query files: what they lower to, and that bad ones are refused with a place and a mend.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use absint::domains::num::{Rational, parse_decimal};
 use absint::domains::query::{Ball, Case, Query, Variable};
-use absint::format::images::{self, ImageSet, Layout};
 use absint::format::{json_query, vnnlib};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -308,22 +309,41 @@ const SAMPLE: &str = "(declare-const X_0 Real) ; input\n(declare-const X_1 Real)
 (assert (or (and (<= X_0 0.875) (>= X_0 0.375) (<= X_1 -5e-1) (>= X_1 -1)) (and (<= -1 X_0 1) (= X_1 0))))
 (assert (<= (+ (* 2.0 X_0) (- X_1)) 3))\n(assert (or (<= (+ (- Y_0) Y_1) -2.75) (and (>= Y_0 Y_1) (<= Y_1 (* 3 X_0)))))\n";
 
+/// `text` with some characters replaced, inserted or left out.
+fn mutated(text: &str, edits: &[(prop::sample::Index, usize, String)]) -> String {
+    let mut text: Vec<char> = text.chars().collect();
+    for (at, length, replacement) in edits {
+        let at = at.index(text.len().max(1)).min(text.len());
+        let end = (at + length).min(text.len());
+        text.splice(at..end, replacement.chars());
+    }
+    text.into_iter().collect()
+}
+
+fn edits(characters: &'static str) -> impl Strategy<Value = Vec<(prop::sample::Index, usize, String)>> {
+    prop::collection::vec((any::<prop::sample::Index>(), 0..4usize, characters), 1..6)
+}
+
+const JSON_SAMPLES: [&str; 3] = [
+    r#"{"schema": 1, "type": "l2", "center": ["0.1", 0.2, 3e-1], "radius": 1e-1, "domain": [0, "1"], "label": 1}"#,
+    r#"{"type": "hamming", "center": [1, -1, 1], "flips": 2, "unsafe": [[{"y": {"0": "1.5"}, "x": {"2": 1}, "le": "-1/3"}]]}"#,
+    r#"{"type": "linf_grid", "center": [0.5, 0.25], "eps": 0.4, "step": 0.25, "lo": 0, "hi": 1, "label": 2}"#,
+];
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn a_mutated_query_never_panics(
-        edits in prop::collection::vec((any::<prop::sample::Index>(), 0..4usize, "[-+*/()<>=XY_0-9.e ;andor\n|\"é]{0,6}"), 1..6),
-    ) {
-        let mut text: Vec<char> = SAMPLE.chars().collect();
-        for (at, length, replacement) in edits {
-            let at = at.index(text.len().max(1)).min(text.len());
-            let end = (at + length).min(text.len());
-            text.splice(at..end, replacement.chars());
-        }
-        let text: String = text.into_iter().collect();
-        if let Err(e) = vnnlib::parse(&text, "t") {
+    fn a_mutated_query_never_panics(edits in edits("[-+*/()<>=XY_0-9.e ;andor\n|\"é]{0,6}")) {
+        if let Err(e) = vnnlib::parse(&mutated(SAMPLE, &edits), "t") {
             prop_assert!(e.place.is_some() && e.to_string().starts_with("t:"));
+        }
+    }
+
+    #[test]
+    fn a_mutated_json_query_never_panics(which in 0..3usize, edits in edits("[-0-9.e/\\[\\]{}\":, xya-zé]{0,4}")) {
+        if let Err(e) = json_query::parse(&mutated(JSON_SAMPLES[which], &edits), "t", 3) {
+            prop_assert!(e.to_string().starts_with("t: "));
         }
     }
 
@@ -426,92 +446,6 @@ fn every_json_query_of_the_micro_suite_is_read_and_numbered() {
     assert_eq!(read, 27);
 }
 
-#[test]
-fn images_are_read_from_csv() {
-    let text = "\u{FEFF}label,px0,px1,px2\r\n7, 0,255 ,51\r\n\r\n0,1.0,2,3\r\n";
-    let set = ImageSet::parse_csv(text.as_bytes(), "t").unwrap();
-    assert_eq!((set.len(), set.pixels_per_image()), (2, 3));
-    let image = set.get(0).unwrap();
-    assert_eq!((image.label, &image.pixels[..]), (7, &[q("0"), q("1"), q("1/5")][..]));
-    assert_eq!(set.bytes(1), Some((0, &[1, 2, 3][..])));
-    assert_eq!(set.get(2), None);
-    let cases = [
-        ("1,2,3\n1,2\n", "t:2: 1 pixels where the first image has 2"),
-        ("1,2,3\n\n1,2,256\n", "t:3: field 3 is `256`, expected an integer from 0 to 255"),
-        ("1,2,0.5\n", "t:1: field 3 is `0.5`"),
-        ("h\nx,2\n", "t:2: field 1 is `x`, expected a class number"),
-        ("-1,2\n", "t:1: field 1 is `-1`"),
-        ("1,\n", "t:1: field 2 is ``"),
-        ("1\n", "t:1: a label without pixels"),
-        ("99999999999,1\n", "t:1: field 1"),
-        ("", "holds no images"),
-        ("label,px\n", "holds no images"),
-    ];
-    for (text, start) in cases {
-        let message = ImageSet::parse_csv(text.as_bytes(), "t").unwrap_err().to_string();
-        assert!(message.contains(start), "{text:?}: {message}");
-    }
-    assert!(images::read("no/such.csv").unwrap_err().to_string().starts_with("no/such.csv: cannot be read"));
-}
-
-#[test]
-fn layouts_are_permutations_of_each_other() {
-    // Two channels, one row of three pixels.
-    let hwc = ImageSet::new(vec![0, 1], vec![0, 10, 1, 11, 2, 12, 5, 15, 6, 16, 7, 17], 6).unwrap();
-    let chw = hwc.clone().rearranged(Layout::Hwc, Layout::Chw, [2, 1, 3]).unwrap();
-    assert_eq!(chw.bytes(0).unwrap().1, [0, 1, 2, 10, 11, 12]);
-    assert_eq!(chw.bytes(1).unwrap().1, [5, 6, 7, 15, 16, 17]);
-    assert_eq!(chw.clone().rearranged(Layout::Chw, Layout::Chw, [2, 1, 3]).unwrap(), chw);
-    assert_eq!(chw.rearranged(Layout::Chw, Layout::Hwc, [2, 1, 3]).unwrap(), hwc);
-    assert_eq!(hwc.rearranged(Layout::Hwc, Layout::Chw, [3, 1, 3]), None);
-    assert!("CHW".parse::<Layout>().is_err() && "hwc".parse() == Ok(Layout::Hwc));
-}
-
-#[test]
-fn hostile_idx_headers_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, bytes: &[u8]| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path
-    };
-    let labels = write("labels", &[0, 0, 8, 1, 0, 0, 0, 2, 7, 3]);
-    let good = write("good", &[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4]);
-    let set = ImageSet::read_idx(&good, &labels).unwrap();
-    assert_eq!((set.len(), set.bytes(1)), (2, Some((3, &[3, 4][..]))));
-    let cases: [(&[u8], &str); 6] = [
-        (
-            &[0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1],
-            "promises 79228162458924105385300197375",
-        ),
-        (&[0, 0, 8, 255, 255, 255], "not an idx file"),
-        (&[0, 0, 13, 1, 0, 0, 0, 0], "not an idx file of unsigned bytes"),
-        (&[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3], "the file has 3; is it cut off"),
-        (&[0, 0, 8, 1, 0, 0, 0, 2, 1, 2], "has 1 dimensions where 2 or more"),
-        (&[0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 1, 9], "holds 2 labels for 1 images"),
-    ];
-    for (bytes, part) in cases {
-        let message = ImageSet::read_idx(write("bad", bytes), &labels).unwrap_err().to_string();
-        assert!(message.contains(part) && message.starts_with(folder.path().to_str().unwrap()), "{message}");
-    }
-    let no_pixels = write("none", &[0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 0]);
-    assert!(ImageSet::read_idx(no_pixels, &labels).unwrap_err().to_string().contains("holds no images"));
-    assert!(images::read(good).unwrap_err().to_string().contains("name both"));
-}
-
-#[test]
-fn the_mnist_images_agree_in_both_formats() {
-    let Some(data) = data() else { return };
-    let idx = images::read(data.join("images/t10k-images.idx3-ubyte")).unwrap();
-    let csv = images::read(data.join("images/mnist_test_1000.csv")).unwrap();
-    assert_eq!((idx.len(), csv.len(), idx.pixels_per_image()), (10_000, 1000, 784));
-    assert!((0..1000).all(|i| idx.bytes(i) == csv.bytes(i)));
-    for path in files(&data.join("images"), "csv") {
-        let set = images::read(&path).unwrap_or_else(|e| panic!("{e}"));
-        assert!(matches!(set.pixels_per_image(), 784 | 3072), "{}", path.display());
-    }
-}
-
 /// Measured, not asserted: machines differ. Run with `--release -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
@@ -523,4 +457,10 @@ fn a_megabyte_of_vnnlib_takes_milliseconds() {
         let size = path.metadata().unwrap().len() as f64 / 1e6;
         eprintln!("{:?} for {size:.2} MB: {}", started.elapsed(), path.display());
     }
+    let row = |i: usize| format!("(and (>= X_0 0.{i}) (<= X_0 0.{i}5) (>= X_1 -1) (<= X_1 1) (<= Y_0 0.{i}))\n");
+    let rows: String = (100_000..200_000).map(row).collect();
+    let text = format!("{X2Y2}(assert (or {rows}))");
+    let started = std::time::Instant::now();
+    assert_eq!(query(&text).cases.len(), 100_000);
+    eprintln!("{:?} for {:.2} MB of boxes", started.elapsed(), text.len() as f64 / 1e6);
 }

@@ -52,7 +52,7 @@ pub struct QueryArgs {
     #[arg(long, value_name = "I", default_value_t = 0, requires = "data")]
     image: usize,
     /// Radius of the neighbourhood, a decimal or a fraction such as 2/255 (pixels are in [0, 1])
-    #[arg(long, value_name = "EPS")]
+    #[arg(long, value_name = "EPS", allow_negative_numbers = true)]
     eps: Option<String>,
     /// Shape of the neighbourhood
     #[arg(long, value_enum, default_value = "linf")]
@@ -63,6 +63,16 @@ pub struct QueryArgs {
     /// Order of the values in the file
     #[arg(long, value_enum, default_value = "chw")]
     layout: LayoutName,
+    /// The network expects (x − mean) / std: the mean of each channel, for pixels in [0, 1]
+    #[arg(long, value_name = "MEAN", value_delimiter = ',', requires = "std", value_parser = rational)]
+    mean: Vec<Rational>,
+    /// The deviation of each channel
+    #[arg(long, value_name = "STD", value_delimiter = ',', requires = "mean", value_parser = rational)]
+    std: Vec<Rational>,
+}
+
+fn rational(text: &str) -> Result<Rational, String> {
+    parse_decimal(text).map_err(|e| e.to_string())
 }
 
 /// What is to be analysed, and how to call it.
@@ -81,7 +91,13 @@ impl QueryArgs {
         let Some(path) = &self.network else {
             return self.example();
         };
-        let model = onnx::read(path)?;
+        let mut model = onnx::read(path)?;
+        if !self.mean.is_empty() {
+            let normalised = model.network.after_normalisation(&self.mean, &self.std);
+            model.network = normalised.ok_or(
+                "--mean and --std need as many values each as the network's input has channels, and no deviation may be zero",
+            )?;
+        }
         let (query, query_name) = self.read_query(&model)?;
         let compares = query.cases.iter().all(|c| c.property.only_compares_outputs());
         if model.final_softmax && !compares {

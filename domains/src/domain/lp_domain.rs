@@ -76,6 +76,10 @@ impl From<DeepPolyFact> for LpFact {
 /// Gains below this fraction of the bound's size end the rounds of cuts.
 const WORTHWHILE_GAIN: f64 = 1e-4;
 
+/// A round gains less than the one before: with a goal, the rounds end when this many times the last
+/// gain would not reach it.
+const REMAINING_GAINS: f64 = 4.0;
+
 impl LpDomain {
     /// kPoly with groups of `k` neurons on every-layer DeepPoly.
     #[must_use]
@@ -128,7 +132,15 @@ impl LpDomain {
             best = (best.0.max(bound), point);
             run.observer.event(Event::Lp { form, bound: best.0, rows: encoding.program().rows(), new_cuts });
             let stalls = round > 0 && bound - previous < WORTHWHILE_GAIN * (1.0 + bound.abs());
-            if best.0 > self.goal || stalls || round == self.rounds || run.budget.is_spent() || best.1.is_empty() {
+            let hopeless =
+                round > 0 && bound + REMAINING_GAINS * (bound - previous) <= self.goal && self.goal.is_finite();
+            if best.0 > self.goal
+                || stalls
+                || hopeless
+                || round == self.rounds
+                || run.budget.is_spent()
+                || best.1.is_empty()
+            {
                 break;
             }
             previous = bound;

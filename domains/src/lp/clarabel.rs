@@ -74,8 +74,9 @@ impl LpSession for Session<'_> {
         if self.program.lower() == self.program.upper() {
             return Ok(at_the_only_point(self.program));
         }
-        let scale = unit_scale(objective);
-        let scaled: Vec<f64> = objective.iter().map(|c| c * scale).collect();
+        let mut scaled: Vec<f64> = objective.iter().zip(&self.form.scales).map(|(c, s)| c * s).collect();
+        let scale = unit_scale(&scaled);
+        scaled.iter_mut().for_each(|c| *c *= scale);
         let kept = self.solver.take();
         let mut solver = contained(NAME, || self.prepare(kept, scaled))??;
         let polled = budget.clone();
@@ -123,7 +124,8 @@ impl<'a> Session<'a> {
         };
         let multipliers = self.form.multipliers(&solution.z, self.program.rows(), scale.recip());
         let bounds = self.program.lower().iter().zip(self.program.upper());
-        let primal = solution.x.iter().zip(bounds).map(|(&x, (&l, &u))| finite_or_zero(x).clamp(l, u)).collect();
+        let scaled = solution.x.iter().zip(&self.form.scales).map(|(&t, s)| finite_or_zero(t) * s);
+        let primal = scaled.zip(bounds).map(|(x, (&l, &u))| (l + x).clamp(l, u)).collect();
         LpSolution { multipliers, primal, status }
     }
 
@@ -160,10 +162,11 @@ fn at_the_only_point(program: &LinearProgram) -> LpSolution {
     LpSolution { multipliers, primal: point.to_vec(), status: Status::Optimal }
 }
 
-/// One row of `G`: `sign · a_r` for a row of the program, `sign · e_j` for a variable's bound.
+/// One row of `G`: `factor · a_r` for a row of the program, `factor · e_j` for a variable's bound, in
+/// the scaled variables.
 struct ConicRow {
     origin: Origin,
-    sign: f64,
+    factor: f64,
     right: f64,
 }
 
@@ -173,41 +176,53 @@ enum Origin {
     Bound(usize),
 }
 
-/// The program as Clarabel wants it: equalities, then inequalities, then bounds.
+/// The program as Clarabel wants it: equalities, then inequalities, then bounds, over variables
+/// `t = (x − lower) / scale` in the unit box and rows with coefficients of size one. Neurons of a deep
+/// layer range over thousands where inputs range over hundredths, and an interior-point method stalls
+/// on the difference.
 struct ConicForm {
     matrix: CscMatrix<f64>,
     right: Vec<f64>,
     cones: Vec<SupportedConeT<f64>>,
     rows: Vec<ConicRow>,
+    /// Powers of two, one per variable.
+    scales: Vec<f64>,
 }
 
 impl ConicForm {
     fn new(program: &LinearProgram) -> Self {
+        let bounds = || program.lower().iter().zip(program.upper());
+        let scales: Vec<f64> = bounds().map(|(l, u)| unit_scale(&[u - l]).recip()).collect();
         let (mut equal, mut less) = (Vec::new(), Vec::new());
-        let mut split = |origin, lower: f64, upper: f64| {
+        let mut split = |origin, size: f64, lower: f64, upper: f64| {
             // A box without interior would stall an interior-point method, so a fixed variable is an equality.
             if lower == upper {
-                equal.push(ConicRow { origin, sign: 1.0, right: upper });
+                equal.push(ConicRow { origin, factor: size, right: size * upper });
                 return;
             }
             if upper.is_finite() {
-                less.push(ConicRow { origin, sign: 1.0, right: upper });
+                less.push(ConicRow { origin, factor: size, right: size * upper });
             }
             if lower.is_finite() {
-                less.push(ConicRow { origin, sign: -1.0, right: -lower });
+                less.push(ConicRow { origin, factor: -size, right: -size * lower });
             }
         };
+        let mut scaled = Vec::new();
         for r in 0..program.rows() {
-            split(Origin::Row(r), program.row(r).lower, program.row(r).upper);
+            let row = program.row(r);
+            scaled.clear();
+            scaled.extend(row.columns.iter().zip(row.values).map(|(&j, a)| a * scales[j]));
+            let offset: f64 = row.columns.iter().zip(row.values).map(|(&j, a)| a * program.lower()[j]).sum();
+            split(Origin::Row(r), unit_scale(&scaled), row.lower - offset, row.upper - offset);
         }
-        for (j, (&l, &u)) in program.lower().iter().zip(program.upper()).enumerate() {
-            split(Origin::Bound(j), l, u);
+        for (j, (&l, &u)) in bounds().enumerate() {
+            split(Origin::Bound(j), 1.0, 0.0, (u - l) / scales[j]);
         }
         let cones = vec![SupportedConeT::ZeroConeT(equal.len()), SupportedConeT::NonnegativeConeT(less.len())];
         let mut rows = equal;
         rows.append(&mut less);
         let right = rows.iter().map(|row| row.right).collect();
-        Self { matrix: matrix(program, &rows), right, cones, rows }
+        Self { matrix: matrix(program, &rows, &scales), right, cones, rows, scales }
     }
 
     /// The duals `z` of the conic rows as multipliers of the program's rows.
@@ -215,7 +230,7 @@ impl ConicForm {
         let mut multipliers = vec![0.0; rows];
         for (row, &z) in self.rows.iter().zip(z) {
             if let Origin::Row(r) = row.origin {
-                multipliers[r] -= row.sign * finite_or_zero(z * scale);
+                multipliers[r] -= row.factor * finite_or_zero(z * scale);
             }
         }
         multipliers
@@ -223,12 +238,12 @@ impl ConicForm {
 }
 
 /// The conic rows by columns.
-fn matrix(program: &LinearProgram, rows: &[ConicRow]) -> CscMatrix<f64> {
+fn matrix(program: &LinearProgram, rows: &[ConicRow], scales: &[f64]) -> CscMatrix<f64> {
     let entries = |row: &ConicRow, each: &mut dyn FnMut(usize, f64)| match row.origin {
-        Origin::Bound(j) => each(j, row.sign),
+        Origin::Bound(j) => each(j, row.factor),
         Origin::Row(r) => {
             let stored = program.row(r);
-            stored.columns.iter().zip(stored.values).for_each(|(&j, &a)| each(j, row.sign * a));
+            stored.columns.iter().zip(stored.values).for_each(|(&j, &a)| each(j, row.factor * a * scales[j]));
         }
     };
     let mut starts = vec![0; program.variables() + 1];

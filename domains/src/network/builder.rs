@@ -1,5 +1,6 @@
 use super::{Activation, Affine, Coefficients, LinearMap, Network, NetworkError, Node, NodeId, NodeKind, Term};
 use crate::activation::ActivationFn;
+use crate::num::Rational;
 use std::sync::Arc;
 
 /// Builds a [`Network`] node by node, checking shapes and folding what folds without rounding.
@@ -125,6 +126,38 @@ impl NetworkBuilder {
     }
 }
 
+impl Network {
+    /// The network after a normalisation `(x − mean_c) / std_c` of its inputs, which are split evenly
+    /// into as many channels as there are means. `None` when they do not split, the two differ in
+    /// length, or a deviation is zero.
+    #[must_use]
+    pub fn after_normalisation(&self, mean: &[Rational], std: &[Rational]) -> Option<Self> {
+        let (n, channels) = (self.input_len(), mean.len());
+        let splits = channels > 0 && std.len() == channels && n.is_multiple_of(channels);
+        if !splits || std.contains(&Rational::ZERO) {
+            return None;
+        }
+        let channel = |i: usize| i / (n / channels);
+        let scale = Coefficients::rationals((0..n).map(|i| Rational::ONE / &std[channel(i)]).collect());
+        let bias = Coefficients::rationals((0..n).map(|i| -(&mean[channel(i)] / &std[channel(i)])).collect());
+        let prologue = Affine { terms: vec![Term { source: 0, map: LinearMap::Diagonal(scale) }], bias };
+        let mut nodes = vec![
+            self.nodes[0].clone(),
+            Node { len: n, kind: NodeKind::Affine(prologue), name: "normalisation".into() },
+        ];
+        for node in &self.nodes[1..] {
+            let mut node = node.clone();
+            match &mut node.kind {
+                NodeKind::Input => {}
+                NodeKind::Affine(affine) => affine.terms.iter_mut().for_each(|t| t.source += 1),
+                NodeKind::Activation(activation) => activation.source += 1,
+            }
+            nodes.push(node);
+        }
+        Some(Self { nodes, output: self.output + 1, ..self.clone() })
+    }
+}
+
 /// Merges an affine node with one term into the affine node that it reads, if nobody else reads that
 /// and the composition is exact and keeps its structure; and an identity term into a sum.
 fn fold(mut nodes: Vec<Node>, output: NodeId) -> Vec<Node> {
@@ -235,6 +268,20 @@ mod tests {
         let network = b.finish(relu, &[2]).unwrap();
         assert_eq!(network.nodes().len(), 3);
         assert_eq!(network.evaluate(&[1.0, -1.0]).unwrap(), vec![1.0, 0.0]);
+    }
+
+    #[test]
+    fn a_normalisation_goes_before_everything_else() {
+        let mut b = NetworkBuilder::new(&[2, 1, 1]);
+        let w = LinearMap::Dense(array![[1.0, 1.0]]);
+        let fc = b.linear("fc", 0, w, Coefficients::zeros(1)).unwrap();
+        let network = b.finish(fc, &[1]).unwrap();
+        let q = |t: &str| parse_decimal(t).unwrap();
+        let normalised = network.after_normalisation(&[q("1"), q("2")], &[q("2"), q("0.1")]).unwrap();
+        let y = normalised.evaluate::<Rational>(&[q("3"), q("2.05")]).unwrap();
+        assert_eq!(y, vec![q("1.5")]);
+        assert!(network.after_normalisation(&[q("1"), q("2"), q("3")], &[q("2"), q("1"), q("1")]).is_none());
+        assert!(network.after_normalisation(&[q("1")], &[q("0")]).is_none());
     }
 
     #[test]

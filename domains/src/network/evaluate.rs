@@ -23,7 +23,7 @@ pub enum EvaluateError {
 impl Network {
     /// The values of all nodes at the input `x`, in the arithmetic `T`.
     ///
-    /// With `f64` and `f32` each dot product runs from left to right; with `Interval` the result
+    /// With `f32` each dot product runs from left to right; with `Interval` the result
     /// encloses the real values; with `Rational` it is exact.
     pub fn evaluate_all<T: Activate>(&self, x: &[T]) -> Result<Vec<Vec<T>>, EvaluateError> {
         if x.len() != self.input_len() {

@@ -92,8 +92,9 @@ impl LinearMap {
             }
             Self::Dense(w) => {
                 for (sum, row) in sums.iter_mut().zip(w.rows()) {
-                    for (&w, x) in row.iter().zip(x) {
-                        sum.accumulate(w, x);
+                    match row.to_slice() {
+                        Some(row) => sum.accumulate_all(row, x),
+                        None => row.iter().zip(x).for_each(|(&w, x)| sum.accumulate(w, x)),
                     }
                 }
             }

@@ -56,6 +56,14 @@ fn sums<const K: usize, const S: usize>(columns: [&[f64]; K], f: impl Fn([f64; K
     Arch::new().dispatch(Sums { columns: columns.map(|c| &c[..n]), f })
 }
 
+/// `Σ a_i b_i` in round-to-nearest, in eight partial sums.
+#[must_use]
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let n = a.len();
+    let b = &b[..n];
+    sums(n, |i| a[i] * b[i]).0
+}
+
 /// A certified lower bound of `min Σ a_i x_i` over `lower ≤ x ≤ upper`; −∞ when there is none.
 #[must_use]
 pub fn box_minimum(a: &[f64], lower: &[f64], upper: &[f64]) -> f64 {

@@ -16,6 +16,12 @@ pub trait Scalar: Clone + Send + Sync {
     fn mul(&self, other: &Self) -> Self;
     /// `self + w · x` for a float weight: the step of a dot product.
     fn accumulate(&mut self, w: f64, x: &Self);
+    /// Adds `Σ w_i x_i`, from left to right unless the type says otherwise.
+    fn accumulate_all(&mut self, w: &[f64], x: &[Self]) {
+        for (&w, x) in w.iter().zip(x) {
+            self.accumulate(w, x);
+        }
+    }
 }
 
 impl Scalar for f64 {
@@ -36,6 +42,10 @@ impl Scalar for f64 {
     }
     fn accumulate(&mut self, w: f64, x: &Self) {
         *self += w * x;
+    }
+    /// In several partial sums, which is faster.
+    fn accumulate_all(&mut self, w: &[f64], x: &[Self]) {
+        *self += super::kernel::dot(w, x);
     }
 }
 

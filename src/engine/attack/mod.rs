@@ -18,6 +18,8 @@ pub struct Attack {
     pub steps: usize,
     /// Starts per disjunct: the centre, then random points.
     pub restarts: usize,
+    /// Disjuncts that are followed beyond the first step: those that it brought closest.
+    pub disjuncts: usize,
     /// Seed of the random starts.
     pub seed: u64,
 }
@@ -26,7 +28,7 @@ impl Attack {
     /// A few steps per disjunct, for answering easily falsified queries quickly.
     #[must_use]
     pub fn short(seed: u64) -> Self {
-        Self { steps: 15, restarts: 2, seed }
+        Self { steps: 15, restarts: 2, disjuncts: 3, seed }
     }
 
     /// Looks for an input of `case` that satisfies one of its disjuncts `open` (indices in the case);
@@ -45,12 +47,25 @@ impl Attack {
         if let Some(witness) = search.try_point(open, &center) {
             return Some(witness);
         }
-        let mut random = Random(self.seed ^ 0x5851_F42D_4C95_7F2D);
+        // One step to the corner that the gradient points to, for every disjunct; then the steps go
+        // where that came closest.
+        let mut reached: Vec<(f64, usize)> = Vec::new();
         for &d in open {
+            if budget.is_spent() {
+                return None;
+            }
+            let mut x = center.clone();
+            search.step(d, &mut x, 2.0)?;
+            let margin = search.worst_margin(d, &x)?;
+            if let Some(witness) = search.hit(d, &x, margin) {
+                return Some(witness);
+            }
+            reached.push((margin, d));
+        }
+        reached.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut random = Random(self.seed ^ 0x5851_F42D_4C95_7F2D);
+        for &(_, d) in reached.iter().take(self.disjuncts) {
             for restart in 0..self.restarts {
-                if budget.is_spent() {
-                    return None;
-                }
                 let start = if restart == 0 { center.clone() } else { search.random_start(&mut random) };
                 if let Some(witness) = self.descend(&search, d, start, budget) {
                     return Some(witness);
@@ -66,18 +81,9 @@ impl Attack {
             if budget.is_spent() {
                 return None;
             }
-            let slope = search.slope(d, &x)?;
-            // The first step goes all the way to the corner; then they shrink.
-            let length = if step == 0 { 2.0 } else { 0.5 * (1.0 - step as f64 / self.steps as f64) };
-            for ((x, g), range) in x.iter_mut().zip(&slope).zip(search.case.region.bounds()) {
-                if *g != 0.0 {
-                    *x = (*x - length * g.signum() * (range.hi - range.lo)).clamp(range.lo, range.hi);
-                }
-            }
-            search.project(&mut x);
-            if search.worst_margin(d, &x).is_some_and(|m| m <= search.tolerance(d, &x))
-                && let Some(witness) = search.replay(d, &x)
-            {
+            search.step(d, &mut x, 0.5 * (1.0 - step as f64 / self.steps as f64))?;
+            let margin = search.worst_margin(d, &x)?;
+            if let Some(witness) = search.hit(d, &x, margin) {
                 return Some(witness);
             }
         }
@@ -116,10 +122,22 @@ impl Search<'_> {
         Some(self.margins(d, x, &y).into_iter().fold(f64::NEG_INFINITY, f64::max))
     }
 
-    /// Margins up to this are worth an exact replay: float evaluation may be off by that much.
-    fn tolerance(&self, d: usize, x: &[f64]) -> f64 {
-        let scale = self.worst_margin(d, x).map_or(1.0, f64::abs);
-        1e-6 * scale.max(1e-3)
+    /// Replays `x` where its margin, in floats, comes close enough to a violation.
+    fn hit(&self, d: usize, x: &[f64], margin: f64) -> Option<Witness> {
+        const WORTH_A_REPLAY: f64 = 1e-6;
+        if margin <= WORTH_A_REPLAY || margin.is_nan() { self.replay(d, x) } else { None }
+    }
+
+    /// A signed gradient step of `length` times the width of each input's range.
+    fn step(&self, d: usize, x: &mut [f64], length: f64) -> Option<()> {
+        let slope = self.slope(d, x)?;
+        for ((x, g), range) in x.iter_mut().zip(&slope).zip(self.case.region.bounds()) {
+            if *g != 0.0 {
+                *x = (*x - length * g.signum() * (range.hi - range.lo)).clamp(range.lo, range.hi);
+            }
+        }
+        self.project(x);
+        Some(())
     }
 
     /// The gradient of the largest margin of the disjunct with respect to the input.
@@ -159,8 +177,11 @@ impl Search<'_> {
 
     /// Replays `x` for each of the disjuncts that it nearly satisfies.
     fn try_point(&self, open: &[usize], x: &[f64]) -> Option<Witness> {
-        let worth_it = |&&d: &&usize| self.worst_margin(d, x).is_none_or(|m| m <= self.tolerance(d, x));
-        open.iter().filter(worth_it).find_map(|&d| self.replay(d, x))
+        let y = self.network.evaluate(x).ok()?;
+        open.iter().find_map(|&d| {
+            let margin = self.margins(d, x, &y).into_iter().fold(f64::NEG_INFINITY, f64::max);
+            self.hit(d, x, margin)
+        })
     }
 
     fn random_start(&self, random: &mut Random) -> Vec<f64> {

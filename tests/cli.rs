@@ -1,0 +1,232 @@
+//! The program as a user meets it: answers, exit statuses, and one clear line for every bad input.
+
+use absint::format::onnx::OnnxWriter;
+use assert_cmd::Command;
+use ndarray::array;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+fn absint() -> Command {
+    let mut command = Command::cargo_bin("absint").unwrap();
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+fn digits(name: &str) -> String {
+    format!("networks/{name}")
+}
+
+/// A folder for one test's files.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+}
+
+/// y₀ = x₀ − x₁, y₁ = 0.5: two inputs, two outputs.
+fn small_network(folder: &Folder) -> PathBuf {
+    let mut writer = OnnxWriter::input(&[2]);
+    writer.gemm(array![[1.0f32, -1.0], [0.0, 0.0]].view(), &[0.0, 0.5]);
+    folder.write("small.onnx", writer.finish(&[2]))
+}
+
+const BOX: &str = "(declare-const X_0 Real)(declare-const X_1 Real)(declare-const Y_0 Real)(declare-const Y_1 Real)\n\
+    (assert (>= X_0 0))(assert (<= X_0 1))(assert (>= X_1 0))(assert (<= X_1 1))\n";
+
+fn json(command: &mut Command) -> (Option<i32>, Value) {
+    let output = command.args(["--format", "json", "-q"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    (output.status.code(), serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}")))
+}
+
+#[test]
+fn the_first_command_of_the_readme_proves_the_built_in_example() {
+    let output = absint().args(["analyze", "--domain", "kpoly", "--k", "3"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(
+        text.contains("built-in example") && text.contains("verified by kpoly") && text.contains("margins"),
+        "{text}"
+    );
+    // One neuron at a time is not enough.
+    absint().args(["analyze", "--domain", "kpoly", "--k", "1"]).assert().code(3);
+}
+
+#[test]
+fn each_verdict_has_its_exit_status_and_its_json() {
+    let folder = Folder::new();
+    let network = small_network(&folder);
+    let ask = |unsafe_set: &str| {
+        let query = folder.write("query.vnnlib", format!("{BOX}(assert {unsafe_set})"));
+        json(absint().arg("analyze").arg(&network).arg("--vnnlib").arg(query))
+    };
+    let (code, verified) = ask("(>= Y_0 1.5)");
+    assert_eq!((code, verified["verdict"].as_str()), (Some(0), Some("verified")));
+    for bound in [&verified["margins"][0]["bound"], &verified["disjuncts"][0]["bound"]] {
+        let bound = bound.as_f64().unwrap();
+        assert!(bound <= 0.5 && bound > 0.5 - 1e-9, "{bound}");
+    }
+    // A tie is a violation: the maximum of y₀ is exactly 1.
+    let (code, falsified) = ask("(>= Y_0 1)");
+    assert_eq!((code, falsified["verdict"].as_str()), (Some(1), Some("falsified")));
+    assert_eq!(falsified["witness"]["input"], serde_json::json!(["1", "0"]));
+    assert_eq!(falsified["witness"]["output"][0], serde_json::json!([1.0, 1.0]));
+    for field in ["schema", "network", "query", "domain", "stages"] {
+        assert!(!falsified[field].is_null(), "{field}");
+    }
+    let query = folder.write("query.vnnlib", format!("{BOX}(assert (>= Y_0 1))"));
+    let mut command = absint();
+    command.arg("analyze").arg(&network).arg("--vnnlib").arg(query).args(["--domain", "interval", "--no-attack"]);
+    let (code, unknown) = json(&mut command);
+    assert_eq!((code, unknown["verdict"].as_str()), (Some(3), Some("unknown")));
+    assert_eq!(unknown["open"], serde_json::json!([0]));
+}
+
+#[test]
+fn a_conjunction_is_refuted_by_a_combination_of_its_atoms() {
+    let folder = Folder::new();
+    let network = small_network(&folder);
+    // y₀ ≥ 0.6 and y₀ ≤ 0.4: each can hold, both cannot.
+    let query = folder.write("query.vnnlib", format!("{BOX}(assert (>= Y_0 0.6))(assert (<= Y_0 0.4))"));
+    let mut command = absint();
+    command.arg("analyze").arg(&network).arg("--vnnlib").arg(query);
+    let (code, answer) = json(&mut command);
+    assert_eq!(code, Some(0), "{answer}");
+    assert!(answer["disjuncts"][0]["bound"].as_f64().unwrap() > 0.09);
+    assert!(answer["margins"][0]["bound"].as_f64().unwrap() < 0.0);
+}
+
+#[test]
+fn a_misclassified_centre_is_its_own_counterexample() {
+    let mut command = absint();
+    command.args(["analyze", &digits("digits_mlp.onnx"), "--data", &digits("digits.csv"), "--image", "1400"]);
+    command.args(["--eps", "0", "--label", "0"]);
+    let (code, answer) = json(&mut command);
+    assert_eq!((code, answer["verdict"].as_str()), (Some(1), Some("falsified")));
+}
+
+#[test]
+fn every_domain_and_norm_answers_on_the_digits() {
+    for domain in ["interval", "zonotope", "deeppoly", "kpoly", "auto"] {
+        for norm in ["linf", "l1", "l2"] {
+            let mut command = absint();
+            command.args(["analyze", &digits("digits_cnn.onnx"), "--data", &digits("digits.csv"), "--image", "1300"]);
+            command.args(["--eps", "1/100", "--norm", norm, "--domain", domain]);
+            let (code, answer) = json(&mut command);
+            assert!(matches!(code, Some(0 | 1 | 3)), "{domain} {norm}");
+            assert_eq!(answer["margins"].as_array().unwrap().len(), 9);
+        }
+    }
+}
+
+#[test]
+fn info_describes_a_network() {
+    let output = absint().args(["info", &digits("digits_cnn.onnx")]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("conv2d") && text.contains("relu"), "{text}");
+    let (code, answer) = json(absint().args(["info", &digits("digits_mlp.onnx")]));
+    assert_eq!(code, Some(0));
+    assert_eq!(answer["input"]["shape"], serde_json::json!([64]));
+}
+
+#[test]
+fn bounds_are_written_whole() {
+    let folder = Folder::new();
+    let path = folder.0.path().join("bounds.json");
+    absint().args(["analyze", "--bounds"]).arg(&path).assert().code(0);
+    let bounds: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let nodes = bounds["cases"][0]["nodes"].as_array().unwrap();
+    assert!(nodes.len() > 4 && nodes[1]["lower"].as_array().unwrap().len() == 32);
+    let nowhere = Path::new("/nonexistent/folder/bounds.json");
+    absint().args(["analyze", "--bounds"]).arg(nowhere).assert().code(2);
+}
+
+#[test]
+fn out_of_time_is_an_answer_that_comes_in_time() {
+    let start = Instant::now();
+    let mut command = absint();
+    command.args(["analyze", &digits("digits_cnn.onnx"), "--data", &digits("digits.csv"), "--image", "1297"]);
+    command.args(["--eps", "0.2", "--domain", "kpoly", "--k", "3", "--refine", "--no-attack", "--timeout", "1"]);
+    let (code, answer) = json(&mut command);
+    assert_eq!(code, Some(3));
+    assert_eq!(answer["verdict"].as_str(), Some("unknown"));
+    // Not a measurement: a hang would show.
+    assert!(start.elapsed() < Duration::from_secs(60));
+}
+
+/// Runs the program on bad input: status 2, nothing on stdout, one line that holds `expected`.
+fn refuses(command: &mut Command, expected: &str) {
+    let output = command.arg("-q").output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(error.contains(expected), "expected `{expected}` in: {error}");
+    assert_eq!(error.trim_end().lines().count(), 1, "{error}");
+    assert!(!error.contains("panicked"), "{error}");
+}
+
+#[test]
+fn bad_input_gets_one_line_that_names_the_place() {
+    let folder = Folder::new();
+    let network = small_network(&folder);
+    let with_query = |text: &str| {
+        let query = folder.write("bad.vnnlib", text);
+        let mut command = absint();
+        command.arg("analyze").arg(&network).arg("--vnnlib").arg(query);
+        command
+    };
+    refuses(absint().args(["analyze", "missing.onnx", "--vnnlib", "x.vnnlib"]), "missing.onnx");
+    refuses(absint().args(["info", "networks/digits.csv"]), "networks/digits.csv");
+    let whole = std::fs::read(&network).unwrap();
+    let torn = folder.write("torn.onnx", &whole[..whole.len() / 2]);
+    refuses(absint().arg("info").arg(&torn), "torn.onnx");
+    refuses(&mut with_query("(assert (<= X_0"), "bad.vnnlib:1:");
+    refuses(&mut with_query(&format!("{BOX}(assert (< Y_0 1))")), "bad.vnnlib:3:");
+    refuses(&mut with_query(&BOX.replace("(>= X_0 0)", "(>= X_0 2)")), "X_0");
+    refuses(&mut with_query(&BOX.replace("(assert (>= X_1 0))", "")), "X_1");
+    refuses(
+        &mut with_query(
+            "(declare-const X_0 Real)(declare-const Y_0 Real)(assert (>= X_0 0))(assert (<= X_0 1))(assert (<= Y_0 0))",
+        ),
+        "inputs",
+    );
+    refuses(absint().arg("analyze").arg(&network), "--vnnlib");
+    refuses(absint().args(["analyze", "--vnnlib", "x.vnnlib"]), "needs a network");
+    let csv = |name: &str, eps: &str, image: &str| {
+        let mut command = absint();
+        command.args(["analyze", &digits("digits_mlp.onnx"), "--data", name, "--eps", eps, "--image", image]);
+        command
+    };
+    refuses(&mut csv(&digits("digits.csv"), "0.01", "99999"), "99999");
+    refuses(&mut csv(&digits("digits.csv"), "tiny", "0"), "tiny");
+    refuses(&mut csv(&digits("digits.csv"), "-1", "0"), "radius");
+    let short = folder.write("short.csv", "3,1,2,3\n");
+    refuses(&mut csv(short.to_str().unwrap(), "0.01", "0"), "short.csv");
+    let odd = folder.write("odd.csv", format!("3,{}\n4,300\n", vec!["1"; 64].join(",")));
+    refuses(&mut csv(odd.to_str().unwrap(), "0.01", "0"), "odd.csv:2");
+}
+
+#[test]
+fn bad_usage_exits_with_two() {
+    for arguments in [
+        &["analyze", "--domain", "magic"][..],
+        &["analyze", "--k", "0"],
+        &["analyze", "--lp", "gurobi"],
+        &["analyze", "--timeout", "-1"],
+        &["analyze", "--threads", "0"],
+        &["prove"],
+        &[],
+    ] {
+        absint().args(arguments).assert().code(2);
+    }
+    absint().arg("--help").assert().code(0);
+    absint().arg("--version").assert().code(0);
+}

@@ -215,6 +215,25 @@ fn bad_input_gets_one_line_that_names_the_place() {
 }
 
 #[test]
+fn the_hostile_corpus_is_refused_file_by_file() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let whole = corpus.join("whole.onnx");
+    absint().arg("info").arg(&whole).assert().code(0);
+    let mut refused = 0;
+    for entry in std::fs::read_dir(&corpus).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("onnx") if path != whole => refuses(absint().arg("info").arg(&path), &name),
+            Some("vnnlib") => refuses(absint().arg("analyze").arg(&whole).arg("--vnnlib").arg(&path), &name),
+            _ => continue,
+        }
+        refused += 1;
+    }
+    assert!(refused > 20, "{refused}");
+}
+
+#[test]
 fn bad_usage_exits_with_two() {
     for arguments in [
         &["analyze", "--domain", "magic"][..],

@@ -252,7 +252,7 @@ mod tests {
             let f = &all()[which];
             let x = (z.lo + t * (z.hi - z.lo)).clamp(z.lo, z.hi);
             for x in [x, z.lo, z.hi, 0.0f64.clamp(z.lo, z.hi)] {
-                let (rx, ry) = (exact(x).unwrap(), exact(x).unwrap().activate(&f.pieces()));
+                let (rx, ry) = (exact(x).unwrap(), exact(x).unwrap().activate(f.pieces()));
                 prop_assert_eq!(exact(f.eval(x)).unwrap(), ry.clone());
                 let image = f.image(z);
                 prop_assert!(exact(image.lo).unwrap() <= ry && ry <= exact(image.hi).unwrap());

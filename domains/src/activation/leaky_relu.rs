@@ -3,14 +3,19 @@ use super::{ActivationFn, Piece};
 /// `z` for `z ≥ 0` and `alpha · z` below.
 #[derive(Clone, Copy, Debug)]
 pub struct LeakyRelu {
-    alpha: f64,
+    pieces: [Piece; 2],
 }
 
 impl LeakyRelu {
     /// The function with slope `alpha` (finite) on the negative side.
     #[must_use]
     pub fn new(alpha: f64) -> Self {
-        Self { alpha }
+        let (from, to) = (f64::NEG_INFINITY, f64::INFINITY);
+        let pieces = [
+            Piece { from, to: 0.0, from_closed: false, to_closed: true, slope: alpha, intercept: 0.0 },
+            Piece { from: 0.0, to, from_closed: true, to_closed: false, slope: 1.0, intercept: 0.0 },
+        ];
+        Self { pieces }
     }
 }
 
@@ -19,11 +24,7 @@ impl ActivationFn for LeakyRelu {
         "leaky_relu"
     }
 
-    fn pieces(&self) -> Vec<Piece> {
-        let (from, to) = (f64::NEG_INFINITY, f64::INFINITY);
-        vec![
-            Piece { from, to: 0.0, from_closed: false, to_closed: true, slope: self.alpha, intercept: 0.0 },
-            Piece { from: 0.0, to, from_closed: true, to_closed: false, slope: 1.0, intercept: 0.0 },
-        ]
+    fn pieces(&self) -> &[Piece] {
+        &self.pieces
     }
 }

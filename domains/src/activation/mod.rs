@@ -44,21 +44,21 @@ pub trait ActivationFn: std::fmt::Debug + Send + Sync {
     fn name(&self) -> &'static str;
 
     /// The pieces, from left to right.
-    fn pieces(&self) -> Vec<Piece>;
+    fn pieces(&self) -> &[Piece];
 
     /// The function at a float; NaN for NaN.
     fn eval(&self, z: f64) -> f64 {
-        z.activate(&self.pieces())
+        z.activate(self.pieces())
     }
 
     /// The segments of the closed graph over the bounds `z`: what the neuron can do there.
     fn segments(&self, z: Interval) -> Vec<Segment> {
-        derived::segments(&self.pieces(), z)
+        derived::segments(self.pieces(), z)
     }
 
     /// Bounds of the output.
     fn image(&self, z: Interval) -> Interval {
-        z.activate(&self.pieces())
+        z.activate(self.pieces())
     }
 
     /// Half-planes whose intersection is the convex hull of the closed graph over `z` (for ReLU the

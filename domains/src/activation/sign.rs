@@ -8,7 +8,7 @@ pub struct Sign;
 #[derive(Clone, Copy, Debug)]
 pub struct SignWithZero;
 
-fn constant(from: f64, to: f64, from_closed: bool, to_closed: bool, value: f64) -> Piece {
+const fn constant(from: f64, to: f64, from_closed: bool, to_closed: bool, value: f64) -> Piece {
     Piece { from, to, from_closed, to_closed, slope: 0.0, intercept: value }
 }
 
@@ -17,8 +17,10 @@ impl ActivationFn for Sign {
         "sign"
     }
 
-    fn pieces(&self) -> Vec<Piece> {
-        vec![constant(f64::NEG_INFINITY, 0.0, false, false, -1.0), constant(0.0, f64::INFINITY, true, false, 1.0)]
+    fn pieces(&self) -> &[Piece] {
+        const PIECES: [Piece; 2] =
+            [constant(f64::NEG_INFINITY, 0.0, false, false, -1.0), constant(0.0, f64::INFINITY, true, false, 1.0)];
+        &PIECES
     }
 }
 
@@ -27,11 +29,12 @@ impl ActivationFn for SignWithZero {
         "sign_with_zero"
     }
 
-    fn pieces(&self) -> Vec<Piece> {
-        vec![
+    fn pieces(&self) -> &[Piece] {
+        const PIECES: [Piece; 3] = [
             constant(f64::NEG_INFINITY, 0.0, false, false, -1.0),
             constant(0.0, 0.0, true, true, 0.0),
             constant(0.0, f64::INFINITY, false, false, 1.0),
-        ]
+        ];
+        &PIECES
     }
 }

@@ -60,6 +60,19 @@ struct Rows {
     constant: Vec<f64>,
     best: Vec<f64>,
     pending: BTreeMap<NodeId, Array2<f64>>,
+    /// Memory of matrices that are no longer needed: fresh pages cost as much as filling them.
+    spare: Vec<Vec<f64>>,
+}
+
+impl Rows {
+    fn new(constant: Vec<f64>) -> Self {
+        let best = vec![f64::NEG_INFINITY; constant.len()];
+        Self { constant, best, pending: BTreeMap::new(), spare: Vec::new() }
+    }
+
+    fn discard(&mut self, a: Array2<f64>) {
+        self.spare.push(a.into_raw_vec_and_offset().0);
+    }
 }
 
 /// Bytes of coefficients that one block of rows may take; blocks are the unit of parallel work.
@@ -71,8 +84,7 @@ impl<H: History> BackSubstitution<'_, H> {
         self.in_blocks(forms.len(), |range| {
             let rows: Vec<usize> = range.collect();
             let part = forms.select(&rows);
-            let mut rows =
-                Rows { best: vec![f64::NEG_INFINITY; rows.len()], constant: part.constants, pending: BTreeMap::new() };
+            let mut rows = Rows::new(part.constants);
             for term in part.terms {
                 if let Some(radius) = &term.radius {
                     // A coefficient that is no float differs by at most its radius.
@@ -114,7 +126,7 @@ impl<H: History> BackSubstitution<'_, H> {
                 })
             })
             .collect();
-        let mut rows = Rows { constant, best: vec![f64::NEG_INFINITY; units.len()], pending: BTreeMap::new() };
+        let mut rows = Rows::new(constant);
         for term in &affine.terms {
             self.add(&mut rows, term.source, term.map.rows(units));
         }
@@ -154,6 +166,7 @@ impl<H: History> BackSubstitution<'_, H> {
                 for (constant, value) in rows.constant.iter_mut().zip(self.concrete(id, &a)) {
                     *constant = add_down(*constant, value);
                 }
+                rows.discard(a);
                 continue;
             }
             if self.concretise == Concretise::Every {
@@ -171,8 +184,10 @@ impl<H: History> BackSubstitution<'_, H> {
                         *constant = sub_down(add_down(*constant, bias), error.absolute);
                     }
                     for term in &affine.terms {
-                        self.add(&mut rows, term.source, term.map.pull_back(a.view()));
+                        let storage = rows.spare.pop().unwrap_or_default();
+                        self.add(&mut rows, term.source, term.map.pull_back_reusing(a.view(), storage));
                     }
+                    rows.discard(a);
                 }
                 (NodeKind::Activation(activation), Relaxation::Activation(lines)) => {
                     let mut a = a;
@@ -204,6 +219,7 @@ impl<H: History> BackSubstitution<'_, H> {
         for (constant, sum) in rows.constant.iter_mut().zip(sum.rows()) {
             *constant = add_down(*constant, less_error(sum.to_slice().unwrap_or(&[]), &error));
         }
+        rows.discard(a);
     }
 
     /// Improves each row's best bound by the concrete bounds of all nodes it now reads.

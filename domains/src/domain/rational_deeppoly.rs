@@ -194,7 +194,7 @@ fn supporting_line(points: &[(Rational, Rational)], l: &Rational, u: &Rational, 
 /// The least-area lines of one neuron over its exact range.
 fn lines(function: &dyn ActivationFn, range: &Range) -> Option<(Line, Line)> {
     let (l, u) = range.as_ref()?;
-    let (points, only) = end_points(&function.pieces(), l, u);
+    let (points, only) = end_points(function.pieces(), l, u);
     if let Some(line) = only {
         return Some((line.clone(), line));
     }
@@ -256,7 +256,7 @@ impl AbstractDomain for RationalDeepPoly {
         let z = &seen.facts[node.source].ranges;
         let image = |range: &Range| {
             let (l, u) = range.as_ref()?;
-            let (points, _) = end_points(&function.pieces(), l, u);
+            let (points, _) = end_points(function.pieces(), l, u);
             let values = || points.iter().map(|p| p.1.clone());
             Some((values().min()?, values().max()?))
         };

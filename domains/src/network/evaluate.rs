@@ -38,7 +38,7 @@ impl Network {
                 }
                 NodeKind::Activation(activation) => {
                     let pieces = activation.function.pieces();
-                    values[activation.source].iter().map(|z| z.activate(&pieces)).collect()
+                    values[activation.source].iter().map(|z| z.activate(pieces)).collect()
                 }
             };
             values.push(value);

@@ -1,39 +1,59 @@
 //! Row kernels: one pass over a row of coefficients in round-to-nearest, returning sums together with
 //! the magnitudes that bound their rounding error.
 //!
-//! Eight independent partial sums keep the loops vectorisable; any order of summation is covered by
-//! the a-priori bounds of [`super::error`].
+//! Each loop is compiled once per instruction set and the processor chooses, so that the sums and their
+//! last digits, but not their validity, differ between processors: the a-priori bounds of
+//! [`super::error`] cover any order of summation.
 
 use super::error::{gamma, underflow};
 use super::round::{add_down, mul_down, mul_up, sub_down};
+use pulp::{Arch, NullaryFnOnce};
 
+/// Partial sums: what one vector register of the widest instruction set holds.
 const LANES: usize = 8;
 
 /// Rows up to this length are summed with directed rounding, which is exact where the result is a
 /// float; longer ones with an a-priori error bound, which is faster.
 const SHORT: usize = 64;
 
-/// `Σ f(i)` and `Σ |f(i)|` over `0..n`, in eight partial sums.
-#[inline(always)]
-fn sums(n: usize, f: impl Fn(usize) -> f64) -> (f64, f64) {
-    let mut total = [0.0; LANES];
-    let mut magnitude = [0.0; LANES];
-    let whole = n / LANES * LANES;
-    let mut i = 0;
-    while i < whole {
-        for lane in 0..LANES {
-            let p = f(i + lane);
-            total[lane] += p;
-            magnitude[lane] += p.abs();
+/// The sums over all rows of `columns` of what `f` makes of a row.
+struct Sums<'a, F, const K: usize> {
+    columns: [&'a [f64]; K],
+    f: F,
+}
+
+impl<const K: usize, const S: usize, F: Fn([f64; K]) -> [f64; S]> NullaryFnOnce for Sums<'_, F, K> {
+    type Output = [f64; S];
+
+    #[inline(always)]
+    fn call(self) -> [f64; S] {
+        let Self { columns, f } = self;
+        let mut total = [[0.0; LANES]; S];
+        let (blocks, rest) = (columns.map(|c| c.as_chunks::<LANES>().0), columns.map(|c| c.as_chunks::<LANES>().1));
+        for i in 0..blocks[0].len() {
+            let block = blocks.map(|b| b[i]);
+            for lane in 0..LANES {
+                let terms = f(block.map(|b| b[lane]));
+                for (total, term) in total.iter_mut().zip(terms) {
+                    total[lane] += term;
+                }
+            }
         }
-        i += LANES;
+        for i in 0..rest[0].len() {
+            let terms = f(rest.map(|r| r[i]));
+            for (total, term) in total.iter_mut().zip(terms) {
+                total[i] += term;
+            }
+        }
+        total.map(|lanes| lanes.iter().sum())
     }
-    for (lane, i) in (whole..n).enumerate() {
-        let p = f(i);
-        total[lane] += p;
-        magnitude[lane] += p.abs();
-    }
-    (total.iter().sum(), magnitude.iter().sum())
+}
+
+/// The sums over `i` of what `f` makes of the entries `i` of all `columns` (which are at least as long
+/// as the first), each in eight partial sums.
+fn sums<const K: usize, const S: usize>(columns: [&[f64]; K], f: impl Fn([f64; K]) -> [f64; S]) -> [f64; S] {
+    let n = columns[0].len();
+    Arch::new().dispatch(Sums { columns: columns.map(|c| &c[..n]), f })
 }
 
 /// `Σ a_i b_i` in round-to-nearest, in eight partial sums.
@@ -52,9 +72,10 @@ pub fn box_minimum(a: &[f64], lower: &[f64], upper: &[f64]) -> f64 {
     let bound = if n <= SHORT {
         (0..n).fold(0.0, |sum, i| add_down(sum, mul_down(a[i], if a[i] > 0.0 { lower[i] } else { upper[i] })))
     } else {
-        let (sum, magnitude) = sums(n, |i| {
-            let end = if a[i] > 0.0 { lower[i] } else { upper[i] };
-            if a[i] == 0.0 { 0.0 } else { a[i] * end }
+        let [sum, magnitude] = sums([a, lower, upper], |[a, lower, upper]| {
+            let end = if a > 0.0 { lower } else { upper };
+            let term = if a == 0.0 { 0.0 } else { a * end };
+            [term, term.abs()]
         });
         sub_down(sum, mul_up(gamma(n), magnitude) + underflow(n))
     };
@@ -64,39 +85,48 @@ pub fn box_minimum(a: &[f64], lower: &[f64], upper: &[f64]) -> f64 {
 /// A certified lower bound of `Σ a_i b_i − Σ |a_i| error_i`; NaN when something overflowed.
 #[must_use]
 pub fn dot_less_error(a: &[f64], b: &[f64], error: &[f64]) -> f64 {
-    let n = a.len();
-    let (b, error) = (&b[..n], &error[..n]);
     // The rounding of the dot product itself is part of `error`.
-    let (sum, _) = sums(n, |i| a[i] * b[i]);
-    let (_, charge) = sums(n, |i| a[i] * error[i]);
-    sub_down(sum, mul_up(charge, 1.0 + gamma(n)))
+    let [sum, charge] = sums([a, b, error], |[a, b, error]| [a * b, (a * error).abs()]);
+    sub_down(sum, mul_up(charge, 1.0 + gamma(a.len())))
 }
 
 /// A certified lower bound of `−Σ |a_i| error_i`.
 #[must_use]
 pub fn less_error(a: &[f64], error: &[f64]) -> f64 {
-    let n = a.len();
-    let error = &error[..n];
-    let (_, charge) = sums(n, |i| a[i] * error[i]);
-    -mul_up(charge, 1.0 + gamma(n))
+    -mul_up(dot_magnitude(a, error), 1.0 + gamma(a.len()))
+}
+
+/// `Σ |a_i b_i|` in round-to-nearest.
+#[must_use]
+pub fn dot_magnitude(a: &[f64], b: &[f64]) -> f64 {
+    let [sum] = sums([a, b], |[a, b]| [(a * b).abs()]);
+    sum
 }
 
 /// A certified lower bound of a chosen intercept per entry: `Σ a_i⁺ below_i + a_i⁻ above_i − |a_i| error_i`,
 /// where `error` covers the rounding of the sum.
 #[must_use]
 pub fn chosen_dot_less_error(a: &[f64], below: &[f64], above: &[f64], error: &[f64]) -> f64 {
-    let n = a.len();
-    let (below, above, error) = (&below[..n], &above[..n], &error[..n]);
-    let (sum, _) = sums(n, |i| a[i] * if a[i] > 0.0 { below[i] } else { above[i] });
-    let (_, charge) = sums(n, |i| a[i] * error[i]);
-    sub_down(sum, mul_up(charge, 1.0 + gamma(n)))
+    let [sum, charge] = sums([a, below, above, error], |[a, below, above, error]| {
+        [a * if a > 0.0 { below } else { above }, (a * error).abs()]
+    });
+    sub_down(sum, mul_up(charge, 1.0 + gamma(a.len())))
 }
 
 /// Multiplies each coefficient by the slope on its side: `below` where positive, else `above`.
 pub fn choose_slopes(a: &mut [f64], below: &[f64], above: &[f64]) {
-    for ((a, &below), &above) in a.iter_mut().zip(below).zip(above) {
-        *a *= if *a > 0.0 { below } else { above };
+    struct Slopes<'a>(&'a mut [f64], &'a [f64], &'a [f64]);
+    impl NullaryFnOnce for Slopes<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            for ((a, &below), &above) in self.0.iter_mut().zip(self.1).zip(self.2) {
+                *a *= if *a > 0.0 { below } else { above };
+            }
+        }
     }
+    Arch::new().dispatch(Slopes(a, below, above));
 }
 
 /// A bound that overflowed, or is NaN, says nothing: −∞.

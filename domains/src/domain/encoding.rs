@@ -98,6 +98,7 @@ impl<'a> Encoding<'a> {
         let mut encoding = Self { network, program: LinearProgram::new(), values: vec![None; last + 1] };
         encoding.input(region)?;
         for id in (1..=last).filter(|&id| needed[id]) {
+            encoding.program.begin_layer();
             match &network.node(id).kind {
                 NodeKind::Input => {}
                 NodeKind::Affine(affine) => {

@@ -34,6 +34,16 @@ pub trait LpSession {
     /// # Errors
     /// As [`LpBackend::solve`].
     fn minimise(&mut self, objective: &[f64], budget: &Budget) -> Result<LpSolution, LpError>;
+
+    /// As [`minimise`](Self::minimise), but a solver may stop as soon as the certified bound of its
+    /// multipliers exceeds `goal`; its point is then no optimum.
+    ///
+    /// # Errors
+    /// As [`LpBackend::solve`].
+    fn minimise_above(&mut self, objective: &[f64], goal: f64, budget: &Budget) -> Result<LpSolution, LpError> {
+        let _ = goal;
+        self.minimise(objective, budget)
+    }
 }
 
 /// What a backend found: a guess, to be certified.
@@ -99,6 +109,7 @@ pub enum LpError {
 
 static BACKENDS: &[&dyn LpBackend] = &[
     &super::Clarabel::DEFAULT,
+    &super::Interior::DEFAULT,
     &super::MiniLp,
     #[cfg(feature = "highs")]
     &super::Highs,

@@ -9,6 +9,7 @@ mod clarabel;
 mod elastic;
 #[cfg(feature = "highs")]
 mod highs;
+mod interior;
 mod minilp;
 mod program;
 #[cfg(test)]
@@ -19,5 +20,6 @@ pub use certify::{certified_infeasible, certified_minimum, certified_minimum_of}
 pub use clarabel::Clarabel;
 #[cfg(feature = "highs")]
 pub use highs::Highs;
+pub use interior::Interior;
 pub use minilp::MiniLp;
 pub use program::{LinearProgram, Row};

@@ -17,6 +17,7 @@ pub struct LinearProgram {
     upper: Vec<f64>,
     objective: Vec<f64>,
     entries_of_column: Vec<usize>,
+    layers: Vec<usize>,
 }
 
 impl Default for LinearProgram {
@@ -52,7 +53,20 @@ impl LinearProgram {
             upper: Vec::new(),
             objective: Vec::new(),
             entries_of_column: Vec::new(),
+            layers: Vec::new(),
         }
+    }
+
+    /// Says that the variables added from now on belong to a new layer: a hint for solvers that use the
+    /// structure of a network. Rows belong to the latest layer that they touch.
+    pub fn begin_layer(&mut self) {
+        self.layers.push(self.variables());
+    }
+
+    /// First variable of each layer but the first, as [`begin_layer`](Self::begin_layer) was told.
+    #[must_use]
+    pub fn layers(&self) -> &[usize] {
+        &self.layers
     }
 
     /// Adds a variable in `[lower, upper]` with objective coefficient 0, and returns its index.

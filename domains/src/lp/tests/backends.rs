@@ -74,6 +74,7 @@ macro_rules! suite {
 
 suite!(
     clarabel,
+    interior,
     minilp,
     #[cfg(feature = "highs")]
     highs

@@ -1,0 +1,420 @@
+//! Mehrotra's predictor–corrector method for variables with bounds.
+//!
+//! The unknowns are the form's variables `t` and the values `r = G t` of its inequality rows, both
+//! between bounds. Their duals are `zₗ` and `zᵤ`, those of the rows `y` and `w`:
+//!
+//! ```text
+//! A t = b,   G t − r = 0,   c − Aᵀy − Gᵀw − zₗ + zᵤ = 0,   w − zₗ + zᵤ = 0 (for r)
+//! ```
+//!
+//! A Newton step eliminates everything but `y`: with `θ = zₗ/sₗ + zᵤ/sᵤ`, `H = θ_t + Gᵀ θ_r G` and
+//! `N = A H⁻¹ Aᵀ`.
+
+use super::cholesky::{BlockMatrix, dot};
+use super::components::Components;
+use super::equalities::Equalities;
+use super::form::Form;
+use crate::budget::Budget;
+
+/// Part of the way to the boundary that a step goes at most.
+const TO_THE_BOUNDARY: f64 = 0.995;
+/// Iterations without progress after which the method has stalled.
+const PATIENCE: usize = 12;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Converged,
+    /// The multipliers alone prove that no point is feasible.
+    Infeasible,
+    /// The caller's test was satisfied.
+    Enough,
+    /// No more progress, close to feasible points.
+    Stopped,
+    /// No more progress, and none of the points was nearly feasible.
+    Lost,
+}
+
+/// The best multipliers found, and the last point.
+pub(super) struct Outcome {
+    pub y: Vec<f64>,
+    pub w: Vec<f64>,
+    pub point: Vec<f64>,
+    pub end: End,
+    pub iterations: u32,
+}
+
+/// The parts of the Newton system that depend on the program alone.
+pub(super) struct Newton<'a> {
+    pub form: &'a Form,
+    pub components: Components,
+    pub equalities: Equalities,
+    pub matrix: BlockMatrix,
+    /// `b` in the order of `equalities`.
+    pub right: Vec<f64>,
+    /// Bounds of variables and row values.
+    lower: Vec<f64>,
+    upper: Vec<f64>,
+}
+
+/// What a Newton step is to remove.
+struct Residuals {
+    /// `b − A t`
+    rows: Vec<f64>,
+    /// `r − G t`
+    values: Vec<f64>,
+    /// Of the dual equations.
+    dual: Vec<f64>,
+}
+
+/// A Newton step of all unknowns.
+#[derive(Clone, Default)]
+struct Step {
+    point: Vec<f64>,
+    y: Vec<f64>,
+    w: Vec<f64>,
+    z_lower: Vec<f64>,
+    z_upper: Vec<f64>,
+}
+
+struct Iterate {
+    s_lower: Vec<f64>,
+    s_upper: Vec<f64>,
+    z_lower: Vec<f64>,
+    z_upper: Vec<f64>,
+    y: Vec<f64>,
+    w: Vec<f64>,
+}
+
+impl<'a> Newton<'a> {
+    /// `None` when the normal matrix would be too large.
+    pub fn new(form: &'a Form) -> Option<Self> {
+        let components = Components::new(form);
+        let (equalities, matrix) = Equalities::new(form, &components)?;
+        let right = equalities.order().iter().map(|&i| form.right[i]).collect();
+        let lower = std::iter::repeat_n(0.0, form.variables()).chain(form.low.iter().copied()).collect();
+        let upper = form.upper.iter().chain(&form.high).copied().collect();
+        Some(Self { form, components, equalities, matrix, right, lower, upper })
+    }
+
+    /// Minimises `objective`; `enough` is asked about multipliers whose bound is the best so far.
+    pub fn minimise(
+        &mut self,
+        objective: &[f64],
+        tolerance: f64,
+        iterations: u32,
+        budget: &Budget,
+        enough: &mut dyn FnMut(f64, &[f64], &[f64]) -> bool,
+    ) -> Outcome {
+        let (n, p, m) = (self.form.variables(), self.form.low.len(), self.equalities.rows());
+        let mut at = self.start(objective);
+        let largest: f64 = objective.iter().zip(&self.form.upper).map(|(c, u)| if u.is_finite() { c.max(0.0) } else { 0.0 }).sum();
+        let right_size = self.right.iter().fold(1.0f64, |a, b| a.max(b.abs()));
+        let pairs = self.lower.iter().chain(&self.upper).filter(|b| b.is_finite()).count().max(1) as f64;
+        let mut best = (f64::NEG_INFINITY, at.y.clone(), at.w.clone());
+        let mut progress = (f64::INFINITY, 0usize);
+        let mut point = at.point(self);
+        let mut least_residual = f64::INFINITY;
+        let mut end = None;
+        let mut count = 0;
+        for iteration in 0..=iterations {
+            count = iteration;
+            // Residuals and quality.
+            let mut residuals = Residuals { rows: self.right.clone(), values: point[n..].to_vec(), dual: objective.to_vec() };
+            let mut product = vec![0.0; m];
+            self.equalities.add_product(&point[..n], &mut product);
+            residuals.rows.iter_mut().zip(&product).for_each(|(r, p)| *r -= p);
+            let mut product = vec![0.0; p];
+            self.form.inequalities.add_product(&point[..n], &mut product);
+            residuals.values.iter_mut().zip(&product).for_each(|(r, p)| *r -= p);
+            self.equalities.add_transposed(-1.0, &at.y, &mut residuals.dual);
+            self.form.inequalities.add_transposed(-1.0, &at.w, &mut residuals.dual);
+            let bound = self.bound(&residuals.dual, &at);
+            residuals.dual.extend_from_slice(&at.w);
+            for ((r, l), u) in residuals.dual.iter_mut().zip(&at.z_lower).zip(&at.z_upper) {
+                *r += u - l;
+            }
+            let primal = dot(objective, &point[..n]);
+            let residual = largest_of(&residuals.rows).max(largest_of(&residuals.values)) / right_size;
+            let mu = at.complementarity() / pairs;
+            let gap = (primal - bound).abs() / (1.0 + primal.abs());
+            if !(mu.is_finite() && gap.is_finite() && residual.is_finite()) {
+                break;
+            }
+            least_residual = least_residual.min(residual);
+            if bound > best.0 {
+                best = (bound, at.y.clone(), at.w.clone());
+                if bound > largest + tolerance * (1.0 + largest) {
+                    end = Some(End::Infeasible);
+                    break;
+                }
+                if enough(bound, &best.1, &best.2) {
+                    end = Some(End::Enough);
+                    break;
+                }
+            }
+            #[cfg(test)]
+            if std::env::var_os("LP_TRACE").is_some() {
+                trace(&format!("{iteration:3} primal {primal:.9e} bound {bound:.9e} residual {residual:.1e} dual {:.1e} mu {mu:.1e}", largest_of(&residuals.dual)));
+            }
+            if gap <= tolerance && residual <= tolerance {
+                end = Some(End::Converged);
+                break;
+            }
+            let merit = gap.max(residual).max(mu);
+            if merit < 0.9 * progress.0 {
+                progress = (merit, iteration as usize);
+            } else if iteration as usize >= progress.1 + PATIENCE {
+                break;
+            }
+            if iteration == iterations || budget.is_spent() {
+                break;
+            }
+            let moved = self.advance(&mut at, &residuals, mu, pairs);
+            point = at.point(self);
+            if !moved {
+                break;
+            }
+        }
+        let end = end.unwrap_or(if least_residual < 1e-6 || budget.is_spent() { End::Stopped } else { End::Lost });
+        point.truncate(n);
+        Outcome { y: best.1, w: best.2, point, end, iterations: count }
+    }
+
+    /// In the middle of the box, where `y = 0` leaves no dual residual.
+    fn start(&self, objective: &[f64]) -> Iterate {
+        let (n, p) = (self.form.variables(), self.form.low.len());
+        let mut values = vec![0.5; n];
+        for (x, u) in values.iter_mut().zip(&self.upper) {
+            *x = if u.is_finite() { 0.5 * u } else { 0.5 };
+        }
+        let mut rows = vec![0.0; p];
+        self.form.inequalities.add_product(&values, &mut rows);
+        let mut at = Iterate {
+            s_lower: vec![f64::INFINITY; n + p],
+            s_upper: vec![f64::INFINITY; n + p],
+            z_lower: vec![0.0; n + p],
+            z_upper: vec![0.0; n + p],
+            y: vec![0.0; self.equalities.rows()],
+            w: vec![0.0; p],
+        };
+        const NEAREST: f64 = 0.1;
+        for i in 0..n + p {
+            let (l, u) = (self.lower[i], self.upper[i]);
+            let wanted = if i < n { values[i] } else { rows[i - n] };
+            let margin = if u - l < f64::INFINITY { (0.4 * (u - l)).min(NEAREST) } else { NEAREST };
+            let value = wanted.max(l + margin).min(u - margin);
+            if l.is_finite() {
+                (at.s_lower[i], at.z_lower[i]) = (value - l, 1.0);
+            }
+            if u.is_finite() {
+                (at.s_upper[i], at.z_upper[i]) = (u - value, 1.0);
+            }
+            if i >= n {
+                at.w[i - n] = at.z_lower[i] - at.z_upper[i];
+            }
+        }
+        let mut reduced = objective.to_vec();
+        self.form.inequalities.add_transposed(-1.0, &at.w, &mut reduced);
+        for (i, d) in reduced.into_iter().enumerate() {
+            // zₗ − zᵤ = d
+            let base = 1.0;
+            if at.s_upper[i].is_finite() {
+                (at.z_lower[i], at.z_upper[i]) = (base + d.max(0.0), base + (-d).max(0.0));
+            } else {
+                at.z_lower[i] = base + d.max(0.0);
+            }
+        }
+        at
+    }
+
+    /// What the multipliers prove of the scaled program: every reduced cost at its better bound.
+    fn bound(&self, reduced: &[f64], at: &Iterate) -> f64 {
+        let n = self.form.variables();
+        let mut bound = dot(&self.right, &at.y);
+        for (d, u) in reduced.iter().zip(&self.upper) {
+            if *d < 0.0 && u.is_finite() {
+                bound += d * u;
+            }
+        }
+        for (i, &w) in at.w.iter().enumerate() {
+            let side = if w > 0.0 { self.lower[n + i] } else { self.upper[n + i] };
+            if side.is_finite() {
+                bound += w * side;
+            }
+        }
+        bound
+    }
+
+    /// One iteration; false when it did not move.
+    fn advance(&mut self, at: &mut Iterate, residuals: &Residuals, mu: f64, pairs: f64) -> bool {
+        let n = self.form.variables();
+        let theta: Vec<f64> = (0..self.lower.len())
+            .map(|i| at.z_lower[i] / at.s_lower[i] + at.z_upper[i] / at.s_upper[i])
+            .collect();
+        self.components.factor(&theta[..n], &self.form.inequalities, &theta[n..]);
+        self.equalities.form(&self.components, &mut self.matrix);
+        self.matrix.factor();
+        let product = |s: &[f64], z: &[f64]| -> Vec<f64> {
+            s.iter().zip(z).map(|(s, z)| if s.is_finite() { -s * z } else { 0.0 }).collect()
+        };
+        let mut lower = product(&at.s_lower, &at.z_lower);
+        let mut upper = product(&at.s_upper, &at.z_upper);
+        let predicted = self.step(at, &theta, residuals, &lower, &upper);
+        let (primal, dual) = at.longest(&predicted);
+        let reached = at.complementarity_after(&predicted, primal, dual) / pairs;
+        let ratio = reached / mu;
+        let target = mu * ratio * ratio * ratio;
+        let finite = |i: usize, s: &[f64]| s[i].is_finite();
+        for i in 0..lower.len() {
+            if finite(i, &at.s_lower) {
+                lower[i] += target - predicted.point[i] * predicted.z_lower[i];
+            }
+            if finite(i, &at.s_upper) {
+                upper[i] += target + predicted.point[i] * predicted.z_upper[i];
+            }
+        }
+        let step = self.step(at, &theta, residuals, &lower, &upper);
+        let (primal, dual) = at.longest(&step);
+        if !(primal.is_finite() && dual.is_finite()) {
+            return false;
+        }
+        at.advance(&step, (TO_THE_BOUNDARY * primal).min(1.0), (TO_THE_BOUNDARY * dual).min(1.0));
+        primal.max(dual) > 1e-10
+    }
+
+    /// The Newton step for the given right sides of `sₗ dzₗ + zₗ dsₗ` and `sᵤ dzᵤ + zᵤ dsᵤ`.
+    fn step(&self, at: &Iterate, theta: &[f64], residuals: &Residuals, lower: &[f64], upper: &[f64]) -> Step {
+        let n = self.form.variables();
+        let all = self.lower.len();
+        let force: Vec<f64> = (0..all)
+            .map(|i| residuals.dual[i] - (lower[i] / at.s_lower[i] - upper[i] / at.s_upper[i]))
+            .collect();
+        // h = f_t + Gᵀ(f_r − θ_r ρ)
+        let omega = &theta[n..];
+        let shifted: Vec<f64> =
+            force[n..].iter().zip(omega).zip(&residuals.values).map(|((f, o), r)| f - o * r).collect();
+        let mut h = force[..n].to_vec();
+        self.form.inequalities.add_transposed(1.0, &shifted, &mut h);
+        let mut x = h;
+        self.components.solve(&mut x);
+        // N dy = ρ + A H⁻¹ h
+        let mut y = residuals.rows.clone();
+        self.equalities.add_product(&x, &mut y);
+        x.iter_mut().for_each(|x| *x = -*x);
+        self.matrix.solve(&mut y);
+        self.add_response(&y, &mut x);
+        // One round of refinement on A dx = ρ.
+        for _ in 0..REFINEMENTS {
+            let mut missing = vec![0.0; y.len()];
+            self.equalities.add_product(&x, &mut missing);
+            missing.iter_mut().zip(&residuals.rows).for_each(|(m, r)| *m = r - *m);
+            self.matrix.solve(&mut missing);
+            self.add_response(&missing, &mut x);
+            y.iter_mut().zip(&missing).for_each(|(y, m)| *y += m);
+        }
+        // dr = G dx − ρ_r, dw = −f_r − θ_r dr
+        let mut point = x;
+        point.resize(all, 0.0);
+        let (x, r) = point.split_at_mut(n);
+        self.form.inequalities.add_product(x, r);
+        r.iter_mut().zip(&residuals.values).for_each(|(r, rho)| *r -= rho);
+        let w = r.iter().zip(omega).zip(&force[n..]).map(|((r, o), f)| -f - o * r).collect();
+        let z_lower = (0..all)
+            .map(|i| if at.s_lower[i].is_finite() { (lower[i] - at.z_lower[i] * point[i]) / at.s_lower[i] } else { 0.0 })
+            .collect();
+        let z_upper = (0..all)
+            .map(|i| if at.s_upper[i].is_finite() { (upper[i] + at.z_upper[i] * point[i]) / at.s_upper[i] } else { 0.0 })
+            .collect();
+        Step { point, y, w, z_lower, z_upper }
+    }
+
+    /// `x += H⁻¹ Aᵀ y`
+    fn add_response(&self, y: &[f64], x: &mut [f64]) {
+        let mut response = vec![0.0; x.len()];
+        self.equalities.add_transposed(1.0, y, &mut response);
+        self.components.solve(&mut response);
+        x.iter_mut().zip(&response).for_each(|(x, r)| *x += r);
+    }
+}
+
+const REFINEMENTS: usize = 1;
+
+#[cfg(test)]
+#[allow(clippy::print_stderr)]
+fn trace(line: &str) {
+    eprintln!("{line}");
+}
+
+impl Iterate {
+    fn point(&self, newton: &Newton<'_>) -> Vec<f64> {
+        (0..self.s_lower.len())
+            .map(|i| {
+                if self.s_lower[i] <= self.s_upper[i] {
+                    newton.lower[i] + self.s_lower[i]
+                } else {
+                    newton.upper[i] - self.s_upper[i]
+                }
+            })
+            .collect()
+    }
+
+    fn complementarity(&self) -> f64 {
+        let of = |s: &[f64], z: &[f64]| -> f64 {
+            s.iter().zip(z).map(|(s, z)| if s.is_finite() { s * z } else { 0.0 }).sum()
+        };
+        of(&self.s_lower, &self.z_lower) + of(&self.s_upper, &self.z_upper)
+    }
+
+    fn complementarity_after(&self, step: &Step, primal: f64, dual: f64) -> f64 {
+        let mut sum = 0.0;
+        for i in 0..self.s_lower.len() {
+            if self.s_lower[i].is_finite() {
+                sum += (self.s_lower[i] + primal * step.point[i]) * (self.z_lower[i] + dual * step.z_lower[i]);
+            }
+            if self.s_upper[i].is_finite() {
+                sum += (self.s_upper[i] - primal * step.point[i]) * (self.z_upper[i] + dual * step.z_upper[i]);
+            }
+        }
+        sum
+    }
+
+    /// The longest steps, at most 1 over the fraction kept, that leave all positive.
+    fn longest(&self, step: &Step) -> (f64, f64) {
+        let (mut primal, mut dual) = (1.0 / TO_THE_BOUNDARY, 1.0 / TO_THE_BOUNDARY);
+        for i in 0..self.s_lower.len() {
+            let d = step.point[i];
+            if d < 0.0 {
+                primal = f64::min(primal, -self.s_lower[i] / d);
+            } else if d > 0.0 {
+                primal = f64::min(primal, self.s_upper[i] / d);
+            } else if d.is_nan() {
+                primal = f64::NAN;
+                break;
+            }
+            if step.z_lower[i] < 0.0 {
+                dual = f64::min(dual, -self.z_lower[i] / step.z_lower[i]);
+            }
+            if step.z_upper[i] < 0.0 {
+                dual = f64::min(dual, -self.z_upper[i] / step.z_upper[i]);
+            }
+        }
+        (primal, dual)
+    }
+
+    fn advance(&mut self, step: &Step, primal: f64, dual: f64) {
+        for (i, d) in step.point.iter().enumerate() {
+            self.s_lower[i] += primal * d;
+            self.s_upper[i] -= primal * d;
+            self.z_lower[i] += dual * step.z_lower[i];
+            self.z_upper[i] += dual * step.z_upper[i];
+        }
+        self.y.iter_mut().zip(&step.y).for_each(|(y, d)| *y += dual * d);
+        self.w.iter_mut().zip(&step.w).for_each(|(w, d)| *w += dual * d);
+    }
+}
+
+fn largest_of(values: &[f64]) -> f64 {
+    // NaN must not be lost.
+    values.iter().fold(0.0, |m: f64, x| if x.abs() <= m { m } else { x.abs() })
+}

@@ -59,9 +59,8 @@ fn sums<const K: usize, const S: usize>(columns: [&[f64]; K], f: impl Fn([f64; K
 /// `Σ a_i b_i` in round-to-nearest, in eight partial sums.
 #[must_use]
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let n = a.len();
-    let b = &b[..n];
-    sums(n, |i| a[i] * b[i]).0
+    let [sum] = sums([a, b], |[a, b]| [a * b]);
+    sum
 }
 
 /// A certified lower bound of `min Σ a_i x_i` over `lower ≤ x ≤ upper`; −∞ when there is none.

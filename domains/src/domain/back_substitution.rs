@@ -5,19 +5,21 @@
 //! the coefficient is positive and the line above where it is negative; at the input the region's
 //! support function ends the way. Stopping earlier, at any node, and using that node's bounds gives a
 //! valid bound as well. All rows go together, so the work is GEMM; every rounding is charged to the
-//! row's constant (see [`crate::num::error`]).
+//! row's constant (see [`crate::num::error`]). Rows of neurons at one position of a convolution keep
+//! columns only for the window that they depend on.
 
 use super::{DomainError, NodeBounds, Relaxation};
 use crate::budget::Budget;
-use crate::network::{Affine, LinearMap, Network, NodeId, NodeKind};
+use crate::network::{Affine, LinearMap, Network, NodeId, NodeKind, Term, Window};
 use crate::num::error::{ETA, UNIT};
 use crate::num::kernel::{
     box_minimum, choose_slopes, chosen_dot_less_error, dot_less_error, finite_or_nothing, less_error,
 };
 use crate::num::round::{add_down, mul_up, sub_down};
-use crate::query::{LinearForms, Region};
+use crate::query::{Ball, LinearForms, Region};
 use ndarray::Array2;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Where a form is turned into a number on its way back.
@@ -59,7 +61,7 @@ pub struct BackSubstitution<'a, H> {
 struct Rows {
     constant: Vec<f64>,
     best: Vec<f64>,
-    pending: BTreeMap<NodeId, Array2<f64>>,
+    pending: BTreeMap<NodeId, Part>,
     /// Memory of matrices that are no longer needed: fresh pages cost as much as filling them.
     spare: Vec<Vec<f64>>,
 }
@@ -70,18 +72,72 @@ impl Rows {
         Self { constant, best, pending: BTreeMap::new(), spare: Vec::new() }
     }
 
-    fn discard(&mut self, a: Array2<f64>) {
-        self.spare.push(a.into_raw_vec_and_offset().0);
+    fn discard(&mut self, a: Part) {
+        self.spare.push(a.values.into_raw_vec_and_offset().0);
+    }
+}
+
+/// The coefficients that a block of rows has for one node: one column per neuron, or per neuron in the
+/// window outside of which they are zero.
+struct Part {
+    values: Array2<f64>,
+    window: Option<Window>,
+}
+
+impl Part {
+    fn new((values, window): (Array2<f64>, Window)) -> Self {
+        Self { values, window: (!window.is_whole()).then_some(window) }
+    }
+
+    fn whole(values: Array2<f64>) -> Self {
+        Self { values, window: None }
+    }
+
+    /// The rows, each contiguous.
+    fn rows(&self) -> impl Iterator<Item = &[f64]> {
+        self.values.rows().into_iter().map(|row| row.to_slice().unwrap_or(&[]))
+    }
+
+    /// The entries of a vector over the node that belong to the columns.
+    fn columns_of<'v>(&self, vector: &'v [f64]) -> Cow<'v, [f64]> {
+        self.window.as_ref().map_or(Cow::Borrowed(vector), |window| Cow::Owned(window.gather(vector)))
+    }
+
+    /// The same coefficients over the window `outer`, or over the whole node.
+    fn spread(self, outer: Option<&Window>) -> Self {
+        match &self.window {
+            None => self,
+            Some(window) if Some(window) == outer => self,
+            Some(window) => {
+                let outer = outer.cloned().unwrap_or_else(|| Window::whole(window.shape));
+                Self::new((window.spread(&self.values, &outer), outer))
+            }
+        }
+    }
+
+    /// The coefficients over the source of an affine term.
+    fn pull_back(&self, term: &Term, storage: Vec<f64>) -> Self {
+        let Some(window) = &self.window else {
+            return Self::whole(term.map.pull_back_reusing(self.values.view(), storage));
+        };
+        if let Some(part) = term.map.pull_back_window(self.values.view(), window, storage) {
+            return Self::new(part);
+        }
+        let whole = window.spread(&self.values, &Window::whole(window.shape));
+        Self::whole(term.map.pull_back(whole.view()))
     }
 }
 
 /// Bytes of coefficients that one block of rows may take; blocks are the unit of parallel work.
-const BLOCK_BYTES: usize = 32 << 20;
+const BLOCK_BYTES: usize = 4 << 20;
+
+/// A block of fewer rows is not worth its overhead.
+const BLOCK_ROWS: usize = 16;
 
 impl<H: History> BackSubstitution<'_, H> {
     /// Certified lower bounds of the forms over the region.
     pub fn minima(&self, forms: &LinearForms) -> Result<Vec<f64>, DomainError> {
-        self.in_blocks(forms.len(), |range| {
+        self.in_blocks(forms.len(), self.block_rows(forms.len()), |range| {
             let rows: Vec<usize> = range.collect();
             let part = forms.select(&rows);
             let mut rows = Rows::new(part.constants);
@@ -93,7 +149,7 @@ impl<H: History> BackSubstitution<'_, H> {
                         *constant = add_down(*constant, less_error(&radius.to_vec(), &magnitudes));
                     }
                 }
-                self.add(&mut rows, term.node, term.coefficients);
+                self.add(&mut rows, term.node, Part::whole(term.coefficients));
             }
             rows
         })
@@ -102,13 +158,31 @@ impl<H: History> BackSubstitution<'_, H> {
     /// Certified bounds of the neurons of the affine node `affine`, whose sources have been seen.
     pub fn neuron_bounds(&self, affine: &Affine) -> Result<NodeBounds, DomainError> {
         let n = affine.bias.len();
-        // Row i bounds neuron i from below, row n + i its negative.
-        let minima = self.in_blocks(2 * n, |range| {
-            let units: Vec<(usize, f64)> = range.map(|r| if r < n { (r, 1.0) } else { (r - n, -1.0) }).collect();
-            self.unit_rows(affine, &units)
-        })?;
-        let upper = minima[n..].iter().map(|&m| -m).collect();
-        Ok(NodeBounds::new(minima[..n].to_vec(), upper))
+        // One row bounds a neuron from below, another one its negative.
+        let (units, size) = match affine.terms.iter().find_map(|term| self.position_units(&term.map)) {
+            Some(by_position) => by_position,
+            None => {
+                let units = [1.0, -1.0].into_iter().flat_map(|sign| (0..n).map(move |i| (i, sign)));
+                (units.collect::<Vec<_>>(), self.block_rows(2 * n))
+            }
+        };
+        let minima = self.in_blocks(2 * n, size, |range| self.unit_rows(affine, &units[range]))?;
+        let (mut lower, mut upper) = (vec![f64::NEG_INFINITY; n], vec![f64::INFINITY; n]);
+        for ((i, sign), minimum) in units.into_iter().zip(minima) {
+            if sign > 0.0 { lower[i] = minimum } else { upper[i] = -minimum }
+        }
+        Ok(NodeBounds::new(lower, upper))
+    }
+
+    /// The unit forms of a convolution's outputs, position by position, and how many should go together:
+    /// those of one position, or of a few when there are few channels.
+    fn position_units(&self, map: &LinearMap) -> Option<(Vec<(usize, f64)>, usize)> {
+        let LinearMap::Conv2d(conv) = map else { return None };
+        let [channels, height, width] = conv.output;
+        let positions = height * width;
+        let of_position = |p| (0..channels).flat_map(move |c| [1.0, -1.0].map(|sign| (c * positions + p, sign)));
+        let units = (0..positions).flat_map(of_position).collect();
+        Some((units, (2 * channels).max(1) * (BLOCK_ROWS / (2 * channels).max(1)).max(1)))
     }
 
     /// The forms `sign · z_i` of an affine node, already pulled back through it without any rounding.
@@ -128,21 +202,27 @@ impl<H: History> BackSubstitution<'_, H> {
             .collect();
         let mut rows = Rows::new(constant);
         for term in &affine.terms {
-            self.add(&mut rows, term.source, term.map.rows(units));
+            let part = term.map.rows_window(units).map_or_else(|| Part::whole(term.map.rows(units)), Part::new);
+            self.add(&mut rows, term.source, part);
         }
         rows
     }
 
-    /// Runs blocks of rows in parallel and joins their bounds in order.
+    /// How many rows over whole nodes should go together.
+    fn block_rows(&self, rows: usize) -> usize {
+        let widest = self.network.nodes().iter().map(|n| n.len).max().unwrap_or(1);
+        let by_memory = BLOCK_BYTES / (8 * widest).max(1);
+        let by_threads = rows.div_ceil(rayon::current_num_threads());
+        by_memory.min(by_threads).max(BLOCK_ROWS)
+    }
+
+    /// Runs blocks of `size` rows in parallel and joins their bounds in order.
     fn in_blocks(
         &self,
         rows: usize,
+        size: usize,
         start: impl Fn(std::ops::Range<usize>) -> Rows + Sync,
     ) -> Result<Vec<f64>, DomainError> {
-        let widest = self.network.nodes().iter().map(|n| n.len).max().unwrap_or(1);
-        let by_memory = (BLOCK_BYTES / (8 * widest)).max(16);
-        let by_threads = rows.div_ceil(rayon::current_num_threads()).max(16);
-        let size = by_memory.min(by_threads);
         let blocks: Result<Vec<Vec<f64>>, DomainError> = (0..rows.div_ceil(size))
             .into_par_iter()
             .map(|b| self.walk(start(b * size..rows.min((b + 1) * size))))
@@ -174,28 +254,29 @@ impl<H: History> BackSubstitution<'_, H> {
             }
             match (&node.kind, self.history.relaxation(id)) {
                 (NodeKind::Affine(affine), Relaxation::Affine(error)) => {
+                    let (no_bias, bias) = (affine.bias.is_zero(), a.columns_of(affine.bias.values()));
+                    let per_output = a.columns_of(&error.per_output);
                     for (constant, a) in rows.constant.iter_mut().zip(a.rows()) {
-                        let a = a.to_slice().unwrap_or(&[]);
-                        let bias = if affine.bias.is_zero() {
-                            less_error(a, &error.per_output)
-                        } else {
-                            dot_less_error(a, affine.bias.values(), &error.per_output)
-                        };
+                        let bias =
+                            if no_bias { less_error(a, &per_output) } else { dot_less_error(a, &bias, &per_output) };
                         *constant = sub_down(add_down(*constant, bias), error.absolute);
                     }
                     for term in &affine.terms {
                         let storage = rows.spare.pop().unwrap_or_default();
-                        self.add(&mut rows, term.source, term.map.pull_back_reusing(a.view(), storage));
+                        let part = a.pull_back(term, storage);
+                        self.add(&mut rows, term.source, part);
                     }
                     rows.discard(a);
                 }
                 (NodeKind::Activation(activation), Relaxation::Activation(lines)) => {
                     let mut a = a;
-                    for (constant, mut a) in rows.constant.iter_mut().zip(a.rows_mut()) {
+                    let (below, above) = (a.columns_of(&lines.lower_intercept), a.columns_of(&lines.upper_intercept));
+                    let slopes = (a.columns_of(&lines.lower_slope), a.columns_of(&lines.upper_slope));
+                    let error = a.columns_of(&lines.error);
+                    for (constant, mut a) in rows.constant.iter_mut().zip(a.values.rows_mut()) {
                         let Some(a) = a.as_slice_mut() else { continue };
-                        let (below, above) = (&lines.lower_intercept, &lines.upper_intercept);
-                        *constant = add_down(*constant, chosen_dot_less_error(a, below, above, &lines.error));
-                        choose_slopes(a, &lines.lower_slope, &lines.upper_slope);
+                        *constant = add_down(*constant, chosen_dot_less_error(a, &below, &above, &error));
+                        choose_slopes(a, &slopes.0, &slopes.1);
                     }
                     self.add(&mut rows, activation.source, a);
                 }
@@ -208,22 +289,25 @@ impl<H: History> BackSubstitution<'_, H> {
     }
 
     /// Adds coefficients of a node to those already pending, charging the rounding of the sum.
-    fn add(&self, rows: &mut Rows, id: NodeId, a: Array2<f64>) {
-        let Some(sum) = rows.pending.get_mut(&id) else {
+    fn add(&self, rows: &mut Rows, id: NodeId, a: Part) {
+        let Some(sum) = rows.pending.remove(&id) else {
             rows.pending.insert(id, a);
             return;
         };
-        *sum += &a;
-        let error: Vec<f64> =
-            self.history.bounds(id).magnitudes().iter().map(|&m| mul_up(2.0 * UNIT, m) + ETA * m).collect();
+        let joint = sum.window.as_ref().zip(a.window.as_ref()).and_then(|(sum, a)| sum.join(a));
+        let (mut sum, a) = (sum.spread(joint.as_ref()), a.spread(joint.as_ref()));
+        sum.values += &a.values;
+        let magnitudes = self.history.bounds(id).magnitudes();
+        let error: Vec<f64> = sum.columns_of(&magnitudes).iter().map(|&m| mul_up(2.0 * UNIT, m) + ETA * m).collect();
         for (constant, sum) in rows.constant.iter_mut().zip(sum.rows()) {
-            *constant = add_down(*constant, less_error(sum.to_slice().unwrap_or(&[]), &error));
+            *constant = add_down(*constant, less_error(sum, &error));
         }
         rows.discard(a);
+        rows.pending.insert(id, sum);
     }
 
     /// Improves each row's best bound by the concrete bounds of all nodes it now reads.
-    fn keep_best(&self, rows: &mut Rows, id: NodeId, a: &Array2<f64>) {
+    fn keep_best(&self, rows: &mut Rows, id: NodeId, a: &Part) {
         let mut values = self.concrete(id, a);
         for (&other, b) in &rows.pending {
             for (value, more) in values.iter_mut().zip(self.concrete(other, b)) {
@@ -236,14 +320,20 @@ impl<H: History> BackSubstitution<'_, H> {
     }
 
     /// Lower bounds of `a · x_id` by the concrete bounds of the node (at the input: by the region).
-    fn concrete(&self, id: NodeId, a: &Array2<f64>) -> Vec<f64> {
+    fn concrete(&self, id: NodeId, a: &Part) -> Vec<f64> {
         if id == 0 {
-            return self.region.minima(a.view());
+            match &a.window {
+                None => return self.region.minima(a.values.view()),
+                // Over a box the columns that are zero play no part.
+                Some(_) if matches!(self.region.ball(), Ball::Box | Ball::Grid { .. }) => {}
+                Some(window) => {
+                    let whole = window.spread(&a.values, &Window::whole(window.shape));
+                    return self.region.minima(whole.view());
+                }
+            }
         }
         let bounds = self.history.bounds(id);
-        let minimum = |row: ndarray::ArrayView1<f64>| {
-            row.to_slice().map_or(f64::NEG_INFINITY, |a| box_minimum(a, bounds.lower(), bounds.upper()))
-        };
-        a.rows().into_iter().map(minimum).collect()
+        let (lower, upper) = (a.columns_of(bounds.lower()), a.columns_of(bounds.upper()));
+        a.rows().map(|a| box_minimum(a, &lower, &upper)).collect()
     }
 }

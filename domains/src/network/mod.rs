@@ -9,6 +9,7 @@ mod conv2d;
 mod evaluate;
 mod linear_map;
 mod pull_back;
+mod window;
 
 pub use builder::NetworkBuilder;
 pub use coefficients::Coefficients;
@@ -16,6 +17,7 @@ pub use conv2d::Conv2d;
 pub use evaluate::EvaluateError;
 pub use linear_map::LinearMap;
 pub use pull_back::PullBackError;
+pub use window::Window;
 
 use crate::activation::ActivationFn;
 use std::sync::Arc;

@@ -1,0 +1,111 @@
+use ndarray::Array2;
+use std::ops::Range;
+
+/// The positions `rows × columns`, over all channels, of a node that is `channels × height × width`:
+/// the only ones where a batch of forms has coefficients.
+///
+/// A neuron of a convolution depends on a small window of every earlier layer, so rows of neurons at
+/// one position need no more columns than that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Channels, height and width of the node.
+    pub shape: [usize; 3],
+    /// The rows of the node that belong to the window.
+    pub rows: Range<usize>,
+    /// The columns of the node that belong to the window.
+    pub columns: Range<usize>,
+}
+
+impl Window {
+    /// All positions.
+    #[must_use]
+    pub fn whole(shape: [usize; 3]) -> Self {
+        Self { shape, rows: 0..shape[1], columns: 0..shape[2] }
+    }
+
+    /// True when no position is left out.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        *self == Self::whole(self.shape)
+    }
+
+    /// How many neurons it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shape[0] * self.rows.len() * self.columns.len()
+    }
+
+    /// True when it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The smallest window that holds both; `None` when they are windows of different shapes.
+    #[must_use]
+    pub fn join(&self, other: &Self) -> Option<Self> {
+        let join = |a: &Range<usize>, b: &Range<usize>| a.start.min(b.start)..a.end.max(b.end);
+        (self.shape == other.shape).then(|| Self {
+            shape: self.shape,
+            rows: join(&self.rows, &other.rows),
+            columns: join(&self.columns, &other.columns),
+        })
+    }
+
+    /// Where the runs of `columns.len()` neurons that follow one another begin in a vector over the
+    /// positions of `outer`, which holds this window.
+    fn runs<'a>(&'a self, outer: &'a Self) -> impl Iterator<Item = usize> + 'a {
+        let start = move |(channel, row): (usize, usize)| {
+            let line = channel * outer.rows.len() + row - outer.rows.start;
+            line * outer.columns.len() + self.columns.start - outer.columns.start
+        };
+        (0..self.shape[0]).flat_map(|channel| self.rows.clone().map(move |row| (channel, row))).map(start)
+    }
+
+    /// The entries of a vector over the whole node that lie in the window.
+    #[must_use]
+    pub fn gather(&self, whole: &[f64]) -> Vec<f64> {
+        let mut part = Vec::with_capacity(self.len());
+        self.runs(&Self::whole(self.shape)).for_each(|run| part.extend_from_slice(&whole[run..][..self.columns.len()]));
+        part
+    }
+
+    /// Rows over this window as rows over `outer`, which holds it: the other entries are zero.
+    #[must_use]
+    pub fn spread(&self, a: &Array2<f64>, outer: &Self) -> Array2<f64> {
+        let mut out = Array2::zeros((a.nrows(), outer.len()));
+        let width = self.columns.len();
+        if width == 0 {
+            return out;
+        }
+        for (a, mut out) in a.rows().into_iter().zip(out.rows_mut()) {
+            let (a, out) = (a.as_standard_layout(), out.as_slice_mut().unwrap_or(&mut []));
+            for (part, run) in a.as_slice().unwrap_or(&[]).chunks_exact(width).zip(self.runs(outer)) {
+                out[run..run + width].copy_from_slice(part);
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spreading_undoes_gathering() {
+        let window = Window { shape: [2, 3, 4], rows: 1..3, columns: 1..3 };
+        let whole: Vec<f64> = (0..24).map(f64::from).collect();
+        let part = window.gather(&whole);
+        assert_eq!(part, [5.0, 6.0, 9.0, 10.0, 17.0, 18.0, 21.0, 22.0]);
+        let rows = Array2::from_shape_vec((1, 8), part).unwrap();
+        let back = window.spread(&rows, &Window::whole(window.shape));
+        assert!(back.iter().zip(&whole).all(|(b, w)| b == w || *b == 0.0));
+        assert_eq!(back.sum(), rows.sum());
+        let other = Window { shape: [2, 3, 4], rows: 0..2, columns: 2..4 };
+        let joint = window.join(&other).unwrap();
+        assert_eq!((joint.rows.clone(), joint.columns.clone()), (0..3, 1..4));
+        assert_eq!(window.spread(&rows, &joint).sum(), rows.sum());
+        assert!(window.join(&Window::whole([1, 3, 4])).is_none());
+    }
+}

@@ -13,6 +13,7 @@ use crate::observer::Event;
 use crate::query::{LinearForms, Region};
 use ndarray::Array2;
 use rayon::prelude::*;
+use std::cell::OnceCell;
 use std::sync::OnceLock;
 
 /// Which neurons' bounds the linear program re-computes on the way through the network.
@@ -114,12 +115,18 @@ impl LpDomain {
         Ok(all)
     }
 
+    /// The groups, computed at the first call; none when the time is up before they are.
+    fn groups_once<'g>(&self, cell: &'g OnceCell<Vec<&'g Group>>, seen: &'g Trace<LpFact>) -> &'g [&'g Group] {
+        cell.get_or_init(|| self.groups(seen).unwrap_or_default())
+    }
+
     /// Certified minimum of an objective, with cuts where its optimum violates them, and the last
-    /// optimum. `encoding` keeps the cuts for the objectives that follow; `form` is told to the observer.
-    fn minimum(
+    /// optimum. `encoding` keeps the cuts for the objectives that follow; `groups` is only called when the
+    /// triangles alone do not reach the goal; `form` is told to the observer.
+    fn minimum<'g>(
         &self,
         encoding: &mut Encoding,
-        groups: &[&Group],
+        groups: &dyn Fn() -> &'g [&'g Group],
         objective: &Objective,
         form: usize,
         run: Run<'_>,
@@ -144,7 +151,7 @@ impl LpDomain {
                 break;
             }
             previous = bound;
-            new_cuts = add_violated(encoding, groups, &best.1);
+            new_cuts = add_violated(encoding, groups(), &best.1);
             if new_cuts == 0 {
                 break;
             }
@@ -204,7 +211,7 @@ impl LpDomain {
                     return f64::NEG_INFINITY;
                 };
                 let to_the_end = Self { goal: f64::INFINITY, ..self.clone() };
-                to_the_end.minimum(&mut encoding, &groups, &objective, form, seen.run).0
+                to_the_end.minimum(&mut encoding, &|| &groups, &objective, form, seen.run).0
             })
             .collect();
         let mut known: Vec<Interval> = vec![Interval::ALL; fact.bounds().len()];
@@ -294,11 +301,8 @@ impl AbstractDomain for LpDomain {
         let Some(mut encoding) = Encoding::new(seen.network, seen.region, &bounds, &targets) else {
             return Ok(minima);
         };
-        let groups = match self.groups(seen) {
-            Ok(groups) => groups,
-            Err(DomainError::OutOfTime) => return Ok(minima),
-            Err(other) => return Err(other),
-        };
+        let cell = OnceCell::new();
+        let groups = || self.groups_once(&cell, seen);
         for form in open {
             if seen.run.budget.is_spent() {
                 break;
@@ -325,7 +329,8 @@ impl AbstractDomain for LpDomain {
             return Ok(f64::NEG_INFINITY);
         };
         let Some(objective) = encoding.maximum(forms, &bounds) else { return Ok(f64::NEG_INFINITY) };
-        let groups = self.groups(seen)?;
+        let cell = OnceCell::new();
+        let groups = || self.groups_once(&cell, seen);
         let (bound, point) = self.minimum(&mut encoding, &groups, &objective, 0, seen.run);
         if let Some(input) = encoding.input_at(&point) {
             seen.run.observer.event(Event::Candidate { input });

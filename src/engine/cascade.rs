@@ -9,6 +9,7 @@ use crate::domains::network::Network;
 use crate::domains::observer::{Event, Observer, Silent};
 use crate::domains::query::{Case, LinearForms, Query};
 use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -65,8 +66,9 @@ pub fn analyze_within(
 ) -> Result<Analysis, AnalyzeError> {
     check_variables(network, query)?;
     let mut state = State::new(network, query);
-    for step in plan(options) {
-        if state.witness.is_some() || state.is_verified() || run.budget.is_spent() {
+    for step in plan(options, network) {
+        let is_decided = state.witness.is_some() || (state.is_verified() && !options.all_margins);
+        if is_decided || run.budget.is_spent() {
             break;
         }
         run.observer.event(Event::Stage(step.name()));
@@ -121,7 +123,7 @@ impl Step {
 }
 
 /// The steps of a domain: cheap ones first, each only where something is still open.
-fn plan(options: &Options) -> Vec<Step> {
+fn plan(options: &Options, network: &Network) -> Vec<Step> {
     let steps = match options.domain {
         DomainName::Interval => vec![Step::Interval, Step::Attack],
         DomainName::Zonotope => vec![Step::Zonotope, Step::Attack],
@@ -130,7 +132,12 @@ fn plan(options: &Options) -> Vec<Step> {
         DomainName::KPoly => vec![Step::DeepPoly, Step::Attack, Step::KPoly],
         DomainName::Auto => vec![Step::Interval, Step::DeepPoly, Step::Attack, Step::Rational, Step::KPoly],
     };
-    steps.into_iter().filter(|&s| options.attack || s != Step::Attack).collect()
+    let is_wanted = |step: &Step| match step {
+        Step::Attack => options.attack,
+        Step::Rational => options.domain == DomainName::Rational || RationalDeepPoly::is_affordable(network),
+        _ => true,
+    };
+    steps.into_iter().filter(is_wanted).collect()
 }
 
 /// What is known of one case.
@@ -200,7 +207,8 @@ impl<'a> State<'a> {
         };
         for case in &mut self.cases {
             let mut found: Vec<Vec<f64>> = case.margins.iter().map(|m| vec![f64::NEG_INFINITY; m.len()]).collect();
-            if !case.open().is_empty() && self.witness.is_none() && !run.budget.is_spent() {
+            let is_wanted = !case.open().is_empty() || (options.all_margins && step != Step::Attack);
+            if is_wanted && self.witness.is_none() && !run.budget.is_spent() {
                 let network = self.network;
                 match step {
                     Step::Attack => {
@@ -268,15 +276,10 @@ fn run_domain(
 ) -> Result<(), DomainError> {
     let deeppoly = DeepPoly { concretise: options.concretise };
     match step {
-        Step::Interval => apply(&IntervalDomain, network, case, run, found, unstable),
-        Step::Zonotope => apply(&Zonotope, network, case, run, found, unstable),
-        Step::DeepPoly => apply(&deeppoly, network, case, run, found, unstable),
-        Step::Rational => {
-            if options.domain == DomainName::Auto && !RationalDeepPoly::is_affordable(network) {
-                return Ok(());
-            }
-            apply(&RationalDeepPoly, network, case, run, found, unstable)
-        }
+        Step::Interval => apply(&IntervalDomain, network, case, options, run, found, unstable),
+        Step::Zonotope => apply(&Zonotope, network, case, options, run, found, unstable),
+        Step::DeepPoly => apply(&deeppoly, network, case, options, run, found, unstable),
+        Step::Rational => apply(&RationalDeepPoly, network, case, options, run, found, unstable),
         Step::KPoly => {
             let domain = LpDomain {
                 base: deeppoly,
@@ -285,7 +288,7 @@ fn run_domain(
                 fail_fast: !options.all_margins && case.case.property.disjuncts.iter().all(|d| d.atoms.len() == 1),
                 ..LpDomain::kpoly(options.k, options.lp)
             };
-            apply(&domain, network, case, run, found, unstable)
+            apply(&domain, network, case, options, run, found, unstable)
         }
         Step::Attack => Ok(()),
     }
@@ -296,6 +299,7 @@ fn apply<D: AbstractDomain>(
     domain: &D,
     network: &Network,
     case: &mut CaseState,
+    options: &Options,
     run: Run<'_>,
     found: &mut [Vec<f64>],
     unstable: &mut Vec<usize>,
@@ -304,7 +308,7 @@ fn apply<D: AbstractDomain>(
     case.bounds.intersect(&trace.bounds());
     count_unstable(&trace, unstable);
     let disjuncts = &case.case.property.disjuncts;
-    let open = case.open();
+    let open = if options.all_margins { (0..disjuncts.len()).collect() } else { case.open() };
     let atoms: Vec<(usize, usize)> =
         open.iter().flat_map(|&d| (0..disjuncts[d].atoms.len()).map(move |a| (d, a))).collect();
     let forms = LinearForms::of_atoms(network, atoms.iter().map(|&(d, a)| &disjuncts[d].atoms[a]));
@@ -342,16 +346,19 @@ fn count_unstable<F: crate::domains::domain::Fact>(trace: &Trace<F>, counts: &mu
     }
 }
 
+/// Suggested inputs that are tried after a stage: the last ones, whose programs were the tightest.
+const KEPT_CANDIDATES: usize = 32;
+
 /// Passes events on, counting programs and cuts and keeping suggested inputs.
 struct Counter<'a> {
     inner: &'a dyn Observer,
     lps: AtomicUsize,
     cuts: AtomicUsize,
-    candidates: Mutex<Vec<Vec<f64>>>,
+    candidates: Mutex<VecDeque<Vec<f64>>>,
 }
 
 impl Counter<'_> {
-    fn take_candidates(&self) -> Vec<Vec<f64>> {
+    fn take_candidates(&self) -> VecDeque<Vec<f64>> {
         self.candidates.lock().map(|mut c| std::mem::take(&mut *c)).unwrap_or_default()
     }
 }
@@ -365,7 +372,10 @@ impl Observer for Counter<'_> {
             }
             Event::Candidate { input } => {
                 if let Ok(mut candidates) = self.candidates.lock() {
-                    candidates.push(input.to_vec());
+                    if candidates.len() == KEPT_CANDIDATES {
+                        candidates.pop_front();
+                    }
+                    candidates.push_back(input.to_vec());
                 }
             }
             _ => {}

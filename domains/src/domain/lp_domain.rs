@@ -120,8 +120,7 @@ impl LpDomain {
         cell.get_or_init(|| self.groups(seen).unwrap_or_default())
     }
 
-    /// Certified minimum of an objective, with cuts where its optimum violates them, and the last
-    /// optimum. `encoding` keeps the cuts for the objectives that follow; `groups` is only called when the
+    /// Certified minimum of an objective, with cuts where its optimum violates them. `encoding` keeps the cuts for the objectives that follow; `groups` is only called when the
     /// triangles alone do not reach the goal; `form` is told to the observer.
     fn minimum<'g>(
         &self,
@@ -130,28 +129,26 @@ impl LpDomain {
         objective: &Objective,
         form: usize,
         run: Run<'_>,
-    ) -> (f64, Vec<f64>) {
-        let mut best = (f64::NEG_INFINITY, Vec::new());
+    ) -> f64 {
+        let mut best = f64::NEG_INFINITY;
         let mut previous = f64::NEG_INFINITY;
         let mut new_cuts = 0;
         for round in 0..=self.rounds {
             let Some((bound, point)) = self.solve(encoding, objective, run.budget) else { break };
-            best = (best.0.max(bound), point);
-            run.observer.event(Event::Lp { form, bound: best.0, rows: encoding.program().rows(), new_cuts });
+            best = best.max(bound);
+            run.observer.event(Event::Lp { form, bound: best, rows: encoding.program().rows(), new_cuts });
+            if let Some(input) = encoding.input_at(&point) {
+                run.observer.event(Event::Candidate { input });
+            }
             let stalls = round > 0 && bound - previous < WORTHWHILE_GAIN * (1.0 + bound.abs());
             let hopeless =
                 round > 0 && bound + REMAINING_GAINS * (bound - previous) <= self.goal && self.goal.is_finite();
-            if best.0 > self.goal
-                || stalls
-                || hopeless
-                || round == self.rounds
-                || run.budget.is_spent()
-                || best.1.is_empty()
-            {
+            let is_last = round == self.rounds || run.budget.is_spent() || point.is_empty();
+            if best > self.goal || stalls || hopeless || is_last {
                 break;
             }
             previous = bound;
-            new_cuts = add_violated(encoding, groups(), &best.1);
+            new_cuts = add_violated(encoding, groups(), &point);
             if new_cuts == 0 {
                 break;
             }
@@ -211,7 +208,7 @@ impl LpDomain {
                     return f64::NEG_INFINITY;
                 };
                 let to_the_end = Self { goal: f64::INFINITY, ..self.clone() };
-                to_the_end.minimum(&mut encoding, &|| &groups, &objective, form, seen.run).0
+                to_the_end.minimum(&mut encoding, &|| &groups, &objective, form, seen.run)
             })
             .collect();
         let mut known: Vec<Interval> = vec![Interval::ALL; fact.bounds().len()];
@@ -308,11 +305,8 @@ impl AbstractDomain for LpDomain {
                 break;
             }
             let Some(objective) = encoding.objective(forms, form, &bounds) else { continue };
-            let (bound, point) = self.minimum(&mut encoding, &groups, &objective, form, seen.run);
+            let bound = self.minimum(&mut encoding, &groups, &objective, form, seen.run);
             minima[form] = minima[form].max(bound);
-            if let Some(input) = encoding.input_at(&point) {
-                seen.run.observer.event(Event::Candidate { input });
-            }
             if self.fail_fast && minima[form] <= self.goal {
                 break;
             }
@@ -331,10 +325,6 @@ impl AbstractDomain for LpDomain {
         let Some(objective) = encoding.maximum(forms, &bounds) else { return Ok(f64::NEG_INFINITY) };
         let cell = OnceCell::new();
         let groups = || self.groups_once(&cell, seen);
-        let (bound, point) = self.minimum(&mut encoding, &groups, &objective, 0, seen.run);
-        if let Some(input) = encoding.input_at(&point) {
-            seen.run.observer.event(Event::Candidate { input });
-        }
-        Ok(bound)
+        Ok(self.minimum(&mut encoding, &groups, &objective, 0, seen.run))
     }
 }

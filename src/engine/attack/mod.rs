@@ -10,6 +10,7 @@ use crate::domains::network::Network;
 use crate::domains::num::nearest;
 use crate::domains::query::{Ball, Case, Disjunct, Variable};
 use crate::domains::verdict::Witness;
+use std::collections::VecDeque;
 
 /// How long to try.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +46,9 @@ impl Attack {
         let search = Search { network, case, first };
         let center: Vec<f64> = case.region.center().iter().map(nearest).collect();
         if let Some(witness) = search.try_point(open, &center) {
+            return Some(witness);
+        }
+        if let Some(witness) = search.try_corners(open, budget) {
             return Some(witness);
         }
         // One step to the corner that the gradient points to, for every disjunct; then the steps go
@@ -184,6 +188,32 @@ impl Search<'_> {
         })
     }
 
+    /// Replays every corner of a small box: where floats cancel or underflow, gradients lead nowhere.
+    fn try_corners(&self, open: &[usize], budget: &Budget) -> Option<Witness> {
+        const MOST_INPUTS: usize = 11;
+        const MOST_PARAMETERS: usize = 2000;
+        let ranges = self.case.region.bounds();
+        let free: Vec<usize> = (0..ranges.len()).filter(|&i| ranges[i].lo < ranges[i].hi).collect();
+        if free.len() > MOST_INPUTS || self.network.parameters() > MOST_PARAMETERS {
+            return None;
+        }
+        let (lower, upper) = self.case.region.exact_box();
+        for corner in 0..1usize << free.len() {
+            if budget.is_spent() {
+                return None;
+            }
+            let mut x = lower.to_vec();
+            for (_, &i) in free.iter().enumerate().filter(|(bit, _)| corner >> bit & 1 == 1) {
+                x[i] = upper[i].clone();
+            }
+            let replay = |&d: &usize| Witness::replay(self.network, self.case, d, self.first + d, x.clone());
+            if let Some(witness) = open.iter().find_map(replay) {
+                return Some(witness);
+            }
+        }
+        None
+    }
+
     fn random_start(&self, random: &mut Random) -> Vec<f64> {
         let mut x: Vec<f64> = self.case.region.bounds().iter().map(|r| r.lo + random.unit() * (r.hi - r.lo)).collect();
         self.project(&mut x);
@@ -198,7 +228,7 @@ pub(super) fn try_candidates(
     case: &Case,
     open: &[usize],
     first: usize,
-    candidates: &[Vec<f64>],
+    candidates: &VecDeque<Vec<f64>>,
 ) -> Option<Witness> {
     let search = Search { network, case, first };
     candidates.iter().find_map(|x| search.try_point(open, x))

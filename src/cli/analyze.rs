@@ -50,7 +50,7 @@ pub struct AnalyzeArgs {
     #[arg(long, value_enum, default_value = "every")]
     concretise: ConcretiseName,
     /// Solver of linear programs
-    #[arg(long, default_value = "clarabel", value_parser = lp_backend)]
+    #[arg(long, default_value = "interior", value_parser = lp_backend)]
     lp: Lp,
     /// Bound every margin as well as the domain can, even where the verdict no longer depends on it
     #[arg(long)]

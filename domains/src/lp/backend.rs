@@ -108,8 +108,8 @@ pub enum LpError {
 }
 
 static BACKENDS: &[&dyn LpBackend] = &[
-    &super::Clarabel::DEFAULT,
     &super::Interior::DEFAULT,
+    &super::Clarabel::DEFAULT,
     &super::MiniLp,
     #[cfg(feature = "highs")]
     &super::Highs,

@@ -94,8 +94,13 @@ impl BlockMatrix {
         (&mut self.values[j][offset..], self.heights[j])
     }
 
-    /// Factors the matrix in place; only blocks on and below the diagonal count.
-    pub fn factor(&mut self) {
+    /// Factors the matrix in place, with `regularisation` times its diagonal added; only blocks on and
+    /// below the diagonal count.
+    pub fn factor(&mut self, regularisation: f64) {
+        for j in 0..self.count() {
+            let (width, height) = (self.width(j), self.heights[j]);
+            self.values[j].iter_mut().step_by(height + 1).take(width).for_each(|d| *d += regularisation * *d);
+        }
         let diagonal: Vec<Vec<f64>> = (0..self.count())
             .map(|j| (0..self.width(j)).map(|c| self.values[j][c * self.heights[j] + c]).collect())
             .collect();
@@ -118,7 +123,8 @@ impl BlockMatrix {
             let mut first = at;
             while first < panels.len() {
                 // A run of panels that are neighbours in both matrices.
-                let (source, target) = (self.offsets[j * count + panels[first]], self.offsets[k * count + panels[first]]);
+                let (source, target) =
+                    (self.offsets[j * count + panels[first]], self.offsets[k * count + panels[first]]);
                 let mut end = first;
                 let mut rows = 0;
                 while end < panels.len() && self.offsets[k * count + panels[end]] == target + rows {

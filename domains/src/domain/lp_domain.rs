@@ -8,7 +8,7 @@ use crate::budget::Budget;
 use crate::lp::{LpBackend, certified_minimum_of};
 use crate::network::{Activation, Affine, NodeId, NodeKind};
 use crate::num::Interval;
-use crate::num::round::add_down;
+use crate::num::round::{add_down, add_up, sub_up};
 use crate::observer::Event;
 use crate::query::{LinearForms, Region};
 use ndarray::Array2;
@@ -160,7 +160,9 @@ impl LpDomain {
     fn solve(&self, encoding: &Encoding, objective: &Objective, budget: &Budget) -> Option<(f64, Vec<f64>)> {
         let program = encoding.program();
         let Objective { coefficients, constant } = objective;
-        let solution = self.backend.session(program).ok()?.minimise(coefficients, budget).ok()?;
+        // The constant is only rounded here, so ask for a little more.
+        let goal = add_up(sub_up(self.goal, *constant), 1e-12 * (self.goal.abs() + constant.abs()));
+        let solution = self.backend.session(program).ok()?.minimise_above(coefficients, goal, budget).ok()?;
         let bound = add_down(certified_minimum_of(program, coefficients, &solution.multipliers), *constant);
         Some((bound, solution.primal))
     }

@@ -1,4 +1,4 @@
-//! The default backend: the interior-point solver Clarabel (pure Rust; Goulart & Chen 2024).
+//! The general backend: the interior-point solver Clarabel (pure Rust; Goulart & Chen 2024).
 //!
 //! Clarabel solves min `q·x`, `G x + s = b`, `s ∈ K`, and its dual variables satisfy
 //! `q + Gᵀz = 0`, `z ∈ K*`. An upper side is the row `a·x ≤ hi` (`λ = −z`), a lower side the row

@@ -94,8 +94,13 @@ impl BlockMatrix {
         (&mut self.values[j][offset..], self.heights[j])
     }
 
-    /// Factors the matrix in place; only blocks on and below the diagonal count.
-    pub fn factor(&mut self) {
+    /// Factors the matrix in place, with `regularisation` times its diagonal added; only blocks on and
+    /// below the diagonal count.
+    pub fn factor(&mut self, regularisation: f64) {
+        for j in 0..self.count() {
+            let (width, height) = (self.width(j), self.heights[j]);
+            self.values[j].iter_mut().step_by(height + 1).take(width).for_each(|d| *d += regularisation * *d);
+        }
         let diagonal: Vec<Vec<f64>> = (0..self.count())
             .map(|j| (0..self.width(j)).map(|c| self.values[j][c * self.heights[j] + c]).collect())
             .collect();

@@ -48,30 +48,27 @@ impl Components {
         &self.factors[self.offsets[c]..self.offsets[c + 1]]
     }
 
-    /// Factors `diag(theta) + Gᵀ diag(omega) G`.
+    /// Factors `diag(theta) + Gᵀ diag(omega) G` by rotating the rows `√ω g` into the root of the diagonal.
+    /// The sum itself would lose `theta` next to the large `omega` of an active row.
     pub fn factor(&mut self, theta: &[f64], inequalities: &SparseRows, omega: &[f64]) {
         self.factors.fill(0.0);
         for (j, &theta) in theta.iter().enumerate() {
             let c = self.of_variable[j];
             let (at, size) = (j - self.starts[c], self.starts[c + 1] - self.starts[c]);
-            self.factors[self.offsets[c] + at * size + at] = theta;
+            self.factors[self.offsets[c] + at * size + at] = theta.max(f64::MIN_POSITIVE).sqrt();
         }
+        let mut row = Vec::new();
         for (i, &omega) in omega.iter().enumerate() {
             let range = inequalities.starts[i]..inequalities.starts[i + 1];
-            let (columns, values) = (&inequalities.columns[range.clone()], &inequalities.values[range]);
-            let c = self.of_variable[columns[0]];
+            let c = self.of_variable[inequalities.columns[range.start]];
             let (start, size) = (self.starts[c], self.starts[c + 1] - self.starts[c]);
-            let block = &mut self.factors[self.offsets[c]..self.offsets[c + 1]];
-            for (p, (&j, &a)) in columns.iter().zip(values).enumerate() {
-                let row = &mut block[(j - start) * size..][..size];
-                for (&k, &b) in columns[..=p].iter().zip(&values[..=p]) {
-                    row[k - start] += omega * a * b;
-                }
+            row.clear();
+            row.resize(size, 0.0);
+            let root = omega.sqrt();
+            for (&j, &a) in inequalities.columns[range.clone()].iter().zip(&inequalities.values[range]) {
+                row[j - start] = root * a;
             }
-        }
-        for c in 0..self.len() {
-            let size = self.starts[c + 1] - self.starts[c];
-            cholesky(&mut self.factors[self.offsets[c]..self.offsets[c + 1]], size);
+            rotate_into(&mut self.factors[self.offsets[c]..self.offsets[c + 1]], &mut row);
         }
     }
 
@@ -98,18 +95,21 @@ impl Components {
     }
 }
 
-/// Lower Cholesky factor in place; pivots lost to rounding are replaced by rounding errors' size.
-fn cholesky(block: &mut [f64], size: usize) {
-    for p in 0..size {
-        let diagonal = block[p * size + p];
-        for q in 0..p {
-            let (above, row) = block.split_at_mut(p * size);
-            let (factor, row) = (&above[q * size..][..size], &mut row[..size]);
-            let sum: f64 = factor[..q].iter().zip(&row[..q]).map(|(a, b)| a * b).sum();
-            row[q] = (row[q] - sum) / factor[q];
+/// Makes `L Lᵀ + g gᵀ` of `L Lᵀ` by Givens rotations; `g` is used up.
+fn rotate_into(factor: &mut [f64], g: &mut [f64]) {
+    let size = g.len();
+    for q in 0..size {
+        if g[q] == 0.0 {
+            continue;
         }
-        let row = &mut block[p * size..][..=p];
-        let square: f64 = row[..p].iter().map(|l| l * l).sum();
-        row[p] = (diagonal - square).max(1e-16 * diagonal).max(f64::MIN_POSITIVE).sqrt();
+        let diagonal = factor[q * size + q];
+        let length = (diagonal * diagonal + g[q] * g[q]).sqrt();
+        let (cosine, sine) = (diagonal / length, g[q] / length);
+        factor[q * size + q] = length;
+        for p in q + 1..size {
+            let (l, v) = (factor[p * size + q], g[p]);
+            factor[p * size + q] = cosine * l + sine * v;
+            g[p] = cosine * v - sine * l;
+        }
     }
 }

@@ -324,6 +324,7 @@ fn coupled(form: &Form, components: &Components, panels: &[Vec<usize>]) -> Vec<V
             }
         }
     }
+    // Neurons of one layer mostly touch the same panels.
     touching.sort_unstable();
     touching.dedup();
     let mut coupled = vec![vec![false; panels.len()]; panels.len()];

@@ -18,6 +18,18 @@ use crate::budget::Budget;
 
 /// Part of the way to the boundary that a step goes at most.
 const TO_THE_BOUNDARY: f64 = 0.995;
+/// Gondzio's corrections of a step: fewer iterations, each a little longer.
+const CORRECTIONS: usize = 1;
+/// Rounds of iterative refinement, at most.
+const REFINEMENTS: usize = 3;
+/// What a refined step may leave of the Newton system, as a part of the complementarity.
+const PRECISION: f64 = 1e-3;
+/// The same at the end.
+const LEAST_PRECISION: f64 = 1e-13;
+/// A step that leaves more, as a part of the root of the complementarity, is not taken.
+const LARGEST_ERROR: f64 = 1e-2;
+/// What is added to the diagonal of the normal matrix, relatively: more when the step is no solution.
+const REGULARISATIONS: [f64; 3] = [1e-14, 1e-12, 1e-9];
 /// Iterations without progress after which the method has stalled.
 const PATIENCE: usize = 12;
 
@@ -41,7 +53,6 @@ pub(super) struct Outcome {
     pub w: Vec<f64>,
     pub point: Vec<f64>,
     pub end: End,
-    pub iterations: u32,
 }
 
 /// The parts of the Newton system that depend on the program alone.
@@ -106,7 +117,7 @@ impl<'a> Newton<'a> {
         budget: &Budget,
         enough: &mut dyn FnMut(f64, &[f64], &[f64]) -> bool,
     ) -> Outcome {
-        let (n, p, m) = (self.form.variables(), self.form.low.len(), self.equalities.rows());
+        let n = self.form.variables();
         let mut at = self.start(objective);
         let largest: f64 =
             objective.iter().zip(&self.form.upper).map(|(c, u)| if u.is_finite() { c.max(0.0) } else { 0.0 }).sum();
@@ -117,18 +128,12 @@ impl<'a> Newton<'a> {
         let mut point = at.point(self);
         let mut least_residual = f64::INFINITY;
         let mut end = None;
-        let mut count = 0;
         for iteration in 0..=iterations {
-            count = iteration;
             // Residuals and quality.
             let mut residuals =
                 Residuals { rows: self.right.clone(), values: point[n..].to_vec(), dual: objective.to_vec() };
-            let mut product = vec![0.0; m];
-            self.equalities.add_product(&point[..n], &mut product);
-            residuals.rows.iter_mut().zip(&product).for_each(|(r, p)| *r -= p);
-            let mut product = vec![0.0; p];
-            self.form.inequalities.add_product(&point[..n], &mut product);
-            residuals.values.iter_mut().zip(&product).for_each(|(r, p)| *r -= p);
+            subtract(&mut residuals.rows, |out| self.equalities.add_product(&point[..n], out));
+            subtract(&mut residuals.values, |out| self.form.inequalities.add_product(&point[..n], out));
             self.equalities.add_transposed(-1.0, &at.y, &mut residuals.dual);
             self.form.inequalities.add_transposed(-1.0, &at.w, &mut residuals.dual);
             let bound = self.bound(&residuals.dual, &at);
@@ -155,13 +160,6 @@ impl<'a> Newton<'a> {
                     break;
                 }
             }
-            #[cfg(test)]
-            if std::env::var_os("LP_TRACE").is_some() {
-                trace(&format!(
-                    "{iteration:3} primal {primal:.9e} bound {bound:.9e} residual {residual:.1e} dual {:.1e} mu {mu:.1e}",
-                    largest_of(&residuals.dual)
-                ));
-            }
             if gap <= tolerance && residual <= tolerance {
                 end = Some(End::Converged);
                 break;
@@ -183,7 +181,7 @@ impl<'a> Newton<'a> {
         }
         let end = end.unwrap_or(if least_residual < 1e-6 || budget.is_spent() { End::Stopped } else { End::Lost });
         point.truncate(n);
-        Outcome { y: best.1, w: best.2, point, end, iterations: count }
+        Outcome { y: best.1, w: best.2, point, end }
     }
 
     /// In the middle of the box, where `y = 0` leaves no dual residual.
@@ -256,101 +254,178 @@ impl<'a> Newton<'a> {
         let n = self.form.variables();
         let theta: Vec<f64> =
             (0..self.lower.len()).map(|i| at.z_lower[i] / at.s_lower[i] + at.z_upper[i] / at.s_upper[i]).collect();
-        self.components.factor(&theta[..n], &self.form.inequalities, &theta[n..]);
-        self.equalities.form(&self.components, &mut self.matrix);
-        self.matrix.factor();
+        let precision = (PRECISION * mu).max(LEAST_PRECISION);
+        for regularisation in REGULARISATIONS {
+            self.components.factor(&theta[..n], &self.form.inequalities, &theta[n..]);
+            self.equalities.form(&self.components, &mut self.matrix);
+            self.matrix.factor(regularisation);
+            let (step, error) = self.corrected_step(at, &theta, residuals, mu, pairs, precision);
+            let (primal, dual) = at.longest(&step);
+            if error <= LARGEST_ERROR * mu.sqrt().min(1.0) && primal.is_finite() && dual.is_finite() {
+                at.advance(&step, (TO_THE_BOUNDARY * primal).min(1.0), (TO_THE_BOUNDARY * dual).min(1.0));
+                return primal.max(dual) > 1e-10;
+            }
+        }
+        false
+    }
+
+    /// Mehrotra's step, then Gondzio's corrections while they lengthen it; with what it leaves of the
+    /// Newton system.
+    fn corrected_step(
+        &self,
+        at: &Iterate,
+        theta: &[f64],
+        residuals: &Residuals,
+        mu: f64,
+        pairs: f64,
+        precision: f64,
+    ) -> (Step, f64) {
         let product = |s: &[f64], z: &[f64]| -> Vec<f64> {
             s.iter().zip(z).map(|(s, z)| if s.is_finite() { -s * z } else { 0.0 }).collect()
         };
         let mut lower = product(&at.s_lower, &at.z_lower);
         let mut upper = product(&at.s_upper, &at.z_upper);
-        let predicted = self.step(at, &theta, residuals, &lower, &upper);
+        let (predicted, _) = self.step(at, theta, residuals, &lower, &upper, f64::INFINITY);
         let (primal, dual) = at.longest(&predicted);
-        let reached = at.complementarity_after(&predicted, primal, dual) / pairs;
-        let ratio = reached / mu;
-        let target = mu * ratio * ratio * ratio;
-        let finite = |i: usize, s: &[f64]| s[i].is_finite();
+        let reached = at.complementarity_after(&predicted, primal.min(1.0), dual.min(1.0)) / pairs;
+        let target = mu * (reached / mu).powi(3);
         for i in 0..lower.len() {
-            if finite(i, &at.s_lower) {
+            if at.s_lower[i].is_finite() {
                 lower[i] += target - predicted.point[i] * predicted.z_lower[i];
             }
-            if finite(i, &at.s_upper) {
+            if at.s_upper[i].is_finite() {
                 upper[i] += target + predicted.point[i] * predicted.z_upper[i];
             }
         }
-        let step = self.step(at, &theta, residuals, &lower, &upper);
-        let (primal, dual) = at.longest(&step);
-        if !(primal.is_finite() && dual.is_finite()) {
-            return false;
+        let (mut step, mut error) = self.step(at, theta, residuals, &lower, &upper, precision);
+        let mut lengths = at.longest(&step);
+        for _ in 0..CORRECTIONS {
+            let wanted = |length: f64| (1.08 * length + 0.08).min(1.0);
+            let (primal, dual) = (wanted(lengths.0), wanted(lengths.1));
+            if lengths.0.min(lengths.1) > 0.95 || !(primal.is_finite() && dual.is_finite()) {
+                break;
+            }
+            let pull = |value: f64| (value.clamp(0.1 * target, 10.0 * target) - value).max(-10.0 * target);
+            for i in 0..lower.len() {
+                if at.s_lower[i].is_finite() {
+                    let (s, z) = (at.s_lower[i] + primal * step.point[i], at.z_lower[i] + dual * step.z_lower[i]);
+                    lower[i] += pull(s * z);
+                }
+                if at.s_upper[i].is_finite() {
+                    let (s, z) = (at.s_upper[i] - primal * step.point[i], at.z_upper[i] + dual * step.z_upper[i]);
+                    upper[i] += pull(s * z);
+                }
+            }
+            let (centred, left) = self.step(at, theta, residuals, &lower, &upper, precision);
+            let longer = at.longest(&centred);
+            if !(longer.0 + longer.1 > lengths.0 + lengths.1 + 0.02) {
+                break;
+            }
+            (step, error, lengths) = (centred, left, longer);
         }
-        at.advance(&step, (TO_THE_BOUNDARY * primal).min(1.0), (TO_THE_BOUNDARY * dual).min(1.0));
-        primal.max(dual) > 1e-10
+        (step, error)
     }
 
-    /// The Newton step for the given right sides of `sₗ dzₗ + zₗ dsₗ` and `sᵤ dzᵤ + zᵤ dsᵤ`.
-    fn step(&self, at: &Iterate, theta: &[f64], residuals: &Residuals, lower: &[f64], upper: &[f64]) -> Step {
-        let n = self.form.variables();
+    /// The Newton step for the given right sides of `sₗ dzₗ + zₗ dsₗ` and `sᵤ dzᵤ + zᵤ dsᵤ`, refined
+    /// until what is left of the system is below `precision`, and what is left.
+    fn step(
+        &self,
+        at: &Iterate,
+        theta: &[f64],
+        residuals: &Residuals,
+        lower: &[f64],
+        upper: &[f64],
+        precision: f64,
+    ) -> (Step, f64) {
         let all = self.lower.len();
         let force: Vec<f64> =
             (0..all).map(|i| residuals.dual[i] - (lower[i] / at.s_lower[i] - upper[i] / at.s_upper[i])).collect();
-        // h = f_t + Gᵀ(f_r − θ_r ρ)
-        let omega = &theta[n..];
-        let shifted: Vec<f64> =
-            force[n..].iter().zip(omega).zip(&residuals.values).map(|((f, o), r)| f - o * r).collect();
-        let mut h = force[..n].to_vec();
-        self.form.inequalities.add_transposed(1.0, &shifted, &mut h);
-        let mut x = h;
-        self.components.solve(&mut x);
-        // N dy = ρ + A H⁻¹ h
-        let mut y = residuals.rows.clone();
-        self.equalities.add_product(&x, &mut y);
-        x.iter_mut().for_each(|x| *x = -*x);
-        self.matrix.solve(&mut y);
-        self.add_response(&y, &mut x);
-        // One round of refinement on A dx = ρ.
-        for _ in 0..REFINEMENTS {
-            let mut missing = vec![0.0; y.len()];
-            self.equalities.add_product(&x, &mut missing);
-            missing.iter_mut().zip(&residuals.rows).for_each(|(m, r)| *m = r - *m);
-            self.matrix.solve(&mut missing);
-            self.add_response(&missing, &mut x);
-            y.iter_mut().zip(&missing).for_each(|(y, m)| *y += m);
+        let mut step = self.eliminate(theta, &residuals.rows, &residuals.values, &force);
+        let mut error = f64::INFINITY;
+        if precision < f64::INFINITY {
+            let mut before = step.clone();
+            for round in 0..=REFINEMENTS {
+                let (rows, values, missing) = self.left(theta, &step, residuals, &force);
+                let now = largest_of(&rows).max(largest_of(&values)).max(largest_of(&missing));
+                if !(now < error) {
+                    step = before;
+                    break;
+                }
+                error = now;
+                if now <= precision || round == REFINEMENTS {
+                    break;
+                }
+                before = step.clone();
+                let correction = self.eliminate(theta, &rows, &values, &missing);
+                add(&mut step.point, &correction.point);
+                add(&mut step.y, &correction.y);
+                add(&mut step.w, &correction.w);
+            }
         }
-        // dr = G dx − ρ_r, dw = −f_r − θ_r dr
-        let mut point = x;
-        point.resize(all, 0.0);
-        let (x, r) = point.split_at_mut(n);
-        self.form.inequalities.add_product(x, r);
-        r.iter_mut().zip(&residuals.values).for_each(|(r, rho)| *r -= rho);
-        let w = r.iter().zip(omega).zip(&force[n..]).map(|((r, o), f)| -f - o * r).collect();
-        let z_lower = (0..all)
-            .map(
-                |i| if at.s_lower[i].is_finite() { (lower[i] - at.z_lower[i] * point[i]) / at.s_lower[i] } else { 0.0 },
-            )
-            .collect();
-        let z_upper = (0..all)
-            .map(
-                |i| if at.s_upper[i].is_finite() { (upper[i] + at.z_upper[i] * point[i]) / at.s_upper[i] } else { 0.0 },
-            )
-            .collect();
-        Step { point, y, w, z_lower, z_upper }
+        let dual = |s: &[f64], z: &[f64], right: &[f64], sign: f64| -> Vec<f64> {
+            let each = s.iter().zip(z).zip(right).zip(&step.point);
+            each.map(|(((s, z), c), d)| if s.is_finite() { (c - sign * z * d) / s } else { 0.0 }).collect()
+        };
+        step.z_lower = dual(&at.s_lower, &at.z_lower, lower, 1.0);
+        step.z_upper = dual(&at.s_upper, &at.z_upper, upper, -1.0);
+        (step, error)
     }
 
-    /// `x += H⁻¹ Aᵀ y`
-    fn add_response(&self, y: &[f64], x: &mut [f64]) {
-        let mut response = vec![0.0; x.len()];
-        self.equalities.add_transposed(1.0, y, &mut response);
+    /// What `step` leaves of the right sides of [`eliminate`](Self::eliminate). Each equation takes the
+    /// unknowns as they are: `w` read off `θ r` would be noise where an active row has a huge θ.
+    fn left(&self, theta: &[f64], step: &Step, residuals: &Residuals, force: &[f64]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+        let n = self.form.variables();
+        let (x, r) = step.point.split_at(n);
+        let mut rows = residuals.rows.clone();
+        let mut values = residuals.values.clone();
+        let mut missing = force.to_vec();
+        subtract(&mut rows, |out| self.equalities.add_product(x, out));
+        subtract(&mut values, |out| self.form.inequalities.add_product(x, out));
+        add(&mut values, r);
+        self.equalities.add_transposed(-1.0, &step.y, &mut missing[..n]);
+        self.form.inequalities.add_transposed(-1.0, &step.w, &mut missing[..n]);
+        missing.iter_mut().zip(theta).zip(&step.point).for_each(|((m, t), d)| *m += t * d);
+        add(&mut missing[n..], &step.w);
+        (rows, values, missing)
+    }
+
+    /// Solves `A dt = rows`, `G dt − dr = values`, `Aᵀdy + Gᵀdw − θ dt = force`, `−dw − θ dr = force`.
+    fn eliminate(&self, theta: &[f64], rows: &[f64], values: &[f64], force: &[f64]) -> Step {
+        let n = self.form.variables();
+        let omega = &theta[n..];
+        // h = f_t + Gᵀ(f_r − θ_r ρ)
+        let shifted: Vec<f64> = force[n..].iter().zip(omega).zip(values).map(|((f, o), r)| f - o * r).collect();
+        let mut x = force[..n].to_vec();
+        self.form.inequalities.add_transposed(1.0, &shifted, &mut x);
+        self.components.solve(&mut x);
+        // N dy = ρ + A H⁻¹ h, dt = H⁻¹(Aᵀdy − h)
+        let mut y = rows.to_vec();
+        self.equalities.add_product(&x, &mut y);
+        self.matrix.solve(&mut y);
+        let mut response = vec![0.0; n];
+        self.equalities.add_transposed(1.0, &y, &mut response);
         self.components.solve(&mut response);
-        x.iter_mut().zip(&response).for_each(|(x, r)| *x += r);
+        x.iter_mut().zip(&response).for_each(|(x, r)| *x = r - *x);
+        // dr = G dt − ρ_r, dw = −f_r − θ_r dr
+        let mut point = x;
+        point.resize(theta.len(), 0.0);
+        let (x, r) = point.split_at_mut(n);
+        self.form.inequalities.add_product(x, r);
+        r.iter_mut().zip(values).for_each(|(r, rho)| *r -= rho);
+        let w = r.iter().zip(omega).zip(&force[n..]).map(|((r, o), f)| -f - o * r).collect();
+        Step { point, y, w, ..Step::default() }
     }
 }
 
-const REFINEMENTS: usize = 1;
+fn add(x: &mut [f64], y: &[f64]) {
+    x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
+}
 
-#[cfg(test)]
-#[allow(clippy::print_stderr)]
-fn trace(line: &str) {
-    eprintln!("{line}");
+/// `x -= product`, for a product that can only be added.
+fn subtract(x: &mut [f64], product: impl FnOnce(&mut [f64])) {
+    let mut sum = vec![0.0; x.len()];
+    product(&mut sum);
+    x.iter_mut().zip(&sum).for_each(|(x, s)| *x -= s);
 }
 
 impl Iterate {

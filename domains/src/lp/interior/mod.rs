@@ -10,6 +10,8 @@ mod components;
 mod equalities;
 mod form;
 mod iteration;
+#[cfg(test)]
+mod tests;
 
 use super::backend::check;
 use super::{Clarabel, LinearProgram, LpBackend, LpError, LpSession, LpSolution, Status};

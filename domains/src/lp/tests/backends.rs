@@ -213,7 +213,7 @@ fn minilp_takes_small_programs_only() {
 
 #[test]
 fn backends_are_found_by_name() {
-    assert_eq!(backends()[0].name(), "clarabel");
+    assert_eq!(backends()[0].name(), "interior");
     assert!(backends().iter().all(|one| backend(one.name()).is_some()));
     assert!(backend("cplex").is_none());
 }

@@ -4,3 +4,5 @@ mod backends;
 mod bounds;
 mod support;
 mod vertices;
+
+pub(super) use support::triangle_program;

@@ -87,7 +87,7 @@ pub(super) fn garbage(length: usize) -> impl Strategy<Value = Vec<f64>> {
 /// `inputs` inputs, minimising the sum of the last layer: the shape of the programs met in practice.
 ///
 /// Bounds are those of interval propagation, in floats: it is a program, not a claim about a network.
-pub(super) fn triangle_program(layers: usize, width: usize, inputs: usize) -> LinearProgram {
+pub(in crate::lp) fn triangle_program(layers: usize, width: usize, inputs: usize) -> LinearProgram {
     let mut state = 1u64;
     let mut random = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -101,6 +101,7 @@ pub(super) fn triangle_program(layers: usize, width: usize, inputs: usize) -> Li
         let magnitude =
             |w: &[f64]| -> f64 { w.iter().zip(&previous).map(|(w, &j)| w.abs() * program.upper()[j].abs()).sum() };
         let reach: Vec<f64> = rows.iter().map(|(w, b)| magnitude(w) + b.abs()).collect();
+        program.begin_layer();
         let active: Vec<usize> = reach.iter().map(|&u| program.add_variable(0.0, u)).collect();
         for ((w, b), (&y, &u)) in rows.iter().zip(active.iter().zip(&reach)) {
             let slack = program.add_variable(0.0, u);

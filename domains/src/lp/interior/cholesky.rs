@@ -118,7 +118,8 @@ impl BlockMatrix {
             let mut first = at;
             while first < panels.len() {
                 // A run of panels that are neighbours in both matrices.
-                let (source, target) = (self.offsets[j * count + panels[first]], self.offsets[k * count + panels[first]]);
+                let (source, target) =
+                    (self.offsets[j * count + panels[first]], self.offsets[k * count + panels[first]]);
                 let mut end = first;
                 let mut rows = 0;
                 while end < panels.len() && self.offsets[k * count + panels[end]] == target + rows {

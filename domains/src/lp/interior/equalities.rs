@@ -93,7 +93,10 @@ impl Equalities {
         );
         let (dense_starts, dense_columns) = by_variable(
             n,
-            dense.iter().enumerate().flat_map(|(d, piece)| piece.columns.iter().enumerate().map(move |(at, &j)| (j, (d, at)))),
+            dense
+                .iter()
+                .enumerate()
+                .flat_map(|(d, piece)| piece.columns.iter().enumerate().map(move |(at, &j)| (j, (d, at)))),
         );
         let transformed = vec![0.0; sparse.values.len()];
         let equalities = Self {

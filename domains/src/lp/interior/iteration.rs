@@ -108,7 +108,8 @@ impl<'a> Newton<'a> {
     ) -> Outcome {
         let (n, p, m) = (self.form.variables(), self.form.low.len(), self.equalities.rows());
         let mut at = self.start(objective);
-        let largest: f64 = objective.iter().zip(&self.form.upper).map(|(c, u)| if u.is_finite() { c.max(0.0) } else { 0.0 }).sum();
+        let largest: f64 =
+            objective.iter().zip(&self.form.upper).map(|(c, u)| if u.is_finite() { c.max(0.0) } else { 0.0 }).sum();
         let right_size = self.right.iter().fold(1.0f64, |a, b| a.max(b.abs()));
         let pairs = self.lower.iter().chain(&self.upper).filter(|b| b.is_finite()).count().max(1) as f64;
         let mut best = (f64::NEG_INFINITY, at.y.clone(), at.w.clone());
@@ -120,7 +121,8 @@ impl<'a> Newton<'a> {
         for iteration in 0..=iterations {
             count = iteration;
             // Residuals and quality.
-            let mut residuals = Residuals { rows: self.right.clone(), values: point[n..].to_vec(), dual: objective.to_vec() };
+            let mut residuals =
+                Residuals { rows: self.right.clone(), values: point[n..].to_vec(), dual: objective.to_vec() };
             let mut product = vec![0.0; m];
             self.equalities.add_product(&point[..n], &mut product);
             residuals.rows.iter_mut().zip(&product).for_each(|(r, p)| *r -= p);
@@ -155,7 +157,10 @@ impl<'a> Newton<'a> {
             }
             #[cfg(test)]
             if std::env::var_os("LP_TRACE").is_some() {
-                trace(&format!("{iteration:3} primal {primal:.9e} bound {bound:.9e} residual {residual:.1e} dual {:.1e} mu {mu:.1e}", largest_of(&residuals.dual)));
+                trace(&format!(
+                    "{iteration:3} primal {primal:.9e} bound {bound:.9e} residual {residual:.1e} dual {:.1e} mu {mu:.1e}",
+                    largest_of(&residuals.dual)
+                ));
             }
             if gap <= tolerance && residual <= tolerance {
                 end = Some(End::Converged);
@@ -249,9 +254,8 @@ impl<'a> Newton<'a> {
     /// One iteration; false when it did not move.
     fn advance(&mut self, at: &mut Iterate, residuals: &Residuals, mu: f64, pairs: f64) -> bool {
         let n = self.form.variables();
-        let theta: Vec<f64> = (0..self.lower.len())
-            .map(|i| at.z_lower[i] / at.s_lower[i] + at.z_upper[i] / at.s_upper[i])
-            .collect();
+        let theta: Vec<f64> =
+            (0..self.lower.len()).map(|i| at.z_lower[i] / at.s_lower[i] + at.z_upper[i] / at.s_upper[i]).collect();
         self.components.factor(&theta[..n], &self.form.inequalities, &theta[n..]);
         self.equalities.form(&self.components, &mut self.matrix);
         self.matrix.factor();
@@ -287,9 +291,8 @@ impl<'a> Newton<'a> {
     fn step(&self, at: &Iterate, theta: &[f64], residuals: &Residuals, lower: &[f64], upper: &[f64]) -> Step {
         let n = self.form.variables();
         let all = self.lower.len();
-        let force: Vec<f64> = (0..all)
-            .map(|i| residuals.dual[i] - (lower[i] / at.s_lower[i] - upper[i] / at.s_upper[i]))
-            .collect();
+        let force: Vec<f64> =
+            (0..all).map(|i| residuals.dual[i] - (lower[i] / at.s_lower[i] - upper[i] / at.s_upper[i])).collect();
         // h = f_t + Gᵀ(f_r − θ_r ρ)
         let omega = &theta[n..];
         let shifted: Vec<f64> =
@@ -321,10 +324,14 @@ impl<'a> Newton<'a> {
         r.iter_mut().zip(&residuals.values).for_each(|(r, rho)| *r -= rho);
         let w = r.iter().zip(omega).zip(&force[n..]).map(|((r, o), f)| -f - o * r).collect();
         let z_lower = (0..all)
-            .map(|i| if at.s_lower[i].is_finite() { (lower[i] - at.z_lower[i] * point[i]) / at.s_lower[i] } else { 0.0 })
+            .map(
+                |i| if at.s_lower[i].is_finite() { (lower[i] - at.z_lower[i] * point[i]) / at.s_lower[i] } else { 0.0 },
+            )
             .collect();
         let z_upper = (0..all)
-            .map(|i| if at.s_upper[i].is_finite() { (upper[i] + at.z_upper[i] * point[i]) / at.s_upper[i] } else { 0.0 })
+            .map(
+                |i| if at.s_upper[i].is_finite() { (upper[i] + at.z_upper[i] * point[i]) / at.s_upper[i] } else { 0.0 },
+            )
             .collect();
         Step { point, y, w, z_lower, z_upper }
     }

@@ -56,6 +56,22 @@ fn sums<const K: usize, const S: usize>(columns: [&[f64]; K], f: impl Fn([f64; K
     Arch::new().dispatch(Sums { columns: columns.map(|c| &c[..n]), f })
 }
 
+/// [`box_minimum`] with each operation rounded down.
+struct ExactBoxMinimum<'a> {
+    columns: [&'a [f64]; 3],
+}
+
+impl NullaryFnOnce for ExactBoxMinimum<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn call(self) -> f64 {
+        let [a, lower, upper] = self.columns;
+        let entries = a.iter().zip(lower).zip(upper);
+        entries.fold(0.0, |sum, ((&a, &lower), &upper)| add_down(sum, mul_down(a, if a > 0.0 { lower } else { upper })))
+    }
+}
+
 /// `Σ a_i b_i` in round-to-nearest, in eight partial sums.
 #[must_use]
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -69,7 +85,7 @@ pub fn box_minimum(a: &[f64], lower: &[f64], upper: &[f64]) -> f64 {
     let n = a.len();
     let (lower, upper) = (&lower[..n], &upper[..n]);
     let bound = if n <= SHORT {
-        (0..n).fold(0.0, |sum, i| add_down(sum, mul_down(a[i], if a[i] > 0.0 { lower[i] } else { upper[i] })))
+        Arch::new().dispatch(ExactBoxMinimum { columns: [a, lower, upper] })
     } else {
         let [sum, magnitude] = sums([a, lower, upper], |[a, lower, upper]| {
             let end = if a > 0.0 { lower } else { upper };

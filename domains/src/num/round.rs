@@ -10,6 +10,7 @@
 const PRODUCT_ERROR_IS_EXACT_ABOVE: f64 = 1e-290;
 
 /// The exact error of `s = fl(a + b)`, that is `a + b − s`, for finite operands and sum.
+#[inline]
 fn sum_error(a: f64, b: f64, s: f64) -> f64 {
     let b_virtual = s - a;
     let a_virtual = s - b_virtual;
@@ -18,6 +19,7 @@ fn sum_error(a: f64, b: f64, s: f64) -> f64 {
 
 /// The largest float that is surely at most `a + b`.
 #[must_use]
+#[inline]
 pub fn add_down(a: f64, b: f64) -> f64 {
     let s = a + b;
     if s.is_infinite() && a.is_finite() && b.is_finite() {
@@ -48,6 +50,7 @@ pub fn sub_up(a: f64, b: f64) -> f64 {
 
 /// A lower bound of `a · b`, where `0 · ∞` counts as 0 (a coefficient of zero contributes nothing).
 #[must_use]
+#[inline]
 pub fn mul_down(a: f64, b: f64) -> f64 {
     if a == 0.0 || b == 0.0 {
         return 0.0;

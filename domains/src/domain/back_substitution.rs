@@ -274,8 +274,12 @@ impl<H: History> BackSubstitution<'_, H> {
                     let slopes = (a.columns_of(&lines.lower_slope), a.columns_of(&lines.upper_slope));
                     let error = a.columns_of(&lines.error);
                     for (constant, mut a) in rows.constant.iter_mut().zip(a.values.rows_mut()) {
-                        let Some(a) = a.as_slice_mut() else { continue };
-                        *constant = add_down(*constant, chosen_dot_less_error(a, &below, &above, &error));
+                        let Some(a) = a.as_slice_mut() else {
+                            *constant = f64::NEG_INFINITY;
+                            continue;
+                        };
+                        let intercepts = chosen_dot_less_error(a, &below, &above, &error);
+                        *constant = sub_down(add_down(*constant, intercepts), lines.absolute);
                         choose_slopes(a, &slopes.0, &slopes.1);
                     }
                     self.add(&mut rows, activation.source, a);

@@ -166,7 +166,12 @@ impl<'a> Encoding<'a> {
                     sum.constant = sum.constant - Interval::point(end).scale(sign);
                     budget = x.width().max(budget);
                 }
-                self.row(&sum, Interval { lo: f64::NEG_INFINITY, hi: mul_up(budget, *flips as f64) });
+                // Where the two values are no floats, an input at its centre may still count a little.
+                let (lower, upper) = region.exact_box();
+                let ends = at_upper.iter().zip(lower.iter().zip(upper));
+                let slack = ends
+                    .fold(0.0, |s, (&high, (l, u))| add_up(s, crate::num::enclose(if high { u } else { l }).width()));
+                self.row(&sum, Interval { lo: f64::NEG_INFINITY, hi: add_up(mul_up(budget, *flips as f64), slack) });
                 return Some(());
             }
         };
@@ -194,7 +199,10 @@ impl<'a> Encoding<'a> {
         let n = affine.bias.len();
         let mut all: Vec<Expression> = (0..n).map(|i| Expression::new(-affine.bias.enclosure(i))).collect();
         for term in &affine.terms {
-            let Some(values) = &self.values[term.source] else { continue };
+            let Some(values) = &self.values[term.source] else {
+                all.iter_mut().for_each(|expression| expression.constant = Interval::ALL);
+                continue;
+            };
             for first in (0..n).step_by(AT_ONCE) {
                 let units: Vec<(usize, f64)> = (first..n.min(first + AT_ONCE)).map(|i| (i, -1.0)).collect();
                 for (row, &(i, _)) in term.map.rows(&units).rows().into_iter().zip(&units) {
@@ -327,11 +335,16 @@ impl<'a> Encoding<'a> {
         self.row(&row, Interval { lo: f64::NEG_INFINITY, hi: facet.rhs });
     }
 
+    /// The values of a node, if it is part of the program.
+    fn values_of(&self, id: NodeId) -> Option<&Vec<Value>> {
+        self.values.get(id)?.as_ref()
+    }
+
     /// The left side of a cut. Both coefficients of one neuron meet in its `y`; the rounding of their
     /// sum widens the constant.
     fn cut(&self, id: NodeId, group: &[usize], facet: &Facet) -> Option<Expression> {
         let NodeKind::Activation(activation) = &self.network.node(id).kind else { return None };
-        let (zs, ys) = (self.values[activation.source].as_ref()?, self.values[id].as_ref()?);
+        let (zs, ys) = (self.values_of(activation.source)?, self.values_of(id)?);
         let mut row = Expression::new(Interval::ZERO);
         for (j, &i) in group.iter().enumerate() {
             match (zs[i], ys[i]) {
@@ -353,7 +366,7 @@ impl<'a> Encoding<'a> {
     /// The values of `group`'s neurons at a point of the program: pre-activations, then outputs.
     pub fn group_at(&self, id: NodeId, group: &[usize], point: &[f64]) -> Option<Vec<f64>> {
         let NodeKind::Activation(activation) = &self.network.node(id).kind else { return None };
-        let (zs, ys) = (self.values[activation.source].as_ref()?, self.values[id].as_ref()?);
+        let (zs, ys) = (self.values_of(activation.source)?, self.values_of(id)?);
         let at = |value: Value| match value {
             Value::Fixed(x) => Some(x),
             Value::Variable(v) => Some(point[v]),

@@ -30,6 +30,8 @@ pub struct NodeLines {
     /// For a coefficient `a` of the neuron, `|a| · error` bounds the rounding of `a · slope` (times
     /// the largest `|z|`) and of summing `a · intercept`.
     pub error: Vec<f64>,
+    /// What the underflow of the products `a · slope` may lose whatever `a` is.
+    pub absolute: f64,
 }
 
 impl NodeLines {
@@ -55,6 +57,9 @@ impl NodeLines {
             lines.upper_slope.push(pair.upper.slope);
             lines.upper_intercept.push(pair.upper.intercept);
             lines.error.push(add_up(of_slope, of_intercept));
+            if of_slope > 0.0 {
+                lines.absolute = add_up(lines.absolute, mul_up(ETA, z.magnitude()));
+            }
         }
         lines
     }

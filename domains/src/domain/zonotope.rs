@@ -1,10 +1,11 @@
 use super::{AbstractDomain, DomainError, Fact, NodeBounds, Trace};
 use crate::activation::ActivationFn;
 use crate::network::{Activation, Affine, Coefficients, LinearMap, NodeId, Term};
-use crate::num::error::{ETA, UNIT, gamma};
+use crate::num::Interval;
+use crate::num::error::{ETA, UNIT, gamma, underflow};
 use crate::num::gemm::multiply;
+use crate::num::kernel::{finite_or_nothing, less_error};
 use crate::num::round::{add_down, add_up, mul_up, sub_up};
-use crate::num::{Interval, kernel::less_error};
 use crate::query::{LinearForms, Region};
 use ndarray::{Array2, Axis, concatenate};
 
@@ -73,7 +74,8 @@ impl ZonotopeFact {
             let slack = add_down(spread, -self.radius[i]);
             let lower = add_down(add_down(below[i], self.center[i]), slack);
             let upper = add_down(add_down(above[i], -self.center[i]), slack);
-            Interval::new(lower, -upper)
+            // What overflowed says nothing.
+            Interval { lo: finite_or_nothing(lower), hi: -finite_or_nothing(upper) }
         };
         (0..self.center.len()).map(one).collect()
     }
@@ -164,6 +166,10 @@ fn affine_fact(node: &Affine, seen: &Trace<ZonotopeFact>) -> ZonotopeFact {
         for (m, more) in magnitude.iter_mut().zip(term.map.magnitudes(&size)) {
             *m = add_up(*m, more);
         }
+        // A coefficient that underflows is lost whatever it is, times what its symbol can be.
+        let symbols = inputs_bound.iter().fold(1.0 + source.symbols.len() as f64, |s, m| add_up(s, *m));
+        let lost = mul_up(underflow(fan_in(&term.map) + node.terms.len()), symbols);
+        radius.iter_mut().for_each(|r| *r = add_up(*r, lost));
         if let LinearMap::Diagonal(d) = &term.map {
             for (i, r) in radius.iter_mut().enumerate() {
                 *r = add_up(*r, mul_up(d.radius(i), size[i]));

@@ -6,7 +6,7 @@
 //! [`super::error`] cover any order of summation.
 
 use super::error::{gamma, underflow};
-use super::round::{add_down, mul_down, mul_up, sub_down};
+use super::round::{add_down, add_up, mul_down, mul_up, sub_down};
 use pulp::{Arch, NullaryFnOnce};
 
 /// Partial sums: what one vector register of the widest instruction set holds.
@@ -85,6 +85,10 @@ pub fn box_minimum(a: &[f64], lower: &[f64], upper: &[f64]) -> f64 {
     let n = a.len();
     let (lower, upper) = (&lower[..n], &upper[..n]);
     let bound = if n <= SHORT {
+        // An overflowed coefficient says nothing, not even times a bound of zero.
+        if a.iter().any(|a| !a.is_finite()) {
+            return f64::NEG_INFINITY;
+        }
         Arch::new().dispatch(ExactBoxMinimum { columns: [a, lower, upper] })
     } else {
         let [sum, magnitude] = sums([a, lower, upper], |[a, lower, upper]| {
@@ -102,13 +106,19 @@ pub fn box_minimum(a: &[f64], lower: &[f64], upper: &[f64]) -> f64 {
 pub fn dot_less_error(a: &[f64], b: &[f64], error: &[f64]) -> f64 {
     // The rounding of the dot product itself is part of `error`.
     let [sum, charge] = sums([a, b, error], |[a, b, error]| [a * b, (a * error).abs()]);
-    sub_down(sum, mul_up(charge, 1.0 + gamma(a.len())))
+    sub_down(sum, rounded_up(charge, a.len()))
+}
+
+/// An upper bound of a sum of `n` magnitudes that was computed to nearest, and of what the products of
+/// two such sums lose to underflow.
+fn rounded_up(sum: f64, n: usize) -> f64 {
+    add_up(mul_up(sum, 1.0 + gamma(n)), underflow(2 * n))
 }
 
 /// A certified lower bound of `−Σ |a_i| error_i`.
 #[must_use]
 pub fn less_error(a: &[f64], error: &[f64]) -> f64 {
-    -mul_up(dot_magnitude(a, error), 1.0 + gamma(a.len()))
+    -rounded_up(dot_magnitude(a, error), a.len())
 }
 
 /// `Σ |a_i b_i|` in round-to-nearest.
@@ -125,7 +135,7 @@ pub fn chosen_dot_less_error(a: &[f64], below: &[f64], above: &[f64], error: &[f
     let [sum, charge] = sums([a, below, above, error], |[a, below, above, error]| {
         [a * if a > 0.0 { below } else { above }, (a * error).abs()]
     });
-    sub_down(sum, mul_up(charge, 1.0 + gamma(a.len())))
+    sub_down(sum, rounded_up(charge, a.len()))
 }
 
 /// Multiplies each coefficient by the slope on its side: `below` where positive, else `above`.

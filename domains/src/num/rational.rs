@@ -67,6 +67,9 @@ pub fn parse_decimal(text: &str) -> Result<Rational, ParseDecimalError> {
         return Err(malformed());
     }
     if let Some((p, q)) = text.split_once('/') {
+        if q.contains('/') {
+            return Err(malformed());
+        }
         let (p, q) = (parse_decimal(p)?, parse_decimal(q)?);
         return if q == Rational::ZERO { Err(malformed()) } else { Ok(p / q) };
     }
@@ -119,9 +122,22 @@ mod tests {
         assert_eq!(parse_decimal("-.5").unwrap(), exact(-0.5).unwrap());
         assert_eq!(parse_decimal("2/255").unwrap(), Rational::from_parts(2.into(), 255u8.into()));
         assert_eq!(parse_decimal("-0.0").unwrap(), Rational::ZERO);
-        for bad in
-            ["", "-", ".", "1e", "1e+", "0x10", "1_000", "nan", "inf", "1..2", "--1", "1/0", "1e99999999999999999999"]
-        {
+        for bad in [
+            "",
+            "-",
+            ".",
+            "1e",
+            "1e+",
+            "0x10",
+            "1_000",
+            "nan",
+            "inf",
+            "1..2",
+            "--1",
+            "1/0",
+            "1/2/3",
+            "1e99999999999999999999",
+        ] {
             assert!(parse_decimal(bad).is_err(), "{bad}");
         }
         assert!(parse_decimal("1e99999").is_err());

@@ -130,7 +130,8 @@ impl LinearForms {
             if let Variable::Output(i) = v { Some(i) } else { None }
         });
         let mut terms = vec![outputs];
-        if inputs.coefficients.iter().any(|&c| c != 0.0) {
+        // A coefficient too small for a float still has a radius.
+        if inputs.radius.is_some() || inputs.coefficients.iter().any(|&c| c != 0.0) {
             terms.push(inputs);
         }
         let constants = atoms.iter().map(|a| enclose(&a.constant).lo).collect();

@@ -1,6 +1,6 @@
 //! Regions of inputs, each with an exact description and a certified support function.
 
-use crate::num::kernel::box_minimum;
+use crate::num::kernel::{box_minimum, finite_or_nothing};
 use crate::num::round::{add_down, mul_down, mul_up, sub_down};
 use crate::num::{Interval, Rational, bounds_of, enclose, exact_or_zero, nearest};
 use ndarray::ArrayView2;
@@ -336,13 +336,17 @@ impl Region {
             .map(|row| {
                 let contiguous = row.as_standard_layout();
                 let bound = self.minimum(contiguous.as_slice().unwrap_or(&[]));
-                crate::num::round::lower_or_nothing(bound)
+                finite_or_nothing(bound)
             })
             .collect()
     }
 
     /// A certified lower bound of `min c·x` over box and ball.
     fn minimum(&self, c: &[f64]) -> f64 {
+        if c.iter().any(|c| !c.is_finite()) {
+            // An overflowed coefficient says nothing.
+            return f64::NEG_INFINITY;
+        }
         let over_box = self.box_minimum(c);
         match &self.ball {
             Ball::Box | Ball::Grid { .. } => over_box,
@@ -396,8 +400,12 @@ impl Region {
         let rooms: Vec<f64> = (0..c.len()).map(|i| self.room(c[i], &center[i], i)).collect();
         // The norm of the minimiser falls as μ grows; bisect on a logarithmic scale for norm = radius.
         let norm = c.iter().map(|c| c * c).sum::<f64>().sqrt();
-        if norm == 0.0 || radius == 0.0 {
+        if radius == 0.0 || c.iter().all(|&c| c == 0.0) {
             return Self::at_center(c, center);
+        }
+        if norm == 0.0 {
+            // The squares underflow: leave it to the box.
+            return f64::NEG_INFINITY;
         }
         let norm_at = |mu: f64| {
             c.iter().zip(&rooms).map(|(c, room)| (c.abs() / (2.0 * mu)).min(*room).powi(2)).sum::<f64>().sqrt()

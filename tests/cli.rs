@@ -1,5 +1,7 @@
 //! The program as a user meets it: answers, exit statuses, and one clear line for every bad input.
 
+#![allow(clippy::unwrap_used)]
+
 use absint::format::onnx::OnnxWriter;
 use assert_cmd::Command;
 use ndarray::array;

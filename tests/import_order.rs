@@ -1,5 +1,7 @@
 //! A module imports only what stands to its left in the order that the documentation states.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! The worked examples of the papers, number for number.
 
+#![allow(clippy::unwrap_used)]
+
 use absint::domains::activation::Relu;
 use absint::domains::budget::Budget;
 use absint::domains::domain::{AbstractDomain, Bounds, DeepPoly, LpDomain, Run, Tighten, propagate};

@@ -80,7 +80,7 @@ fn map(d: &mut Dice, s: Scale, n: usize) -> LinearMap {
             LinearMap::Select { input_len: n, index }
         }
         3 => LinearMap::Identity(n),
-        4 if n % 2 == 0 => {
+        4 if n.is_multiple_of(2) => {
             let out = 1 + d.below(2);
             let k = 1 + d.below((n / 2).min(2));
             let weight = Array4::from_shape_vec((out, 2, 1, k), numbers(d, s, out * 2 * k)).unwrap();

@@ -132,7 +132,7 @@ mod tests {
         let a: Vec<f64> = (0..12).map(f64::from).collect();
         let b = [1.0, -1.0, 2.0, 0.5, 3.0, -2.0];
         // a is 4 × 3 by columns, b is 3 × 2 by rows; the product goes to rows 1..5 of columns of 6.
-        let mut out = vec![1.0; 12];
+        let mut out = [1.0; 12];
         accumulate(-2.0, [4, 3, 2], Strided::columns(&a, 4), Strided::columns(&b, 2).t(), &mut out[1..], 6);
         for i in 0..4 {
             for j in 0..2 {

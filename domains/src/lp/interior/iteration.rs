@@ -20,6 +20,8 @@ use crate::budget::Budget;
 const TO_THE_BOUNDARY: f64 = 0.995;
 /// Gondzio's corrections of a step: fewer iterations, each a little longer.
 const CORRECTIONS: usize = 1;
+/// What such a correction must add to the lengths of the steps.
+const WORTHWHILE_GAIN: f64 = 0.02;
 /// Rounds of iterative refinement, at most.
 const REFINEMENTS: usize = 3;
 /// What a refined step may leave of the Newton system, as a part of the complementarity.
@@ -46,6 +48,9 @@ pub(super) enum End {
     /// No more progress, and none of the points was nearly feasible.
     Lost,
 }
+
+/// A test of a bound (of the scaled program) and its multipliers `y`, `w`.
+pub(super) type Enough<'a> = dyn FnMut(f64, &[f64], &[f64]) -> bool + 'a;
 
 /// The best multipliers found, and the last point.
 pub(super) struct Outcome {
@@ -115,7 +120,7 @@ impl<'a> Newton<'a> {
         tolerance: f64,
         iterations: u32,
         budget: &Budget,
-        enough: &mut dyn FnMut(f64, &[f64], &[f64]) -> bool,
+        enough: &mut Enough<'_>,
     ) -> Outcome {
         let n = self.form.variables();
         let mut at = self.start(objective);
@@ -318,7 +323,8 @@ impl<'a> Newton<'a> {
             }
             let (centred, left) = self.step(at, theta, residuals, &lower, &upper, precision);
             let longer = at.longest(&centred);
-            if !(longer.0 + longer.1 > lengths.0 + lengths.1 + 0.02) {
+            let gain = longer.0 + longer.1 - lengths.0 - lengths.1;
+            if gain.is_nan() || gain <= WORTHWHILE_GAIN {
                 break;
             }
             (step, error, lengths) = (centred, left, longer);
@@ -347,7 +353,7 @@ impl<'a> Newton<'a> {
             for round in 0..=REFINEMENTS {
                 let (rows, values, missing) = self.left(theta, &step, residuals, &force);
                 let now = largest_of(&rows).max(largest_of(&values)).max(largest_of(&missing));
-                if !(now < error) {
+                if now.is_nan() || now >= error {
                     step = before;
                     break;
                 }

@@ -1,8 +1,9 @@
 use super::NodeBounds;
-use crate::activation::ActivationFn;
+use crate::activation::{ActivationFn, Lines};
 use crate::network::{Activation, Affine, NodeId, NodeKind, PullBackError};
 use crate::num::error::{ETA, UNIT, gamma};
 use crate::num::round::{add_up, mul_up};
+use rayon::prelude::*;
 
 /// What back-substitution needs to pass a node.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,14 +35,17 @@ pub struct NodeLines {
     pub absolute: f64,
 }
 
+/// Lines of fewer neurons are not worth a task of their own.
+const NEURONS_PER_TASK: usize = 128;
+
 impl NodeLines {
     /// The lines of least area over the bounds `z` of the pre-activations.
     #[must_use]
     pub fn new(function: &dyn ActivationFn, z: &NodeBounds) -> Self {
         let n = z.len();
-        let mut lines = Self::default();
         let rounding = gamma(n);
-        for z in z.iter() {
+        let of_neuron = |i: usize| {
+            let z = z.get(i);
             let pair = function.lines(z);
             let slope = pair.lower.slope.abs().max(pair.upper.slope.abs());
             let intercept = pair.lower.intercept.abs().max(pair.upper.intercept.abs());
@@ -52,16 +56,20 @@ impl NodeLines {
                 add_up(mul_up(mul_up(2.0 * UNIT, slope), z.magnitude()), mul_up(ETA, z.magnitude()))
             };
             let of_intercept = if intercept == 0.0 { 0.0 } else { mul_up(rounding, intercept) };
-            lines.lower_slope.push(pair.lower.slope);
-            lines.lower_intercept.push(pair.lower.intercept);
-            lines.upper_slope.push(pair.upper.slope);
-            lines.upper_intercept.push(pair.upper.intercept);
-            lines.error.push(add_up(of_slope, of_intercept));
-            if of_slope > 0.0 {
-                lines.absolute = add_up(lines.absolute, mul_up(ETA, z.magnitude()));
-            }
+            let lost = if of_slope > 0.0 { mul_up(ETA, z.magnitude()) } else { 0.0 };
+            (pair, add_up(of_slope, of_intercept), lost)
+        };
+        let all: Vec<(Lines, f64, f64)> =
+            (0..n).into_par_iter().with_min_len(NEURONS_PER_TASK).map(of_neuron).collect();
+        let column = |f: fn(&Lines) -> f64| all.iter().map(|(lines, ..)| f(lines)).collect();
+        Self {
+            lower_slope: column(|lines| lines.lower.slope),
+            lower_intercept: column(|lines| lines.lower.intercept),
+            upper_slope: column(|lines| lines.upper.slope),
+            upper_intercept: column(|lines| lines.upper.intercept),
+            error: all.iter().map(|&(_, error, _)| error).collect(),
+            absolute: all.iter().fold(0.0, |sum, &(.., lost)| add_up(sum, lost)),
         }
-        lines
     }
 }
 

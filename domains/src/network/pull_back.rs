@@ -151,11 +151,7 @@ impl LinearMap {
                 let row = |r: ndarray::ArrayView1<f64>| r.to_slice().map_or(f64::NAN, |r| dot_magnitude(r, m));
                 (w.rows().into_iter().map(row).collect(), w.ncols())
             }
-            Self::Conv2d(conv) => {
-                let mut sums = vec![0.0; outputs];
-                conv.for_each_product(|out, input, w| sums[out] += w.abs() * m[input]);
-                (sums, conv.fan_in())
-            }
+            Self::Conv2d(conv) => (conv.magnitude_sums(m), conv.fan_in()),
             Self::Diagonal(d) => {
                 let at = |i: usize| mul_up(d.enclosure(i).magnitude(), m[i]);
                 ((0..outputs).map(at).collect(), 0)
@@ -219,6 +215,33 @@ impl Conv2d {
                 }
             }
         }
+    }
+
+    /// `|W| m` in round-to-nearest, for `m ≥ 0`; each is a sum of [`Conv2d::fan_in`] products.
+    fn magnitude_sums(&self, m: &[f64]) -> Vec<f64> {
+        let [_, height, width] = self.input;
+        let [channels, rows, columns] = self.output;
+        let (_, per_group, kernel_h, kernel_w) = self.weight.dim();
+        let taps = per_group * kernel_h * kernel_w;
+        let weight = self.weight.to_shape((channels, taps)).expect("the kernel's size is its shape's product");
+        let mut sums = vec![0.0; self.output_len()];
+        let mut patch = vec![0.0; taps];
+        for (g, p) in (0..self.groups).flat_map(|g| (0..rows * columns).map(move |p| (g, p))) {
+            patch.fill(0.0);
+            for ci in 0..per_group {
+                for (kh, h) in self.taps(0, p / columns) {
+                    let line = ((g * per_group + ci) * height + h) * width;
+                    for (kw, w) in self.taps(1, p % columns) {
+                        patch[(ci * kernel_h + kh) * kernel_w + kw] = m[line + w];
+                    }
+                }
+            }
+            let in_group = channels / self.groups;
+            for co in g * in_group..(g + 1) * in_group {
+                sums[co * rows * columns + p] = dot_magnitude(weight.row(co).to_slice().unwrap_or(&[]), &patch);
+            }
+        }
+        sums
     }
 
     /// The input positions along `axis` that the output positions read.
@@ -418,6 +441,12 @@ mod tests {
                 let mut sums = vec![0.0; map.input_len()];
                 map.apply_transposed_to(a.to_slice().unwrap(), &mut sums).unwrap();
                 prop_assert_eq!(&sums[..], found.to_slice().unwrap());
+            }
+            let inputs: Vec<f64> = (0..map.input_len()).map(|i| (i % 7) as f64).collect();
+            let mut sums = vec![0.0; map.output_len()];
+            if let LinearMap::Conv2d(conv) = &map {
+                conv.for_each_product(|out, input, w| sums[out] += w.abs() * inputs[input]);
+                prop_assert_eq!(sums, conv.magnitude_sums(&inputs));
             }
             let units = [(0, 1.0), (map.output_len() - 1, -1.0)];
             for units in [&units[..1], &units[1..], &units] {

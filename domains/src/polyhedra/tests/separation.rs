@@ -36,7 +36,14 @@ proptest! {
         };
         let violated = hull.facets().iter().any(|f| { let (r, big) = relative(f); r > 1e-5 && big });
         let cut = hull.separate(&q);
-        if violated {
+        // Of hulls that are flat, or thin against the tolerance for flatness, only soundness is claimed.
+        let width = |i: usize| {
+            let values = || vertices.iter().map(|v| v[i]);
+            values().fold(f64::NEG_INFINITY, f64::max) - values().fold(f64::INFINITY, f64::min)
+        };
+        let widest = (0..n).map(width).fold(0.0, f64::max);
+        let is_fat = hull.dimension() == n && (0..n).all(|i| width(i) > 1e-6 * widest);
+        if violated && is_fat {
             prop_assert!(cut.is_some(), "no cut for {q:?}");
         }
         if let Some(cut) = &cut {

@@ -40,16 +40,15 @@ pub enum AnalyzeError {
 ///
 /// ```
 /// use absint::domains::num::parse_decimal;
-/// use absint::domains::query::{Case, Property, Query, Region};
+/// use absint::domains::query::{Query, Region};
 ///
 /// let (network, image) = absint::example::network_and_image()?;
 /// let eps = parse_decimal("0.01")?;
 /// let region = Region::linf(&image.pixels, &eps, None)?;
-/// let property = Property::robustness(network.output_len(), image.label);
-/// let query = Query { cases: vec![Case { region, property }] };
+/// let query = Query::robustness(region, network.output_len(), image.label);
 /// let analysis = absint::analyze(&network, &query, &absint::Options::default())?;
 /// println!("{}", analysis.verdict.name());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
 /// ```
 pub fn analyze(network: &Network, query: &Query, options: &Options) -> Result<Analysis, AnalyzeError> {
     analyze_within(network, query, options, Run { budget: &Budget::unlimited(), observer: &Silent })

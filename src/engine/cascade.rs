@@ -336,7 +336,7 @@ fn count_unstable<F: crate::domains::domain::Fact>(trace: &Trace<F>, counts: &mu
         .activations()
         .map(|(_, activation)| {
             let z = trace.facts[activation.source].bounds();
-            z.iter().filter(|&z| activation.function.segments(z).len() > 1).count()
+            z.reaches().filter(|&z| activation.function.segments(z).len() > 1).count()
         })
         .collect();
     counts.resize(of_layer.len(), 0);

@@ -6,7 +6,7 @@
 //! triangle. A stable neuron is a constant, or one variable tied by an equality.
 
 use super::NodeBounds;
-use crate::activation::{ActivationFn, HalfPlane};
+use crate::activation::{ActivationFn, HalfPlane, Reach};
 use crate::lp::LinearProgram;
 use crate::network::{Activation, Affine, LinearMap, Network, NodeId, NodeKind};
 use crate::num::Interval;
@@ -259,7 +259,7 @@ impl<'a> Encoding<'a> {
                 (None, Some(rows)) => rows[i].clone(),
                 (None, None) => return None,
             };
-            let (z, y) = self.neuron(function, z_bounds.get(i), y_bounds.get(i), tie)?;
+            let (z, y) = self.neuron(function, z_bounds.reach(i), y_bounds.get(i), tie)?;
             zs.push(z);
             ys.push(y);
         }
@@ -274,13 +274,13 @@ impl<'a> Encoding<'a> {
     fn neuron(
         &mut self,
         function: &dyn ActivationFn,
-        z: Interval,
+        z: Reach<'_>,
         y: Interval,
         mut tie: Expression,
     ) -> Option<(Value, Value)> {
         let segments = function.segments(z);
         if let [only] = segments[..] {
-            return self.stable(only, z, y, tie);
+            return self.stable(only, z.bounds, y, tie);
         }
         let output = self.variable(y)?;
         // s = y − z lies in the band of slope 1 around the graph.

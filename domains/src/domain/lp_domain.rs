@@ -187,7 +187,7 @@ impl LpDomain {
             .collect();
         let is_first = affine.terms.iter().all(|t| t.source == 0);
         let unstable: Vec<usize> = (0..fact.bounds().len())
-            .filter(|&i| activations.iter().any(|a| a.function.segments(fact.bounds().get(i)).len() > 1))
+            .filter(|&i| activations.iter().any(|a| a.function.segments(fact.bounds().reach(i)).len() > 1))
             .collect();
         if is_first || unstable.is_empty() {
             return Ok(fact);

@@ -6,6 +6,7 @@ mod deeppoly;
 mod encoding;
 mod groups;
 mod interval;
+mod lattice;
 mod lp_domain;
 mod rational_deeppoly;
 mod relaxation;
@@ -118,7 +119,8 @@ pub trait AbstractDomain: Sync {
 
 /// Carries `region` through `network`: the one fold that every domain shares.
 ///
-/// Bounds in `known` (from earlier stages) are intersected with each fact before it is used.
+/// Bounds in `known` (from earlier stages) are intersected with each fact before it is used, and rounded
+/// inward to the lattices on which the values are known to lie (parity of sums of ±1, quantised inputs).
 pub fn propagate<'a, D: AbstractDomain>(
     domain: &D,
     network: &'a Network,
@@ -140,6 +142,10 @@ pub fn propagate<'a, D: AbstractDomain>(
             NodeKind::Affine(affine) => domain.affine(id, affine, &trace)?,
             NodeKind::Activation(activation) => domain.activation(id, activation, &trace)?,
         };
+        let facts = &trace.facts;
+        if let Some(lattices) = lattice::of_node(&node.kind, region, &|source| facts[source].bounds()) {
+            fact.tighten(&NodeBounds::on_lattices(lattices));
+        }
         if let Some(known) = known.get(id) {
             fact.tighten(known);
         }

@@ -45,8 +45,8 @@ impl NodeLines {
         let n = z.len();
         let rounding = gamma(n);
         let of_neuron = |i: usize| {
+            let pair = function.lines(z.reach(i));
             let z = z.get(i);
-            let pair = function.lines(z);
             let slope = pair.lower.slope.abs().max(pair.upper.slope.abs());
             let intercept = pair.lower.intercept.abs().max(pair.upper.intercept.abs());
             // Products with −1, 0 and 1 are exact.

@@ -2,7 +2,7 @@
 
 use crate::num::kernel::{box_minimum, finite_or_nothing};
 use crate::num::round::{add_down, mul_down, mul_up, sub_down};
-use crate::num::{Interval, Rational, bounds_of, enclose, exact_or_zero, nearest};
+use crate::num::{Interval, Lattice, Rational, bounds_of, enclose, exact_or_zero, nearest};
 use ndarray::ArrayView2;
 use thiserror::Error;
 
@@ -200,6 +200,20 @@ impl Region {
     #[must_use]
     pub fn exact_box(&self) -> (&[Rational], &[Rational]) {
         (&self.lower, &self.upper)
+    }
+
+    /// The lattice on which each input's values lie: two-valued and quantised inputs, and inputs with one
+    /// value only.
+    #[must_use]
+    pub fn lattices(&self) -> Vec<Lattice> {
+        let ends = self.lower.iter().zip(&self.upper);
+        let of_input = |(i, (l, u)): (usize, (&Rational, &Rational))| match &self.ball {
+            _ if l == u => Lattice::new(l, &Rational::ZERO),
+            Ball::Hamming { .. } => Lattice::new(l, &(u - l)),
+            Ball::Grid { origin, step } => Lattice::new(&origin[i], step),
+            Ball::Box | Ball::L1 { .. } | Ball::L2 { .. } => Lattice::Any,
+        };
+        ends.enumerate().map(of_input).collect()
     }
 
     /// What limits the region besides the box.

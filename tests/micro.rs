@@ -200,8 +200,10 @@ fn no_bound_of_any_domain_exceeds_the_exact_minimum() {
 
 /// Every domain, kpoly for several k.
 fn domains() -> Vec<(DomainName, usize)> {
-    use DomainName::{Auto, DeepPoly, Interval, KPoly, Rational, Zonotope};
-    vec![(Interval, 1), (Zonotope, 1), (DeepPoly, 1), (Rational, 1), (KPoly, 1), (KPoly, 2), (KPoly, 3), (Auto, 3)]
+    use DomainName::{Auto, DeepPoly, Hull, HullKPoly, Interval, KPoly, Nat, Rational, Zonotope};
+    let cheap = [(Interval, 1), (Zonotope, 1), (DeepPoly, 1), (Rational, 1), (KPoly, 1), (KPoly, 2), (KPoly, 3)];
+    let signum = [(Nat, 1), (Hull, 1), (HullKPoly, 3), (Auto, 3)];
+    cheap.into_iter().chain(signum).collect()
 }
 
 #[test]

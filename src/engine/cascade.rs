@@ -2,8 +2,8 @@ use super::attack::{Attack, try_candidates};
 use super::{Analysis, DisjunctBound, DomainName, Margin, Options, Stage};
 use crate::domains::budget::Budget;
 use crate::domains::domain::{
-    AbstractDomain, Bounds, DeepPoly, DomainError, IntervalDomain, LpDomain, RationalDeepPoly, Run, Tighten, Trace,
-    Zonotope, propagate,
+    AbstractDomain, Bounds, DeepPoly, DomainError, Fact, IntervalDomain, LpDomain, RationalDeepPoly, Run, Tighten,
+    Trace, Zonotope, margin_lattice, propagate,
 };
 use crate::domains::network::Network;
 use crate::domains::observer::{Event, Observer, Silent};
@@ -105,7 +105,7 @@ enum Step {
     DeepPoly,
     Rational,
     Attack,
-    KPoly,
+    Lp { joint: bool, hull: bool },
 }
 
 impl Step {
@@ -116,20 +116,31 @@ impl Step {
             Self::DeepPoly => "deeppoly",
             Self::Rational => "rational",
             Self::Attack => "attack",
-            Self::KPoly => "kpoly",
+            Self::Lp { joint: true, hull: false } => "kpoly",
+            Self::Lp { joint: false, hull: false } => "nat",
+            Self::Lp { joint: false, hull: true } => "hull",
+            Self::Lp { joint: true, hull: true } => "hull+kpoly",
         }
     }
 }
 
 /// The steps of a domain: cheap ones first, each only where something is still open.
 fn plan(options: &Options, network: &Network) -> Vec<Step> {
+    let lp = |joint, hull| vec![Step::DeepPoly, Step::Attack, Step::Lp { joint, hull }];
+    let has_steps = network.activations().any(|(_, a)| a.function.pieces().iter().all(|piece| piece.slope == 0.0));
     let steps = match options.domain {
         DomainName::Interval => vec![Step::Interval, Step::Attack],
         DomainName::Zonotope => vec![Step::Zonotope, Step::Attack],
         DomainName::DeepPoly => vec![Step::DeepPoly, Step::Attack],
         DomainName::Rational => vec![Step::Rational, Step::Attack],
-        DomainName::KPoly => vec![Step::DeepPoly, Step::Attack, Step::KPoly],
-        DomainName::Auto => vec![Step::Interval, Step::DeepPoly, Step::Attack, Step::Rational, Step::KPoly],
+        DomainName::KPoly => lp(true, false),
+        DomainName::Nat => lp(false, false),
+        DomainName::Hull => lp(false, true),
+        DomainName::HullKPoly => lp(true, true),
+        DomainName::Auto => {
+            let last = Step::Lp { joint: true, hull: has_steps };
+            vec![Step::Interval, Step::DeepPoly, Step::Attack, Step::Rational, last]
+        }
     };
     let is_wanted = |step: &Step| match step {
         Step::Attack => options.attack,
@@ -279,13 +290,14 @@ fn run_domain(
         Step::Zonotope => apply(&Zonotope, network, case, options, run, found, unstable),
         Step::DeepPoly => apply(&deeppoly, network, case, options, run, found, unstable),
         Step::Rational => apply(&RationalDeepPoly, network, case, options, run, found, unstable),
-        Step::KPoly => {
+        Step::Lp { joint, hull } => {
             let domain = LpDomain {
+                hull,
                 base: deeppoly,
                 tighten: if options.refine { Tighten::All } else { Tighten::None },
                 goal: if options.all_margins { f64::INFINITY } else { 0.0 },
                 fail_fast: !options.all_margins && case.case.property.disjuncts.iter().all(|d| d.atoms.len() == 1),
-                ..LpDomain::kpoly(options.k, options.lp)
+                ..LpDomain::kpoly(if joint { options.k } else { 1 }, options.lp)
             };
             apply(&domain, network, case, options, run, found, unstable)
         }
@@ -314,7 +326,10 @@ fn apply<D: AbstractDomain>(
     if forms.is_empty() {
         return Ok(());
     }
+    let bounds = |id: usize| trace.facts[id].bounds();
     for (&(d, a), bound) in atoms.iter().zip(domain.minima(&forms, &trace)?) {
+        // The least value above the bound that the margin can take.
+        let bound = margin_lattice(network, &disjuncts[d].atoms[a], &bounds).at_least(bound, false);
         found[d][a] = bound;
         case.improve(d, a, bound);
     }
@@ -330,7 +345,7 @@ fn apply<D: AbstractDomain>(
 }
 
 /// Adds the unstable neurons of each activation layer to the counts.
-fn count_unstable<F: crate::domains::domain::Fact>(trace: &Trace<F>, counts: &mut Vec<usize>) {
+fn count_unstable<F: Fact>(trace: &Trace<F>, counts: &mut Vec<usize>) {
     let of_layer: Vec<usize> = trace
         .network
         .activations()

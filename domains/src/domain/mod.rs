@@ -10,12 +10,14 @@ mod lattice;
 mod lp_domain;
 mod rational_deeppoly;
 mod relaxation;
+mod step_hull;
 mod zonotope;
 
 pub use back_substitution::{BackSubstitution, Concretise};
 pub use bounds::{Bounds, NodeBounds};
 pub use deeppoly::{DeepPoly, DeepPolyFact};
 pub use interval::IntervalDomain;
+pub use lattice::of_margin as margin_lattice;
 pub use lp_domain::{LpDomain, LpFact, Tighten};
 pub use rational_deeppoly::{RationalDeepPoly, RationalFact};
 pub use relaxation::{NodeLines, Relaxation};

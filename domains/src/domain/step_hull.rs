@@ -302,5 +302,125 @@ mod tests {
                 prop_assert!(!in_hull(&vertices, &point) || cuts.iter().all(|c| !violates(c, &x, y)));
             }
         }
+
+        /// On ±1 inputs with weights ±1, the cuts of every threshold of n's parity are the convex hull of the
+        /// reachable points themselves (Theorem 1 for n even, Corollary 2 for n odd).
+        #[test]
+        fn the_cuts_of_a_binary_neuron_are_the_hull_of_its_points(
+            weights in (1..=6usize).prop_flat_map(|n| proptest::collection::vec(prop_oneof![Just(1.0), Just(-1.0)], n)),
+            which in 0..6usize,
+            t in proptest::collection::vec(prop_oneof![-1.0..=1.0f64, Just(1.0), Just(-1.0), Just(0.0)], 6),
+            y in prop_oneof![-1.0..=1.0f64, Just(0.0)],
+            toward in 0.0..1.2f64,
+        ) {
+            let n = weights.len();
+            // −n + 2, −n + 4, …, n.
+            let beta = 2.0 * (1 + which % n) as f64 - n as f64;
+            let boxes = vec![(-1.0, 1.0); n];
+            let neuron = neuron(&weights, &boxes, beta, 2.0);
+            let points: Vec<Vec<f64>> = corners(&boxes)
+                .into_iter()
+                .map(|x| {
+                    let sum: f64 = x.iter().zip(&weights).map(|(x, w)| x * w).sum();
+                    [x.as_slice(), &[if sum >= beta { 1.0 } else { -1.0 }]].concat()
+                })
+                .collect();
+            // Points on both sides of the boundary: between the mean of all points and a random one.
+            let mean: Vec<f64> =
+                (0..=n).map(|j| points.iter().map(|p| p[j]).sum::<f64>() / points.len() as f64).collect();
+            let far: Vec<f64> = t[..n].iter().copied().chain([y]).collect();
+            let point: Vec<f64> = mean.iter().zip(&far).map(|(m, f)| (m + toward * (f - m)).clamp(-1.0, 1.0)).collect();
+            let (out, x) = point.split_last().unwrap();
+            let cuts = neuron.separate(x, *out);
+            for (cut, p) in cuts.iter().flat_map(|c| points.iter().map(move |p| (c, p))) {
+                let (y, x) = p.split_last().unwrap();
+                prop_assert!(!violates(cut, x, *y), "cuts off a reachable point");
+            }
+            prop_assert_eq!(cuts.is_empty(), in_hull(&points, &point));
+        }
+    }
+
+    /// Largest and smallest output that no cut removes at the inputs `y`.
+    fn envelopes(n: &StepNeuron, y: &[f64]) -> (f64, f64) {
+        let bisect = |from: f64, to: f64| {
+            // `from` is not cut off, `to` may be.
+            if n.separate(y, to).is_empty() {
+                return to;
+            }
+            let (mut inside, mut outside) = (from, to);
+            for _ in 0..60 {
+                let middle = (inside + outside) / 2.0;
+                if n.separate(y, middle).is_empty() { inside = middle } else { outside = middle }
+            }
+            inside
+        };
+        // Some output is always possible: scan for one.
+        let some = (0..=4000).map(|i| -1.0 + f64::from(i) / 2000.0).find(|&t| n.separate(y, t).is_empty()).unwrap();
+        (bisect(some, 1.0), bisect(some, -1.0))
+    }
+
+    /// Corollary 1 of Geyer et al.: the concave and the convex envelope of `sign(Σ y_i)`, n even.
+    fn corollary_1(y: &[f64]) -> (f64, f64) {
+        let n = y.len();
+        let half = n as f64 / 2.0;
+        let mut sorted = y.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let sum = |part: &[f64]| part.iter().sum::<f64>();
+        let concave = (n / 2 + 1..=n).map(|k| (sum(&sorted[..k]) + half) / (k as f64 - half)).fold(1.0, f64::min);
+        let convex =
+            (n / 2..=n).map(|k| (sum(&sorted[n - k..]) - half + 1.0) / (k as f64 - half + 1.0)).fold(-1.0, f64::max);
+        (concave, convex)
+    }
+
+    #[test]
+    fn the_envelopes_are_those_of_corollary_1() {
+        let mut state = 7u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f64 / f64::from(1u32 << 23) - 1.0
+        };
+        for n in [2usize, 4, 6, 8] {
+            let neuron = neuron(&vec![1.0; n], &vec![(-1.0, 1.0); n], 0.0, 2.0);
+            for _ in 0..20 {
+                let y: Vec<f64> = (0..n).map(|_| random()).collect();
+                let ((above, below), (concave, convex)) = (envelopes(&neuron, &y), corollary_1(&y));
+                assert!(
+                    (above - concave).abs() < 2e-5 && (below - convex).abs() < 2e-5,
+                    "{y:?}: {above} {concave}, {below} {convex}"
+                );
+            }
+            // Example 1: half of the inputs −1, half +1. Both envelopes are 1 …
+            let y: Vec<f64> = (0..n).map(|i| if i < n / 2 { -1.0 } else { 1.0 }).collect();
+            assert_eq!(corollary_1(&y), (1.0, 1.0));
+            let (above, below) = envelopes(&neuron, &y);
+            assert!(above == 1.0 && below > 1.0 - 1e-4, "{above} {below}");
+            // … where Proposition 1 (gap δ⁻ = 1) only knows σ_L = −(U − 1)/(U + 1), U = n.
+            use crate::activation::{ActivationFn, Reach, Sign};
+            use crate::num::Lattice;
+            let bound = n as f64;
+            let least = |lattice: &Lattice| {
+                let z = Reach { bounds: Interval::new(-bound, bound), lattice: Some(lattice) };
+                let at_zero = |h: &crate::activation::HalfPlane| if h.y < 0.0 { h.rhs / h.y } else { -1.0 };
+                Sign.hull(z).iter().map(at_zero).fold(-1.0, f64::max)
+            };
+            let sigma = -(bound - 1.0) / (bound + 1.0);
+            assert!((least(&Lattice::Floats { offset: 0.0, step: 1.0 }) - sigma).abs() < 1e-12);
+            // With the parity of n even (δ⁻ = 2), as in the big-M formulation of §3, it is 0 for n = 2 (Figure 2).
+            let with_parity = least(&Lattice::Floats { offset: 0.0, step: 2.0 });
+            assert!((with_parity - (1.0 - 2.0 * bound / (bound + 2.0))).abs() < 1e-12 && with_parity < 1.0);
+        }
+    }
+
+    /// Figure 2 of Geyer et al.: with two inputs the hull has the four points of the graph as its only vertices;
+    /// the big-M polytope has (1, −1) and (−1, 1) at t = 0 besides.
+    #[test]
+    fn the_fractional_vertices_of_big_m_are_cut_off() {
+        let neuron = neuron(&[1.0, 1.0], &[(-1.0, 1.0); 2], 0.0, 2.0);
+        for x in [[1.0, -1.0], [-1.0, 1.0]] {
+            assert!(!neuron.separate(&x, 0.0).is_empty() && neuron.separate(&x, 1.0).is_empty());
+        }
+        assert!(neuron.separate(&[-1.0, -1.0], -1.0).is_empty() && neuron.separate(&[1.0, 1.0], 1.0).is_empty());
+        let (above, below) = envelopes(&neuron, &[0.0, 0.0]);
+        assert!((above - 1.0).abs() < 1e-5 && below.abs() < 1e-5, "{above} {below}");
     }
 }

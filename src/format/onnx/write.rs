@@ -135,11 +135,29 @@ impl OnnxWriter {
         self
     }
 
-    /// `W x + b`, with `W` as outputs × inputs, on data of shape `[1, inputs]`.
+    /// `W x + b`, with `W` as outputs × inputs, on data of shape `[1, inputs]`; `b` may be empty.
     pub fn gemm(&mut self, weight: ArrayView2<f32>, bias: &[f32]) -> &mut Self {
         let w = self.floats(weight.shape(), weight.iter().copied());
+        self.gemm_by_name(&w, bias)
+    }
+
+    /// [`OnnxWriter::gemm`] with small integers as weights, which are stored as `int8` and cast to
+    /// `float32`: a quarter of the file.
+    pub fn gemm_int8(&mut self, weight: ArrayView2<i8>, bias: &[f32]) -> &mut Self {
+        let raw = weight.iter().map(|w| w.to_le_bytes()[0]).collect();
+        let bytes = self.constant(weight.shape(), proto::INT8, raw);
+        let x = self.current.clone();
+        let w = self.node("Cast", &[&bytes], &[("to", Attribute::Int(i64::from(proto::FLOAT)))]);
+        self.read(&x).gemm_by_name(&w, bias)
+    }
+
+    fn gemm_by_name(&mut self, weight: &str, bias: &[f32]) -> &mut Self {
+        let transposed = [("transB", Attribute::Int(1))];
+        if bias.is_empty() {
+            return self.append("Gemm", &[weight], &transposed);
+        }
         let b = self.floats(&[bias.len()], bias.iter().copied());
-        self.append("Gemm", &[&w, &b], &[("transB", Attribute::Int(1))])
+        self.append("Gemm", &[weight, &b], &transposed)
     }
 
     /// A convolution; `weight` as outputs × inputs × height × width, `pads` as top, left, bottom, right.

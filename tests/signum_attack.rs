@@ -112,10 +112,7 @@ fn most_falsifiable_quantised_boxes_are_falsified() {
 }
 
 /// Random members stand in for enumeration: where one of them is a witness, the case is falsifiable.
-fn sampled(
-    dice: &mut Dice,
-    ball: impl Fn(&[Rational], &Rational) -> Region,
-) -> (Network, Region, Vec<Vec<Rational>>) {
+fn sampled(dice: &mut Dice, ball: impl Fn(&[Rational], &Rational) -> Region) -> (Network, Region, Vec<Vec<Rational>>) {
     let n = 4 + dice.below(8);
     let network = binarized(dice, n);
     let center: Vec<Rational> = (0..n).map(|_| exact(dice.weight()).unwrap()).collect();
@@ -149,11 +146,11 @@ fn fractional_suggestions_are_rounded_to_the_flips_that_they_favour() {
         let center = region.center();
         let Some(label) = class(&network, &center) else { continue };
         let query = Query::robustness(region, 3, label);
-        let witness =
-            members.iter().find(|x| query.cases[0].region.contains(x) && class(&network, x) != Some(label));
+        let witness = members.iter().find(|x| query.cases[0].region.contains(x) && class(&network, x) != Some(label));
         let Some(witness) = witness else { continue };
         // A tenth of the way to a witness: the nearest member is the centre.
-        let suggestion: Vec<f64> = center.iter().zip(witness).map(|(c, w)| 0.9 * nearest(c) + 0.1 * nearest(w)).collect();
+        let suggestion: Vec<f64> =
+            center.iter().zip(witness).map(|(c, w)| 0.9 * nearest(c) + 0.1 * nearest(w)).collect();
         assert_eq!(query.cases[0].region.nearest_member(&suggestion).unwrap(), center);
         let found = attack(&network, &query, &[suggestion]).unwrap();
         assert_ne!(class(&network, found.input()), Some(label));

@@ -10,6 +10,7 @@
 mod job;
 mod margins;
 mod robustness;
+mod signum;
 mod truth;
 
 use clap::{Parser, Subcommand};
@@ -74,6 +75,20 @@ enum Table {
         #[arg(long, default_value_t = 20.0)]
         timeout: f64,
     },
+    /// signum_table1.csv: binarized networks under flipped pixels, as in table 1 of the signum paper
+    #[command(name = "signum-table1")]
+    SignumTable1 {
+        /// A domain, with k and `+refine` where it takes them, as in kpoly3 or hull+refine; several times
+        /// for several. The table has those that are named; what was run before is not run again
+        #[arg(long = "method", default_values = ["deeppoly", "kpoly2", "kpoly3"])]
+        methods: Vec<String>,
+        /// The most pixels that flip
+        #[arg(long, default_value_t = 5)]
+        flips: usize,
+        /// Seconds per bound
+        #[arg(long, default_value_t = 600.0)]
+        timeout: f64,
+    },
 }
 
 fn main() -> Outcome<()> {
@@ -87,6 +102,7 @@ fn main() -> Outcome<()> {
             robustness::kpoly(&job, &networks, &ks, images, seconds(timeout)?)
         }
         Table::Margins { networks, timeout } => margins::margins(&job, &networks, seconds(timeout)?),
+        Table::SignumTable1 { methods, flips, timeout } => signum::table1(&job, &methods, flips, seconds(timeout)?),
         Table::Truth { benchmarks, timeout } => truth::truth(&job, &benchmarks, timeout),
     }
 }

@@ -238,3 +238,25 @@ fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
     let tensor = TensorTypeProto { elem_type: Some(proto::FLOAT), shape: Some(TensorShapeProto { dim }) };
     ValueInfoProto { name: Some(name.into()), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn small_integers_take_a_byte_each_and_are_read_back() {
+        let weight = array![[1i8, -1, 127], [-128, 0, 5]];
+        let mut writer = OnnxWriter::input(&[3]);
+        writer.gemm_int8(weight.view(), &[]).sign().gemm_int8(array![[3i8, -2]].view(), &[0.5]);
+        let model = parse(&writer.finish(&[1]), "bytes.onnx").unwrap();
+        // z = (1 − 2 + 254, −128 + 10) = (253, −118).
+        assert_eq!(model.network.evaluate(&[1.0, 2.0, 2.0]), Ok(vec![3.0 + 2.0 + 0.5]));
+        let long = |n: usize| {
+            let mut writer = OnnxWriter::input(&[n]);
+            writer.gemm_int8(ndarray::Array2::ones((4, n)).view(), &[]).finish(&[4]).len()
+        };
+        assert!(long(1000) - long(500) < 2100);
+    }
+}

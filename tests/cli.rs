@@ -251,3 +251,35 @@ fn bad_usage_exits_with_two() {
     absint().arg("--help").assert().code(0);
     absint().arg("--version").assert().code(0);
 }
+
+#[test]
+fn a_binarized_network_is_asked_about_flipped_pixels() {
+    let query = |network: &str, flips: &str| {
+        json(absint().args(["analyze", &digits(network), "--data", &digits("digits.csv"), "--image", "1300"]).args([
+            "--binarize",
+            "96",
+            "--norm",
+            "hamming",
+            "--eps",
+            flips,
+        ]))
+    };
+    for network in ["digits_bnn1.onnx", "digits_bnn2.onnx"] {
+        let (code, answer) = query(network, "0");
+        assert_eq!((code, answer["verdict"].as_str()), (Some(0), Some("verified")), "{network}");
+        // With half of the pixels free, a greedy search finds another class.
+        let (code, answer) = query(network, "32");
+        assert_eq!((code, answer["verdict"].as_str()), (Some(1), Some("falsified")), "{network}");
+        let input = answer["witness"]["input"].as_array().unwrap();
+        assert!(input.iter().all(|x| x == "1" || x == "-1"), "{answer}");
+    }
+    let (code, _, error) = failure(&["--norm", "hamming", "--eps", "1"]);
+    assert!(code == Some(2) && error.contains("--binarize"), "{error}");
+}
+
+fn failure(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let data = ["analyze", "networks/digits_bnn1.onnx", "--data", "networks/digits.csv", "-q"];
+    let output = absint().args(data).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}

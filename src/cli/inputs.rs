@@ -18,7 +18,7 @@ pub enum Norm {
     L1,
     /// The Euclidean distance is at most eps
     L2,
-    /// At most eps pixels of a two-valued image (0 or 1) flip
+    /// At most eps pixels of a two-valued image (0 or 1; −1 or 1 with --binarize) flip
     Hamming,
 }
 
@@ -63,6 +63,9 @@ pub struct QueryArgs {
     /// Order of the values in the file
     #[arg(long, value_enum, default_value = "chw")]
     layout: LayoutName,
+    /// The network expects pixels of ±1: +1 from this value (0–255) on, −1 below; eps is in their units
+    #[arg(long, value_name = "T", requires = "data", conflicts_with = "mean")]
+    binarize: Option<u8>,
     /// The network expects (x − mean) / std: the mean of each channel, for pixels in [0, 1]
     #[arg(long, value_name = "MEAN", value_delimiter = ',', requires = "std", value_parser = rational)]
     mean: Vec<Rational>,
@@ -168,7 +171,8 @@ impl QueryArgs {
             let label = self.checked_label(self.label.unwrap_or(image.label), network)?;
             let eps_text = self.eps.as_deref().unwrap_or("0");
             let eps = parse_decimal(eps_text).map_err(|e| format!("--eps: {e}"))?;
-            let query = ball(network, &image.pixels, &eps, self.norm, label)?;
+            let low = if self.binarize.is_some() { -Rational::ONE } else { Rational::ZERO };
+            let query = ball_between((&low, &Rational::ONE), network, &image.pixels, &eps, self.norm, label)?;
             let name = format!(
                 "{} image {} (a {label}), {} ball of radius {eps_text}",
                 path.display(),
@@ -207,7 +211,11 @@ impl QueryArgs {
                 .ok_or("--layout hwc: the images do not have the network's input shape")?,
             (LayoutName::Hwc, _) => return Err("--layout hwc needs a network whose input has three axes".into()),
         };
-        let (len, image) = (set.len(), set.get(self.image));
+        let image = match self.binarize {
+            Some(threshold) => set.get_binarized(self.image, threshold),
+            None => set.get(self.image),
+        };
+        let len = set.len();
         image.ok_or_else(|| {
             format!("{}: there is no image {}; the file has {len} (from 0)", path.display(), self.image).into()
         })
@@ -216,20 +224,31 @@ impl QueryArgs {
 
 /// The robustness query of a ball around an image, clipped to [0, 1].
 pub fn ball(network: &Network, center: &[Rational], eps: &Rational, norm: Norm, label: usize) -> CliResult<Query> {
-    let (zero, one) = (Rational::ZERO, Rational::ONE);
-    let pixels = Some((&zero, &one));
+    ball_between((&Rational::ZERO, &Rational::ONE), network, center, eps, norm, label)
+}
+
+/// The robustness query of a ball around an image with pixels from `low` to `high`, clipped to these.
+pub fn ball_between(
+    (low, high): (&Rational, &Rational),
+    network: &Network,
+    center: &[Rational],
+    eps: &Rational,
+    norm: Norm,
+    label: usize,
+) -> CliResult<Query> {
+    let pixels = Some((low, high));
     let region = match norm {
         Norm::Linf => Region::linf(center, eps, pixels)?,
         Norm::L1 => Region::l1(center, eps, pixels)?,
         Norm::L2 => Region::l2(center, eps, pixels)?,
         Norm::Hamming => {
-            let is_two_valued = center.iter().all(|p| p == &zero || p == &one);
+            let is_two_valued = center.iter().all(|p| p == low || p == high);
             if !is_two_valued {
-                return Err("--norm hamming needs an image of zeros and 255s".into());
+                return Err("--norm hamming needs an image of zeros and 255s, or --binarize T".into());
             }
             let flips = usize::try_from(eps.trunc()).ok().filter(|_| eps.is_int());
             let flips = flips.ok_or("--norm hamming needs a whole number of flips as --eps")?;
-            Region::hamming(&zero, &one, center.iter().map(|p| p == &one).collect(), flips)?
+            Region::hamming(low, high, center.iter().map(|p| p == high).collect(), flips)?
         }
     };
     Ok(Query::robustness(region, network.output_len(), label))

@@ -1,4 +1,4 @@
-use super::attack::{Attack, try_candidates};
+use super::attack::{Attack, Flips, try_candidates};
 use super::{Analysis, DisjunctBound, DomainName, Margin, Options, Stage};
 use crate::domains::budget::Budget;
 use crate::domains::domain::{
@@ -233,6 +233,11 @@ impl<'a> State<'a> {
                 let candidates = counter.take_candidates();
                 if self.witness.is_none() && options.attack {
                     self.witness = try_candidates(network, case.case, &case.open(), case.first, &candidates);
+                }
+                let is_worth_flipping = step == Step::Attack || (options.attack && !candidates.is_empty());
+                if self.witness.is_none() && is_worth_flipping && Flips::suits(network, &case.case.region) {
+                    let (flips, suggested) = (Flips::short(options.seed), Vec::from(candidates));
+                    self.witness = flips.run(network, case.case, &case.open(), case.first, &suggested, run.budget);
                 }
             }
             stage.margins.extend(found.into_iter().flatten());

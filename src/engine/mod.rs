@@ -6,6 +6,6 @@ mod cascade;
 mod options;
 
 pub use analysis::{Analysis, DisjunctBound, Margin, Stage};
-pub use attack::{Attack, gradient};
+pub use attack::{Attack, Flips, gradient};
 pub use cascade::{AnalyzeError, analyze, analyze_within};
 pub use options::{DomainName, Options, UnknownDomain, deadline};

@@ -1,8 +1,11 @@
 //! A short attack: the centre, the corner that the gradient points to, and a few projected steps. Every
 //! hit is replayed exactly before it counts.
 
+mod flips;
 mod gradient;
+mod neighbours;
 
+pub use flips::Flips;
 pub use gradient::gradient;
 
 use crate::domains::budget::Budget;

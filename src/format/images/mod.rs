@@ -40,7 +40,7 @@ impl std::str::FromStr for Layout {
 pub struct Image {
     /// The class that the file gives.
     pub label: usize,
-    /// The values `k/255`, in the order of the set.
+    /// The values `k/255` (or ±1), in the order of the set.
     pub pixels: Vec<Rational>,
 }
 
@@ -172,6 +172,14 @@ impl ImageSet {
     pub fn get(&self, i: usize) -> Option<Image> {
         let (label, bytes) = self.bytes(i)?;
         let value = |&k: &u8| Rational::from_parts(k.into(), 255u8.into());
+        Some(Image { label, pixels: bytes.iter().map(value).collect() })
+    }
+
+    /// Image `i` in two values: +1 for bytes from `threshold` on, −1 below.
+    #[must_use]
+    pub fn get_binarized(&self, i: usize, threshold: u8) -> Option<Image> {
+        let (label, bytes) = self.bytes(i)?;
+        let value = |&k: &u8| if k >= threshold { Rational::ONE } else { -Rational::ONE };
         Some(Image { label, pixels: bytes.iter().map(value).collect() })
     }
 

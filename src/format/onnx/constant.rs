@@ -64,13 +64,16 @@ impl Constant {
             (proto::INT32, Some(raw)) => {
                 (exact_integers(&words(raw, count, |b| i64::from(i32::from_le_bytes(b)))?), true)
             }
+            (proto::INT8, Some(raw)) => {
+                (exact_integers(&words(raw, count, |b| i64::from(i8::from_le_bytes(b)))?), true)
+            }
             (proto::BOOL, Some(raw)) => (exact_integers(&words(raw, count, |[b]| i64::from(b != 0))?), true),
-            (proto::INT32 | proto::BOOL, None) => {
+            (proto::INT32 | proto::INT8 | proto::BOOL, None) => {
                 (exact_integers(&tensor.int32_data.iter().map(|&v| i64::from(v)).collect::<Vec<_>>()), true)
             }
             _ => {
                 return Err("this type is not supported; supported types: float32, float64, float16, bfloat16, \
-                            int64, int32, bool (convert a quantised model to float32 first)"
+                            int64, int32, int8, bool (convert a quantised model to float32 first)"
                     .into());
             }
         })

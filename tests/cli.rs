@@ -254,16 +254,14 @@ fn bad_usage_exits_with_two() {
 
 #[test]
 fn a_binarized_network_is_asked_about_flipped_pixels() {
-    let query = |network: &str, flips: &str| {
-        json(absint().args(["analyze", &digits(network), "--data", &digits("digits.csv"), "--image", "1300"]).args([
-            "--binarize",
-            "96",
-            "--norm",
-            "hamming",
-            "--eps",
-            flips,
-        ]))
-    };
+    let query =
+        |network: &str, flips: &str| {
+            json(
+                absint()
+                    .args(["analyze", &digits(network), "--data", &digits("digits.csv"), "--image", "1300"])
+                    .args(["--binarize", "96", "--norm", "hamming", "--eps", flips]),
+            )
+        };
     for network in ["digits_bnn1.onnx", "digits_bnn2.onnx"] {
         let (code, answer) = query(network, "0");
         assert_eq!((code, answer["verdict"].as_str()), (Some(0), Some("verified")), "{network}");

@@ -1,7 +1,7 @@
 //! The greedy attack on networks of signs, against enumeration: what it returns is a witness, and where
 //! there is one it mostly finds one.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 
@@ -56,7 +56,7 @@ fn attack(network: &Network, query: &Query, suggested: &[Vec<f64>]) -> Option<Wi
 }
 
 /// Counts the falsifiable among the cases of a generator, and those of them that the attack solves.
-/// A case is a network, a region and members of it; `None` where the draw does not make one.
+/// A case is a network, a region and points, of which those in the region count.
 fn success(name: &str, make: impl Fn(&mut Dice) -> (Network, Region, Vec<Vec<Rational>>)) -> f64 {
     let (mut falsifiable, mut found) = (0, 0);
     for seed in 0..60 {
@@ -73,7 +73,8 @@ fn success(name: &str, make: impl Fn(&mut Dice) -> (Network, Region, Vec<Vec<Rat
         falsifiable += usize::from(is_falsifiable);
         found += usize::from(is_falsifiable && witness.is_some());
     }
-    assert!((10..55).contains(&falsifiable), "{name}: {falsifiable} falsifiable cases say little");
+    assert!(falsifiable >= 15, "{name}: {falsifiable} falsifiable cases say little");
+    println!("{name}: {found} of {falsifiable}");
     found as f64 / falsifiable as f64
 }
 
@@ -82,9 +83,9 @@ fn signs(dice: &mut Dice, n: usize) -> Vec<bool> {
 }
 
 fn hamming(dice: &mut Dice) -> (Network, Region, Vec<Vec<Rational>>) {
-    let n = 6 + dice.below(6);
+    let n = 6 + dice.below(4);
     let network = binarized(dice, n);
-    let (one, flips) = (Rational::ONE, 1 + dice.below(3));
+    let (one, flips) = (Rational::ONE, 1 + dice.below(2));
     let region = Region::hamming(&-one.clone(), &one, signs(dice, n), flips).unwrap();
     (network, region, points(&vec![vec![-one.clone(), one]; n]))
 }
@@ -129,7 +130,7 @@ fn sampled(dice: &mut Dice, ball: impl Fn(&[Rational], &Rational) -> Region) -> 
 fn most_falsifiable_real_balls_are_falsified() {
     let balls: [(&str, fn(&[Rational], &Rational) -> Region); 3] = [
         ("linf", |c, r| Region::linf(c, r, None).unwrap()),
-        ("l1", |c, r| Region::l1(c, &(r * Rational::from(2)), None).unwrap()),
+        ("l1", |c, r| Region::l1(c, &(r * Rational::from(4)), None).unwrap()),
         ("l2", |c, r| Region::l2(c, &(r * Rational::from(2)), None).unwrap()),
     ];
     for (name, ball) in balls {

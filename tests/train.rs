@@ -108,7 +108,7 @@ fn the_shipped_networks_of_signs_have_weights_of_plus_minus_one_and_no_bias() {
         .map(|(name, _)| (name, 784))
         .chain([("digits_bnn1".to_owned(), 64), ("digits_bnn2".to_owned(), 64)]);
     for (name, inputs) in sizes {
-        let network = onnx::read(networks().join(&name).with_extension("onnx")).unwrap().network;
+        let network = onnx::read(&networks().join(&name).with_extension("onnx")).unwrap().network;
         let layers = if name.contains("2x") || name.ends_with('2') { 2 } else { 1 };
         assert_eq!((network.input_len(), network.output_len()), (inputs, 10), "{name}");
         assert_eq!(network.activations().count(), layers, "{name}");

@@ -64,7 +64,12 @@ fn success(name: &str, make: impl Fn(&mut Dice) -> (Network, Region, Vec<Vec<Rat
         let Some(label) = class(&network, &region.center()) else { continue };
         let query = Query::robustness(region, 3, label);
         let members = members.iter().filter(|x| query.cases[0].region.contains(x));
-        let is_falsifiable = members.clone().any(|x| class(&network, x) != Some(label));
+        // Floats are quick and tell which points deserve exact arithmetic.
+        let is_suspect = |x: &&Vec<Rational>| {
+            let y = network.evaluate(&x.iter().map(nearest).collect::<Vec<f64>>()).unwrap();
+            (0..y.len()).any(|j| j != label && y[j] >= y[label])
+        };
+        let is_falsifiable = members.clone().filter(is_suspect).any(|x| class(&network, x) != Some(label));
         let witness = attack(&network, &query, &[]);
         if let Some(witness) = &witness {
             assert!(query.cases[0].region.contains(witness.input()), "{name} {seed}");
@@ -109,7 +114,7 @@ fn most_falsifiable_quantised_boxes_are_falsified() {
             center.iter().map(|c| (-2..=2).map(|j| c + Rational::from(j) * &step).collect()).collect();
         (network, Region::grid(&center, &step, &ends(-1), &ends(1)).unwrap(), points(&values))
     });
-    assert!(rate >= 0.9, "{rate}");
+    assert!(rate >= 0.95, "{rate}");
 }
 
 /// Random members stand in for enumeration: where one of them is a witness, the case is falsifiable.
@@ -135,7 +140,7 @@ fn most_falsifiable_real_balls_are_falsified() {
     ];
     for (name, ball) in balls {
         let rate = success(name, |dice| sampled(dice, ball));
-        assert!(rate >= 0.8, "{name}: {rate}");
+        assert!(rate >= 0.95, "{name}: {rate}");
     }
 }
 

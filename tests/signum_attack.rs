@@ -1,7 +1,7 @@
 //! The greedy attack on networks of signs, against enumeration: what it returns is a witness, and where
 //! there is one it mostly finds one.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 
@@ -56,7 +56,7 @@ fn attack(network: &Network, query: &Query, suggested: &[Vec<f64>]) -> Option<Wi
 }
 
 /// Counts the falsifiable among the cases of a generator, and those of them that the attack solves.
-/// A case is a network, a region and members of it; `None` where the draw does not make one.
+/// A case is a network, a region and points, of which those in the region count.
 fn success(name: &str, make: impl Fn(&mut Dice) -> (Network, Region, Vec<Vec<Rational>>)) -> f64 {
     let (mut falsifiable, mut found) = (0, 0);
     for seed in 0..60 {
@@ -64,7 +64,12 @@ fn success(name: &str, make: impl Fn(&mut Dice) -> (Network, Region, Vec<Vec<Rat
         let Some(label) = class(&network, &region.center()) else { continue };
         let query = Query::robustness(region, 3, label);
         let members = members.iter().filter(|x| query.cases[0].region.contains(x));
-        let is_falsifiable = members.clone().any(|x| class(&network, x) != Some(label));
+        // Floats are quick and tell which points deserve exact arithmetic.
+        let is_suspect = |x: &&Vec<Rational>| {
+            let y = network.evaluate(&x.iter().map(nearest).collect::<Vec<f64>>()).unwrap();
+            (0..y.len()).any(|j| j != label && y[j] >= y[label])
+        };
+        let is_falsifiable = members.clone().filter(is_suspect).any(|x| class(&network, x) != Some(label));
         let witness = attack(&network, &query, &[]);
         if let Some(witness) = &witness {
             assert!(query.cases[0].region.contains(witness.input()), "{name} {seed}");
@@ -73,7 +78,8 @@ fn success(name: &str, make: impl Fn(&mut Dice) -> (Network, Region, Vec<Vec<Rat
         falsifiable += usize::from(is_falsifiable);
         found += usize::from(is_falsifiable && witness.is_some());
     }
-    assert!((10..55).contains(&falsifiable), "{name}: {falsifiable} falsifiable cases say little");
+    assert!(falsifiable >= 15, "{name}: {falsifiable} falsifiable cases say little");
+    println!("{name}: {found} of {falsifiable}");
     found as f64 / falsifiable as f64
 }
 
@@ -82,9 +88,9 @@ fn signs(dice: &mut Dice, n: usize) -> Vec<bool> {
 }
 
 fn hamming(dice: &mut Dice) -> (Network, Region, Vec<Vec<Rational>>) {
-    let n = 6 + dice.below(6);
+    let n = 6 + dice.below(4);
     let network = binarized(dice, n);
-    let (one, flips) = (Rational::ONE, 1 + dice.below(3));
+    let (one, flips) = (Rational::ONE, 1 + dice.below(2));
     let region = Region::hamming(&-one.clone(), &one, signs(dice, n), flips).unwrap();
     (network, region, points(&vec![vec![-one.clone(), one]; n]))
 }
@@ -108,7 +114,7 @@ fn most_falsifiable_quantised_boxes_are_falsified() {
             center.iter().map(|c| (-2..=2).map(|j| c + Rational::from(j) * &step).collect()).collect();
         (network, Region::grid(&center, &step, &ends(-1), &ends(1)).unwrap(), points(&values))
     });
-    assert!(rate >= 0.9, "{rate}");
+    assert!(rate >= 0.95, "{rate}");
 }
 
 /// Random members stand in for enumeration: where one of them is a witness, the case is falsifiable.
@@ -129,12 +135,12 @@ fn sampled(dice: &mut Dice, ball: impl Fn(&[Rational], &Rational) -> Region) -> 
 fn most_falsifiable_real_balls_are_falsified() {
     let balls: [(&str, fn(&[Rational], &Rational) -> Region); 3] = [
         ("linf", |c, r| Region::linf(c, r, None).unwrap()),
-        ("l1", |c, r| Region::l1(c, &(r * Rational::from(2)), None).unwrap()),
+        ("l1", |c, r| Region::l1(c, &(r * Rational::from(4)), None).unwrap()),
         ("l2", |c, r| Region::l2(c, &(r * Rational::from(2)), None).unwrap()),
     ];
     for (name, ball) in balls {
         let rate = success(name, |dice| sampled(dice, ball));
-        assert!(rate >= 0.8, "{name}: {rate}");
+        assert!(rate >= 0.95, "{name}: {rate}");
     }
 }
 

@@ -67,8 +67,8 @@ fn bound(
     let pixels = images.get_binarized(pair.image, mnist::THRESHOLD).ok_or("no such image")?.pixels;
     let at_upper = pixels.iter().map(|p| p == &Rational::ONE).collect();
     let region = Region::hamming(&-Rational::ONE, &Rational::ONE, at_upper, flips)?;
-    let terms = vec![(Variable::Output(pair.label), Rational::ONE), (Variable::Output(pair.target), -Rational::ONE)];
-    let atom = Atom { terms, constant: Rational::ZERO };
+    let terms = [(Variable::Output(pair.label), Rational::ONE), (Variable::Output(pair.target), -Rational::ONE)];
+    let atom = Atom { terms: terms.into(), constant: Rational::ZERO };
     let query = Query::over(region, Property { disjuncts: vec![Disjunct { atoms: vec![atom] }] });
     let budget = deadline(Some(limit));
     let start = Instant::now();
@@ -83,7 +83,7 @@ pub fn table1(job: &Job, methods: &[String], most_flips: usize, limit: Duration)
     let names: Vec<String> = mnist::all().into_iter().map(|(name, _)| name).collect();
     let path = |name: &String| Path::new("networks").join(name).with_extension("onnx");
     let networks: Vec<Network> =
-        names.iter().map(|name| Ok(onnx::read(path(name))?.network)).collect::<Outcome<_>>()?;
+        names.iter().map(|name| Ok(onnx::read(&path(name))?.network)).collect::<Outcome<_>>()?;
     let pairs: Vec<Vec<Pair>> = networks.iter().map(|network| pairs(network, &images, 1)).collect::<Outcome<_>>()?;
     let mut items = Vec::new();
     for flips in 1..=most_flips {

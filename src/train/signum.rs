@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn cancelling_is_the_derivative_of_what_it_says() {
-        for i in -400..=400i32 {
+        for i in -400_i32..=400 {
             let r = f64::from(i) / 100.0;
             for alpha in [0.5, 1.0, 3.0] {
                 let tanh = (alpha * r).tanh();

@@ -146,11 +146,9 @@ pub(super) fn of_sum(terms: &[Term], len: usize, known: &[Option<Vec<Lattice>>])
                 }
                 false => {
                     let mut known = Some(());
-                    conv.for_each_product(|out, input, w| {
-                        match integer(w).and_then(|w| sums[out].plus(w, x[input])) {
-                            Some(sum) => sums[out] = sum,
-                            None => known = None,
-                        }
+                    conv.for_each_product(|out, input, w| match integer(w).and_then(|w| sums[out].plus(w, x[input])) {
+                        Some(sum) => sums[out] = sum,
+                        None => known = None,
                     });
                     known?;
                 }
@@ -196,7 +194,9 @@ mod tests {
                         let x = Rational::from(offset + k * step);
                         let z = &x + shift;
                         assert_eq!(sign(&(&x + &tau), zero_is_positive), sign(&z, zero_is_positive));
-                        assert!(!moved.never_zero || z >= Rational::from_parts(1.into(), 2u8.into()) || z < Rational::ZERO);
+                        assert!(
+                            !moved.never_zero || z >= Rational::from_parts(1.into(), 2u8.into()) || z < Rational::ZERO
+                        );
                         assert!(!moved.never_zero || z != Rational::ZERO);
                     }
                 }

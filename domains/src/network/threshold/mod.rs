@@ -11,8 +11,6 @@
 
 mod lattice;
 mod rows;
-#[cfg(test)]
-mod tests;
 
 use super::{Activation, Affine, Coefficients, LinearMap, Node, NodeId, NodeKind, Parameter, Term};
 use crate::activation::{ActivationFn, Sign};
@@ -261,9 +259,8 @@ impl Rebuild<'_> {
             Some(Term { source: self.place[t.source], map: rows::signed(rows, &z.sign)? })
         };
         let terms = inner.terms.iter().map(term).collect::<Option<_>>()?;
-        let bias = |(k, &i): (usize, &usize)| {
-            z.shift[k].plus(&Parameter::float(z.sign[k]).times(&inner.bias.parameter(i)))
-        };
+        let bias =
+            |(k, &i): (usize, &usize)| z.shift[k].plus(&Parameter::float(z.sign[k]).times(&inner.bias.parameter(i)));
         Some(Affine { terms, bias: Coefficients::parameters(z.index.iter().enumerate().map(bias).collect()) })
     }
 

@@ -131,20 +131,20 @@ pub(super) fn of_sum(terms: &[Term], len: usize, known: &[Option<Vec<Lattice>>])
                     }
                 }
             }
-            LinearMap::Conv2d(conv) => match every_window_is_full(conv) && x.iter().all(|l| *l == x[0]) {
-                true => {
+            LinearMap::Conv2d(conv) => match the_same(x).filter(|_| every_window_is_full(conv)) {
+                Some(all) => {
                     let area = conv.output[1] * conv.output[2];
                     for (sums, kernel) in sums.chunks_mut(area.max(1)).zip(conv.weight.outer_iter()) {
                         let mut total = Lattice { offset: 0, step: 0 };
                         for &w in kernel {
-                            total = total.plus(integer(w)?, x[0])?;
+                            total = total.plus(integer(w)?, all)?;
                         }
                         for sum in sums {
                             *sum = sum.plus(1, total)?;
                         }
                     }
                 }
-                false => {
+                None => {
                     let mut known = Some(());
                     conv.for_each_product(|out, input, w| match integer(w).and_then(|w| sums[out].plus(w, x[input])) {
                         Some(sum) => sums[out] = sum,
@@ -156,6 +156,11 @@ pub(super) fn of_sum(terms: &[Term], len: usize, known: &[Option<Vec<Lattice>>])
         }
     }
     Some(sums)
+}
+
+/// The lattice that all of these are.
+fn the_same(lattices: &[Lattice]) -> Option<Lattice> {
+    lattices.first().copied().filter(|first| lattices.iter().all(|l| l == first))
 }
 
 /// True when no output of the convolution sees padding.

@@ -73,7 +73,7 @@ fn common_measure(weights: impl Iterator<Item = f64>) -> Option<f64> {
     let mut measure: f64 = 0.0;
     let mut largest: f64 = 0.0;
     for w in weights.map(f64::abs).filter(|w| *w != 0.0) {
-        if !w.is_normal() || w > 1e100 || w < 1e-100 {
+        if !(1e-100..=1e100).contains(&w) {
             return None;
         }
         // Euclid's algorithm; the remainder of two floats is a float.

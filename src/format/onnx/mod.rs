@@ -16,6 +16,7 @@ mod lowering;
 mod matrix;
 mod normalise;
 mod pooling;
+mod power;
 mod proto;
 mod reshape;
 mod select;

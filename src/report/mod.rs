@@ -3,11 +3,13 @@
 mod bounds;
 mod info;
 mod json;
+mod jsonl;
 mod text;
 
 pub use bounds::write_bounds;
 pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};
+pub use jsonl::{Journal, JournalError, JournalProblem, content_hash};
 pub use text::analysis_text;
 
 /// What an analysis was about.

@@ -161,7 +161,12 @@ pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
         Format::Json => report::tally_json(&tally, 0).to_string(),
     };
     answer(&text)?;
-    Ok(if tally.errors > 0 { Exit::Error } else { Exit::Success })
+    match tally.errors {
+        0 => Ok(Exit::Success),
+        n => {
+            Err(format!("{n} images ended in an internal error, please report it; --out FILE has the messages").into())
+        }
+    }
 }
 
 fn check_images(args: &CertifyArgs, range: &Range<usize>, images: &ImageSet, network: &Network) -> CliResult<()> {

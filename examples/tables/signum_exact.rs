@@ -9,12 +9,7 @@ pub const MOST_FLIPS: usize = 2;
 
 /// The largest `Y_target − Y_label` over all ±1 vectors that differ from `pixels` in at most `flips`
 /// places, of a network of dense layers of signs (all numbers in it are small integers, so floats are exact).
-pub fn maximum(
-    network: &Network,
-    pixels: &[Rational],
-    (label, target): (usize, usize),
-    flips: usize,
-) -> Outcome<f64> {
+pub fn maximum(network: &Network, pixels: &[Rational], (label, target): (usize, usize), flips: usize) -> Outcome<f64> {
     let mut layers = Vec::new();
     for node in network.nodes() {
         if let NodeKind::Affine(affine) = &node.kind {

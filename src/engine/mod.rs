@@ -3,9 +3,15 @@
 mod analysis;
 mod attack;
 mod cascade;
+mod classify;
 mod options;
+mod portable;
+mod worker;
 
 pub use analysis::{Analysis, DisjunctBound, Margin, Stage};
 pub use attack::{Attack, Flips, gradient};
 pub use cascade::{AnalyzeError, analyze, analyze_within};
+pub use classify::beaten_by;
 pub use options::{DomainName, Options, UnknownDomain, deadline};
+pub use portable::portable;
+pub use worker::{Worker, WorkerError};

@@ -3,7 +3,7 @@
 //!
 //! Every table is resumable: one JSON line per finished item is kept in `results/partial`, under a
 //! header that binds networks, images, options and version; a file with another header is refused.
-//! Items run side by side, each on one thread of its own, so that times are those of one thread.
+//! Items run side by side, each on threads of its own (one, unless told otherwise).
 
 #![allow(clippy::print_stdout)]
 
@@ -40,9 +40,12 @@ struct Cli {
     /// The folder that the tables go to
     #[arg(long, global = true, default_value = "results")]
     out: PathBuf,
-    /// Items that run side by side, each on one thread
+    /// Items that run side by side
     #[arg(long, global = true, default_value_t = 1)]
     jobs: usize,
+    /// Threads of each item
+    #[arg(long, global = true, default_value_t = 1)]
+    threads: usize,
     #[command(subcommand)]
     table: Table,
 }
@@ -79,6 +82,15 @@ enum Table {
         #[arg(long, default_value_t = 600.0)]
         timeout: f64,
     },
+    /// exact_vnncomp.csv: the exact engines against known answers
+    ExactVnncomp {
+        /// Which benchmark, as its folder is called; several times for several
+        #[arg(long = "benchmark", default_values = EXACT_BENCHMARKS)]
+        benchmarks: Vec<String>,
+        /// Seconds per query
+        #[arg(long, default_value_t = 60.0)]
+        timeout: f64,
+    },
     /// truth.csv: `auto` against known answers
     Truth {
         /// Which benchmark, as its folder is called; several times for several
@@ -98,16 +110,34 @@ const BENCHMARKS: [&str; 5] = [
     "vnncomp2022_reach_prob_density",
 ];
 
+/// Those for the exact engines, the hardest last.
+const EXACT_BENCHMARKS: [&str; 5] = [
+    "vnncomp2022_rl_benchmarks",
+    "vnncomp2022_reach_prob_density",
+    "vnncomp_acasxu",
+    "vnncomp2021_mnistfc",
+    "vnncomp2021_eran",
+];
+
 fn main() -> Outcome<()> {
     let cli = Cli::parse();
     let data = cli.data.clone().or_else(|| std::env::var_os("ABSINT_DATA").map(PathBuf::from));
-    let job = Job { data: data.ok_or("set ABSINT_DATA or --data")?, out: cli.out, jobs: cli.jobs.max(1) };
+    let (jobs, threads) = (cli.jobs.max(1), cli.threads.max(1));
+    let job = Job { data: data.ok_or("set ABSINT_DATA or --data")?, out: cli.out, jobs, threads };
     fs::create_dir_all(job.out.join("partial"))?;
     match cli.table {
         Table::Deeppoly { images } => deeppoly(&job, images),
         Table::Kpoly { networks, ks, images, timeout } => kpoly(&job, &networks, &ks, images, seconds(timeout)?),
         Table::Margins { networks, timeout } => margins(&job, &networks, seconds(timeout)?),
-        Table::Truth { benchmarks, timeout } => truth(&job, &benchmarks, timeout),
+        Table::ExactVnncomp { benchmarks, timeout } => answers(
+            &job,
+            &benchmarks,
+            timeout,
+            &Answers { domain: DomainName::Exact, name: "exact_vnncomp", command: "exact-vnncomp" },
+        ),
+        Table::Truth { benchmarks, timeout } => {
+            answers(&job, &benchmarks, timeout, &Answers { domain: DomainName::Auto, name: "truth", command: "truth" })
+        }
     }
 }
 
@@ -120,6 +150,7 @@ struct Job {
     data: PathBuf,
     out: PathBuf,
     jobs: usize,
+    threads: usize,
 }
 
 impl Job {
@@ -135,7 +166,7 @@ impl Job {
         let open: Vec<usize> = (0..keys.len()).filter(|&i| !ledger.done.contains_key(&keys[i])).collect();
         let next = AtomicUsize::new(0);
         let work = || -> Outcome<()> {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build()?;
             while let Some(&i) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
                 ledger.add(&keys[i], pool.install(|| item(i))?)?;
             }
@@ -154,7 +185,7 @@ impl Job {
         let partial = self.out.join(format!("partial/{name}.tmp"));
         let mut writer = csv::Writer::from_path(&partial)?;
         writer.write_record(header.iter().chain(&["machine", "date", "command"]))?;
-        let measured = [machine(), today()?, command.to_owned()];
+        let measured = [machine(self.threads), today()?, command.to_owned()];
         for row in rows {
             writer.write_record(row.iter().chain(&measured))?;
         }
@@ -211,11 +242,12 @@ fn hash(files: &[PathBuf]) -> Outcome<String> {
     Ok(format!("{h:016x}"))
 }
 
-fn machine() -> String {
+fn machine(threads: usize) -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = info.lines().find(|l| l.starts_with("model name")).and_then(|l| l.split_once(": "));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{}; {cores} cores, one thread per item", field.map_or(std::env::consts::ARCH, |(_, name)| name))
+    let used = if threads == 1 { "one thread".to_owned() } else { format!("{threads} threads") };
+    format!("{}; {cores} cores, {used} per item", field.map_or(std::env::consts::ARCH, |(_, name)| name))
 }
 
 /// The date in UTC as `yyyy-mm-dd`.
@@ -468,13 +500,13 @@ impl Instance {
         format!("{}/{}/{}", self.benchmark, text(&self.row, "net"), text(&self.row, "spec"))
     }
 
-    fn answer(&self, job: &Job, timeout: Duration) -> Outcome<Value> {
+    fn answer(&self, job: &Job, domain: DomainName, timeout: Duration) -> Outcome<Value> {
         let folder = job.data.join(&self.benchmark);
         let network = onnx::read(&folder.join("onnx").join(text(&self.row, "net")))?.network;
         let query = vnnlib::read(folder.join("vnnlib").join(text(&self.row, "spec")))?.query;
         let start = Instant::now();
         let run = Run { budget: &deadline(Some(timeout)), observer: &Silent };
-        let analysis = analyze_within(&network, &query, &Options::default(), run)?;
+        let analysis = analyze_within(&network, &query, &Options { domain, ..Options::default() }, run)?;
         let time = start.elapsed().as_secs_f64();
         let verdict = match analysis.verdict {
             Verdict::Verified(_) => "unsat",
@@ -485,7 +517,16 @@ impl Instance {
     }
 }
 
-fn truth(job: &Job, benchmarks: &[String], timeout: f64) -> Outcome<()> {
+/// A table of answers to queries whose answers are known.
+struct Answers {
+    domain: DomainName,
+    /// Of the table, and of its partial files.
+    name: &'static str,
+    command: &'static str,
+}
+
+fn answers(job: &Job, benchmarks: &[String], timeout: f64, table: &Answers) -> Outcome<()> {
+    let &Answers { domain, name, command } = table;
     let limit = seconds(timeout)?;
     let (mut rows, mut summary) = (Vec::new(), Vec::new());
     for benchmark in benchmarks {
@@ -493,7 +534,7 @@ fn truth(job: &Job, benchmarks: &[String], timeout: f64) -> Outcome<()> {
         let keys: Vec<String> = all.iter().map(Instance::key).collect();
         let files = [job.data.join(benchmark).join("truth.csv")];
         let header = json!({ "answers": hash(&files)?, "timeout_s": timeout, "version": env!("CARGO_PKG_VERSION") });
-        let results = job.run(&format!("truth_{benchmark}"), &header, &keys, |i| all[i].answer(job, limit))?;
+        let results = job.run(&format!("{name}_{benchmark}"), &header, &keys, |i| all[i].answer(job, domain, limit))?;
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         let (mut total, mut slowest, mut contradictions) = (0.0, 0.0_f64, 0);
         for (instance, result) in all.iter().zip(&results) {
@@ -539,9 +580,10 @@ fn truth(job: &Job, benchmarks: &[String], timeout: f64) -> Outcome<()> {
             format!("{slowest:.3}"),
         ]);
     }
-    let command = format!("tables truth --timeout {timeout}");
+    let threads = if job.threads == 1 { String::new() } else { format!(" --threads {}", job.threads) };
+    let command = format!("tables {command} --timeout {timeout}{threads}");
     let header = ["benchmark", "net", "spec", "verdict", "decided_by", "time_s", "truth", "contradiction"];
-    job.write("truth.csv", &command, &header, &rows)?;
+    job.write(&format!("{name}.csv"), &command, &header, &rows)?;
     let header = [
         "benchmark",
         "queries",
@@ -554,7 +596,7 @@ fn truth(job: &Job, benchmarks: &[String], timeout: f64) -> Outcome<()> {
         "mean_s",
         "slowest_s",
     ];
-    job.write("truth_summary.csv", &command, &header, &summary)
+    job.write(&format!("{name}_summary.csv"), &command, &header, &summary)
 }
 
 /// A margin with the bound that another tool's linear program gives.

@@ -5,12 +5,13 @@
 
 mod common;
 
-use absint::domains::domain::Concretise;
+use absint::domains::budget::Budget;
+use absint::domains::domain::{Concretise, Run};
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, parse_decimal};
 use absint::domains::query::{Disjunct, Query};
 use absint::domains::verdict::Verdict;
-use absint::engine::DomainName;
+use absint::engine::{DomainName, minimum};
 use absint::format::{json_query, onnx, vnnlib};
 use absint::{Analysis, Options, analyze};
 use common::data::folder;
@@ -271,4 +272,35 @@ fn joint_cuts_close_part_of_the_gap() {
         total[0], total[1], total[2], total[3]
     );
     assert!(total[1] < total[0] && total[2] < total[1] && total[3] < total[1], "{total:?}");
+}
+
+#[test]
+fn the_exact_engine_decides_every_query() {
+    let Some(cases) = cases("deciding small queries exactly", "ABCF") else { return };
+    let options = Options { domain: DomainName::Exact, ..Options::default() };
+    check(&cases, |case, wrong| match analyze(&case.network, &case.query, &options).unwrap().verdict {
+        Verdict::Verified(_) if !case.is_sat => {}
+        Verdict::Falsified(_) if case.is_sat => {}
+        other => wrong.push(format!("{} instead of {}", other.name(), if case.is_sat { "sat" } else { "unsat" })),
+    });
+    println!("{} queries are decided", cases.len());
+}
+
+#[test]
+fn the_exact_engine_finds_every_minimum() {
+    let Some(cases) = cases("finding exact minima", "ABCF") else { return };
+    check(&cases, |case, wrong| {
+        for row in &case.rows {
+            let (region, disjunct) = disjunct(&case.query, row.disjunct);
+            let atoms = row.atom.map_or_else(|| disjunct.atoms.clone(), |a| vec![disjunct.atoms[a].clone()]);
+            let budget = Budget::unlimited();
+            let run = Run::silent(&budget);
+            let found = minimum(&case.network, &region.region, &Disjunct { atoms }, 1e-7, run).unwrap();
+            let short = row.exact.shortfall(found.lower);
+            if !row.exact.is_at_least(found.lower) || short > 1e-6 || found.upper < row.exact.value() - 1e-9 {
+                let exact = row.exact.value();
+                wrong.push(format!("{}.{:?} is {found:?}, exactly {exact} ({short:e} below)", row.disjunct, row.atom));
+            }
+        }
+    });
 }

@@ -3,9 +3,11 @@
 mod analysis;
 mod attack;
 mod cascade;
+mod exact;
 mod options;
 
 pub use analysis::{Analysis, DisjunctBound, Margin, Stage};
 pub use attack::{Attack, gradient};
 pub use cascade::{AnalyzeError, analyze, analyze_within};
+pub use exact::{Found, Minimum, Question, Splitting, decide, minimum};
 pub use options::{DomainName, Options, UnknownDomain, deadline};

@@ -19,18 +19,21 @@ pub enum DomainName {
     Rational,
     /// DeepPoly, then the LP with joint cuts of k neurons.
     KPoly,
+    /// DeepPoly, then splitting of inputs or neurons until the query is decided.
+    Exact,
     /// The cascade: each stage only where the one before left something open.
     Auto,
 }
 
 impl DomainName {
     /// Every name, with what it does.
-    pub const ALL: [(Self, &'static str, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str, &'static str); 7] = [
         (Self::Interval, "interval", "interval arithmetic: microseconds, loose"),
         (Self::Zonotope, "zonotope", "affine forms with one noise symbol per unstable neuron"),
         (Self::DeepPoly, "deeppoly", "two lines per neuron and back-substitution: milliseconds"),
         (Self::Rational, "rational", "deeppoly in exact rationals: small networks, no rounding at all"),
         (Self::KPoly, "kpoly", "deeppoly, then a linear program with joint constraints of k neurons: seconds"),
+        (Self::Exact, "exact", "splits inputs or neurons until the query is decided: as long as it takes"),
         (Self::Auto, "auto", "the cascade of these, stopping as soon as the query is decided"),
     ];
 }
@@ -44,7 +47,7 @@ impl fmt::Display for DomainName {
 
 /// A name that is no domain's.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("there is no domain `{0}`; the domains are interval, zonotope, deeppoly, rational, kpoly and auto")]
+#[error("there is no domain `{0}`; the domains are interval, zonotope, deeppoly, rational, kpoly, exact and auto")]
 pub struct UnknownDomain(String);
 
 impl FromStr for DomainName {

@@ -9,15 +9,17 @@ mod interval;
 mod lp_domain;
 mod rational_deeppoly;
 mod relaxation;
+mod within;
 mod zonotope;
 
-pub use back_substitution::{BackSubstitution, Concretise};
+pub use back_substitution::{BackSubstitution, Concretise, History};
 pub use bounds::{Bounds, NodeBounds};
 pub use deeppoly::{DeepPoly, DeepPolyFact};
 pub use interval::IntervalDomain;
 pub use lp_domain::{LpDomain, LpFact, Tighten};
 pub use rational_deeppoly::{RationalDeepPoly, RationalFact};
 pub use relaxation::{NodeLines, Relaxation};
+pub use within::DeepPolyWithin;
 pub use zonotope::{Zonotope, ZonotopeFact};
 
 use crate::budget::Budget;

@@ -35,6 +35,7 @@ impl Observer for Progress {
                 self.bar.set_message(format!("linear program {solved}: {rows} rows, bound {bound:.4}"));
             }
             Event::Search { open, closed, bound } => {
+                tracing::debug!(open, closed, bound, "search");
                 self.bar.set_message(format!("search: {open} cases open, {closed} closed, bound {bound:.4}"));
             }
             Event::Candidate { .. } => {}

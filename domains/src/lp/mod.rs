@@ -24,4 +24,4 @@ pub use highs::Highs;
 pub use interior::Interior;
 pub use minilp::MiniLp;
 pub use program::{LinearProgram, Row};
-pub use rational::{RationalOptimum, RationalProgram};
+pub use rational::{RationalOptimum, RationalProgram, RationalSession};

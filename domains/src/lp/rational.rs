@@ -120,6 +120,36 @@ impl Dictionary {
         }
     }
 
+    /// After an optimum and new rows: pivots that keep the objective's coefficients nonnegative until the
+    /// right sides are (the dual simplex method). `Some(false)` when no point satisfies the rows.
+    fn restore(&mut self, budget: &Budget) -> Option<bool> {
+        let start = self.pivots;
+        loop {
+            if budget.is_spent() {
+                return None;
+            }
+            let short = (0..self.b.len()).filter(|&i| self.b[i] < Rational::ZERO);
+            let leaving = if self.pivots < start + QUICK_PIVOTS {
+                short.min_by(|&i, &j| self.b[i].cmp(&self.b[j]))
+            } else {
+                short.min_by_key(|&i| self.basic[i])
+            };
+            let Some(row) = leaving else { return Some(true) };
+            let mut best: Option<(Rational, usize)> = None;
+            for j in (0..self.c.len()).filter(|&j| self.a[row][j] < Rational::ZERO) {
+                let ratio = -(&self.c[j] / &self.a[row][j]);
+                let is_better = best.as_ref().is_none_or(|(least, at)| {
+                    &ratio < least || (&ratio == least && self.nonbasic[j] < self.nonbasic[*at])
+                });
+                if is_better {
+                    best = Some((ratio, j));
+                }
+            }
+            let Some((_, column)) = best else { return Some(false) };
+            self.pivot(row, column);
+        }
+    }
+
     /// Makes all right sides nonnegative by minimising how far one additional variable must relax them
     /// all. `Some(false)` when that stays positive: no point satisfies the rows.
     fn make_feasible(&mut self, budget: &Budget) -> Option<bool> {
@@ -175,9 +205,18 @@ impl RationalProgram {
     /// If a row does not have one coefficient per variable.
     #[must_use]
     pub fn minimise(&self, budget: &Budget) -> RationalOptimum {
+        self.session().minimise(budget)
+    }
+
+    /// A session in which rows can be added between solves.
+    ///
+    /// # Panics
+    /// If a row does not have one coefficient per variable.
+    #[must_use]
+    pub fn session(&self) -> RationalSession {
         let n = self.objective.len();
         assert!(self.rows.iter().all(|(a, _)| a.len() == n), "one coefficient per variable");
-        let mut dictionary = Dictionary {
+        let dictionary = Dictionary {
             basic: (n..n + self.rows.len()).collect(),
             nonbasic: (0..n).collect(),
             a: self.rows.iter().map(|(a, _)| a.clone()).collect(),
@@ -186,24 +225,74 @@ impl RationalProgram {
             value: Rational::ZERO,
             pivots: 0,
         };
-        match dictionary.make_feasible(budget) {
+        RationalSession { variables: n, next: n + self.rows.len(), dictionary, is_optimal: false, ended: None }
+    }
+}
+
+/// A program that keeps its last optimum, from which it goes on when a row is added.
+pub struct RationalSession {
+    variables: usize,
+    /// Number of the next slack variable.
+    next: usize,
+    dictionary: Dictionary,
+    is_optimal: bool,
+    /// What it ended with, when it cannot go on.
+    ended: Option<RationalOptimum>,
+}
+
+impl RationalSession {
+    /// Solves the program with all rows so far. A session that found no optimum stays that way.
+    #[must_use]
+    pub fn minimise(&mut self, budget: &Budget) -> RationalOptimum {
+        if let Some(ended) = &self.ended {
+            return ended.clone();
+        }
+        let optimum = self.go_on(budget);
+        if !matches!(optimum, RationalOptimum::Optimal { .. }) {
+            self.ended = Some(optimum.clone());
+        }
+        optimum
+    }
+
+    fn go_on(&mut self, budget: &Budget) -> RationalOptimum {
+        let feasible =
+            if self.is_optimal { self.dictionary.restore(budget) } else { self.dictionary.make_feasible(budget) };
+        match feasible {
             None => return RationalOptimum::OutOfTime,
             Some(false) => return RationalOptimum::Infeasible,
             Some(true) => {}
         }
-        match dictionary.optimise(budget) {
-            None => RationalOptimum::OutOfTime,
-            Some(false) => RationalOptimum::Unbounded,
-            Some(true) => {
-                let mut point = vec![Rational::ZERO; n];
-                for (&v, b) in dictionary.basic.iter().zip(&dictionary.b) {
-                    if v < n {
-                        point[v] = b.clone();
-                    }
-                }
-                RationalOptimum::Optimal { value: dictionary.value, point }
+        match self.dictionary.optimise(budget) {
+            None => return RationalOptimum::OutOfTime,
+            Some(false) => return RationalOptimum::Unbounded,
+            Some(true) => self.is_optimal = true,
+        }
+        let mut point = vec![Rational::ZERO; self.variables];
+        for (&v, b) in self.dictionary.basic.iter().zip(&self.dictionary.b) {
+            if v < self.variables {
+                point[v] = b.clone();
             }
         }
+        RationalOptimum::Optimal { value: self.dictionary.value.clone(), point }
+    }
+
+    /// Adds the row `a · x ≤ b`; superfluous coefficients are ignored, missing ones are 0.
+    pub fn add_row(&mut self, a: &[Rational], b: &Rational) {
+        let Dictionary { basic, nonbasic, a: rows, b: sides, .. } = &mut self.dictionary;
+        let coefficient = |v: usize| if v < self.variables { a.get(v) } else { None };
+        let mut row: Vec<Rational> = nonbasic.iter().map(|&v| coefficient(v).cloned().unwrap_or_default()).collect();
+        let mut side = b.clone();
+        for ((&v, of_basic), value) in basic.iter().zip(rows.iter()).zip(sides.iter()) {
+            let Some(c) = coefficient(v).filter(|c| **c != Rational::ZERO) else { continue };
+            side -= c * value;
+            for (sum, a) in row.iter_mut().zip(of_basic) {
+                *sum -= c * a;
+            }
+        }
+        rows.push(row);
+        sides.push(side);
+        basic.push(self.next);
+        self.next += 1;
     }
 }
 
@@ -262,6 +351,31 @@ mod tests {
                     prop_assert!(p.rows.iter().all(|(a, b)| &(&a[0] * &point[0] + &a[1] * &point[1]) <= b));
                 }
                 other => prop_assert!(false, "{:?}", other),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_added_later_counts_as_much(
+            objective in prop::collection::vec(-5..5i32, 3),
+            rows in prop::collection::vec((prop::collection::vec(-4..5i32, 3), -6..9i32), 1..7),
+        ) {
+            let mut first = vec![(vec![1, 0, 0], 7), (vec![0, 1, 0], 7), (vec![0, 0, 1], 7)];
+            let mut session = program(&objective, &first).session();
+            for (a, b) in rows {
+                let before = session.minimise(&Budget::unlimited());
+                let small: Vec<Rational> = a.iter().map(|&x| Rational::from(x)).collect();
+                session.add_row(&small, &Rational::from(b));
+                first.push((a, b));
+                let after = session.minimise(&Budget::unlimited());
+                match (&after, program(&objective, &first).minimise(&Budget::unlimited())) {
+                    (RationalOptimum::Infeasible, RationalOptimum::Infeasible) => break,
+                    (RationalOptimum::Optimal { value, .. }, RationalOptimum::Optimal { value: anew, .. }) => {
+                        prop_assert_eq!(value, &anew);
+                    }
+                    other => prop_assert!(false, "{:?} after {:?}", other, before),
+                }
             }
         }
     }

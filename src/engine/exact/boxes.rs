@@ -8,7 +8,7 @@
 use super::forms::{self, Below};
 use super::search::{Examined, Part, Space};
 use super::{Problem, cells};
-use crate::domains::domain::{Bounds, DeepPoly, DeepPolyWithin, DomainError, Run, propagate};
+use crate::domains::domain::{Bounds, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run, propagate};
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::Region;
 use crate::engine::attack::try_candidates;
@@ -67,7 +67,8 @@ impl Space for Boxes<'_> {
             examined.stuck = part.open;
             return Ok(examined);
         };
-        let base = DeepPoly::default();
+        // The bounds around the box stand in for those that concretising on the way would give.
+        let base = DeepPoly { concretise: Concretise::Input };
         let domain = DeepPolyWithin { base, known: &part.known };
         let trace = match propagate(&domain, network, &region, &part.known, Run::silent(run.budget)) {
             Ok(trace) => trace,
@@ -129,7 +130,9 @@ impl Space for Boxes<'_> {
             }
         }
         let known = trace.bounds();
-        if part.depth >= DEEP && cells::unstable(network, &known) <= FEW_UNSTABLE {
+        // Without unstable neurons what stays open is a violation or a tie, and halving would not end.
+        let unstable = cells::unstable(network, &known);
+        if unstable == 0 || (part.depth >= DEEP && unstable <= FEW_UNSTABLE) {
             return self.problem.cells(&region, known, &open);
         }
         let (lower, upper) = inner_ends(&part, ranges, &shrunk);

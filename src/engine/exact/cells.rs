@@ -4,7 +4,7 @@
 use crate::domains::activation::Piece;
 use crate::domains::budget::Budget;
 use crate::domains::domain::Bounds;
-use crate::domains::lp::{RationalOptimum, RationalProgram};
+use crate::domains::lp::{RationalOptimum, RationalProgram, RationalSession};
 use crate::domains::network::{Network, NodeKind};
 use crate::domains::num::round::sqrt_up;
 use crate::domains::num::{Interval, Rational, Scalar, enclose, exact_or_zero, nearest};
@@ -180,67 +180,25 @@ impl<'a> Cell<'a> {
             h.terms.iter().for_each(|(i, c)| a[*i] += c);
             constraints.push((a, h.rhs.clone()));
         }
+        let mut program = Shifted::new(self.region, &margins, &constraints)?;
         let mut last = None;
         for _ in 0..MOST_CUTS {
-            match self.solve(&margins, &constraints, budget) {
-                Solved::Empty => return Some(CellMinimum { bound: None, point: None }),
-                Solved::Nothing => break,
-                Solved::Optimum(value, x) => {
+            match program.session.minimise(budget) {
+                RationalOptimum::Infeasible => return Some(CellMinimum { bound: None, point: None }),
+                RationalOptimum::Unbounded | RationalOptimum::OutOfTime => break,
+                RationalOptimum::Optimal { value, point } => {
+                    let (value, x) = (value + &program.floor, program.input(&point));
                     let cut = self.tangent(&x);
                     let is_last = cut.is_none() || is_enough(&value, &x);
                     last = Some(CellMinimum { bound: Some(value), point: Some(x) });
                     match cut {
-                        Some(cut) if !is_last => constraints.push(cut),
+                        Some((a, b)) if !is_last => program.add(&a, &b),
                         _ => break,
                     }
                 }
             }
         }
         last
-    }
-
-    /// Minimises the largest margin over box and constraints, in the variables `x − lower` of the inputs
-    /// that vary and `t − floor`, where `t` is at least every margin.
-    fn solve(&self, margins: &[(Vec<Rational>, Rational)], constraints: &[HalfSpace], budget: &Budget) -> Solved {
-        let (lower, upper) = self.region.exact_box();
-        let varying: Vec<usize> = (0..lower.len()).filter(|&i| lower[i] < upper[i]).collect();
-        let at_lower = |a: &[Rational]| {
-            a.iter().zip(lower).filter(|(a, _)| **a != Rational::ZERO).fold(Rational::ZERO, |s, (a, l)| s + a * l)
-        };
-        let least = |(a, c): &(Vec<Rational>, Rational)| {
-            varying.iter().fold(at_lower(a) + c, |sum, &i| {
-                if a[i] < Rational::ZERO { sum + &a[i] * (&upper[i] - &lower[i]) } else { sum }
-            })
-        };
-        let Some(floor) = margins.iter().map(least).max() else { return Solved::Nothing };
-        let n = varying.len();
-        let mut objective = vec![Rational::ZERO; n + 1];
-        objective[n] = Rational::ONE;
-        let mut rows = Vec::new();
-        for (k, &i) in varying.iter().enumerate() {
-            let mut row = vec![Rational::ZERO; n + 1];
-            row[k] = Rational::ONE;
-            rows.push((row, &upper[i] - &lower[i]));
-        }
-        for (a, b) in constraints {
-            let row: Vec<Rational> = varying.iter().map(|&i| a[i].clone()).chain([Rational::ZERO]).collect();
-            rows.push((row, b - at_lower(a)));
-        }
-        for (a, c) in margins {
-            let row: Vec<Rational> = varying.iter().map(|&i| a[i].clone()).chain([-Rational::ONE]).collect();
-            rows.push((row, &floor - c - at_lower(a)));
-        }
-        match (RationalProgram { objective, rows }).minimise(budget) {
-            RationalOptimum::Infeasible => Solved::Empty,
-            RationalOptimum::Unbounded | RationalOptimum::OutOfTime => Solved::Nothing,
-            RationalOptimum::Optimal { value, point } => {
-                let mut x = lower.to_vec();
-                for (&i, step) in varying.iter().zip(point) {
-                    x[i] += step;
-                }
-                Solved::Optimum(value + floor, x)
-            }
-        }
     }
 
     /// A half-space that holds the region's ball but not `x`; `None` when the ball holds `x`, or has no
@@ -270,10 +228,64 @@ impl<'a> Cell<'a> {
     }
 }
 
-enum Solved {
-    Empty,
-    Nothing,
-    Optimum(Rational, Vec<Rational>),
+/// The largest margin over box and constraints, minimised in the variables `x − lower` of the inputs that
+/// vary and `t − floor`, where `t` is at least every margin.
+struct Shifted<'a> {
+    lower: &'a [Rational],
+    varying: Vec<usize>,
+    floor: Rational,
+    session: RationalSession,
+}
+
+impl<'a> Shifted<'a> {
+    fn new(region: &'a Region, margins: &[(Vec<Rational>, Rational)], constraints: &[HalfSpace]) -> Option<Self> {
+        let (lower, upper) = region.exact_box();
+        let varying: Vec<usize> = (0..lower.len()).filter(|&i| lower[i] < upper[i]).collect();
+        let least = |(a, c): &(Vec<Rational>, Rational)| {
+            varying.iter().fold(product(a, lower) + c, |sum, &i| {
+                if a[i] < Rational::ZERO { sum + &a[i] * (&upper[i] - &lower[i]) } else { sum }
+            })
+        };
+        let floor = margins.iter().map(least).max()?;
+        let n = varying.len();
+        let mut objective = vec![Rational::ZERO; n + 1];
+        objective[n] = Rational::ONE;
+        let mut rows = Vec::new();
+        for (k, &i) in varying.iter().enumerate() {
+            let mut row = vec![Rational::ZERO; n + 1];
+            row[k] = Rational::ONE;
+            rows.push((row, &upper[i] - &lower[i]));
+        }
+        for (a, b) in constraints {
+            let row: Vec<Rational> = varying.iter().map(|&i| a[i].clone()).chain([Rational::ZERO]).collect();
+            rows.push((row, b - product(a, lower)));
+        }
+        for (a, c) in margins {
+            let row: Vec<Rational> = varying.iter().map(|&i| a[i].clone()).chain([-Rational::ONE]).collect();
+            rows.push((row, &floor - c - product(a, lower)));
+        }
+        let session = RationalProgram { objective, rows }.session();
+        Some(Self { lower, varying, floor, session })
+    }
+
+    fn add(&mut self, a: &[Rational], b: &Rational) {
+        let row: Vec<Rational> = self.varying.iter().map(|&i| a[i].clone()).collect();
+        self.session.add_row(&row, &(b - product(a, self.lower)));
+    }
+
+    /// The input at a point of the program.
+    fn input(&self, point: &[Rational]) -> Vec<Rational> {
+        let mut x = self.lower.to_vec();
+        for (&i, step) in self.varying.iter().zip(point) {
+            x[i] += step;
+        }
+        x
+    }
+}
+
+/// `a · x`, passing over zeros.
+fn product(a: &[Rational], x: &[Rational]) -> Rational {
+    a.iter().zip(x).filter(|(a, _)| **a != Rational::ZERO).fold(Rational::ZERO, |sum, (a, x)| sum + a * x)
 }
 
 /// Adds `from ≤ form ≤ to` for the ends of the piece that are finite.

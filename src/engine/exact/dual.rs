@@ -298,7 +298,7 @@ pub(super) fn ascend(
 /// Unstable neurons of a row by how much the relaxation at its minimiser differs from the network there,
 /// weighted, and by how much splitting them can gain at most; the best few of both.
 pub(super) fn candidates(network: &Network, row: &Row, found: &Pass, k: usize, few: usize) -> Vec<(NodeId, usize)> {
-    let mut scored: Vec<(f64, f64, NodeId, usize)> = Vec::new();
+    let mut scored: Vec<([f64; 2], NodeId, usize)> = Vec::new();
     for (id, activation) in network.activations() {
         let Some(a) = &found.coefficients[id] else { continue };
         let Some((left, right)) = corner(activation.function.pieces()) else { continue };
@@ -309,14 +309,13 @@ pub(super) fn candidates(network: &Network, row: &Row, found: &Pass, k: usize, f
             let at = (z[i] * left).max(z[i] * right);
             let violation = a.abs() * (y[i] - at).abs();
             let gain = if a < 0.0 { -a * s.intercept[i] } else { 0.5 * a * s.intercept[i] };
-            scored.push((violation, gain, id, i));
+            scored.push(([violation, gain], id, i));
         }
     }
     let mut chosen: Vec<(NodeId, usize)> = Vec::new();
-    let keys: [fn(&(f64, f64, NodeId, usize)) -> f64; 2] = [|s| s.0, |s| s.1];
-    for key in keys {
-        scored.sort_by(|a, b| key(b).total_cmp(&key(a)));
-        for &(.., id, i) in scored.iter().take(few) {
+    for kind in 0..2 {
+        scored.sort_by(|a, b| b.0[kind].total_cmp(&a.0[kind]));
+        for &(_, id, i) in scored.iter().take(few) {
             if !chosen.contains(&(id, i)) {
                 chosen.push((id, i));
             }

@@ -31,7 +31,7 @@ const MOST_INPUTS: usize = 20;
 const FEW_NEURONS: usize = 60;
 
 /// Tried before the search begins; the cascade's own attack is shorter.
-const LONG_ATTACK: Attack = Attack { steps: 40, restarts: 6, disjuncts: 4, seed: 1 };
+const LONG_ATTACK: Attack = Attack { steps: 30, restarts: 3, disjuncts: 3, seed: 1 };
 
 /// What all engines read: one case of a query on a network.
 pub(super) struct Problem<'a> {

@@ -2,10 +2,10 @@
 //! mostly kept, and each part of the search is bounded by slopes and multipliers that were improved by
 //! gradient steps, then certified.
 
-use super::Problem;
 use super::certify::{Passing, affine_relaxations, certified, node_lines};
 use super::dual::{self, Ascent, Row, Slopes};
 use super::search::{Examined, Part, Space};
+use super::{Problem, cells};
 use crate::domains::domain::{
     Bounds, DeepPoly, DeepPolyWithin, DomainError, NodeBounds, NodeLines, Relaxation, Run, propagate,
 };
@@ -73,6 +73,9 @@ const BELOW: Ascent = Ascent { rounds: 12, alpha: 0.1, beta: 0.1 };
 /// Rows whose guess exceeds this are left alone.
 const GOAL: f64 = 1e-6;
 
+/// How many unstable neurons are few.
+const FEW_UNSTABLE: usize = 400;
+
 /// Neurons of each kind of score that are tried for the next split.
 const TRIED: usize = 4;
 
@@ -88,8 +91,9 @@ impl<'a> Splits<'a> {
             return None;
         }
         let affine = affine_relaxations(network, &problem.bounds);
-        let layers = network.activations().count();
-        Some(Self { problem, affine, refresh: if layers <= 2 { 1 } else { 3 } })
+        // Bounding few neurons again costs little next to the gradient steps.
+        let is_cheap = network.activations().count() <= 2 || cells::unstable(network, &problem.bounds) <= FEW_UNSTABLE;
+        Some(Self { problem, affine, refresh: if is_cheap { 1 } else { 3 } })
     }
 
     /// A part per disjunct: the atom with the best bound stands for it.

@@ -61,7 +61,7 @@ pub(super) fn tightened(problem: &Problem) -> Result<Bounds, DomainError> {
                     return vec![f64::NEG_INFINITY; units.len()];
                 }
                 let mut rows: Vec<Row> = units.iter().map(&row).collect();
-                dual::ascend(network, case.region.bounds(), &mut rows, ROUNDS, 0.0, &is_over);
+                dual::ascend(network, case.region.bounds(), &mut rows, ROUNDS, 0.0, is_over);
                 let certify = |row: &Row| {
                     let forms = LinearForms::of_node(id, Array2::from_shape_fn((1, node.len), |(_, i)| row.output[i]));
                     certified(problem, &passing, row, forms).unwrap_or(f64::NEG_INFINITY)

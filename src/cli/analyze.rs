@@ -24,6 +24,7 @@ Domains:
   deeppoly   two lines per neuron and back-substitution: milliseconds
   rational   deeppoly in exact rationals, for small networks
   kpoly      deeppoly, then a linear program with joint constraints of k neurons: seconds
+  exact      splits inputs or neurons until the query is decided: as long as it takes
   auto       the cascade of these, stopping as soon as the query is decided")]
 pub struct AnalyzeArgs {
     #[command(flatten)]

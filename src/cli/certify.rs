@@ -265,7 +265,8 @@ fn one_image(args: &CertifyArgs, task: &Arc<Task>, index: usize, worker: &mut Wo
     let start = Instant::now();
     let image = args.images.pick(&task.images, index).ok_or("an image vanished")?;
     let label = image.label;
-    let query = args.images.ball(&task.network, &image.pixels, &task.eps, label)?;
+    let query = args.images.ball(&task.network, &image.pixels, &task.eps, label);
+    let query = query.map_err(|e| format!("image {index}: {e}"))?;
     let budget = deadline(task.timeout);
     let shared = (Arc::clone(task), budget.clone());
     let limit = task.timeout.map(|t| t.saturating_add(GRACE));

@@ -37,6 +37,10 @@ impl Observer for Progress {
                 tracing::info!(form, bound, rows, new_cuts, "linear program {solved}");
                 self.bar.set_message(format!("linear program {solved}: {rows} rows, bound {bound:.4}"));
             }
+            Event::Search { open, closed, bound } => {
+                tracing::debug!(open, closed, bound, "search");
+                self.bar.set_message(format!("search: {open} cases open, {closed} closed, bound {bound:.4}"));
+            }
             Event::Candidate { .. } => {}
         }
     }

@@ -3,9 +3,10 @@
 mod analysis;
 mod attack;
 mod cascade;
+pub mod compare;
 mod options;
 
 pub use analysis::{Analysis, DisjunctBound, Margin, Stage};
-pub use attack::{Attack, Flips, gradient};
+pub use attack::{Attack, Attained, Flips, gradient};
 pub use cascade::{AnalyzeError, analyze, analyze_within};
 pub use options::{DomainName, Options, UnknownDomain, deadline};

@@ -1,9 +1,11 @@
 //! The command line: one file per subcommand.
 
 mod analyze;
+mod compare;
 mod info;
 mod inputs;
 mod progress;
+mod range;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -34,6 +36,7 @@ Examples:
   absint analyze --domain kpoly --k 3                       the built-in example
   absint analyze net.onnx --vnnlib property.vnnlib          a network and a VNN-LIB query
   absint analyze net.onnx --data test.csv --image 7 --eps 0.03 --domain deeppoly
+  absint compare net.onnx --data test.csv --eps 2/255 --report out.html
   absint info net.onnx                                      layers, shapes, operators
 
 Exit status: 0 verified, 1 falsified, 2 bad usage or unreadable input, 3 unknown or out of time.";
@@ -51,6 +54,8 @@ struct Cli {
 enum Command {
     /// Prove or refute a property of a network over a region of inputs
     Analyze(Box<analyze::AnalyzeArgs>),
+    /// Compare domains on the same queries: margins, gap to exact, time, bound widths
+    Compare(Box<compare::CompareArgs>),
     /// Show a network's layers, shapes, parameters, operators and activations
     Info(info::InfoArgs),
 }
@@ -128,6 +133,7 @@ where
     start_log(&global);
     let outcome = with_threads(&global, || match &cli.command {
         Command::Analyze(args) => analyze::run(args, &global),
+        Command::Compare(args) => compare::run(args, &global),
         Command::Info(args) => info::run(args, &global),
     });
     outcome.unwrap_or_else(|error| {

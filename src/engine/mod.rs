@@ -3,10 +3,12 @@
 mod analysis;
 mod attack;
 mod cascade;
+mod classify;
 pub mod compare;
 mod options;
 
 pub use analysis::{Analysis, DisjunctBound, Margin, Stage};
 pub use attack::{Attack, Attained, Flips, gradient};
 pub use cascade::{AnalyzeError, analyze, analyze_within};
+pub use classify::beaten_by;
 pub use options::{DomainName, Options, UnknownDomain, deadline};

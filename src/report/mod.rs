@@ -1,12 +1,13 @@
 //! What a person or a program reads: one file per output.
 
 mod bounds;
+pub mod compare;
 mod info;
 mod json;
 mod jsonl;
 mod text;
 
-pub use bounds::write_bounds;
+pub use bounds::{write_bounds, write_whole};
 pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};
 pub use jsonl::{Journal, JournalError, JournalProblem, content_hash};

@@ -86,11 +86,8 @@ pub fn output_volume(
     let query = Query::over(region.clone(), Property { disjuncts });
     let options = Options { all_margins: true, attack: false, ..options.clone() };
     let analysis = analyze_within(network, &query, &options, run)?;
-    let mut sides: NodeBounds = analysis
-        .margins
-        .chunks_exact(2)
-        .map(|pair| Interval::new(pair[0].bound, -pair[1].bound))
-        .collect();
+    let mut sides: NodeBounds =
+        analysis.margins.chunks_exact(2).map(|pair| Interval::new(pair[0].bound, -pair[1].bound)).collect();
     for bounds in analysis.bounds.first().into_iter().chain([known]) {
         if let Some(output) = bounds.get(network.output()) {
             sides.intersect(output);

@@ -225,8 +225,7 @@ fn measure(
 
 /// The margin by interval arithmetic, which gaps are measured from. It takes microseconds.
 fn interval_margin(network: &Network, query: &Query, setting: &Setting) -> Result<f64, CompareError> {
-    let options =
-        Options { domain: DomainName::Interval, all_margins: true, attack: false, ..Options::default() };
+    let options = Options { domain: DomainName::Interval, all_margins: true, attack: false, ..Options::default() };
     let budget = deadline(setting.timeout);
     let analysis = analyze_within(network, query, &options, Run::silent(&budget))?;
     Ok(analysis.disjuncts.iter().map(|d| d.bound).fold(f64::INFINITY, f64::min))

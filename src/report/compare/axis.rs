@@ -90,7 +90,7 @@ impl Axis {
     }
 
     fn linear_ticks(&self) -> Vec<f64> {
-        let wanted = ((self.to - self.from).abs() / 70.0).clamp(2.0, 10.0);
+        let wanted = ((self.to - self.from).abs() / 50.0).clamp(2.0, 10.0);
         let raw = (self.high - self.low) / wanted;
         let power = 10f64.powf(raw.log10().floor());
         let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= raw * 0.999);
@@ -154,6 +154,23 @@ pub fn number(x: f64) -> String {
     text.replace('-', "−")
 }
 
+/// A time in its fitting unit: `2.5 µs`, `13 ms`, `4.2 s`.
+#[must_use]
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s >= 1.0 || s.is_nan() => format!("{} s", number(s)),
+        s if s >= 1e-3 => format!("{} ms", number(s * 1e3)),
+        s => format!("{} µs", number(s * 1e6)),
+    }
+}
+
+/// A volume from its log₁₀, as a factor and a power of ten: `(4.53, 14)`.
+#[must_use]
+pub fn volume(log10: f64) -> (String, String) {
+    let power = log10.floor();
+    (format!("{:.2}", 10f64.powf(log10 - power)), format!("{power}").replace('-', "−"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +180,13 @@ mod tests {
     fn numbers_are_short() {
         let texts = [0.05, -12.5, 100.0, 1000.0, 3.14e-7, 1e-5, 2e10, 0.0, f64::NAN].map(number);
         assert_eq!(texts, ["0.05", "−12.5", "100", "1000", "3.14e−7", "1e−5", "2e10", "0", "–"]);
+    }
+
+    #[test]
+    fn times_and_volumes_have_fitting_units() {
+        assert_eq!([2.5e-6, 0.013, 4.2, 0.0].map(duration), ["2.5 µs", "13 ms", "4.2 s", "0 µs"]);
+        assert_eq!(volume(4.5272e14f64.log10()), ("4.53".into(), "14".into()));
+        assert_eq!(volume(-1.5), ("3.16".into(), "−2".into()));
     }
 
     #[test]

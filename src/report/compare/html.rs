@@ -1,6 +1,6 @@
 //! The page: one file without scripts that loads nothing.
 
-use super::axis::number;
+use super::axis::{duration, number, volume};
 use super::svg::{STYLE, escape, series};
 use super::text::gap;
 use super::{Comparison, Row, RowResult, plots, summaries};
@@ -84,20 +84,23 @@ fn facts(comparison: &Comparison) -> String {
 
 fn summary_table(comparison: &Comparison) -> String {
     let known = |x: Option<f64>| x.map_or("–".into(), number);
-    let seconds = |x: Option<f64>| x.map_or("–".into(), |t| format!("{} s", number(t)));
+    let seconds = |x: Option<f64>| x.map_or("–".into(), duration);
     let rows: String = summaries(comparison)
         .into_iter()
         .enumerate()
         .map(|(i, s)| {
             let timeouts = if s.timeouts > 0 { format!(" ({} timed out)", s.timeouts) } else { String::new() };
-            let volume = match s.mean_log10_volume {
+            let size = match s.mean_log10_volume {
                 _ if !comparison.has_volume => String::new(),
                 None => "<td>–</td>".into(),
-                Some(v) => format!("<td>10<sup>{}</sup></td>", format!("{v:.2}").replace('-', "−")),
+                Some(v) => {
+                    let (factor, power) = volume(v);
+                    format!("<td>{factor} · 10<sup>{power}</sup></td>")
+                }
             };
             format!(
                 "<tr><td class=\"name\"><span class=\"swatch {}\"></span>{}</td><td>{}</td><td>{}</td><td>{}{timeouts}</td>\
-                 <td>{}</td><td>{}</td><td>{}</td><td>{}</td>{volume}</tr>",
+                 <td>{}</td><td>{}</td><td>{}</td><td>{}</td>{size}</tr>",
                 series(i),
                 escape(&s.name),
                 s.verified,
@@ -110,10 +113,10 @@ fn summary_table(comparison: &Comparison) -> String {
             )
         })
         .collect();
-    let volume = if comparison.has_volume { "<th>output box,<br/>geometric mean</th>" } else { "" };
+    let size = if comparison.has_volume { "<th>output box,<br/>geometric mean</th>" } else { "" };
     format!(
         "<div class=\"scroll\"><table><thead><tr><th>domain</th><th>verified</th><th>falsified</th><th>unknown</th>\
-         <th>mean time</th><th>median time</th><th>mean certified<br/>margin</th><th>mean gap<br/>to exact</th>{volume}\
+         <th>mean time</th><th>median time</th><th>mean certified<br/>margin</th><th>mean gap<br/>to exact</th>{size}\
          </tr></thead><tbody>{rows}</tbody></table></div>"
     )
 }
@@ -169,7 +172,7 @@ fn margins(compared: &Compared) -> String {
             Outcome::Verified => (" class=\"verified\"", "<span class=\"tick\">✓</span> "),
             _ => ("", ""),
         };
-        let tip = format!("{} in {} s", m.outcome.name(), number(m.time.as_secs_f64()));
+        let tip = format!("{} in {}", m.outcome.name(), duration(m.time.as_secs_f64()));
         format!("<td{class} title=\"{}\">{tick}{}</td>", escape(&tip), number(m.margin))
     };
     compared.measurements.iter().map(cell).collect()

@@ -1,7 +1,7 @@
 //! The plots of a comparison.
 
 use super::Comparison;
-use super::axis::{Axis, number};
+use super::axis::{Axis, duration, number};
 use super::summary::{mean, quantile};
 use super::svg::{Anchor, Entry, SERIES, Svg, series};
 use crate::engine::compare::Measurement;
@@ -51,16 +51,18 @@ pub fn plots(comparison: &Comparison) -> Vec<Plot> {
         "Volume of the certified output box",
         "log₁₀ of the volume",
         "The product of the outputs' widths. One step to the left is a box ten times smaller.",
-        &|m| m.log10_volume,
+        &|_, m| m.log10_volume,
     );
+    // Interval arithmetic is 100 % by definition and would only squeeze the others together.
+    let is_base = |i: usize| comparison.contestants[i] == "interval" && comparison.contestants.len() > 1;
     let gap = strips(
         comparison,
         "gap",
         "Gap to exact",
-        "gap in percent of interval arithmetic's (at most)",
-        "0 % is the exact minimum, 100 % the bound of interval arithmetic; \
-         measured up to the smallest margin attained at a point, so the true gap is at most this.",
-        &|m| m.gap.most,
+        "gap in percent of that of interval arithmetic (at most)",
+        "0 % is the exact minimum, 100 % the bound of interval arithmetic. Measured up to the smallest margin attained at \
+         a point, so the true gap is at most this.",
+        &|i, m| m.gap.most.filter(|_| !is_base(i)),
     );
     [margin_and_time(comparison), gap].into_iter().flatten().chain(per_layer).chain(volume).collect()
 }
@@ -108,10 +110,10 @@ fn margin_and_time(comparison: &Comparison) -> Option<Plot> {
     for (query, compared) in comparison.compared().step_by(stride) {
         for (i, m) in compared.measurements.iter().enumerate() {
             let tip = format!(
-                "{query}: {} certifies {} in {} s, {}",
+                "{query}: {} certifies {} in {}, {}",
                 comparison.contestants[i],
                 number(m.margin),
-                number(m.time.as_secs_f64()),
+                duration(m.time.as_secs_f64()),
                 m.outcome.name()
             );
             points.push((i, m.time.as_secs_f64(), m.margin, tip));
@@ -169,25 +171,25 @@ fn strips(
     title: &'static str,
     label: &str,
     caption: &str,
-    value: &dyn Fn(&Measurement) -> Option<f64>,
+    value: &dyn Fn(usize, &Measurement) -> Option<f64>,
 ) -> Option<Plot> {
-    const ROW: f64 = 40.0;
-    let of = |i: usize| comparison.of(i).filter_map(|(q, m)| Some((q, value(m).filter(|x| x.is_finite())?)));
+    let of = |i: usize| comparison.of(i).filter_map(|(q, m)| Some((q, value(i, m).filter(|x| x.is_finite())?)));
     let shown: Vec<usize> = (0..comparison.contestants.len()).filter(|&i| of(i).next().is_some()).collect();
     let values: Vec<f64> = shown.iter().flat_map(|&i| of(i).map(|(_, x)| x)).collect();
     if values.is_empty() {
         return None;
     }
     let widest = shown.iter().map(|&i| super::svg::text_width(&comparison.contestants[i])).fold(0.0, f64::max);
+    let row_height = (250.0 / shown.len() as f64).clamp(38.0, 64.0);
     let (left, top) = ((widest + 34.0).min(WIDTH / 2.0), 44.0);
-    let bottom = top + ROW * shown.len() as f64;
+    let bottom = top + row_height * shown.len() as f64;
     let mut picture = Svg::new(WIDTH, bottom + 54.0);
     head(&mut picture, title, &[]);
-    let firm: &[f64] = if name == "gap" { &[0.0, 100.0] } else { &[] };
+    let firm: &[f64] = if name == "gap" { &[0.0] } else { &[] };
     let axis = Axis::linear(&values, firm, left + 6.0, RIGHT - 6.0);
     horizontal_axis(&mut picture, &axis, label, (left, top, bottom));
     for (row, &i) in shown.iter().enumerate() {
-        let middle = top + ROW * (row as f64 + 0.5);
+        let middle = top + row_height * (row as f64 + 0.5);
         let class = series(i);
         picture.text((left - 12.0, middle + 4.0), Anchor::End, "", &comparison.contestants[i]);
         let all: Vec<f64> = of(i).map(|(_, x)| x).collect();

@@ -1,4 +1,4 @@
-use super::axis::number as short;
+use super::axis::{duration, number as short, volume};
 use super::{Comparison, RowResult, summaries};
 use crate::report::json::{SCHEMA, number};
 use comfy_table::{CellAlignment, Table, presets};
@@ -25,12 +25,15 @@ pub fn comparison_text(comparison: &Comparison) -> String {
             s.verified.to_string(),
             s.falsified.to_string(),
             format!("{}{timeouts}", s.unknown),
-            s.mean_time.map_or("–".into(), |t| format!("{t:.4} s")),
+            s.mean_time.map_or("–".into(), duration),
             known(s.mean_margin),
             gap(s.mean_gap_least, s.mean_gap),
         ];
         if comparison.has_volume {
-            row.push(s.mean_log10_volume.map_or("–".into(), |v| format!("1e{v:.2}").replace('-', "−")));
+            row.push(s.mean_log10_volume.map_or("–".into(), |v| {
+                let (factor, power) = volume(v);
+                format!("{factor}e{power}")
+            }));
         }
         table.add_row(row);
     }

@@ -187,7 +187,7 @@ impl CompareArgs {
     }
 
     /// Reads the files that the arguments name.
-    fn subject(&self) -> CliResult<Subject> {
+    fn subject(&self) -> CliResult<Subject<'_>> {
         let Some(path) = &self.network else {
             return self.example();
         };
@@ -217,7 +217,7 @@ impl CompareArgs {
         Ok(Subject { network: model.network, name: path.display().to_string(), question, asked })
     }
 
-    fn example(&self) -> CliResult<Subject> {
+    fn example(&self) -> CliResult<Subject<'_>> {
         if self.data.is_some() || !self.vnnlib.is_empty() || !self.query.is_empty() {
             return Err("a query needs a network: absint compare NETWORK.onnx …".into());
         }
@@ -229,7 +229,7 @@ impl CompareArgs {
         Ok(Subject { network, name: crate::example::NAME.into(), question, asked: Asked::Queries(vec![(name, query)]) })
     }
 
-    fn images_of(&self, data: &Path, model: &onnx::Model) -> CliResult<(Asked, String)> {
+    fn images_of(&self, data: &Path, model: &onnx::Model) -> CliResult<(Asked<'_>, String)> {
         let set = self.images.read_images(data, &model.network)?;
         let (file, len) = (data.display(), set.len());
         let range = self.range.map_or(0..len.min(10), |r| r.start..r.end.unwrap_or(len));
@@ -248,7 +248,7 @@ impl CompareArgs {
         let norm = self.images.norm;
         let question =
             format!("{file}, images {} to {}, {} balls of radius {eps_text}", range.start, range.end - 1, norm.title());
-        Ok((Asked::Images { set, range, eps, norm }, question))
+        Ok((Asked::Images { set, range, eps, args: &self.images }, question))
     }
 
     /// Writes whatever was asked for, whole.
@@ -282,25 +282,25 @@ fn layers_path(path: &Path) -> PathBuf {
 }
 
 /// The network and what is asked of it.
-struct Subject {
+struct Subject<'a> {
     network: Network,
     name: String,
     question: String,
-    asked: Asked,
+    asked: Asked<'a>,
 }
 
-enum Asked {
+enum Asked<'a> {
     Queries(Vec<(String, Query)>),
     /// Queries of images are made one at a time: exact regions take room.
     Images {
         set: ImageSet,
         range: Range<usize>,
         eps: Rational,
-        norm: super::inputs::Norm,
+        args: &'a ImageArgs,
     },
 }
 
-impl Asked {
+impl Asked<'_> {
     fn len(&self) -> usize {
         match self {
             Self::Queries(queries) => queries.len(),
@@ -309,7 +309,7 @@ impl Asked {
     }
 }
 
-impl Subject {
+impl Subject<'_> {
     /// Runs everybody on one query.
     fn row(&self, index: usize, setting: &Setting, progress: &Progress) -> CliResult<Row> {
         let network = &self.network;
@@ -319,15 +319,15 @@ impl Subject {
         };
         match &self.asked {
             Asked::Queries(queries) => run(&queries[index].0, &queries[index].1),
-            Asked::Images { set, range, eps, norm } => {
+            Asked::Images { set, range, eps, args } => {
                 let number = range.start + index;
-                let image = set.get(number).ok_or("an image vanished")?;
+                let image = args.get(set, number).ok_or("an image vanished")?;
                 let name = format!("image {number} (a {})", image.label);
                 match beaten_by(network, &image.pixels, image.label) {
                     Some(predicted) => {
                         Ok(Row { query: name, result: RowResult::Misclassified { label: image.label, predicted } })
                     }
-                    None => run(&name, &ball(network, &image.pixels, eps, *norm, image.label)?),
+                    None => run(&name, &args.ball(network, &image.pixels, eps, image.label)?),
                 }
             }
         }

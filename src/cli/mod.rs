@@ -2,11 +2,13 @@
 
 mod analyze;
 mod certify;
+mod compare;
 mod info;
 mod inputs;
 mod merge;
 mod options;
 mod progress;
+mod range;
 mod shell;
 mod verify;
 
@@ -43,6 +45,7 @@ Examples:
   absint analyze net.onnx --data test.csv --image 7 --eps 0.03 --domain deeppoly
   absint certify net.onnx --data test.csv --eps 2/255 --out results.jsonl
   absint verify property.vnnlib --network net.onnx --timeout 60
+  absint compare net.onnx --data test.csv --eps 2/255 --report out.html
   absint info net.onnx                                      layers, shapes, operators
 
 Exit status of analyze: 0 verified, 1 falsified, 2 bad usage or unreadable input, 3 unknown or out of
@@ -78,6 +81,8 @@ enum Command {
     Merge(merge::MergeArgs),
     /// Answer a VNN-LIB query by the convention of its tools: sat, unsat, unknown or timed-out
     Verify(Box<verify::VerifyArgs>),
+    /// Compare domains on the same queries: margins, gap to exact, time, bound widths
+    Compare(Box<compare::CompareArgs>),
     /// Show a network's layers, shapes, parameters, operators and activations
     Info(info::InfoArgs),
     /// Print the completions of a shell
@@ -166,6 +171,7 @@ where
         Command::Completions(args) => shell::completions(args),
         Command::Man(args) => shell::man(args),
         Command::Analyze(args) => with_threads(&global, || analyze::run(args, &global)),
+        Command::Compare(args) => with_threads(&global, || compare::run(args, &global)),
         Command::Info(args) => info::run(args, &global),
     };
     outcome.unwrap_or_else(|error| {

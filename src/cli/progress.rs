@@ -16,11 +16,17 @@ impl Progress {
     pub fn new(quiet: bool) -> Self {
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(None, target);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {prefix}{msg}") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(120));
         Self { bar, lps: AtomicUsize::new(0) }
+    }
+
+    /// What stands before the messages from now on, such as how many queries are done.
+    pub fn note(&self, text: &str) {
+        tracing::info!("{text}");
+        self.bar.set_prefix(format!("{text}  "));
     }
 }
 

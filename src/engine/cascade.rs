@@ -1,3 +1,4 @@
+use super::analysis::unstable;
 use super::attack::{Attack, Flips, try_candidates};
 use super::exact;
 use super::{Analysis, DisjunctBound, DomainName, Margin, Options, Stage};
@@ -410,10 +411,7 @@ fn count_unstable<F: Fact>(trace: &Trace<F>, counts: &mut Vec<usize>) {
     let of_layer: Vec<usize> = trace
         .network
         .activations()
-        .map(|(_, activation)| {
-            let z = trace.facts[activation.source].bounds();
-            z.reaches().filter(|&z| activation.function.segments(z).len() > 1).count()
-        })
+        .map(|(_, activation)| unstable(activation, trace.facts[activation.source].bounds()))
         .collect();
     counts.resize(of_layer.len(), 0);
     for (count, more) in counts.iter_mut().zip(of_layer) {

@@ -4,13 +4,14 @@ mod analysis;
 mod attack;
 mod cascade;
 mod classify;
+pub mod compare;
 mod exact;
 mod options;
 mod portable;
 mod worker;
 
 pub use analysis::{Analysis, DisjunctBound, Margin, Stage};
-pub use attack::{Attack, Flips, gradient};
+pub use attack::{Attack, Attained, Flips, gradient};
 pub use cascade::{AnalyzeError, analyze, analyze_within};
 pub use classify::beaten_by;
 pub use exact::{Found, Minimum, Question, Splitting, decide, minimum};

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod certify;
+pub mod compare;
 mod info;
 mod json;
 mod jsonl;

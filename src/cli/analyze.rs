@@ -1,6 +1,7 @@
 use super::inputs::QueryArgs;
 use super::progress::Progress;
 use super::{CliResult, Color, Exit, Format, Global, answer};
+use crate::domains::activation::Slopes;
 use crate::domains::domain::{Concretise, Run};
 use crate::domains::lp::{LpBackend, backend, backends};
 use crate::domains::verdict::Verdict;
@@ -19,6 +20,19 @@ enum ConcretiseName {
     Input,
 }
 
+/// The line that back-substitution keeps below an unstable neuron.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SlopesName {
+    /// Least area (DeepPoly, CROWN)
+    Area,
+    /// Parallel to the line above (Fast-Lin, Wong and Kolter)
+    Parallel,
+    /// Slope 0
+    Zero,
+    /// Slope 1
+    One,
+}
+
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -28,16 +42,20 @@ Examples:
   absint analyze net.onnx --query ball.json --domain zonotope
 
 Domains:
-  interval   interval arithmetic: microseconds, loose
-  zonotope   affine forms with one noise symbol per unstable neuron
-  deeppoly   two lines per neuron and back-substitution: milliseconds
-  rational   deeppoly in exact rationals, for small networks
-  kpoly      deeppoly, then a linear program with joint constraints of k neurons: seconds
-  auto       the cascade of these, stopping as soon as the query is decided")]
+  interval      interval arithmetic: microseconds, loose
+  zonotope      affine forms with one noise symbol per unstable neuron
+  deeppoly      two lines per neuron and back-substitution: milliseconds
+  rational      deeppoly in exact rationals, for small networks
+  lp-greedy     back-substitution with parallel lines: the greedy solution of the linear program's dual
+  lp-last       the greedy bounds for neurons, a linear program (triangles) for the property
+  lp-all        linear programs for every unstable neuron, layer by layer, and for the property
+  kpoly         deeppoly, then a linear program with joint constraints of k neurons: seconds
+  lp-all+kpoly  kpoly on the bounds of lp-all
+  auto          the cascade of these, stopping as soon as the query is decided")]
 pub struct AnalyzeArgs {
     #[command(flatten)]
     problem: QueryArgs,
-    /// Which domain: interval, zonotope, deeppoly, rational, kpoly or auto
+    /// Which domain: see the list below
     #[arg(long, default_value = "auto")]
     domain: DomainName,
     /// Neurons that kpoly joins (1 is the triangle relaxation alone)
@@ -49,6 +67,9 @@ pub struct AnalyzeArgs {
     /// Where back-substitution turns forms into numbers
     #[arg(long, value_enum, default_value = "every")]
     concretise: ConcretiseName,
+    /// Which line back-substitution keeps below an unstable neuron
+    #[arg(long, value_enum, default_value = "area")]
+    slopes: SlopesName,
     /// Solver of linear programs
     #[arg(long, default_value = "interior", value_parser = lp_backend)]
     lp: Lp,
@@ -81,6 +102,12 @@ pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Exit> {
         concretise: match args.concretise {
             ConcretiseName::Every => Concretise::Every,
             ConcretiseName::Input => Concretise::Input,
+        },
+        slopes: match args.slopes {
+            SlopesName::Area => Slopes::Area,
+            SlopesName::Parallel => Slopes::Parallel,
+            SlopesName::Zero => Slopes::Zero,
+            SlopesName::One => Slopes::One,
         },
         lp: args.lp.0,
         all_margins: args.all_margins,

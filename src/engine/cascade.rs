@@ -105,6 +105,9 @@ enum Step {
     DeepPoly,
     Rational,
     Attack,
+    LpGreedy,
+    LpLast,
+    LpAll,
     KPoly,
 }
 
@@ -116,6 +119,9 @@ impl Step {
             Self::DeepPoly => "deeppoly",
             Self::Rational => "rational",
             Self::Attack => "attack",
+            Self::LpGreedy => "lp-greedy",
+            Self::LpLast => "lp-last",
+            Self::LpAll => "lp-all",
             Self::KPoly => "kpoly",
         }
     }
@@ -128,6 +134,10 @@ fn plan(options: &Options, network: &Network) -> Vec<Step> {
         DomainName::Zonotope => vec![Step::Zonotope, Step::Attack],
         DomainName::DeepPoly => vec![Step::DeepPoly, Step::Attack],
         DomainName::Rational => vec![Step::Rational, Step::Attack],
+        DomainName::LpGreedy => vec![Step::LpGreedy, Step::Attack],
+        DomainName::LpLast => vec![Step::LpGreedy, Step::Attack, Step::LpLast],
+        DomainName::LpAll => vec![Step::LpGreedy, Step::Attack, Step::LpAll],
+        DomainName::LpAllKPoly => vec![Step::LpGreedy, Step::Attack, Step::LpAll, Step::KPoly],
         DomainName::KPoly => vec![Step::DeepPoly, Step::Attack, Step::KPoly],
         DomainName::Auto => vec![Step::Interval, Step::DeepPoly, Step::Attack, Step::Rational, Step::KPoly],
     };
@@ -273,19 +283,22 @@ fn run_domain(
     found: &mut [Vec<f64>],
     unstable: &mut Vec<usize>,
 ) -> Result<(), DomainError> {
-    let deeppoly = DeepPoly { concretise: options.concretise };
+    let deeppoly = DeepPoly { concretise: options.concretise, slopes: options.slopes };
     match step {
         Step::Interval => apply(&IntervalDomain, network, case, options, run, found, unstable),
         Step::Zonotope => apply(&Zonotope, network, case, options, run, found, unstable),
         Step::DeepPoly => apply(&deeppoly, network, case, options, run, found, unstable),
         Step::Rational => apply(&RationalDeepPoly, network, case, options, run, found, unstable),
-        Step::KPoly => {
+        Step::LpGreedy => apply(&DeepPoly::greedy(), network, case, options, run, found, unstable),
+        Step::LpLast | Step::LpAll | Step::KPoly => {
+            let refine = step == Step::LpAll || (step == Step::KPoly && options.refine);
+            let k = if step == Step::KPoly { options.k } else { 1 };
             let domain = LpDomain {
-                base: deeppoly,
-                tighten: if options.refine { Tighten::All } else { Tighten::None },
+                base: if step == Step::LpLast { DeepPoly::greedy() } else { deeppoly },
+                tighten: if refine { Tighten::All } else { Tighten::None },
                 goal: if options.all_margins { f64::INFINITY } else { 0.0 },
                 fail_fast: !options.all_margins && case.case.property.disjuncts.iter().all(|d| d.atoms.len() == 1),
-                ..LpDomain::kpoly(options.k, options.lp)
+                ..LpDomain::kpoly(k, options.lp)
             };
             apply(&domain, network, case, options, run, found, unstable)
         }

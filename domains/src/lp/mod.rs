@@ -15,7 +15,7 @@ mod program;
 #[cfg(test)]
 mod tests;
 
-pub use backend::{LpBackend, LpError, LpSession, LpSolution, Status, backend, backends};
+pub use backend::{LpBackend, LpError, LpSession, LpSolution, Status, Stop, backend, backends};
 pub use certify::{certified_infeasible, certified_minimum, certified_minimum_of};
 pub use clarabel::Clarabel;
 #[cfg(feature = "highs")]

@@ -7,6 +7,10 @@
 //! A t = b,   G t − r = 0,   c − Aᵀy − Gᵀw − zₗ + zᵤ = 0,   w − zₗ + zᵤ = 0 (for r)
 //! ```
 //!
+//! All bounds are moved outward a little, so that there is an interior even where the rows leave a
+//! variable no room: without one, multipliers of rows that push against each other grow beyond all
+//! bounds. What they prove of the program as it stands is certified elsewhere.
+//!
 //! A Newton step eliminates everything but `y`: with `θ = zₗ/sₗ + zᵤ/sᵤ`, `H = θ_t + Gᵀ θ_r G` and
 //! `N = A H⁻¹ Aᵀ`.
 
@@ -15,7 +19,10 @@ use super::components::Components;
 use super::equalities::Equalities;
 use super::form::Form;
 use crate::budget::Budget;
+use std::rc::Rc;
 
+/// By how much bounds of variables and rows (of size one) are moved outward.
+const RELAXATION: f64 = 1e-9;
 /// Part of the way to the boundary that a step goes at most.
 const TO_THE_BOUNDARY: f64 = 0.995;
 /// Gondzio's corrections of a step: fewer iterations, each a little longer.
@@ -35,13 +42,32 @@ const REGULARISATIONS: [f64; 3] = [1e-14, 1e-12, 1e-9];
 /// Iterations without progress after which the method has stalled.
 const PATIENCE: usize = 12;
 
+/// How near a bound a start lies, at most: in the middle of the box, and at the centre.
+const NEAREST: f64 = 0.1;
+const NEAREST_OF_CENTRE: f64 = 1e-3;
+/// Complementarity of a start at the centre.
+const START_OF_CENTRE: f64 = 0.1;
+/// Infeasibility up to which the value of a point says how far the optimum can be.
+const NEARLY_FEASIBLE: f64 = 1e-6;
+
+/// When a run ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    /// Relative gap and infeasibility of convergence.
+    pub tolerance: f64,
+    pub iterations: u32,
+    /// Absolute gap that is enough, from the better one of the bound found and `known`.
+    pub gap: f64,
+    pub known: f64,
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Converged,
     /// The multipliers alone prove that no point is feasible.
     Infeasible,
-    /// The caller's test was satisfied.
+    /// The caller's test or gap was satisfied.
     Enough,
     /// No more progress, close to feasible points.
     Stopped,
@@ -61,8 +87,8 @@ pub(super) struct Outcome {
 }
 
 /// The parts of the Newton system that depend on the program alone.
-pub(super) struct Newton<'a> {
-    pub form: &'a Form,
+pub(super) struct Newton {
+    pub form: Rc<Form>,
     pub components: Components,
     pub equalities: Equalities,
     pub matrix: BlockMatrix,
@@ -71,6 +97,8 @@ pub(super) struct Newton<'a> {
     /// Bounds of variables and row values.
     lower: Vec<f64>,
     upper: Vec<f64>,
+    /// A point away from all bounds, for the next objective to start from.
+    centre: Option<Vec<f64>>,
 }
 
 /// What a Newton step is to remove.
@@ -102,26 +130,21 @@ struct Iterate {
     w: Vec<f64>,
 }
 
-impl<'a> Newton<'a> {
+impl Newton {
     /// `None` when the normal matrix would be too large.
-    pub fn new(form: &'a Form) -> Option<Self> {
-        let components = Components::new(form);
-        let (equalities, matrix) = Equalities::new(form, &components)?;
+    pub fn new(form: Rc<Form>) -> Option<Self> {
+        let components = Components::new(&form);
+        let (equalities, matrix) = Equalities::new(&form, &components)?;
         let right = equalities.order().iter().map(|&i| form.right[i]).collect();
-        let lower = std::iter::repeat_n(0.0, form.variables()).chain(form.low.iter().copied()).collect();
-        let upper = form.upper.iter().chain(&form.high).copied().collect();
-        Some(Self { form, components, equalities, matrix, right, lower, upper })
+        let lower = std::iter::repeat_n(0.0, form.variables()).chain(form.low.iter().copied());
+        let lower = lower.map(|l| l - RELAXATION).collect();
+        let upper = form.upper.iter().chain(&form.high).map(|u| u + RELAXATION).collect();
+        Some(Self { form, components, equalities, matrix, right, lower, upper, centre: None })
     }
 
     /// Minimises `objective`; `enough` is asked about multipliers whose bound is the best so far.
-    pub fn minimise(
-        &mut self,
-        objective: &[f64],
-        tolerance: f64,
-        iterations: u32,
-        budget: &Budget,
-        enough: &mut Enough<'_>,
-    ) -> Outcome {
+    pub fn minimise(&mut self, objective: &[f64], rules: Rules, budget: &Budget, enough: &mut Enough<'_>) -> Outcome {
+        let Rules { tolerance, iterations, .. } = rules;
         let n = self.form.variables();
         let mut at = self.start(objective);
         let largest: f64 =
@@ -154,6 +177,9 @@ impl<'a> Newton<'a> {
                 break;
             }
             least_residual = least_residual.min(residual);
+            if self.centre.is_none() && residual <= NEARLY_FEASIBLE {
+                self.centre = Some(point.clone());
+            }
             if bound > best.0 {
                 best = (bound, at.y.clone(), at.w.clone());
                 if bound > largest + tolerance * (1.0 + largest) {
@@ -167,6 +193,10 @@ impl<'a> Newton<'a> {
             }
             if gap <= tolerance && residual <= tolerance {
                 end = Some(End::Converged);
+                break;
+            }
+            if rules.gap > 0.0 && residual <= NEARLY_FEASIBLE && primal - best.0.max(rules.known) <= rules.gap {
+                end = Some(End::Enough);
                 break;
             }
             let merit = gap.max(residual).max(mu);
@@ -189,15 +219,14 @@ impl<'a> Newton<'a> {
         Outcome { y: best.1, w: best.2, point, end }
     }
 
-    /// In the middle of the box, where `y = 0` leaves no dual residual.
+    /// At the centre, if there is one; otherwise in the middle of the box. `y = 0` leaves no dual
+    /// residual.
     fn start(&self, objective: &[f64]) -> Iterate {
         let (n, p) = (self.form.variables(), self.form.low.len());
-        let mut values = vec![0.5; n];
-        for (x, u) in values.iter_mut().zip(&self.upper) {
-            *x = if u.is_finite() { 0.5 * u } else { 0.5 };
-        }
-        let mut rows = vec![0.0; p];
-        self.form.inequalities.add_product(&values, &mut rows);
+        let (wanted, nearest, mu) = match &self.centre {
+            Some(centre) => (centre.clone(), NEAREST_OF_CENTRE, START_OF_CENTRE),
+            None => (self.middle(), NEAREST, 0.5),
+        };
         let mut at = Iterate {
             s_lower: vec![f64::INFINITY; n + p],
             s_upper: vec![f64::INFINITY; n + p],
@@ -206,17 +235,17 @@ impl<'a> Newton<'a> {
             y: vec![0.0; self.equalities.rows()],
             w: vec![0.0; p],
         };
-        const NEAREST: f64 = 0.1;
         for i in 0..n + p {
             let (l, u) = (self.lower[i], self.upper[i]);
-            let wanted = if i < n { values[i] } else { rows[i - n] };
-            let margin = if u - l < f64::INFINITY { (0.4 * (u - l)).min(NEAREST) } else { NEAREST };
-            let value = wanted.max(l + margin).min(u - margin);
+            let margin = if u - l < f64::INFINITY { (0.4 * (u - l)).min(nearest) } else { nearest };
+            let value = wanted[i].max(l + margin).min(u - margin);
             if l.is_finite() {
-                (at.s_lower[i], at.z_lower[i]) = (value - l, 1.0);
+                at.s_lower[i] = value - l;
+                at.z_lower[i] = mu / at.s_lower[i];
             }
             if u.is_finite() {
-                (at.s_upper[i], at.z_upper[i]) = (u - value, 1.0);
+                at.s_upper[i] = u - value;
+                at.z_upper[i] = mu / at.s_upper[i];
             }
             if i >= n {
                 at.w[i - n] = at.z_lower[i] - at.z_upper[i];
@@ -226,23 +255,34 @@ impl<'a> Newton<'a> {
         self.form.inequalities.add_transposed(-1.0, &at.w, &mut reduced);
         for (i, d) in reduced.into_iter().enumerate() {
             // zₗ − zᵤ = d
-            let base = 1.0;
+            let missing = d - (at.z_lower[i] - at.z_upper[i]);
+            at.z_lower[i] += missing.max(0.0);
             if at.s_upper[i].is_finite() {
-                (at.z_lower[i], at.z_upper[i]) = (base + d.max(0.0), base + (-d).max(0.0));
-            } else {
-                at.z_lower[i] = base + d.max(0.0);
+                at.z_upper[i] += (-missing).max(0.0);
             }
         }
         at
+    }
+
+    /// The middle of the box, and the rows' values there.
+    fn middle(&self) -> Vec<f64> {
+        let n = self.form.variables();
+        let middle = |u: &f64| if u.is_finite() { 0.5 * u } else { 0.5 };
+        let mut values: Vec<f64> = self.form.upper.iter().map(middle).collect();
+        values.resize(self.lower.len(), 0.0);
+        let (x, rows) = values.split_at_mut(n);
+        self.form.inequalities.add_product(x, rows);
+        values
     }
 
     /// What the multipliers prove of the scaled program: every reduced cost at its better bound.
     fn bound(&self, reduced: &[f64], at: &Iterate) -> f64 {
         let n = self.form.variables();
         let mut bound = dot(&self.right, &at.y);
-        for (d, u) in reduced.iter().zip(&self.upper) {
-            if *d < 0.0 && u.is_finite() {
-                bound += d * u;
+        for ((d, l), u) in reduced.iter().zip(&self.lower).zip(&self.upper) {
+            let side = if *d > 0.0 { l } else { u };
+            if side.is_finite() {
+                bound += d * side;
             }
         }
         for (i, &w) in at.w.iter().enumerate() {
@@ -435,7 +475,7 @@ fn subtract(x: &mut [f64], product: impl FnOnce(&mut [f64])) {
 }
 
 impl Iterate {
-    fn point(&self, newton: &Newton<'_>) -> Vec<f64> {
+    fn point(&self, newton: &Newton) -> Vec<f64> {
         (0..self.s_lower.len())
             .map(|i| {
                 if self.s_lower[i] <= self.s_upper[i] {

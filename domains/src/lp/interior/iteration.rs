@@ -18,13 +18,12 @@ use super::cholesky::{BlockMatrix, dot};
 use super::components::Components;
 use super::equalities::Equalities;
 use super::form::Form;
+use super::iterate::{Iterate, Step, TO_THE_BOUNDARY};
 use crate::budget::Budget;
 use std::rc::Rc;
 
 /// By how much bounds of variables and rows (of size one) are moved outward.
 const RELAXATION: f64 = 1e-9;
-/// Part of the way to the boundary that a step goes at most.
-const TO_THE_BOUNDARY: f64 = 0.995;
 /// Gondzio's corrections of a step: fewer iterations, each a little longer.
 const CORRECTIONS: usize = 1;
 /// What such a correction must add to the lengths of the steps.
@@ -111,25 +110,6 @@ struct Residuals {
     dual: Vec<f64>,
 }
 
-/// A Newton step of all unknowns.
-#[derive(Clone, Default)]
-struct Step {
-    point: Vec<f64>,
-    y: Vec<f64>,
-    w: Vec<f64>,
-    z_lower: Vec<f64>,
-    z_upper: Vec<f64>,
-}
-
-struct Iterate {
-    s_lower: Vec<f64>,
-    s_upper: Vec<f64>,
-    z_lower: Vec<f64>,
-    z_upper: Vec<f64>,
-    y: Vec<f64>,
-    w: Vec<f64>,
-}
-
 impl Newton {
     /// `None` when the normal matrix would be too large.
     pub fn new(form: Rc<Form>) -> Option<Self> {
@@ -153,7 +133,7 @@ impl Newton {
         let pairs = self.lower.iter().chain(&self.upper).filter(|b| b.is_finite()).count().max(1) as f64;
         let mut best = (f64::NEG_INFINITY, at.y.clone(), at.w.clone());
         let mut progress = (f64::INFINITY, 0usize);
-        let mut point = at.point(self);
+        let mut point = at.point(&self.lower, &self.upper);
         let mut least_residual = f64::INFINITY;
         let mut end = None;
         for iteration in 0..=iterations {
@@ -209,7 +189,7 @@ impl Newton {
                 break;
             }
             let moved = self.advance(&mut at, &residuals, mu, pairs);
-            point = at.point(self);
+            point = at.point(&self.lower, &self.upper);
             if !moved {
                 break;
             }
@@ -472,74 +452,6 @@ fn subtract(x: &mut [f64], product: impl FnOnce(&mut [f64])) {
     let mut sum = vec![0.0; x.len()];
     product(&mut sum);
     x.iter_mut().zip(&sum).for_each(|(x, s)| *x -= s);
-}
-
-impl Iterate {
-    fn point(&self, newton: &Newton) -> Vec<f64> {
-        (0..self.s_lower.len())
-            .map(|i| {
-                if self.s_lower[i] <= self.s_upper[i] {
-                    newton.lower[i] + self.s_lower[i]
-                } else {
-                    newton.upper[i] - self.s_upper[i]
-                }
-            })
-            .collect()
-    }
-
-    fn complementarity(&self) -> f64 {
-        let of = |s: &[f64], z: &[f64]| -> f64 {
-            s.iter().zip(z).map(|(s, z)| if s.is_finite() { s * z } else { 0.0 }).sum()
-        };
-        of(&self.s_lower, &self.z_lower) + of(&self.s_upper, &self.z_upper)
-    }
-
-    fn complementarity_after(&self, step: &Step, primal: f64, dual: f64) -> f64 {
-        let mut sum = 0.0;
-        for i in 0..self.s_lower.len() {
-            if self.s_lower[i].is_finite() {
-                sum += (self.s_lower[i] + primal * step.point[i]) * (self.z_lower[i] + dual * step.z_lower[i]);
-            }
-            if self.s_upper[i].is_finite() {
-                sum += (self.s_upper[i] - primal * step.point[i]) * (self.z_upper[i] + dual * step.z_upper[i]);
-            }
-        }
-        sum
-    }
-
-    /// The longest steps, at most 1 over the fraction kept, that leave all positive.
-    fn longest(&self, step: &Step) -> (f64, f64) {
-        let (mut primal, mut dual) = (1.0 / TO_THE_BOUNDARY, 1.0 / TO_THE_BOUNDARY);
-        for i in 0..self.s_lower.len() {
-            let d = step.point[i];
-            if d < 0.0 {
-                primal = f64::min(primal, -self.s_lower[i] / d);
-            } else if d > 0.0 {
-                primal = f64::min(primal, self.s_upper[i] / d);
-            } else if d.is_nan() {
-                primal = f64::NAN;
-                break;
-            }
-            if step.z_lower[i] < 0.0 {
-                dual = f64::min(dual, -self.z_lower[i] / step.z_lower[i]);
-            }
-            if step.z_upper[i] < 0.0 {
-                dual = f64::min(dual, -self.z_upper[i] / step.z_upper[i]);
-            }
-        }
-        (primal, dual)
-    }
-
-    fn advance(&mut self, step: &Step, primal: f64, dual: f64) {
-        for (i, d) in step.point.iter().enumerate() {
-            self.s_lower[i] += primal * d;
-            self.s_upper[i] -= primal * d;
-            self.z_lower[i] += dual * step.z_lower[i];
-            self.z_upper[i] += dual * step.z_upper[i];
-        }
-        self.y.iter_mut().zip(&step.y).for_each(|(y, d)| *y += dual * d);
-        self.w.iter_mut().zip(&step.w).for_each(|(w, d)| *w += dual * d);
-    }
 }
 
 fn largest_of(values: &[f64]) -> f64 {

@@ -9,6 +9,7 @@ mod cholesky;
 mod components;
 mod equalities;
 mod form;
+mod iterate;
 mod iteration;
 #[cfg(test)]
 mod tests;

@@ -106,7 +106,9 @@ fn rows_without_interior_do_not_spoil_the_multipliers() {
         bounds.iter().for_each(|&(l, u)| {
             program.add_variable(l, u);
         });
-        rows.iter().for_each(|&(j, a, low, high)| program.add_row(&[(j, a)], low, high));
+        rows.iter().for_each(|&(j, a, low, high)| {
+            program.add_row(&[(j, a)], low, high);
+        });
         let mut session = Session::new(Interior::DEFAULT, &program);
         let solution = session.minimise(objective, &Budget::unlimited()).unwrap();
         assert!(session.general.is_none(), "the general solver is not needed");

@@ -215,10 +215,10 @@ impl Newton {
             y: vec![0.0; self.equalities.rows()],
             w: vec![0.0; p],
         };
-        for i in 0..n + p {
+        for (i, &wanted) in wanted.iter().enumerate() {
             let (l, u) = (self.lower[i], self.upper[i]);
             let margin = if u - l < f64::INFINITY { (0.4 * (u - l)).min(nearest) } else { nearest };
-            let value = wanted[i].max(l + margin).min(u - margin);
+            let value = wanted.max(l + margin).min(u - margin);
             if l.is_finite() {
                 at.s_lower[i] = value - l;
                 at.z_lower[i] = mu / at.s_lower[i];

@@ -42,7 +42,8 @@ impl Axis {
         if largest <= 30.0 * typical {
             return Self::linear(values, &[0.0], from, to);
         }
-        let unit = 10f64.powf((typical * 0.5).log10().floor());
+        // At most nine decades on either side: what is smaller is as good as zero beside the largest.
+        let unit = 10f64.powf((typical * 0.5).max(largest * 1e-9).log10().floor());
         Self::fitted(Kind::Signed(unit), values.iter().chain(&[0.0]), &[], from, to)
     }
 

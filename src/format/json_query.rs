@@ -11,6 +11,7 @@
 //! | `l2` | `center`, `radius`: `Σ (x_i − center_i)² ≤ radius²`; optional `domain` |
 //! | `hamming` | `center` of two values, `flips`: at most so many inputs take the other value. The values are −1 and 1, or 0 and 1 where the centre has a 0; optional `domain: [low, high]` names them |
 //! | `linf_grid` | `center`, `eps`, `step`, `lo`, `hi`: inputs `center_i + j·step`, `j` an integer, with `\|j·step\| ≤ eps` and `lo ≤ x_i ≤ hi` |
+//! | `l1_grid` | the same inputs with `Σ \|j_i·step\| ≤ eps` |
 //!
 //! and besides, optionally `"schema": 1`, and exactly one of
 //!
@@ -193,6 +194,7 @@ enum Kind {
     L2,
     Hamming,
     LinfGrid,
+    L1Grid,
 }
 
 impl Kind {
@@ -205,6 +207,7 @@ impl Kind {
             Self::L2 => ("l2", &["center", "radius", "domain"]),
             Self::Hamming => ("hamming", &["center", "flips", "domain"]),
             Self::LinfGrid => ("linf_grid", &["center", "eps", "step", "lo", "hi"]),
+            Self::L1Grid => ("l1_grid", &["center", "eps", "step", "lo", "hi"]),
         }
     }
 }
@@ -302,7 +305,7 @@ fn region(raw: RawQuery) -> Result<Region, JsonQueryProblem> {
             let flips = raw.flips.ok_or_else(missing("flips"))?;
             return hamming(&center, flips, domain);
         }
-        Kind::LinfGrid => {
+        Kind::LinfGrid | Kind::L1Grid => {
             let eps = raw.eps.ok_or_else(missing("eps"))?.0;
             let step = raw.step.ok_or_else(missing("step"))?.0;
             let (lo, hi) = (raw.lo.ok_or_else(missing("lo"))?.0, raw.hi.ok_or_else(missing("hi"))?.0);
@@ -311,7 +314,10 @@ fn region(raw: RawQuery) -> Result<Region, JsonQueryProblem> {
             }
             let lower: Vec<Rational> = center.iter().map(|c| (c - &eps).max(lo.clone())).collect();
             let upper: Vec<Rational> = center.iter().map(|c| (c + &eps).min(hi.clone())).collect();
-            return Ok(Region::grid(&center, &step, &lower, &upper)?);
+            return Ok(match raw.kind {
+                Kind::L1Grid => Region::grid_l1(&center, &step, &eps, &lower, &upper)?,
+                _ => Region::grid(&center, &step, &lower, &upper)?,
+            });
         }
         Kind::Box | Kind::Linf | Kind::L1 | Kind::L2 => {}
     }

@@ -171,7 +171,9 @@ impl<'a> Encoding<'a> {
     fn ball(&mut self, region: &Region, inputs: &[Value]) -> Option<()> {
         let (center, radius) = match region.ball() {
             Ball::Box | Ball::Grid { .. } => return Some(()),
-            Ball::L1 { center, radius } => (center, crate::num::enclose(radius).hi),
+            Ball::L1 { center, radius } | Ball::GridL1 { origin: center, radius, .. } => {
+                (center, crate::num::enclose(radius).hi)
+            }
             Ball::L2 { center, radius } => {
                 let root = crate::num::round::sqrt_up(center.len() as f64);
                 (center, mul_up(root, crate::num::enclose(radius).hi))

@@ -41,6 +41,15 @@ pub enum Ball {
         /// How many inputs may flip.
         flips: usize,
     },
+    /// Quantised inputs as in [`Ball::Grid`], with `Σ |x_i − origin_i| ≤ radius` besides.
+    GridL1 {
+        /// The centre, a grid point.
+        origin: Vec<Rational>,
+        /// The grid's step, positive.
+        step: Rational,
+        /// The radius, a multiple of the step.
+        radius: Rational,
+    },
     /// Quantised inputs `origin_i + j · step`, `j` an integer, inside the box.
     Grid {
         /// A grid point.
@@ -82,6 +91,15 @@ pub enum RegionError {
 
 fn magnitude(q: &Rational) -> Rational {
     if q < &Rational::ZERO { -q } else { q.clone() }
+}
+
+fn is_on_grid(x: &[Rational], origin: &[Rational], step: &Rational) -> bool {
+    x.iter().zip(origin).all(|(x, o)| ((x - o) / step).is_int())
+}
+
+/// `Σ |x_i − center_i|`.
+fn distance(x: &[Rational], center: &[Rational]) -> Rational {
+    x.iter().zip(center).fold(Rational::ZERO, |sum, (x, c)| sum + magnitude(&(x - c)))
 }
 
 impl Region {
@@ -171,6 +189,26 @@ impl Region {
         Ok(Self { ball, ..Self::new_box(lower, upper)? })
     }
 
+    /// The grid points `center + j · step` of the L1 ball, in the box `[lower, upper]`. The radius is rounded
+    /// down to a multiple of the step.
+    pub fn grid_l1(
+        center: &[Rational],
+        step: &Rational,
+        radius: &Rational,
+        lower: &[Rational],
+        upper: &[Rational],
+    ) -> Result<Self, RegionError> {
+        if radius < &Rational::ZERO {
+            return Err(RegionError::Radius);
+        }
+        let end = |i: usize, sign: Rational| center.get(i).map_or(Rational::ZERO, |c| c + sign * radius);
+        let low: Vec<Rational> = lower.iter().enumerate().map(|(i, l)| end(i, -Rational::ONE).max(l.clone())).collect();
+        let high: Vec<Rational> = upper.iter().enumerate().map(|(i, u)| end(i, Rational::ONE).min(u.clone())).collect();
+        let grid = Self::grid(center, step, &low, &high)?;
+        let radius = Rational::from((radius / step).floor()) * step;
+        Ok(Self { ball: Ball::GridL1 { origin: center.to_vec(), step: step.clone(), radius }, ..grid })
+    }
+
     /// The same region cut by further half-spaces.
     #[must_use]
     pub fn with_half_spaces(mut self, half_spaces: Vec<HalfSpace>) -> Self {
@@ -210,7 +248,7 @@ impl Region {
         let of_input = |(i, (l, u)): (usize, (&Rational, &Rational))| match &self.ball {
             _ if l == u => Lattice::new(l, &Rational::ZERO),
             Ball::Hamming { .. } => Lattice::new(l, &(u - l)),
-            Ball::Grid { origin, step } => Lattice::new(&origin[i], step),
+            Ball::Grid { origin, step } | Ball::GridL1 { origin, step, .. } => Lattice::new(&origin[i], step),
             Ball::Box | Ball::L1 { .. } | Ball::L2 { .. } => Lattice::Any,
         };
         ends.enumerate().map(of_input).collect()
@@ -247,7 +285,7 @@ impl Region {
     pub fn center(&self) -> Vec<Rational> {
         match &self.ball {
             Ball::L1 { center, .. } | Ball::L2 { center, .. } => center.clone(),
-            Ball::Grid { origin, .. } => origin.clone(),
+            Ball::Grid { origin, .. } | Ball::GridL1 { origin, .. } => origin.clone(),
             Ball::Hamming { at_upper, .. } => {
                 let end = |i: usize| if at_upper[i] { &self.upper[i] } else { &self.lower[i] };
                 (0..self.len()).map(|i| end(i).clone()).collect()
@@ -274,9 +312,7 @@ impl Region {
     fn ball_contains(&self, x: &[Rational]) -> bool {
         match &self.ball {
             Ball::Box => true,
-            Ball::L1 { center, radius } => {
-                &x.iter().zip(center).fold(Rational::ZERO, |s, (x, c)| s + magnitude(&(x - c))) <= radius
-            }
+            Ball::L1 { center, radius } => &distance(x, center) <= radius,
             Ball::L2 { center, radius } => {
                 x.iter().zip(center).fold(Rational::ZERO, |s, (x, c)| s + (x - c) * (x - c)) <= radius * radius
             }
@@ -285,7 +321,8 @@ impl Region {
                 let two_valued = |i: usize| x[i] == self.lower[i] || x[i] == self.upper[i];
                 (0..x.len()).all(two_valued) && (0..x.len()).filter(|&i| flipped(i)).count() <= *flips
             }
-            Ball::Grid { origin, step } => x.iter().zip(origin).all(|(x, o)| ((x - o) / step).is_int()),
+            Ball::Grid { origin, step } => is_on_grid(x, origin, step),
+            Ball::GridL1 { origin, step, radius } => is_on_grid(x, origin, step) && &distance(x, origin) <= radius,
         }
     }
 
@@ -304,15 +341,36 @@ impl Region {
                 self.shrink_towards(center, inside)
             }
             Ball::Hamming { at_upper, flips } => self.flip_towards(x, at_upper, *flips),
-            Ball::Grid { origin, step } => {
-                let on_grid = |i: usize| {
-                    let j = ((clamped(i) - &origin[i]) / step).round();
-                    (&origin[i] + Rational::from(j) * step).clamp(self.lower[i].clone(), self.upper[i].clone())
-                };
-                (0..x.len()).map(on_grid).collect()
+            Ball::Grid { origin, step } => self.on_grid(x, origin, step),
+            Ball::GridL1 { origin, step, radius } => {
+                let mut point = self.on_grid(x, origin, step);
+                let mut excess = distance(&point, origin) - radius;
+                // The shortest ways from the centre are taken back first.
+                let mut order: Vec<usize> = (0..x.len()).filter(|&i| point[i] != origin[i]).collect();
+                order.sort_by_cached_key(|&i| magnitude(&(&point[i] - &origin[i])));
+                for i in order {
+                    if excess <= Rational::ZERO {
+                        break;
+                    }
+                    let way = &point[i] - &origin[i];
+                    let back = magnitude(&way).min(excess.clone());
+                    point[i] -= if way > Rational::ZERO { back.clone() } else { -back.clone() };
+                    excess -= back;
+                }
+                point
             }
         };
         self.contains(&point).then_some(point)
+    }
+
+    /// The grid points of the box nearest to `x`.
+    fn on_grid(&self, x: &[f64], origin: &[Rational], step: &Rational) -> Vec<Rational> {
+        let nearest = |(i, origin): (usize, &Rational)| {
+            let inside = exact_or_zero(x[i]).clamp(self.lower[i].clone(), self.upper[i].clone());
+            let j = ((inside - origin) / step).round();
+            (origin + Rational::from(j) * step).clamp(self.lower[i].clone(), self.upper[i].clone())
+        };
+        origin.iter().enumerate().map(nearest).collect()
     }
 
     /// Moves `x` towards the centre, as little as floats allow, until the ball holds it.
@@ -378,7 +436,9 @@ impl Region {
         let over_box = self.box_minimum(c);
         match &self.ball {
             Ball::Box | Ball::Grid { .. } => over_box,
-            Ball::L1 { center, radius } => over_box.max(self.l1_minimum(c, center, radius)),
+            Ball::L1 { center, radius } | Ball::GridL1 { origin: center, radius, .. } => {
+                over_box.max(self.l1_minimum(c, center, radius))
+            }
             Ball::L2 { center, radius } => over_box.max(self.l2_minimum(c, center, radius)),
             Ball::Hamming { at_upper, flips } => over_box.max(self.hamming_minimum(c, at_upper, *flips)),
         }

@@ -40,7 +40,7 @@ impl Flips {
     /// Whether the search suits the problem: some activation only jumps, or inputs do.
     #[must_use]
     pub fn suits(network: &Network, region: &Region) -> bool {
-        let is_discrete = matches!(region.ball(), Ball::Hamming { .. } | Ball::Grid { .. });
+        let is_discrete = matches!(region.ball(), Ball::Hamming { .. } | Ball::Grid { .. } | Ball::GridL1 { .. });
         is_discrete || network.activations().any(|(_, a)| a.function.pieces().iter().all(|p| p.slope == 0.0))
     }
 
@@ -269,6 +269,18 @@ impl Search<'_> {
                     [self.lower[i], self.upper[i], value - step, value + step].into_iter().for_each(|v| add(i, v));
                 }
             }
+            Ball::GridL1 { step, radius, .. } => {
+                let (step, left) = (nearest(step), nearest(radius) - distances(1));
+                for (i, &value) in x.iter().enumerate() {
+                    let room = left + (value - self.center[i]).abs();
+                    let far = (room / step + 1e-6).floor().max(0.0) * step;
+                    let c = self.center[i];
+                    [c - far, c + far, c, value - step, value + step]
+                        .into_iter()
+                        .filter(|v| (v - c).abs() <= far + step / 2.0)
+                        .for_each(|v| add(i, v));
+                }
+            }
             Ball::L1 { radius, .. } => {
                 let left = nearest(radius) - distances(1);
                 for (i, &c) in self.center.iter().enumerate() {
@@ -297,7 +309,7 @@ impl Search<'_> {
         let mut x = center.to_vec();
         let most = match self.case.region.ball() {
             Ball::Hamming { flips, .. } => *flips,
-            Ball::L1 { .. } | Ball::L2 { .. } => 1,
+            Ball::L1 { .. } | Ball::L2 { .. } | Ball::GridL1 { .. } => 1,
             Ball::Box | Ball::Grid { .. } => usize::MAX,
         };
         let mut taken = 0;

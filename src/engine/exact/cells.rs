@@ -206,7 +206,7 @@ impl<'a> Cell<'a> {
     /// tangents.
     fn tangent(&self, x: &[Rational]) -> Option<HalfSpace> {
         let (center, radius, direction, norm) = match self.region.ball() {
-            Ball::Box | Ball::Hamming { .. } | Ball::Grid { .. } => return None,
+            Ball::Box | Ball::Hamming { .. } | Ball::Grid { .. } | Ball::GridL1 { .. } => return None,
             Ball::L1 { center, radius } => {
                 let sign = |(x, c): (&Rational, &Rational)| match x.cmp(c) {
                     std::cmp::Ordering::Greater => Rational::ONE,

@@ -93,7 +93,7 @@ pub(super) fn applies(network: &Network, region: &Region) -> bool {
             at(0) == at(1)
         })
     });
-    is_continuous && !matches!(region.ball(), Ball::Hamming { .. } | Ball::Grid { .. })
+    is_continuous && !matches!(region.ball(), Ball::Hamming { .. } | Ball::Grid { .. } | Ball::GridL1 { .. })
 }
 
 /// What the search takes apart.

@@ -2,8 +2,10 @@
 
 mod analysis;
 mod attack;
+pub mod bnn;
 mod cascade;
 mod options;
+pub mod sat;
 
 pub use analysis::{Analysis, DisjunctBound, Margin, Stage};
 pub use attack::{Attack, gradient};

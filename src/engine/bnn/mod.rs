@@ -1,0 +1,15 @@
+//! The exact engine for signum networks: integer thresholds, bits, and a solver for them.
+//!
+//! [`decide`] answers every query over two-valued or quantised inputs, given time: *verified* is the
+//! solver's proof that no assignment exists, *falsified* is a replayed witness.
+
+mod decide;
+mod encode;
+mod error;
+mod implied;
+mod region;
+mod steps;
+
+pub use decide::{Answer, BnnOptions, Compiled, decide};
+pub use encode::Preprocessing;
+pub use error::BnnError;

@@ -1,0 +1,119 @@
+//! A region of two-valued or quantised inputs as bits, in thermometer form.
+
+use super::BnnError;
+use super::steps::common_denominator;
+use crate::domains::num::Rational;
+use crate::domains::query::{Ball, Region};
+use crate::engine::sat::{Lit, Solver};
+use dashu_int::IBig;
+
+/// A number `(base + Σ a_i l_i) / D` over literals, with the common denominator D of its query.
+#[derive(Clone, Debug)]
+pub(super) struct Value {
+    pub base: i64,
+    pub steps: Vec<(i64, Lit)>,
+}
+
+/// The inputs of a region as values, with what is known of their bits.
+#[derive(Clone, Debug)]
+pub(super) struct Inputs {
+    pub values: Vec<Value>,
+    /// The literals of which at most so many are true: flips.
+    pub ball: Option<(Vec<Lit>, usize)>,
+}
+
+/// No more bits than this.
+const LARGEST_REGION: i64 = 1 << 24;
+
+/// `q · denominator` as an integer; `None` where it does not fit.
+pub(super) fn in_units(q: &Rational, denominator: &Rational) -> Option<i64> {
+    i64::try_from(IBig::from((q * denominator).trunc())).ok()
+}
+
+/// The step of input `i` from its lower to its upper end, where the region is finite there.
+fn step(region: &Region, i: usize) -> Result<Rational, BnnError> {
+    let (lower, upper) = region.exact_box();
+    match region.ball() {
+        _ if lower[i] == upper[i] => Ok(Rational::ONE),
+        Ball::Hamming { .. } => Ok(&upper[i] - &lower[i]),
+        Ball::Grid { step, .. } => Ok(step.clone()),
+        Ball::Box | Ball::L1 { .. } | Ball::L2 { .. } => Err(BnnError::RealInput(i)),
+    }
+}
+
+/// The least common denominator of everything that an input can be.
+pub(super) fn denominator(region: &Region) -> Result<IBig, BnnError> {
+    let (lower, _) = region.exact_box();
+    let steps = (0..lower.len()).map(|i| step(region, i)).collect::<Result<Vec<_>, _>>()?;
+    Ok(common_denominator(lower.iter().chain(&steps)))
+}
+
+impl Inputs {
+    /// Encodes a region: one bit per two-valued input, one per grid step of a quantised one
+    /// (`v = lower + Σ t_k`, `t_{k+1} → t_k`; Jia & Rinard 2020 §4.1), and its ball and half-spaces.
+    pub fn encode(region: &Region, denominator: &IBig, solver: &mut Solver) -> Result<Self, BnnError> {
+        let too_large = || BnnError::TooLarge("the region".into());
+        let (lower, upper) = region.exact_box();
+        let unit = Rational::from(denominator.clone());
+        let mut values = Vec::with_capacity(lower.len());
+        let mut bits = 0;
+        for i in 0..lower.len() {
+            let base = in_units(&lower[i], &unit).ok_or_else(too_large)?;
+            let step = step(region, i)?;
+            let count = in_units(&((&upper[i] - &lower[i]) / &step), &Rational::ONE).ok_or_else(too_large)?;
+            bits += count;
+            if bits > LARGEST_REGION {
+                return Err(too_large());
+            }
+            let height = in_units(&step, &unit).ok_or_else(too_large)?;
+            let steps: Vec<(i64, Lit)> = (0..count).map(|_| (height, solver.new_var().positive())).collect();
+            for pair in steps.windows(2) {
+                solver.add_clause(&[pair[0].1, !pair[1].1]);
+            }
+            values.push(Value { base, steps });
+        }
+        let mut ball = None;
+        if let Ball::Hamming { at_upper, flips } = region.ball() {
+            let flipped = |(v, &high): (&Value, &bool)| v.steps.first().map(|&(_, l)| if high { !l } else { l });
+            let literals: Vec<Lit> = values.iter().zip(at_upper).filter_map(flipped).collect();
+            let terms: Vec<(i64, Lit)> = literals.iter().map(|&l| (-1, l)).collect();
+            solver.add_at_least(&terms, -i64::try_from(*flips).unwrap_or(i64::MAX / 4).min(i64::MAX / 4))?;
+            ball = Some((literals, *flips));
+        }
+        let inputs = Self { values, ball };
+        for half_space in region.half_spaces() {
+            let terms: Vec<(&Value, Rational)> =
+                half_space.terms.iter().map(|(i, c)| (&inputs.values[*i], -c)).collect();
+            let (terms, bound) = at_least(&terms, &-&half_space.rhs, &unit).ok_or_else(too_large)?;
+            solver.add_at_least(&terms, bound)?;
+        }
+        Ok(inputs)
+    }
+
+    /// The point that a model stands for.
+    pub fn point(&self, solver: &Solver, denominator: &IBig) -> Vec<Rational> {
+        let unit = Rational::from(denominator.clone());
+        let bit = |l: Lit| solver.value(l.var()) != l.is_negative();
+        let value = |v: &Value| v.steps.iter().filter(|s| bit(s.1)).fold(v.base, |sum, s| sum + s.0);
+        self.values.iter().map(|v| Rational::from(value(v)) / &unit).collect()
+    }
+}
+
+/// `Σ c_i v_i ≥ bound` over values as an integer constraint over literals: its terms and its bound.
+pub(super) fn at_least(
+    terms: &[(&Value, Rational)],
+    bound: &Rational,
+    unit: &Rational,
+) -> Option<(Vec<(i64, Lit)>, i64)> {
+    let common = Rational::from(common_denominator(terms.iter().map(|t| &t.1)));
+    let mut rest = bound * unit * &common;
+    let mut literals = Vec::new();
+    for (value, c) in terms {
+        let c = in_units(c, &common)?;
+        rest -= Rational::from(c) * Rational::from(value.base);
+        for &(a, l) in &value.steps {
+            literals.push((c.checked_mul(a)?, l));
+        }
+    }
+    Some((literals, i64::try_from(rest.ceil()).ok()?))
+}

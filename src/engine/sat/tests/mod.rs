@@ -1,0 +1,7 @@
+//! The solver against enumeration and against another solver.
+
+#![allow(clippy::unwrap_used)]
+
+mod enumeration;
+mod generate;
+mod pigeonhole;

@@ -1,6 +1,6 @@
 //! The exact engine for signum networks against enumeration of the region, exactly.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 
@@ -12,6 +12,7 @@ use absint::domains::num::{Interval, Rational, exact, parse_decimal};
 use absint::domains::query::{Atom, Ball, Case, Disjunct, Property, Query, Region, Variable};
 use absint::domains::verdict::Verdict;
 use absint::engine::bnn::{BnnOptions, Preprocessing, decide};
+use absint::engine::sat::check::check;
 use common::Dice;
 use ndarray::{Array2, Array4};
 use rayon::prelude::*;
@@ -175,9 +176,7 @@ fn minima(network: &Network, case: &Case) -> Option<Vec<Rational>> {
                     values.push(node.iter().map(|v| exact(v.lo).unwrap()).collect());
                 }
                 match &network.node(network.output()).kind {
-                    absint::domains::network::NodeKind::Affine(a) => {
-                        a.evaluate(&values, network.output_len()).unwrap()
-                    }
+                    absint::domains::network::NodeKind::Affine(a) => a.evaluate(&values, network.output_len()).unwrap(),
                     _ => return None,
                 }
             }
@@ -202,12 +201,18 @@ fn verdicts_are_those_of_enumeration() {
             let query = Query::over(region, property);
             let Some(minima) = minima(&network, &query.cases[0]) else { return (0, 0) };
             let preprocessing = Preprocessing { fix: dice.below(2) == 0, counts: dice.below(2) == 0 };
-            let options = BnnOptions { preprocessing, ..BnnOptions::default() };
+            let certify = dice.below(2) == 0;
+            let options = BnnOptions { preprocessing, certify, ..BnnOptions::default() };
             let answer = decide(&network, &query, &options, Run::silent(&Budget::unlimited()));
             let answer = answer.unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+            for certificate in &answer.certificates {
+                let proof = String::from_utf8(certificate.proof.clone()).unwrap();
+                check(&certificate.opb, &proof).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+            }
             let is_safe = minima.iter().all(|m| *m > Rational::ZERO);
             match answer.verdict {
                 Verdict::Verified(proof) => {
+                    assert_eq!(answer.certificates.len(), usize::from(certify), "seed {seed}");
                     assert!(is_safe, "seed {seed}: verified, but {minima:?}");
                     for (bound, exactly) in proof.bounds.iter().zip(&minima) {
                         assert!(*bound > 0.0 && exact(*bound).unwrap() <= *exactly, "seed {seed}: {bound} {exactly}");

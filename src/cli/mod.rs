@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod analyze;
+mod check;
 mod info;
 mod inputs;
 mod progress;
@@ -51,6 +52,8 @@ struct Cli {
 enum Command {
     /// Prove or refute a property of a network over a region of inputs
     Analyze(Box<analyze::AnalyzeArgs>),
+    /// Check a certificate that an exact analysis of a signum network wrote
+    Check(Box<check::CheckArgs>),
     /// Show a network's layers, shapes, parameters, operators and activations
     Info(info::InfoArgs),
 }
@@ -128,6 +131,7 @@ where
     start_log(&global);
     let outcome = with_threads(&global, || match &cli.command {
         Command::Analyze(args) => analyze::run(args, &global),
+        Command::Check(args) => check::run(args, &global),
         Command::Info(args) => info::run(args, &global),
     });
     outcome.unwrap_or_else(|error| {

@@ -3,4 +3,5 @@
 pub mod images;
 pub mod json_query;
 pub mod onnx;
+pub mod opb;
 pub mod vnnlib;

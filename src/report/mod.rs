@@ -1,11 +1,13 @@
 //! What a person or a program reads: one file per output.
 
 mod bounds;
+mod certificate;
 mod info;
 mod json;
 mod text;
 
 pub use bounds::write_bounds;
+pub use certificate::{read_certificates, write_certificates};
 pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};
 pub use text::analysis_text;

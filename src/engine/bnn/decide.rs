@@ -1,11 +1,12 @@
+use super::BnnError;
 use super::encode::Encoded;
+use super::load::{Preprocessing, load};
 use super::steps::StepNetwork;
-use super::{BnnError, Preprocessing};
 use crate::domains::domain::Run;
 use crate::domains::network::Network;
 use crate::domains::query::{Case, Query};
 use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
-use crate::engine::sat::{Config, Limits, Outcome, Solver, Statistics};
+use crate::engine::sat::{Config, Limits, Outcome, Solver, Statistics, VeripbLog};
 use std::time::{Duration, Instant};
 
 /// How the engine works.
@@ -15,6 +16,17 @@ pub struct BnnOptions {
     pub preprocessing: Preprocessing,
     /// Settings of the solver.
     pub solver: Config,
+    /// Whether a certificate is kept of every case that is refuted.
+    pub certify: bool,
+}
+
+/// Why no input of a case is unsafe, for [`crate::engine::sat::check::check`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The case, before any preprocessing, as an OPB file: satisfiable iff some input is unsafe.
+    pub opb: String,
+    /// The proof that it is not, in VeriPB format.
+    pub proof: Vec<u8>,
 }
 
 /// The verdict, and what it took.
@@ -30,19 +42,14 @@ pub struct Answer {
     pub search: Duration,
     /// Neurons that preprocessing fixed.
     pub fixed: usize,
+    /// One per case that was refuted, where asked for.
+    pub certificates: Vec<Certificate>,
 }
 
 /// A network made ready for many queries.
 pub struct Compiled<'a> {
     network: &'a Network,
     steps: StepNetwork,
-}
-
-/// The answer to one case.
-enum Found {
-    Refuted(Vec<f64>),
-    Witness(Box<Witness>),
-    Open(Vec<usize>),
 }
 
 /// Decides a query on a signum network.
@@ -52,6 +59,17 @@ enum Found {
 /// for 64-bit sums. Running out of time is no error but an *unknown*.
 pub fn decide(network: &Network, query: &Query, options: &BnnOptions, run: Run<'_>) -> Result<Answer, BnnError> {
     Compiled::new(network)?.decide(query, options, run)
+}
+
+/// The formulas of a query's cases in OPB format, each satisfiable iff some input of its case is unsafe:
+/// what a [`Certificate`] must be about.
+///
+/// # Errors
+/// As [`decide`].
+pub fn formulas(network: &Network, query: &Query) -> Result<Vec<String>, BnnError> {
+    let steps = StepNetwork::new(network)?;
+    let name_of = |node| network.node(node).name.clone();
+    query.cases.iter().map(|case| Ok(Encoded::new(&steps, case, name_of)?.formula.to_opb())).collect()
 }
 
 impl<'a> Compiled<'a> {
@@ -74,16 +92,18 @@ impl<'a> Compiled<'a> {
             build: Duration::ZERO,
             search: Duration::ZERO,
             fixed: 0,
+            certificates: Vec::new(),
         };
         let (mut first, mut bounds, mut open) = (0, Vec::new(), Vec::new());
         for case in &query.cases {
-            match self.case(case, first, options, run, &mut answer)? {
+            match self.case(case, options, run, &mut answer)? {
                 Found::Refuted(of_case) => bounds.extend(of_case),
-                Found::Witness(witness) => {
-                    answer.verdict = Verdict::Falsified(*witness);
+                Found::Point(d, input) => {
+                    let witness = Witness::replay(self.network, case, d, first + d, input);
+                    answer.verdict = Verdict::Falsified(witness.ok_or(BnnError::Replay)?);
                     return Ok(answer);
                 }
-                Found::Open(of_case) => open.extend(of_case),
+                Found::Open(of_case) => open.extend(of_case.into_iter().map(|d| first + d)),
             }
             first += case.property.disjuncts.len();
         }
@@ -95,53 +115,85 @@ impl<'a> Compiled<'a> {
         Ok(answer)
     }
 
-    fn case(
-        &self,
-        case: &Case,
-        first: usize,
-        options: &BnnOptions,
-        run: Run<'_>,
-        answer: &mut Answer,
-    ) -> Result<Found, BnnError> {
+    fn case(&self, case: &Case, options: &BnnOptions, run: Run<'_>, answer: &mut Answer) -> Result<Found, BnnError> {
         let start = Instant::now();
-        let mut solver = Solver::new(options.solver);
         let name_of = |node| self.network.node(node).name.clone();
-        let encoded = Encoded::new(&self.steps, case, name_of, options.preprocessing, &mut solver)?;
-        answer.build += start.elapsed();
-        answer.fixed += encoded.fixed;
-        let start = Instant::now();
-        let mut open = Vec::new();
-        let mut witness = None;
-        // Disjunct by disjunct: what the solver learns of the network serves all of them.
-        for (d, &selector) in encoded.disjuncts.iter().enumerate() {
+        let encoded = Encoded::new(&self.steps, case, name_of)?;
+        let mut proof = Vec::new();
+        let mut log = VeripbLog::new(&mut proof, encoded.formula.inequalities());
+        let found = {
+            let sink = std::cell::RefCell::new(&mut log);
+            let mut shared = SharedLog(&sink);
+            let mut solver = Solver::new(options.solver);
+            if options.certify {
+                solver.log_to(&mut shared);
+            }
+            let mut combine = |a, b, factor| {
+                if options.certify {
+                    sink.borrow_mut().combine(a, b, factor);
+                }
+            };
+            answer.fixed += load(&encoded, options.preprocessing, &mut solver, &mut combine)?;
+            answer.build += start.elapsed();
+            let start = Instant::now();
+            let found = search(&encoded, &mut solver, run);
+            answer.search += start.elapsed();
+            answer.statistics.add(&solver.statistics());
+            found
+        };
+        let is_proven = log.finish().unwrap_or(false);
+        let is_complete = encoded.inputs.cells.is_none();
+        if options.certify && is_complete && matches!(found, Found::Refuted(_)) && is_proven {
+            answer.certificates.push(Certificate { opb: encoded.formula.to_opb(), proof });
+        }
+        Ok(found)
+    }
+}
+
+/// The log, shared by the solver and the preprocessing.
+struct SharedLog<'a, 'b, 'c>(&'a std::cell::RefCell<&'b mut VeripbLog<&'c mut Vec<u8>>>);
+
+impl crate::engine::sat::ProofSink for SharedLog<'_, '_, '_> {
+    fn conclude(&mut self, clause: &[crate::engine::sat::Lit]) -> u32 {
+        self.0.borrow_mut().conclude(clause)
+    }
+
+    fn delete(&mut self, number: u32) {
+        self.0.borrow_mut().delete(number);
+    }
+}
+
+/// The answer to one case.
+enum Found {
+    /// A positive bound per disjunct.
+    Refuted(Vec<f64>),
+    /// A disjunct, and an input that should satisfy it.
+    Point(usize, Vec<crate::domains::num::Rational>),
+    /// Disjuncts for which the time was too short.
+    Open(Vec<usize>),
+}
+
+/// Disjunct by disjunct: what the solver learns of the network serves all of them.
+fn search(encoded: &Encoded, solver: &mut Solver<'_>, run: Run<'_>) -> Found {
+    let mut open = Vec::new();
+    for (d, &selector) in encoded.disjuncts.iter().enumerate() {
+        loop {
             let mut interrupt = || run.budget.is_spent();
             let mut limits = Limits { conflicts: u64::MAX, interrupt: &mut interrupt };
             match solver.solve(&[selector], &mut limits) {
-                Outcome::Unsatisfiable => {}
-                Outcome::Interrupted => open.push(first + d),
-                Outcome::Satisfiable => {
-                    let input = encoded.inputs.point(&solver, &encoded.denominator);
-                    witness = Some((d, input));
-                    break;
-                }
+                // For the next ones this is known; after the last it contradicts the clause of all selectors.
+                Outcome::Unsatisfiable => solver.add_clause(&[!selector]),
+                Outcome::Interrupted => open.push(d),
+                Outcome::Satisfiable => match encoded.inputs.point(solver, &encoded.denominator) {
+                    Ok(point) => return Found::Point(d, point),
+                    Err(clause) => {
+                        solver.add_clause(&clause);
+                        continue;
+                    }
+                },
             }
+            break;
         }
-        answer.search += start.elapsed();
-        let (total, of_case) = (&mut answer.statistics, solver.statistics());
-        total.conflicts += of_case.conflicts;
-        total.decisions += of_case.decisions;
-        total.propagations += of_case.propagations;
-        total.restarts += of_case.restarts;
-        total.deleted += of_case.deleted;
-        total.literals += of_case.literals;
-        total.minimised += of_case.minimised;
-        Ok(match witness {
-            Some((d, input)) => {
-                let witness = Witness::replay(self.network, case, d, first + d, input);
-                Found::Witness(Box::new(witness.ok_or(BnnError::Replay)?))
-            }
-            None if open.is_empty() => Found::Refuted(encoded.bounds),
-            None => Found::Open(open),
-        })
     }
+    if open.is_empty() { Found::Refuted(encoded.bounds.clone()) } else { Found::Open(open) }
 }

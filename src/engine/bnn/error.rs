@@ -15,9 +15,12 @@ pub enum BnnError {
     /// A parameter of which only an enclosure is known, where it does not decide the threshold.
     #[error("node `{0}` has a parameter that is no rational number, and its enclosure does not decide a threshold")]
     Irrational(String),
-    /// Inputs that can take infinitely many values.
-    #[error("input {0} ranges over the reals; this engine needs two-valued or quantised inputs")]
+    /// Inputs that range over the reals in another region than a box.
+    #[error("input {0} ranges over the reals; outside of boxes this engine needs two-valued or quantised inputs")]
     RealInput(usize),
+    /// A sum that reads real inputs and neurons together.
+    #[error("node `{0}` reads real inputs together with neurons, or the property compares them; not supported")]
+    Mixed(String),
     /// Numbers whose common denominator is too large.
     #[error("{0}: the common denominator of its numbers is too large for 64-bit integer sums")]
     TooLarge(String),

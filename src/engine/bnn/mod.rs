@@ -3,13 +3,15 @@
 //! [`decide`] answers every query over two-valued or quantised inputs, given time: *verified* is the
 //! solver's proof that no assignment exists, *falsified* is a replayed witness.
 
+mod cells;
 mod decide;
 mod encode;
 mod error;
 mod implied;
+mod load;
 mod region;
 mod steps;
 
-pub use decide::{Answer, BnnOptions, Compiled, decide};
-pub use encode::Preprocessing;
+pub use decide::{Answer, BnnOptions, Certificate, Compiled, decide, formulas};
 pub use error::BnnError;
+pub use load::Preprocessing;

@@ -1,10 +1,11 @@
 //! A region of two-valued or quantised inputs as bits, in thermometer form.
 
 use super::BnnError;
+use super::cells::{Cells, Row};
 use super::steps::common_denominator;
 use crate::domains::num::Rational;
-use crate::domains::query::{Ball, Region};
-use crate::engine::sat::{Lit, Solver};
+use crate::domains::query::{Ball, HalfSpace, Region};
+use crate::engine::sat::{Formula, Lit, Solver};
 use dashu_int::IBig;
 
 /// A number `(base + Σ a_i l_i) / D` over literals, with the common denominator D of its query.
@@ -18,8 +19,19 @@ pub(super) struct Value {
 #[derive(Clone, Debug)]
 pub(super) struct Inputs {
     pub values: Vec<Value>,
-    /// The literals of which at most so many are true: flips.
-    pub ball: Option<(Vec<Lit>, usize)>,
+    /// The Hamming ball.
+    pub ball: Option<HammingBall>,
+    /// The real inputs, where there are any; then no input has bits.
+    pub cells: Option<Cells>,
+}
+
+/// At most `most` of the literals are true.
+#[derive(Clone, Debug)]
+pub(super) struct HammingBall {
+    pub flips: Vec<Lit>,
+    pub most: i64,
+    /// Which constraint of the formula says so.
+    pub constraint: usize,
 }
 
 /// No more bits than this.
@@ -28,6 +40,12 @@ const LARGEST_REGION: i64 = 1 << 24;
 /// `q · denominator` as an integer; `None` where it does not fit.
 pub(super) fn in_units(q: &Rational, denominator: &Rational) -> Option<i64> {
     i64::try_from(IBig::from((q * denominator).trunc())).ok()
+}
+
+/// True where some input ranges over the reals.
+fn is_real(region: &Region) -> bool {
+    let (lower, upper) = region.exact_box();
+    matches!(region.ball(), Ball::Box) && lower.iter().zip(upper).any(|(l, u)| l != u)
 }
 
 /// The step of input `i` from its lower to its upper end, where the region is finite there.
@@ -43,6 +61,9 @@ fn step(region: &Region, i: usize) -> Result<Rational, BnnError> {
 
 /// The least common denominator of everything that an input can be.
 pub(super) fn denominator(region: &Region) -> Result<IBig, BnnError> {
+    if is_real(region) {
+        return Ok(IBig::ONE);
+    }
     let (lower, _) = region.exact_box();
     let steps = (0..lower.len()).map(|i| step(region, i)).collect::<Result<Vec<_>, _>>()?;
     Ok(common_denominator(lower.iter().chain(&steps)))
@@ -51,9 +72,15 @@ pub(super) fn denominator(region: &Region) -> Result<IBig, BnnError> {
 impl Inputs {
     /// Encodes a region: one bit per two-valued input, one per grid step of a quantised one
     /// (`v = lower + Σ t_k`, `t_{k+1} → t_k`; Jia & Rinard 2020 §4.1), and its ball and half-spaces.
-    pub fn encode(region: &Region, denominator: &IBig, solver: &mut Solver) -> Result<Self, BnnError> {
+    pub fn encode(region: &Region, denominator: &IBig, formula: &mut Formula) -> Result<Self, BnnError> {
         let too_large = || BnnError::TooLarge("the region".into());
         let (lower, upper) = region.exact_box();
+        if is_real(region) {
+            let row = |h: &HalfSpace| Row { terms: h.terms.clone(), bound: h.rhs.clone(), is_strict: false };
+            let rows = region.half_spaces().iter().map(row).collect();
+            let cells = Cells { lower: lower.to_vec(), upper: upper.to_vec(), rows, sides: Vec::new() };
+            return Ok(Self { values: Vec::new(), ball: None, cells: Some(cells) });
+        }
         let unit = Rational::from(denominator.clone());
         let mut values = Vec::with_capacity(lower.len());
         let mut bits = 0;
@@ -66,9 +93,9 @@ impl Inputs {
                 return Err(too_large());
             }
             let height = in_units(&step, &unit).ok_or_else(too_large)?;
-            let steps: Vec<(i64, Lit)> = (0..count).map(|_| (height, solver.new_var().positive())).collect();
+            let steps: Vec<(i64, Lit)> = (0..count).map(|_| (height, formula.new_var().positive())).collect();
             for pair in steps.windows(2) {
-                solver.add_clause(&[pair[0].1, !pair[1].1]);
+                formula.clause(&[pair[0].1, !pair[1].1]);
             }
             values.push(Value { base, steps });
         }
@@ -76,26 +103,30 @@ impl Inputs {
         if let Ball::Hamming { at_upper, flips } = region.ball() {
             let flipped = |(v, &high): (&Value, &bool)| v.steps.first().map(|&(_, l)| if high { !l } else { l });
             let literals: Vec<Lit> = values.iter().zip(at_upper).filter_map(flipped).collect();
-            let terms: Vec<(i64, Lit)> = literals.iter().map(|&l| (-1, l)).collect();
-            solver.add_at_least(&terms, -i64::try_from(*flips).unwrap_or(i64::MAX / 4).min(i64::MAX / 4))?;
-            ball = Some((literals, *flips));
+            let most = i64::try_from(*flips).unwrap_or(i64::MAX).min(literals.len() as i64);
+            ball = Some(HammingBall { flips: literals, most, constraint: formula.constraints.len() });
+            formula.at_least(ball.iter().flat_map(|b| &b.flips).map(|&l| (-1, l)).collect(), -most);
         }
-        let inputs = Self { values, ball };
+        let inputs = Self { values, ball, cells: None };
         for half_space in region.half_spaces() {
             let terms: Vec<(&Value, Rational)> =
                 half_space.terms.iter().map(|(i, c)| (&inputs.values[*i], -c)).collect();
             let (terms, bound) = at_least(&terms, &-&half_space.rhs, &unit).ok_or_else(too_large)?;
-            solver.add_at_least(&terms, bound)?;
+            formula.at_least(terms, bound);
         }
         Ok(inputs)
     }
 
-    /// The point that a model stands for.
-    pub fn point(&self, solver: &Solver, denominator: &IBig) -> Vec<Rational> {
+    /// The point that a model stands for; over real inputs perhaps none, then a clause that excludes the
+    /// model and does hold.
+    pub fn point(&self, solver: &Solver<'_>, denominator: &IBig) -> Result<Vec<Rational>, Vec<Lit>> {
         let unit = Rational::from(denominator.clone());
         let bit = |l: Lit| solver.value(l.var()) != l.is_negative();
+        if let Some(cells) = &self.cells {
+            return cells.point(bit);
+        }
         let value = |v: &Value| v.steps.iter().filter(|s| bit(s.1)).fold(v.base, |sum, s| sum + s.0);
-        self.values.iter().map(|v| Rational::from(value(v)) / &unit).collect()
+        Ok(self.values.iter().map(|v| Rational::from(value(v)) / &unit).collect())
     }
 }
 

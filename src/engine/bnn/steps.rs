@@ -99,11 +99,7 @@ impl Form {
     pub fn unscaled(&self) -> Option<Self> {
         let factor = self.factor.point()?;
         let terms = self.terms.iter().map(|(s, w)| (*s, w * factor)).collect();
-        Some(Self {
-            terms,
-            factor: Enclosed::exact(Rational::ONE),
-            constant: self.constant.times(&self.factor),
-        })
+        Some(Self { terms, factor: Enclosed::exact(Rational::ONE), constant: self.constant.times(&self.factor) })
     }
 }
 
@@ -230,7 +226,8 @@ fn compose(affine: &Affine, len: usize, forms: &[Vec<Form>]) -> Option<Vec<Form>
     let maps: Vec<_> = affine.terms.iter().map(|t| (t.source, rows(&t.map))).collect();
     (0..len)
         .map(|i| {
-            let entries = || maps.iter().flat_map(|(source, rows)| rows[i].iter().map(|(j, w)| (&forms[*source][*j], w)));
+            let entries =
+                || maps.iter().flat_map(|(source, rows)| rows[i].iter().map(|(j, w)| (&forms[*source][*j], w)));
             let bias = Enclosed::of(&affine.bias, i);
             let mut all = entries();
             if let (Some((form, w)), None) = (all.next(), all.next()) {
@@ -238,11 +235,7 @@ fn compose(affine: &Affine, len: usize, forms: &[Vec<Form>]) -> Option<Vec<Form>
                 let constant = form.constant.plus(&bias.over(&factor)?);
                 return Some(Form { terms: form.terms.clone(), factor, constant });
             }
-            let mut sum = Form {
-                terms: BTreeMap::new(),
-                factor: Enclosed::exact(Rational::ONE),
-                constant: bias,
-            };
+            let mut sum = Form { terms: BTreeMap::new(), factor: Enclosed::exact(Rational::ONE), constant: bias };
             for (form, w) in entries() {
                 let scale = form.factor.point()? * w.point()?;
                 for (source, v) in &form.terms {
@@ -277,10 +270,8 @@ impl StepNetwork {
                 }
                 NodeKind::Activation(activation) => {
                     let function = &*activation.function;
-                    let (start, jumps, steps) = steps(function).ok_or_else(|| BnnError::Activation {
-                        node: node.name.clone(),
-                        activation: function.name(),
-                    })?;
+                    let (start, jumps, steps) = steps(function)
+                        .ok_or_else(|| BnnError::Activation { node: node.name.clone(), activation: function.name() })?;
                     let neuron = |form: &Form| neuron(form, &steps, &node.name);
                     let neurons = forms[activation.source].iter().map(neuron).collect::<Result<_, _>>()?;
                     layers.push(Layer { node: id, start, jumps, neurons });

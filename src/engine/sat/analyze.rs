@@ -1,7 +1,7 @@
 //! Learning from conflicts.
 
-use super::solver::{Reason, Solver};
 use super::Lit;
+use super::solver::{Reason, Solver};
 
 /// What a conflict teaches.
 pub(super) struct Lesson {

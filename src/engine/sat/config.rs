@@ -67,3 +67,16 @@ pub struct Statistics {
     /// Literals that minimisation removed.
     pub minimised: u64,
 }
+
+impl Statistics {
+    /// Adds the work of another solver.
+    pub fn add(&mut self, other: &Self) {
+        self.conflicts += other.conflicts;
+        self.decisions += other.decisions;
+        self.propagations += other.propagations;
+        self.restarts += other.restarts;
+        self.deleted += other.deleted;
+        self.literals += other.literals;
+        self.minimised += other.minimised;
+    }
+}

@@ -179,13 +179,7 @@ impl LinearConstraints {
     /// `None`), less `inferred` itself: literals for which `is_false` holds.
     ///
     /// `is_false` must hold only of literals that became false before the inference.
-    pub fn explain(
-        &self,
-        id: LinearRef,
-        inferred: Option<Lit>,
-        is_false: impl Fn(Lit) -> bool,
-        clause: &mut Vec<Lit>,
-    ) {
+    pub fn explain(&self, id: LinearRef, inferred: Option<Lit>, is_false: impl Fn(Lit) -> bool, clause: &mut Vec<Lit>) {
         let body = &self.bodies[id as usize];
         let target = self.counters[id as usize].target;
         let operands = || (0..self.operands(id)).map(|i| self.operand(id, i));
@@ -196,8 +190,7 @@ impl LinearConstraints {
             Some(l) if l == target => false,
             Some(l) if l == !target => true,
             Some(l) => {
-                let (weight, operand) =
-                    operands().find(|(_, o)| o.var() == l.var()).unwrap_or((0, l));
+                let (weight, operand) = operands().find(|(_, o)| o.var() == l.var()).unwrap_or((0, l));
                 missed -= weight;
                 reached -= weight;
                 operand == l

@@ -7,8 +7,10 @@
 //! The module knows nothing of networks.
 
 mod analyze;
+pub mod check;
 mod clauses;
 mod config;
+mod formula;
 mod heap;
 mod linear;
 mod literal;
@@ -19,10 +21,13 @@ mod search;
 mod solver;
 #[cfg(test)]
 mod tests;
+mod veripb;
 
 pub use config::{Config, Limits, Outcome, Polarity, Statistics};
+pub use formula::{Constraint, Formula};
 pub use linear::Direction;
 pub use literal::{Lit, Var};
 pub use normal::{Linear, LinearError};
 pub use proof::ProofSink;
 pub use solver::Solver;
+pub use veripb::VeripbLog;

@@ -1,8 +1,8 @@
 //! Unit propagation through clauses and linear constraints, and taking it back.
 
+use super::Lit;
 use super::linear::LinearRef;
 use super::solver::{Assigned, Reason, Solver, UNASSIGNED, Watch};
-use super::Lit;
 
 impl Solver<'_> {
     /// Makes a literal true at the current level.

@@ -153,8 +153,7 @@ impl Solver<'_> {
         let mut kept = Vec::with_capacity(learnts.len());
         for (rank, clause) in learnts.into_iter().enumerate() {
             let first = self.clauses.lit(clause, 0);
-            let is_reason =
-                self.is_true(first) && self.assigned[first.var().index()].reason == Reason::Clause(clause);
+            let is_reason = self.is_true(first) && self.assigned[first.var().index()].reason == Reason::Clause(clause);
             if rank < half || is_reason || self.clauses.distance(clause) <= KEPT_DISTANCE {
                 kept.push(clause);
                 continue;

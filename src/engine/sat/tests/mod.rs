@@ -5,3 +5,4 @@
 mod enumeration;
 mod generate;
 mod pigeonhole;
+mod proofs;

@@ -5,8 +5,7 @@ use super::super::{Config, Limits, Lit, Outcome, Solver};
 /// `pigeons` pigeons, each in a hole, at most `room` per hole.
 fn pigeonhole(pigeons: usize, holes: usize, room: i64) -> Outcome {
     let mut solver = Solver::new(Config::default());
-    let grid: Vec<Vec<Lit>> =
-        (0..pigeons).map(|_| (0..holes).map(|_| solver.new_var().positive()).collect()).collect();
+    let grid: Vec<Vec<Lit>> = (0..pigeons).map(|_| (0..holes).map(|_| solver.new_var().positive()).collect()).collect();
     for pigeon in &grid {
         solver.add_clause(pigeon);
     }

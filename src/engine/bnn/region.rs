@@ -39,7 +39,7 @@ const LARGEST_REGION: i64 = 1 << 24;
 
 /// `q · denominator` as an integer; `None` where it does not fit.
 pub(super) fn in_units(q: &Rational, denominator: &Rational) -> Option<i64> {
-    i64::try_from(IBig::from((q * denominator).trunc())).ok()
+    i64::try_from((q * denominator).trunc()).ok()
 }
 
 /// True where some input ranges over the reals.

@@ -115,7 +115,7 @@ impl Sum {
     pub fn new(terms: &BTreeMap<Source, Rational>) -> Option<Self> {
         let denominator = common_denominator(terms.values());
         let scale = Rational::from(denominator.clone());
-        let integer = |w: &Rational| i64::try_from(IBig::from((w * &scale).trunc())).ok();
+        let integer = |w: &Rational| i64::try_from((w * &scale).trunc()).ok();
         let terms = terms.iter().map(|(s, w)| Some((*s, integer(w)?))).collect::<Option<_>>()?;
         Some(Self { terms, denominator })
     }

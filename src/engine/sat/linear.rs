@@ -47,6 +47,8 @@ struct Body {
     weights: u32,
     total: i64,
     bound: i64,
+    /// Read by the independent check of debug builds only.
+    #[cfg_attr(not(debug_assertions), allow(dead_code))]
     direction: Direction,
 }
 

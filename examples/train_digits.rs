@@ -10,7 +10,7 @@ use std::path::PathBuf;
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "networks".into()));
     let images = images::read("networks/digits.csv")?;
-    for (name, options) in [("digits_mlp", digits::mlp()), ("digits_cnn", digits::cnn())] {
+    for (name, options) in digits::all() {
         let trained = train(&options, &images)?;
         std::fs::write(folder.join(name).with_extension("onnx"), trained.to_onnx())?;
         let (training, test) = (100.0 * trained.train_accuracy, 100.0 * trained.test_accuracy);

@@ -236,6 +236,25 @@ fn the_hostile_corpus_is_refused_file_by_file() {
 }
 
 #[test]
+fn what_packagers_install_is_printed() {
+    let print = |arguments: &[&str]| {
+        let output = absint().args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(print(&["completions", shell]).contains("certify"), "{shell}");
+    }
+    let page = print(&["man"]);
+    assert!(page.contains(".TH absint 1") && page.contains("certify"), "{page}");
+    let page = print(&["man", "certify"]);
+    assert!(page.contains(".TH absint-certify 1") && page.contains("resume"), "{page}");
+    refuses(absint().args(["man", "prove"]), "prove");
+    assert!(print(&["--version"]).contains("features: "));
+    assert_eq!(print(&["-V"]).trim(), format!("absint {}", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
 fn bad_usage_exits_with_two() {
     for arguments in [
         &["analyze", "--domain", "magic"][..],
@@ -243,6 +262,11 @@ fn bad_usage_exits_with_two() {
         &["analyze", "--lp", "gurobi"],
         &["analyze", "--timeout", "-1"],
         &["analyze", "--threads", "0"],
+        &["certify", "net.onnx", "--data", "x.csv", "--eps", "1", "--resume"],
+        &["certify", "net.onnx", "--data", "x.csv", "--eps", "1", "--shard", "3/2"],
+        &["certify", "net.onnx", "--data", "x.csv", "--eps", "1", "--jobs", "0"],
+        &["merge"],
+        &["completions", "tcsh"],
         &["prove"],
         &[],
     ] {
@@ -250,4 +274,34 @@ fn bad_usage_exits_with_two() {
     }
     absint().arg("--help").assert().code(0);
     absint().arg("--version").assert().code(0);
+}
+
+#[test]
+fn a_binarized_network_is_asked_about_flipped_pixels() {
+    let query =
+        |network: &str, flips: &str| {
+            json(
+                absint()
+                    .args(["analyze", &digits(network), "--data", &digits("digits.csv"), "--image", "1300"])
+                    .args(["--binarize", "96", "--norm", "hamming", "--eps", flips]),
+            )
+        };
+    for network in ["digits_bnn1.onnx", "digits_bnn2.onnx"] {
+        let (code, answer) = query(network, "0");
+        assert_eq!((code, answer["verdict"].as_str()), (Some(0), Some("verified")), "{network}");
+        // With half of the pixels free, a greedy search finds another class.
+        let (code, answer) = query(network, "32");
+        assert_eq!((code, answer["verdict"].as_str()), (Some(1), Some("falsified")), "{network}");
+        let input = answer["witness"]["input"].as_array().unwrap();
+        assert!(input.iter().all(|x| x == "1" || x == "-1"), "{answer}");
+    }
+    let (code, _, error) = failure(&["--norm", "hamming", "--eps", "1"]);
+    assert!(code == Some(2) && error.contains("--binarize"), "{error}");
+}
+
+fn failure(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let data = ["analyze", "networks/digits_bnn1.onnx", "--data", "networks/digits.csv", "-q"];
+    let output = absint().args(data).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
 }

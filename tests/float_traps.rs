@@ -52,9 +52,9 @@ fn no_answer_is_wrong_in_real_arithmetic() {
     let Some(folder) = folder("answering float traps", "float_traps") else { return };
     let traps = traps(&folder);
     let (sat, unsat) = (traps.iter().filter(|t| t.is_sat).count(), traps.iter().filter(|t| !t.is_sat).count());
-    use DomainName::{Auto, DeepPoly, Interval, KPoly, Rational, Zonotope};
+    use DomainName::{Auto, DeepPoly, Hull, HullKPoly, Interval, KPoly, Rational, Zonotope};
     let mut wrong = Vec::new();
-    for domain in [Interval, Zonotope, DeepPoly, KPoly, Rational, Auto] {
+    for domain in [Interval, Zonotope, DeepPoly, KPoly, Hull, HullKPoly, Rational, Auto] {
         let answers: Vec<Option<bool>> = traps.par_iter().map(|t| answer(&folder, t, domain)).collect();
         let given = |is_sat: bool| answers.iter().filter(|&&a| a == Some(is_sat)).count();
         let (proven, falsified) = (given(false), given(true));

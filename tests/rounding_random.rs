@@ -300,7 +300,7 @@ fn one(seed: u64, scales: &[Scale]) -> Vec<String> {
         for (k, tighten, shared) in
             [(1, Tighten::None, false), (2, Tighten::None, true), (3, Tighten::All, false), (4, Tighten::None, false)]
         {
-            let lp = LpDomain { tighten, ..LpDomain::kpoly(k, backends()[0]) };
+            let lp = LpDomain { tighten, hull: k == 2, ..LpDomain::kpoly(k, backends()[0]) };
             let known = if shared { &known } else { &unknown };
             let label = format!("lp{k}{tighten:?}{shared}");
             let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run!(&label, &lp, known)));

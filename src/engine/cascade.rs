@@ -1,9 +1,11 @@
-use super::attack::{Attack, try_candidates};
+use super::analysis::unstable;
+use super::attack::{Attack, Flips, try_candidates};
+use super::exact;
 use super::{Analysis, DisjunctBound, DomainName, Margin, Options, Stage};
 use crate::domains::budget::Budget;
 use crate::domains::domain::{
-    AbstractDomain, Bounds, DeepPoly, DomainError, IntervalDomain, LpDomain, RationalDeepPoly, Run, Tighten, Trace,
-    Zonotope, propagate,
+    AbstractDomain, Bounds, DeepPoly, DomainError, Fact, IntervalDomain, LpDomain, RationalDeepPoly, Run, Tighten,
+    Trace, Zonotope, margin_lattice, propagate,
 };
 use crate::domains::network::Network;
 use crate::domains::observer::{Event, Observer, Silent};
@@ -105,7 +107,8 @@ enum Step {
     DeepPoly,
     Rational,
     Attack,
-    KPoly,
+    Lp { joint: bool, hull: bool },
+    Exact,
 }
 
 impl Step {
@@ -116,20 +119,33 @@ impl Step {
             Self::DeepPoly => "deeppoly",
             Self::Rational => "rational",
             Self::Attack => "attack",
-            Self::KPoly => "kpoly",
+            Self::Lp { joint: true, hull: false } => "kpoly",
+            Self::Lp { joint: false, hull: false } => "nat",
+            Self::Lp { joint: false, hull: true } => "hull",
+            Self::Lp { joint: true, hull: true } => "hull+kpoly",
+            Self::Exact => "exact",
         }
     }
 }
 
 /// The steps of a domain: cheap ones first, each only where something is still open.
 fn plan(options: &Options, network: &Network) -> Vec<Step> {
+    let lp = |joint, hull| vec![Step::DeepPoly, Step::Attack, Step::Lp { joint, hull }];
+    let has_steps = network.activations().any(|(_, a)| a.function.pieces().iter().all(|piece| piece.slope == 0.0));
     let steps = match options.domain {
         DomainName::Interval => vec![Step::Interval, Step::Attack],
         DomainName::Zonotope => vec![Step::Zonotope, Step::Attack],
         DomainName::DeepPoly => vec![Step::DeepPoly, Step::Attack],
         DomainName::Rational => vec![Step::Rational, Step::Attack],
-        DomainName::KPoly => vec![Step::DeepPoly, Step::Attack, Step::KPoly],
-        DomainName::Auto => vec![Step::Interval, Step::DeepPoly, Step::Attack, Step::Rational, Step::KPoly],
+        DomainName::KPoly => lp(true, false),
+        DomainName::Nat => lp(false, false),
+        DomainName::Hull => lp(false, true),
+        DomainName::HullKPoly => lp(true, true),
+        DomainName::Exact => vec![Step::DeepPoly, Step::Attack, Step::Exact],
+        DomainName::Auto => {
+            let last = Step::Lp { joint: true, hull: has_steps };
+            vec![Step::Interval, Step::DeepPoly, Step::Attack, Step::Rational, last, Step::Exact]
+        }
     };
     let is_wanted = |step: &Step| match step {
         Step::Attack => options.attack,
@@ -155,6 +171,17 @@ impl CaseState<'_> {
     /// The disjuncts that are not refuted, by index in the case.
     fn open(&self) -> Vec<usize> {
         (0..self.disjuncts.len()).filter(|&d| self.disjuncts[d] <= 0.0).collect()
+    }
+
+    /// Takes over a bound of a disjunct's maximum, which is also its atom's when there is just one.
+    fn settle(&mut self, d: usize, bound: f64, found: &mut [Vec<f64>]) {
+        // +∞: there is no input at all.
+        let bound = bound.min(f64::MAX);
+        self.disjuncts[d] = self.disjuncts[d].max(bound);
+        if let [margin] = &mut found[d][..] {
+            *margin = margin.max(bound);
+            self.margins[d][0] = self.margins[d][0].max(bound);
+        }
     }
 
     fn improve(&mut self, d: usize, atom: usize, bound: f64) {
@@ -214,6 +241,11 @@ impl<'a> State<'a> {
                         let attack = Attack::short(options.seed);
                         self.witness = attack.run(network, case.case, &case.open(), case.first, run.budget);
                     }
+                    Step::Exact => match run_exact(network, case, options, counted, &mut found) {
+                        Ok(witness) => self.witness = witness,
+                        Err(DomainError::OutOfTime) => {}
+                        Err(other) => return Err(other.into()),
+                    },
                     _ => match run_domain(step, network, case, options, counted, &mut found, &mut stage.unstable) {
                         Ok(()) | Err(DomainError::OutOfTime) => {}
                         Err(other) => return Err(other.into()),
@@ -222,6 +254,11 @@ impl<'a> State<'a> {
                 let candidates = counter.take_candidates();
                 if self.witness.is_none() && options.attack {
                     self.witness = try_candidates(network, case.case, &case.open(), case.first, &candidates);
+                }
+                let is_worth_flipping = step == Step::Attack || (options.attack && !candidates.is_empty());
+                if self.witness.is_none() && is_worth_flipping && Flips::suits(network, &case.case.region) {
+                    let (flips, suggested) = (Flips::short(options.seed), Vec::from(candidates));
+                    self.witness = flips.run(network, case.case, &case.open(), case.first, &suggested, run.budget);
                 }
             }
             stage.margins.extend(found.into_iter().flatten());
@@ -263,6 +300,42 @@ impl<'a> State<'a> {
     }
 }
 
+/// Parts that the exact engines examine at the end of `auto` when there is no limit of time.
+const AUTO_PARTS: usize = 1000;
+
+/// Runs the exact engines on one case, where they apply.
+fn run_exact(
+    network: &Network,
+    case: &mut CaseState,
+    options: &Options,
+    run: Run<'_>,
+    found: &mut [Vec<f64>],
+) -> Result<Option<Witness>, DomainError> {
+    if !exact::applies(network, &case.case.region) {
+        return Ok(None);
+    }
+    let question = exact::Question {
+        network,
+        case: case.case,
+        first: case.first,
+        open: &case.open(),
+        known: &case.bounds,
+        attack: options.attack,
+        splitting: exact::Splitting::Automatic,
+        // Nobody who sets no limit waits for ever for `auto`.
+        most: if options.domain == DomainName::Auto && run.budget.remaining().is_none() {
+            AUTO_PARTS
+        } else {
+            usize::MAX
+        },
+    };
+    let decided = exact::decide(&question, run)?;
+    for (d, bound) in decided.bounds {
+        case.settle(d, bound, found);
+    }
+    Ok(decided.witness)
+}
+
 /// Runs the domain of a step on one case.
 fn run_domain(
     step: Step,
@@ -279,17 +352,18 @@ fn run_domain(
         Step::Zonotope => apply(&Zonotope, network, case, options, run, found, unstable),
         Step::DeepPoly => apply(&deeppoly, network, case, options, run, found, unstable),
         Step::Rational => apply(&RationalDeepPoly, network, case, options, run, found, unstable),
-        Step::KPoly => {
+        Step::Lp { joint, hull } => {
             let domain = LpDomain {
+                hull,
                 base: deeppoly,
                 tighten: if options.refine { Tighten::All } else { Tighten::None },
                 goal: if options.all_margins { f64::INFINITY } else { 0.0 },
                 fail_fast: !options.all_margins && case.case.property.disjuncts.iter().all(|d| d.atoms.len() == 1),
-                ..LpDomain::kpoly(options.k, options.lp)
+                ..LpDomain::kpoly(if joint { options.k } else { 1 }, options.lp)
             };
             apply(&domain, network, case, options, run, found, unstable)
         }
-        Step::Attack => Ok(()),
+        Step::Attack | Step::Exact => Ok(()),
     }
 }
 
@@ -314,7 +388,10 @@ fn apply<D: AbstractDomain>(
     if forms.is_empty() {
         return Ok(());
     }
+    let bounds = |id: usize| trace.facts[id].bounds();
     for (&(d, a), bound) in atoms.iter().zip(domain.minima(&forms, &trace)?) {
+        // The least value above the bound that the margin can take.
+        let bound = margin_lattice(network, &disjuncts[d].atoms[a], &bounds).at_least(bound, false);
         found[d][a] = bound;
         case.improve(d, a, bound);
     }
@@ -330,14 +407,11 @@ fn apply<D: AbstractDomain>(
 }
 
 /// Adds the unstable neurons of each activation layer to the counts.
-fn count_unstable<F: crate::domains::domain::Fact>(trace: &Trace<F>, counts: &mut Vec<usize>) {
+fn count_unstable<F: Fact>(trace: &Trace<F>, counts: &mut Vec<usize>) {
     let of_layer: Vec<usize> = trace
         .network
         .activations()
-        .map(|(_, activation)| {
-            let z = trace.facts[activation.source].bounds();
-            z.iter().filter(|&z| activation.function.segments(z).len() > 1).count()
-        })
+        .map(|(_, activation)| unstable(activation, trace.facts[activation.source].bounds()))
         .collect();
     counts.resize(of_layer.len(), 0);
     for (count, more) in counts.iter_mut().zip(of_layer) {

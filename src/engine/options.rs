@@ -19,18 +19,30 @@ pub enum DomainName {
     Rational,
     /// DeepPoly, then the LP with joint cuts of k neurons.
     KPoly,
+    /// DeepPoly, then the LP with Proposition 1 for signum neurons.
+    Nat,
+    /// DeepPoly, then the LP with the ideal hull of every signum neuron.
+    Hull,
+    /// The ideal hulls together with joint cuts of k neurons.
+    HullKPoly,
+    /// DeepPoly, then splitting of inputs or neurons until the query is decided.
+    Exact,
     /// The cascade: each stage only where the one before left something open.
     Auto,
 }
 
 impl DomainName {
     /// Every name, with what it does.
-    pub const ALL: [(Self, &'static str, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str, &'static str); 10] = [
         (Self::Interval, "interval", "interval arithmetic: microseconds, loose"),
         (Self::Zonotope, "zonotope", "affine forms with one noise symbol per unstable neuron"),
         (Self::DeepPoly, "deeppoly", "two lines per neuron and back-substitution: milliseconds"),
         (Self::Rational, "rational", "deeppoly in exact rationals: small networks, no rounding at all"),
         (Self::KPoly, "kpoly", "deeppoly, then a linear program with joint constraints of k neurons: seconds"),
+        (Self::Nat, "nat", "signum networks: a linear program with each neuron's own relaxation"),
+        (Self::Hull, "hull", "signum networks: the ideal convex hull of each neuron with its inputs"),
+        (Self::HullKPoly, "hull+kpoly", "signum networks: both kinds of joint constraints"),
+        (Self::Exact, "exact", "splits inputs or neurons until the query is decided: as long as it takes"),
         (Self::Auto, "auto", "the cascade of these, stopping as soon as the query is decided"),
     ];
 }
@@ -44,14 +56,15 @@ impl fmt::Display for DomainName {
 
 /// A name that is no domain's.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("there is no domain `{0}`; the domains are interval, zonotope, deeppoly, rational, kpoly and auto")]
-pub struct UnknownDomain(String);
+#[error("there is no domain `{0}`; the domains are {1}")]
+pub struct UnknownDomain(String, String);
 
 impl FromStr for DomainName {
     type Err = UnknownDomain;
     fn from_str(text: &str) -> Result<Self, UnknownDomain> {
         let found = Self::ALL.iter().find(|(_, name, _)| *name == text);
-        found.map(|(domain, ..)| *domain).ok_or_else(|| UnknownDomain(text.into()))
+        let names = || Self::ALL.map(|(_, name, _)| name).join(", ");
+        found.map(|(domain, ..)| *domain).ok_or_else(|| UnknownDomain(text.into(), names()))
     }
 }
 

@@ -2,15 +2,24 @@
 
 mod bounds;
 mod certificate;
+mod certify;
+pub mod compare;
 mod info;
 mod json;
+mod jsonl;
+mod merge;
 mod text;
+mod vnnlib;
 
-pub use bounds::write_bounds;
+pub use bounds::{write_bounds, write_whole};
 pub use certificate::{read_certificates, write_certificates};
+pub use certify::{ImageOutcome, Tally, image_line, ranges, tally_json, tally_text};
 pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};
+pub use jsonl::{Fingerprint, Journal, JournalError, JournalProblem, Results, content_hash};
+pub use merge::{MergeError, Merged, merge};
 pub use text::analysis_text;
+pub use vnnlib::{TIMED_OUT, UNKNOWN, vnnlib_answer};
 
 /// What an analysis was about.
 pub struct Context<'a> {

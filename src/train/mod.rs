@@ -1,22 +1,28 @@
-//! A small trainer for image classifiers: dense and convolutional ReLU networks, Adam, optionally on
-//! adversarial examples, so that there is something to verify.
+//! A small trainer for image classifiers: dense and convolutional networks of ReLUs, or of signs with
+//! weights ±1; Adam, optionally on adversarial examples, so that there is something to verify.
 //!
 //! The result is the same on every machine: one thread, a fixed order of operations, and no function of
 //! the platform's mathematics library (the softmax has its own exponential; `sqrt` is exact by IEEE 754).
 //! Training runs in `f64`; the weights are rounded to `f32` at the end, and accuracies are those of the
 //! rounded network.
 
+mod adam;
 mod architecture;
 pub mod digits;
+mod elementary;
+mod export;
 mod layer;
+pub mod mnist;
+mod network;
 mod rng;
+mod signum;
 
 pub use architecture::{Architecture, Hidden};
+pub use signum::{Cancelling, Neurons, Signum};
 
 use crate::format::images::ImageSet;
-use crate::format::onnx::OnnxWriter;
 use layer::{Kind, Layer, Shape};
-use ndarray::{ArrayView2, ArrayView4};
+use network::{Example, Network};
 use rng::Rng;
 use thiserror::Error;
 
@@ -25,6 +31,8 @@ use thiserror::Error;
 pub struct TrainOptions {
     /// The hidden layers.
     pub architecture: Architecture,
+    /// What follows each of them, and which numbers the weights may be.
+    pub neurons: Neurons,
     /// Channels, height and width of an image.
     pub shape: [usize; 3],
     /// Number of classes.
@@ -40,7 +48,8 @@ pub struct TrainOptions {
     /// Decoupled weight decay, relative to the step size.
     pub weight_decay: f64,
     /// L∞ radius of the adversarial examples (fast gradient sign from a random start), on pixels in
-    /// [0, 1]; it grows linearly over the first half of the training. 0 trains on the images themselves.
+    /// [0, 1]; it grows linearly over the first half of the training. 0 trains on the images themselves,
+    /// and signum networks do: they have [`Signum::flips`].
     pub adversarial_radius: f64,
     /// Seed of all random choices.
     pub seed: u64,
@@ -99,6 +108,7 @@ pub enum TrainError {
 #[derive(Clone, Debug)]
 pub struct Trained {
     layers: Vec<Layer>,
+    neurons: Neurons,
     shape: Shape,
     /// Part of the training images that are classified as their label says.
     pub train_accuracy: f64,
@@ -113,31 +123,33 @@ pub struct Trained {
 pub fn train(options: &TrainOptions, images: &ImageSet) -> Result<Trained, TrainError> {
     check(options, images)?;
     let mut rng = Rng::new(options.seed);
-    let mut network = Network { layers: layers(options, &mut rng)? };
-    let examples: Vec<(Vec<f64>, usize)> = (0..images.len())
+    let mut network = Network::new(layers(options, &mut rng)?, options.neurons);
+    let value = |&byte: &u8| match options.neurons {
+        Neurons::Relu => f64::from(byte) / 255.0,
+        Neurons::Signum(signum) => signum.pixel(byte),
+    };
+    let examples: Vec<Example> = (0..images.len())
         .filter_map(|i| images.bytes(i))
-        .map(|(label, bytes)| (bytes.iter().map(|&k| f64::from(k) / 255.0).collect(), label))
+        .map(|(label, bytes)| (bytes.iter().map(value).collect(), label))
         .collect();
     let (training, testing) = examples.split_at(options.train_images);
     let mut order: Vec<usize> = (0..training.len()).collect();
-    let mut adam: Vec<Adam> = network.layers.iter().map(|l| Adam::new(l.parameters.len())).collect();
+    let mut adam = network.optimisers();
     for epoch in 0..options.epochs {
         rng.shuffle(&mut order);
         let progress = epoch as f64 / options.epochs as f64;
         let rate = options.learning_rate * (1.0 - progress);
-        let radius = options.adversarial_radius * (2.0 * progress).min(1.0);
+        let strength = (2.0 * progress).min(1.0);
         for batch in order.chunks(options.batch) {
             let mut gradients = network.zeros();
             for &i in batch {
                 let (x, label) = &training[i];
-                let x = if radius > 0.0 { network.adversarial(x, *label, radius, &mut rng) } else { x.clone() };
-                network.add_gradient(&x, *label, &mut gradients);
+                let hard = hardened(options, &network, x, *label, strength, &mut rng);
+                network.add_gradient(hard.as_ref().unwrap_or(x), *label, &mut gradients);
             }
-            for ((layer, gradient), adam) in network.layers.iter_mut().zip(&gradients).zip(&mut adam) {
-                adam.step(&mut layer.parameters, gradient, batch.len(), rate, options.weight_decay);
-            }
+            network.step(&mut adam, &gradients, batch.len(), rate, options.weight_decay);
         }
-        if network.layers.iter().flat_map(|l| &l.parameters).any(|p| !p.is_finite()) {
+        if !network.is_finite() {
             return Err(TrainError::Diverged(epoch));
         }
     }
@@ -145,7 +157,29 @@ pub fn train(options: &TrainOptions, images: &ImageSet) -> Result<Trained, Train
         *parameter = f64::from(*parameter as f32);
     }
     let (train_accuracy, test_accuracy) = (network.accuracy(training), network.accuracy(testing));
-    Ok(Trained { layers: network.layers, shape: options.shape, train_accuracy, test_accuracy })
+    let Network { layers, .. } = network;
+    Ok(Trained { layers, neurons: options.neurons, shape: options.shape, train_accuracy, test_accuracy })
+}
+
+/// The adversarial example to train on instead of `x`, where the options want one.
+fn hardened(
+    options: &TrainOptions,
+    network: &Network,
+    x: &[f64],
+    label: usize,
+    strength: f64,
+    rng: &mut Rng,
+) -> Option<Vec<f64>> {
+    match options.neurons {
+        Neurons::Relu => {
+            let radius = options.adversarial_radius * strength;
+            (radius > 0.0).then(|| network.adversarial(x, label, radius, rng))
+        }
+        Neurons::Signum(signum) => {
+            let flips = (signum.flips as f64 * strength).round() as usize;
+            (flips > 0).then(|| network.flipped(x, label, flips))
+        }
+    }
 }
 
 fn check(options: &TrainOptions, images: &ImageSet) -> Result<(), TrainError> {
@@ -170,6 +204,10 @@ fn check(options: &TrainOptions, images: &ImageSet) -> Result<(), TrainError> {
     }
     if ![options.learning_rate, options.weight_decay, options.adversarial_radius].into_iter().all(is_sensible) {
         return Err(TrainError::Option("learning rate, weight decay and adversarial radius must be 0 or positive"));
+    }
+    if matches!(options.neurons, Neurons::Signum(Signum { cancelling: Cancelling::Tanh(alpha), .. }) if !is_sensible(alpha))
+    {
+        return Err(TrainError::Option("the strength of gradient cancelling must be 0 or positive"));
     }
     Ok(())
 }
@@ -197,161 +235,4 @@ fn layers(options: &TrainOptions, rng: &mut Rng) -> Result<Vec<Layer>, TrainErro
         layers.push(Layer::random(kind, rng));
     }
     Ok(layers)
-}
-
-struct Network {
-    layers: Vec<Layer>,
-}
-
-impl Network {
-    fn zeros(&self) -> Vec<Vec<f64>> {
-        self.layers.iter().map(|l| vec![0.0; l.parameters.len()]).collect()
-    }
-
-    /// What each layer reads, and the outputs.
-    fn forward(&self, x: &[f64]) -> (Vec<Vec<f64>>, Vec<f64>) {
-        let mut read = Vec::with_capacity(self.layers.len());
-        let mut current = x.to_vec();
-        for (index, layer) in self.layers.iter().enumerate() {
-            let mut next = layer.forward(&current);
-            if index + 1 < self.layers.len() {
-                next.iter_mut().for_each(|z| *z = z.max(0.0));
-            }
-            read.push(std::mem::replace(&mut current, next));
-        }
-        (read, current)
-    }
-
-    /// Adds the gradient of the cross entropy; returns that of the input.
-    fn add_gradient(&self, x: &[f64], label: usize, gradients: &mut [Vec<f64>]) -> Vec<f64> {
-        let (read, outputs) = self.forward(x);
-        let mut d = softmax(&outputs);
-        d[label] -= 1.0;
-        for (index, layer) in self.layers.iter().enumerate().rev() {
-            d = layer.backward(&read[index], &d, &mut gradients[index]);
-            if index > 0 {
-                // What a layer reads is positive exactly where its ReLU passes the gradient.
-                d.iter_mut().zip(&read[index]).filter(|(_, x)| **x <= 0.0).for_each(|(d, _)| *d = 0.0);
-            }
-        }
-        d
-    }
-
-    /// One step of the gradient's sign from a random start in the ball (Wong, Rice, Kolter: "Fast is
-    /// better than free", 2020), within [0, 1].
-    fn adversarial(&self, x: &[f64], label: usize, radius: f64, rng: &mut Rng) -> Vec<f64> {
-        let start: Vec<f64> = x.iter().map(|x| (x + radius * rng.symmetric()).clamp(0.0, 1.0)).collect();
-        let gradient = self.add_gradient(&start, label, &mut self.zeros());
-        let moved = |((x, start), d): ((&f64, &f64), &f64)| {
-            let step = if *d == 0.0 { 0.0 } else { (1.25 * radius).copysign(*d) };
-            (start + step).clamp(x - radius, x + radius).clamp(0.0, 1.0)
-        };
-        x.iter().zip(&start).zip(&gradient).map(moved).collect()
-    }
-
-    fn accuracy(&self, examples: &[(Vec<f64>, usize)]) -> f64 {
-        let is_right = |(x, label): &&(Vec<f64>, usize)| {
-            let outputs = self.forward(x).1;
-            (0..outputs.len()).all(|j| j == *label || outputs[j] < outputs[*label])
-        };
-        examples.iter().filter(is_right).count() as f64 / examples.len() as f64
-    }
-}
-
-/// The state of Adam (Kingma, Ba 2015) for one layer.
-struct Adam {
-    mean: Vec<f64>,
-    square: Vec<f64>,
-    /// `β₁^t` and `β₂^t`.
-    powers: (f64, f64),
-}
-
-impl Adam {
-    const BETA: (f64, f64) = (0.9, 0.999);
-
-    fn new(parameters: usize) -> Self {
-        Self { mean: vec![0.0; parameters], square: vec![0.0; parameters], powers: (1.0, 1.0) }
-    }
-
-    fn step(&mut self, parameters: &mut [f64], gradient: &[f64], batch: usize, rate: f64, decay: f64) {
-        let (b1, b2) = Self::BETA;
-        self.powers = (self.powers.0 * b1, self.powers.1 * b2);
-        let moments = self.mean.iter_mut().zip(&mut self.square);
-        for ((parameter, g), (mean, square)) in parameters.iter_mut().zip(gradient).zip(moments) {
-            let g = g / batch as f64;
-            *mean = b1 * *mean + (1.0 - b1) * g;
-            *square = b2 * *square + (1.0 - b2) * g * g;
-            let (m, v) = (*mean / (1.0 - self.powers.0), *square / (1.0 - self.powers.1));
-            *parameter -= rate * (m / (v.sqrt() + 1e-8) + decay * *parameter);
-        }
-    }
-}
-
-fn softmax(z: &[f64]) -> Vec<f64> {
-    let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let powers: Vec<f64> = z.iter().map(|z| exp_of_negative(z - largest)).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.into_iter().map(|p| p / sum).collect()
-}
-
-/// `e^x` for `x ≤ 0`, to about 1e-15 relatively, by basic operations alone: `2^k e^r` with
-/// `|r| ≤ ln(2)/2`, and Taylor's series for `e^r`.
-fn exp_of_negative(x: f64) -> f64 {
-    if x < -700.0 || x.is_nan() {
-        return if x.is_nan() { x } else { 0.0 };
-    }
-    let k = (x * std::f64::consts::LOG2_E).round();
-    let r = x - k * std::f64::consts::LN_2;
-    let series = (1..=14).rev().fold(1.0, |sum, n| 1.0 + sum * r / f64::from(n));
-    series * f64::from_bits(((1023 + k as i64) as u64) << 52)
-}
-
-impl Trained {
-    /// The network as ONNX, `float32`: input `[1, pixels]` without convolutions, else `[1, C, H, W]`.
-    #[must_use]
-    pub fn to_onnx(&self) -> Vec<u8> {
-        let starts_dense = matches!(self.layers.first().map(|l| l.kind), Some(Kind::Dense { .. }));
-        let flat = [self.shape.iter().product()];
-        let mut writer = OnnxWriter::input(if starts_dense { &flat } else { &self.shape });
-        let mut is_image = !starts_dense;
-        let mut outputs = 0;
-        for (index, layer) in self.layers.iter().enumerate() {
-            let parameters: Vec<f32> = layer.parameters.iter().map(|&p| p as f32).collect();
-            let (weights, biases) = parameters.split_at(layer.kind.weights());
-            outputs = layer.kind.outputs();
-            match layer.kind {
-                Kind::Dense { inputs, outputs } => {
-                    if std::mem::take(&mut is_image) {
-                        writer.flatten();
-                    }
-                    if let Ok(matrix) = ArrayView2::from_shape((outputs, inputs), weights) {
-                        writer.gemm(matrix, biases);
-                    }
-                }
-                Kind::Conv { input, output, kernel, stride, padding } => {
-                    if let Ok(filters) = ArrayView4::from_shape((output[0], input[0], kernel, kernel), weights) {
-                        writer.conv(filters, biases, [stride; 2], [padding; 4]);
-                    }
-                }
-            }
-            if index + 1 < self.layers.len() {
-                writer.relu();
-            }
-        }
-        writer.finish(&[outputs])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_exponential_agrees_with_the_library() {
-        for i in 0..7000 {
-            let x = -0.1 * f64::from(i);
-            assert!((exp_of_negative(x) / x.exp() - 1.0).abs() < 1e-13, "{x}");
-        }
-        assert_eq!((exp_of_negative(0.0), exp_of_negative(f64::NEG_INFINITY)), (1.0, 0.0));
-    }
 }

@@ -1,8 +1,8 @@
 //! What follows from an activation's list of pieces.
 
-use super::Piece;
+use super::{Piece, Reach};
 use crate::num::round::{add_down, add_up, mul_down, mul_up, sub_down, sub_up};
-use crate::num::{Interval, Rational, Scalar, exact_or_zero};
+use crate::num::{Interval, Lattice, Rational, Scalar, exact_or_zero};
 use crate::polyhedra::Segment;
 
 /// `z · z_coefficient + y · y_coefficient ≤ rhs`, valid in real arithmetic for every point of the graph.
@@ -91,26 +91,53 @@ impl Activate for Rational {
 
 impl Activate for Interval {
     fn activate(&self, pieces: &[Piece]) -> Self {
-        let image = overlapping(pieces, *self)
-            .map(|(piece, part)| part.scale(piece.slope) + Self::point(piece.intercept))
-            .reduce(Self::join);
-        image.unwrap_or(Self::ALL)
+        image(pieces, Reach::from(*self))
     }
 }
 
-/// The pieces that a point of `z` can lie on, each with the part of `z` that it covers (closed).
-fn overlapping(pieces: &[Piece], z: Interval) -> impl Iterator<Item = (&Piece, Interval)> {
+/// The lattice of the function's values over `z`.
+pub(super) fn image_lattice(pieces: &[Piece], z: Reach<'_>) -> Lattice {
+    let of_piece = |(piece, part): (&Piece, Interval)| {
+        let argument = match z.lattice {
+            _ if part.lo == part.hi => Lattice::point(part.lo),
+            known => known.cloned().unwrap_or(Lattice::Any),
+        };
+        match piece.slope {
+            0.0 => Lattice::point(piece.intercept),
+            slope => Lattice::point(slope).mul(&argument).add(&Lattice::point(piece.intercept)),
+        }
+    };
+    overlapping(pieces, z).map(of_piece).reduce(|a, b| a.join(&b)).unwrap_or(Lattice::Any)
+}
+
+pub(super) fn image(pieces: &[Piece], z: Reach<'_>) -> Interval {
+    let image = overlapping(pieces, z)
+        .map(|(piece, part)| part.scale(piece.slope) + Interval::point(piece.intercept))
+        .reduce(Interval::join);
+    image.unwrap_or(Interval::ALL)
+}
+
+/// The pieces that a value of `z` can lie on, each with the part of the bounds that it covers (closed;
+/// on a lattice up to the last values there).
+fn overlapping<'p>(pieces: &'p [Piece], z: Reach<'p>) -> impl Iterator<Item = (&'p Piece, Interval)> {
+    let Reach { bounds: z, lattice } = z;
     pieces.iter().filter_map(move |piece| {
-        let part = z.intersect(Interval { lo: piece.from, hi: piece.to });
+        let mut part = z.intersect(Interval { lo: piece.from, hi: piece.to });
         // An open end that only touches the bounds cannot be reached.
         let misses_left = z.hi == piece.from && !piece.from_closed;
         let misses_right = z.lo == piece.to && !piece.to_closed;
+        if let Some(lattice) = lattice {
+            part = Interval {
+                lo: lattice.at_least(part.lo, part.lo == piece.from && !piece.from_closed),
+                hi: lattice.at_most(part.hi, part.hi == piece.to && !piece.to_closed),
+            };
+        }
         let infinite_point = part.lo == part.hi && part.lo.is_infinite();
         (!part.is_empty() && !misses_left && !misses_right && !infinite_point).then_some((piece, part))
     })
 }
 
-pub(super) fn segments(pieces: &[Piece], z: Interval) -> Vec<Segment> {
+pub(super) fn segments(pieces: &[Piece], z: Reach<'_>) -> Vec<Segment> {
     let all: Vec<Segment> = overlapping(pieces, z)
         .map(|(p, part)| Segment { from: part.lo, to: part.hi, slope: p.slope, intercept: p.intercept })
         .collect();
@@ -254,16 +281,16 @@ mod tests {
             for x in [x, z.lo, z.hi, 0.0f64.clamp(z.lo, z.hi)] {
                 let (rx, ry) = (exact(x).unwrap(), exact(x).unwrap().activate(f.pieces()));
                 prop_assert_eq!(exact(f.eval(x)).unwrap(), ry.clone());
-                let image = f.image(z);
+                let image = f.image(z.into());
                 prop_assert!(exact(image.lo).unwrap() <= ry && ry <= exact(image.hi).unwrap());
-                for h in f.hull(z) {
+                for h in f.hull(z.into()) {
                     let value = exact(h.z).unwrap() * &rx + exact(h.y).unwrap() * &ry;
                     prop_assert!(value <= exact(h.rhs).unwrap(), "{:?}", h);
                 }
-                let lines = f.lines(z);
+                let lines = f.lines(z.into());
                 let line = |l: Line| exact(l.slope).unwrap() * &rx + exact(l.intercept).unwrap();
                 prop_assert!(line(lines.lower) <= ry && ry <= line(lines.upper));
-                let on_a_segment = f.segments(z).iter().any(|s| {
+                let on_a_segment = f.segments(z.into()).iter().any(|s| {
                     s.from <= x && x <= s.to
                         && exact(s.slope).unwrap() * &rx + exact(s.intercept).unwrap() == ry
                 });
@@ -274,14 +301,14 @@ mod tests {
 
     #[test]
     fn the_relu_triangle_and_its_least_area_lines() {
-        let lines = Relu.lines(Interval::new(-2.0, 2.0));
+        let lines = Relu.lines(Interval::new(-2.0, 2.0).into());
         assert_eq!(lines.lower, Line { slope: 1.0, intercept: 0.0 }, "a tie takes slope one");
         assert_eq!(lines.upper, Line { slope: 0.5, intercept: 1.0 });
-        assert_eq!(Relu.lines(Interval::new(-3.0, 1.0)).lower, Line { slope: 0.0, intercept: 0.0 });
-        assert_eq!(Relu.hull(Interval::new(-2.0, 2.0)).len(), 3);
-        assert_eq!(Relu.segments(Interval::new(-1.0, 0.0)).len(), 1);
-        assert_eq!(Relu.segments(Interval::new(0.0, 1.0)).len(), 1);
-        assert_eq!(Relu.segments(Interval::new(0.0, 0.0)).len(), 1);
+        assert_eq!(Relu.lines(Interval::new(-3.0, 1.0).into()).lower, Line { slope: 0.0, intercept: 0.0 });
+        assert_eq!(Relu.hull(Interval::new(-2.0, 2.0).into()).len(), 3);
+        assert_eq!(Relu.segments(Interval::new(-1.0, 0.0).into()).len(), 1);
+        assert_eq!(Relu.segments(Interval::new(0.0, 1.0).into()).len(), 1);
+        assert_eq!(Relu.segments(Interval::new(0.0, 0.0).into()).len(), 1);
     }
 
     #[test]
@@ -289,20 +316,69 @@ mod tests {
         assert_eq!(Sign.eval(0.0), 1.0);
         assert_eq!(Sign.eval(-0.0), 1.0);
         assert_eq!(SignWithZero.eval(0.0), 0.0);
-        assert_eq!(Sign.segments(Interval::new(0.0, 2.0)).len(), 1, "zero is on the upper branch");
-        assert_eq!(Sign.segments(Interval::new(-2.0, 0.0)).len(), 2);
-        assert_eq!(SignWithZero.segments(Interval::new(-2.0, 0.0)).len(), 2);
-        assert_eq!(SignWithZero.segments(Interval::new(-2.0, 2.0)).len(), 3);
-        assert_eq!(Sign.image(Interval::new(-2.0, -1.0)), Interval::point(-1.0));
+        assert_eq!(Sign.segments(Interval::new(0.0, 2.0).into()).len(), 1, "zero is on the upper branch");
+        assert_eq!(Sign.segments(Interval::new(-2.0, 0.0).into()).len(), 2);
+        assert_eq!(SignWithZero.segments(Interval::new(-2.0, 0.0).into()).len(), 2);
+        assert_eq!(SignWithZero.segments(Interval::new(-2.0, 2.0).into()).len(), 3);
+        assert_eq!(Sign.image(Interval::new(-2.0, -1.0).into()), Interval::point(-1.0));
     }
 
     #[test]
     fn unbounded_pre_activations_still_have_an_image() {
-        assert_eq!(Relu.image(Interval::ALL), Interval { lo: 0.0, hi: f64::INFINITY });
-        assert_eq!(Sign.image(Interval::ALL), Interval { lo: -1.0, hi: 1.0 });
-        assert!(Relu.hull(Interval::ALL).is_empty());
-        let lines = Sign.lines(Interval::ALL);
+        assert_eq!(Relu.image(Interval::ALL.into()), Interval { lo: 0.0, hi: f64::INFINITY });
+        assert_eq!(Sign.image(Interval::ALL.into()), Interval { lo: -1.0, hi: 1.0 });
+        assert!(Relu.hull(Interval::ALL.into()).is_empty());
+        let lines = Sign.lines(Interval::ALL.into());
         assert_eq!((lines.lower.slope, lines.upper.slope), (0.0, 0.0));
         assert_eq!((lines.lower.intercept, lines.upper.intercept), (-1.0, 1.0));
+    }
+
+    fn even() -> Lattice {
+        Lattice::Floats { offset: 0.0, step: 2.0 }
+    }
+
+    #[test]
+    fn a_lattice_leaves_gaps_around_zero() {
+        let (z, even, odd) = (Interval::new(-4.0, 4.0), even(), Lattice::Floats { offset: 1.0, step: 2.0 });
+        let ends = |f: &dyn ActivationFn, z: Interval, lattice: &Lattice| -> Vec<(f64, f64)> {
+            f.segments(Reach { bounds: z, lattice: Some(lattice) }).iter().map(|s| (s.from, s.to)).collect()
+        };
+        assert_eq!(ends(&Sign, z, &even), [(-4.0, -2.0), (0.0, 4.0)]);
+        assert_eq!(ends(&Sign, z, &odd), [(-3.0, -1.0), (1.0, 3.0)]);
+        assert_eq!(ends(&SignWithZero, z, &even), [(-4.0, -2.0), (0.0, 0.0), (2.0, 4.0)]);
+        assert_eq!(ends(&SignWithZero, z, &odd).len(), 2, "zero is no odd number");
+        assert_eq!(ends(&Sign, Interval::new(-1.0, 4.0), &even), [(0.0, 4.0)], "no even number in [-1, 0)");
+        // Proposition 1 of Geyer et al.: the quadrilateral (l, −1), (−2, −1), (0, 1), (u, 1).
+        let hull = Sign.hull(Reach { bounds: z, lattice: Some(&even) });
+        assert!(hull.iter().any(|h| h.z / h.y == -1.0 / 2.0 * 1.0 && h.y > 0.0), "{hull:?}");
+        let signs = Sign.image_lattice(Reach { bounds: z, lattice: Some(&even) });
+        assert_eq!(signs, Lattice::Floats { offset: -1.0, step: 2.0 });
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn every_relaxation_contains_the_graph_on_a_lattice(
+            (offset, step) in (-8..8i32, 1..8i32), k in -20..20i32, (a, b) in (0..40i32, 0.0..9.0f64), which in 0..5usize
+        ) {
+            let (offset, step) = (f64::from(offset) / 4.0, f64::from(step) / 4.0);
+            let lattice = Lattice::Floats { offset, step };
+            let x = offset + f64::from(k) * step;
+            let z = Interval::new(x - f64::from(a) / 8.0, x + b);
+            let reach = Reach { bounds: z, lattice: Some(&lattice) };
+            let f = &all()[which];
+            let (rx, ry) = (exact(x).unwrap(), exact(x).unwrap().activate(f.pieces()));
+            let image = f.image(reach);
+            prop_assert!(exact(image.lo).unwrap() <= ry && ry <= exact(image.hi).unwrap());
+            prop_assert!(f.image_lattice(reach).contains(&ry));
+            for h in f.hull(reach) {
+                prop_assert!(exact(h.z).unwrap() * &rx + exact(h.y).unwrap() * &ry <= exact(h.rhs).unwrap(), "{:?}", h);
+            }
+            let lines = f.lines(reach);
+            let line = |l: Line| exact(l.slope).unwrap() * &rx + exact(l.intercept).unwrap();
+            prop_assert!(line(lines.lower) <= ry && ry <= line(lines.upper));
+            prop_assert!(f.segments(reach).iter().any(|s| s.from <= x && x <= s.to));
+        }
     }
 }

@@ -15,8 +15,24 @@ pub use leaky_relu::LeakyRelu;
 pub use relu::Relu;
 pub use sign::{Sign, SignWithZero};
 
-use crate::num::Interval;
+use crate::num::{Interval, Lattice};
 use crate::polyhedra::Segment;
+
+/// The values that a pre-activation can take: those of its bounds that lie on its lattice, if it is known
+/// to lie on one. Bounds alone convert into it.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach<'a> {
+    /// Proven bounds.
+    pub bounds: Interval,
+    /// The lattice; `None` for any real number.
+    pub lattice: Option<&'a Lattice>,
+}
+
+impl From<Interval> for Reach<'_> {
+    fn from(bounds: Interval) -> Self {
+        Self { bounds, lattice: None }
+    }
+}
 
 /// One affine piece of an activation over the whole real line: `y = slope · z + intercept`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,30 +67,36 @@ pub trait ActivationFn: std::fmt::Debug + Send + Sync {
         z.activate(self.pieces())
     }
 
-    /// The segments of the closed graph over the bounds `z`: what the neuron can do there.
-    fn segments(&self, z: Interval) -> Vec<Segment> {
+    /// The segments of the closed graph over the values `z`: what the neuron can do there. On a lattice
+    /// they end at the last values that each piece can take, which leaves gaps between them.
+    fn segments(&self, z: Reach<'_>) -> Vec<Segment> {
         derived::segments(self.pieces(), z)
     }
 
-    /// Bounds of the output.
-    fn image(&self, z: Interval) -> Interval {
-        z.activate(self.pieces())
+    /// Bounds of the output over the values `z`.
+    fn image(&self, z: Reach<'_>) -> Interval {
+        derived::image(self.pieces(), z)
+    }
+
+    /// The lattice of the output over the values `z`.
+    fn image_lattice(&self, z: Reach<'_>) -> Lattice {
+        derived::image_lattice(self.pieces(), z)
     }
 
     /// Half-planes whose intersection is the convex hull of the closed graph over `z` (for ReLU the
     /// triangle; Singh et al. 2019 §3.2, Salman et al. 2019 eq. 4).
-    fn hull(&self, z: Interval) -> Vec<HalfPlane> {
+    fn hull(&self, z: Reach<'_>) -> Vec<HalfPlane> {
         derived::hull(&self.segments(z))
     }
 
     /// Bounds of `y − slope · z` over `z`: the narrowest band of that slope around the graph.
-    fn band(&self, z: Interval, slope: f64) -> Interval {
+    fn band(&self, z: Reach<'_>, slope: f64) -> Interval {
         derived::band(&self.segments(z), slope)
     }
 
     /// One line below and one above the graph over `z`: the pair of least area.
-    fn lines(&self, z: Interval) -> Lines {
-        derived::lines(&self.segments(z), z)
+    fn lines(&self, z: Reach<'_>) -> Lines {
+        derived::lines(&self.segments(z), z.bounds)
     }
 }
 

@@ -1,11 +1,15 @@
-use crate::num::Interval;
+use crate::activation::Reach;
 use crate::num::round::{lower_or_nothing, upper_or_nothing};
+use crate::num::{Interval, Lattice};
+use std::sync::Arc;
 
-/// Concrete bounds `lower ≤ x ≤ upper` of the neurons of one node.
+/// Concrete bounds `lower ≤ x ≤ upper` of the neurons of one node, and the lattice on which each
+/// neuron's values lie where one is known (sums of ±1, quantised inputs).
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeBounds {
     lower: Vec<f64>,
     upper: Vec<f64>,
+    lattices: Option<Arc<[Lattice]>>,
 }
 
 impl NodeBounds {
@@ -15,7 +19,15 @@ impl NodeBounds {
         debug_assert_eq!(lower.len(), upper.len());
         let lower = lower.into_iter().map(lower_or_nothing).collect();
         let upper = upper.into_iter().map(upper_or_nothing).collect();
-        Self { lower, upper }
+        Self { lower, upper, lattices: None }
+    }
+
+    /// Nothing but the lattices of the neurons.
+    #[must_use]
+    pub fn on_lattices(lattices: Vec<Lattice>) -> Self {
+        let n = lattices.len();
+        let (lower, upper) = (vec![f64::NEG_INFINITY; n], vec![f64::INFINITY; n]);
+        Self { lower, upper, lattices: Some(lattices.into()) }
     }
 
     /// Lower bounds.
@@ -48,6 +60,32 @@ impl NodeBounds {
         Interval { lo: self.lower[i], hi: self.upper[i] }
     }
 
+    /// The values that neuron `i` can take: bounds and lattice.
+    #[must_use]
+    pub fn reach(&self, i: usize) -> Reach<'_> {
+        Reach { bounds: self.get(i), lattice: self.lattices.as_deref().map(|all| &all[i]) }
+    }
+
+    /// The values that each neuron can take.
+    pub fn reaches(&self) -> impl Iterator<Item = Reach<'_>> {
+        (0..self.len()).map(|i| self.reach(i))
+    }
+
+    /// The lattice of neuron `i`; a neuron whose bounds meet has one value only.
+    #[must_use]
+    pub fn lattice(&self, i: usize) -> Lattice {
+        if self.lower[i] == self.upper[i] {
+            return Lattice::point(self.lower[i]);
+        }
+        self.lattices.as_deref().map_or(Lattice::Any, |all| all[i].clone())
+    }
+
+    /// True when some lattice is known, beyond what the bounds say.
+    #[must_use]
+    pub fn has_lattices(&self) -> bool {
+        self.lattices.is_some()
+    }
+
     /// The bounds of all neurons.
     pub fn iter(&self) -> impl Iterator<Item = Interval> + '_ {
         (0..self.len()).map(|i| self.get(i))
@@ -59,13 +97,21 @@ impl NodeBounds {
         self.iter().map(Interval::magnitude).collect()
     }
 
-    /// Keeps the tighter of both on each side; `other` must have the same length.
+    /// Keeps the tighter of both on each side, rounded inward to the lattices known; `other` must have
+    /// the same length.
     pub fn intersect(&mut self, other: &Self) {
         for (a, b) in self.lower.iter_mut().zip(&other.lower) {
             *a = a.max(*b);
         }
         for (a, b) in self.upper.iter_mut().zip(&other.upper) {
             *a = a.min(*b);
+        }
+        if self.lattices.is_none() {
+            self.lattices.clone_from(&other.lattices);
+        }
+        for (i, lattice) in self.lattices.iter().flat_map(|all| all.iter()).enumerate() {
+            let z = lattice.tighten(Interval { lo: self.lower[i], hi: self.upper[i] });
+            (self.lower[i], self.upper[i]) = (z.lo, z.hi);
         }
     }
 

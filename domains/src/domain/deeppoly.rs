@@ -107,7 +107,7 @@ impl DeepPoly {
     #[must_use]
     pub fn activation_fact<F: Fact>(activation: &Activation, seen: &Trace<F>) -> DeepPolyFact {
         let z = seen.facts[activation.source].bounds();
-        let bounds = z.iter().map(|z| activation.function.image(z)).collect();
+        let bounds = z.reaches().map(|z| activation.function.image(z)).collect();
         DeepPolyFact::new(bounds, Relaxation::activation(activation, z))
     }
 }

@@ -6,7 +6,8 @@
 //! triangle. A stable neuron is a constant, or one variable tied by an equality.
 
 use super::NodeBounds;
-use crate::activation::{ActivationFn, HalfPlane};
+use super::step_hull::{Product, StepCut, StepNeuron};
+use crate::activation::{ActivationFn, HalfPlane, Reach};
 use crate::lp::LinearProgram;
 use crate::network::{Activation, Affine, LinearMap, Network, NodeId, NodeKind};
 use crate::num::Interval;
@@ -25,6 +26,18 @@ enum Value {
     Difference { y: usize, s: usize },
     /// Not in the program: the pre-activation of a neuron whose output is constant.
     Absent,
+}
+
+impl Value {
+    /// The value at a point of the program, as a float.
+    fn at(self, point: &[f64]) -> Option<f64> {
+        match self {
+            Self::Fixed(x) => Some(x),
+            Self::Variable(v) => Some(point[v]),
+            Self::Difference { y, s } => Some(point[y] - point[s]),
+            Self::Absent => None,
+        }
+    }
 }
 
 /// A linear expression over the program's variables plus an enclosed constant.
@@ -259,7 +272,7 @@ impl<'a> Encoding<'a> {
                 (None, Some(rows)) => rows[i].clone(),
                 (None, None) => return None,
             };
-            let (z, y) = self.neuron(function, z_bounds.get(i), y_bounds.get(i), tie)?;
+            let (z, y) = self.neuron(function, z_bounds.reach(i), y_bounds.get(i), tie)?;
             zs.push(z);
             ys.push(y);
         }
@@ -274,13 +287,13 @@ impl<'a> Encoding<'a> {
     fn neuron(
         &mut self,
         function: &dyn ActivationFn,
-        z: Interval,
+        z: Reach<'_>,
         y: Interval,
         mut tie: Expression,
     ) -> Option<(Value, Value)> {
         let segments = function.segments(z);
         if let [only] = segments[..] {
-            return self.stable(only, z, y, tie);
+            return self.stable(only, z.bounds, y, tie);
         }
         let output = self.variable(y)?;
         // s = y − z lies in the band of slope 1 around the graph.
@@ -335,6 +348,29 @@ impl<'a> Encoding<'a> {
         self.row(&row, Interval { lo: f64::NEG_INFINITY, hi: facet.rhs });
     }
 
+    /// Adds a cut of the neuron `i` of the activation node `id` with its inputs.
+    pub fn add_step_cut(&mut self, id: NodeId, i: usize, cut: &StepCut) {
+        let Some(output) = self.values_of(id).map(|ys| ys[i]) else { return };
+        let mut row = Expression::new(Interval::ZERO);
+        for product in &cut.products {
+            let (node, j) = product.source;
+            let Some(x) = self.values_of(node).map(|xs| xs[j]) else { return };
+            row.add(product.weight, x);
+        }
+        row.add(-cut.slope, output);
+        self.row(&row, cut.range);
+    }
+
+    /// The inputs and the output of a neuron with its inputs, at a point of the program.
+    pub fn step_at(&self, neuron: &StepNeuron, point: &[f64]) -> Option<(Vec<f64>, f64)> {
+        let x = |product: &Product| {
+            let (node, j) = product.source;
+            self.values_of(node)?[j].at(point)
+        };
+        let inputs: Option<Vec<f64>> = neuron.products().iter().map(x).collect();
+        Some((inputs?, self.values_of(neuron.node)?[neuron.neuron].at(point)?))
+    }
+
     /// The values of a node, if it is part of the program.
     fn values_of(&self, id: NodeId) -> Option<&Vec<Value>> {
         self.values.get(id)?.as_ref()
@@ -367,13 +403,7 @@ impl<'a> Encoding<'a> {
     pub fn group_at(&self, id: NodeId, group: &[usize], point: &[f64]) -> Option<Vec<f64>> {
         let NodeKind::Activation(activation) = &self.network.node(id).kind else { return None };
         let (zs, ys) = (self.values_of(activation.source)?, self.values_of(id)?);
-        let at = |value: Value| match value {
-            Value::Fixed(x) => Some(x),
-            Value::Variable(v) => Some(point[v]),
-            Value::Difference { y, s } => Some(point[y] - point[s]),
-            Value::Absent => None,
-        };
-        group.iter().map(|&i| at(zs[i])).chain(group.iter().map(|&i| at(ys[i]))).collect()
+        group.iter().map(|&i| zs[i].at(point)).chain(group.iter().map(|&i| ys[i].at(point))).collect()
     }
 
     /// The network's input at a point of the program, if it is one.

@@ -1,7 +1,7 @@
 //! Groups of unstable neurons of one layer, and the octahedra around their pre-activations.
 
 use super::{BackSubstitution, DomainError, NodeBounds, back_substitution::History};
-use crate::activation::ActivationFn;
+use crate::activation::{ActivationFn, Reach};
 use crate::network::{Activation, NodeId};
 use crate::polyhedra::{JointHull, Octahedron, directions, subsets};
 use crate::query::LinearForms;
@@ -25,17 +25,17 @@ const LARGEST_EXACT: usize = 4;
 const SUBSET: usize = 3;
 
 /// Twice the area between the lines above and below the graph: what the single relaxation gives away.
-fn area(function: &dyn ActivationFn, z: crate::num::Interval) -> f64 {
+fn area(function: &dyn ActivationFn, z: Reach<'_>) -> f64 {
     let slope = function.lines(z).upper.slope;
-    function.band(z, slope).width() * z.width()
+    function.band(z, slope).width() * z.bounds.width()
 }
 
 /// Splits the unstable neurons into groups of `k`, widest relaxations together; the groups are returned
 /// as the sets of neurons to join (several per group when `k` exceeds [`LARGEST_EXACT`]).
 fn partition(function: &dyn ActivationFn, z: &NodeBounds, k: usize) -> Vec<Vec<usize>> {
     let mut unstable: Vec<(f64, usize)> = (0..z.len())
-        .filter(|&i| function.segments(z.get(i)).len() > 1)
-        .map(|i| (area(function, z.get(i)), i))
+        .filter(|&i| function.segments(z.reach(i)).len() > 1)
+        .map(|i| (area(function, z.reach(i)), i))
         .collect();
     unstable.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     let order: Vec<usize> = unstable.into_iter().map(|(_, i)| i).collect();
@@ -103,7 +103,7 @@ pub fn joint_groups<H: History>(
                 })
                 .collect();
             let octahedron = Octahedron::new(neurons.len(), upper).ok()?;
-            let segments: Vec<_> = bounds.iter().map(|&z| function.segments(z)).collect();
+            let segments: Vec<_> = neurons.iter().map(|&i| function.segments(z.reach(i))).collect();
             let hull = JointHull::new(&octahedron, &segments).ok()?;
             Some(Group { node: id, neurons, hull })
         })

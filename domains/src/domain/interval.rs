@@ -87,7 +87,7 @@ impl AbstractDomain for IntervalDomain {
     }
 
     fn activation(&self, _: NodeId, node: &Activation, seen: &Trace<NodeBounds>) -> Result<NodeBounds, DomainError> {
-        Ok(seen.facts[node.source].iter().map(|z| node.function.image(z)).collect())
+        Ok(seen.facts[node.source].reaches().map(|z| node.function.image(z)).collect())
     }
 
     fn minima(&self, forms: &LinearForms, seen: &Trace<NodeBounds>) -> Result<Vec<f64>, DomainError> {

@@ -3,6 +3,7 @@
 
 use super::encoding::{Encoding, Objective};
 use super::groups::{Group, joint_groups};
+use super::step_hull::{StepNeuron, step_neurons};
 use super::{AbstractDomain, DeepPoly, DeepPolyFact, DomainError, Fact, NodeBounds, Run, Trace};
 use crate::budget::Budget;
 use crate::lp::{LpBackend, certified_minimum_of};
@@ -26,13 +27,17 @@ pub enum Tighten {
     All,
 }
 
-/// kPoly and its relatives: one linear program over the whole network.
+/// kPoly and its relatives: one linear program over the whole network. With neither joint cuts nor hulls it
+/// is the triangle relaxation of ReLU networks and `nat` of signum networks (Geyer et al. 2024,
+/// Proposition 1).
 #[derive(Clone)]
 pub struct LpDomain {
     /// The domain that bounds neurons and octahedra.
     pub base: DeepPoly,
     /// Neurons joined: 1 is the triangle alone.
     pub k: usize,
+    /// Whether signum neurons are cut together with their inputs (`hull`; Geyer et al. 2024, Theorem 1).
+    pub hull: bool,
     /// Which bounds are re-computed.
     pub tighten: Tighten,
     /// The solver.
@@ -46,11 +51,19 @@ pub struct LpDomain {
     pub fail_fast: bool,
 }
 
-/// What the domain knows of a node: DeepPoly's fact, and the groups of an activation node once they are
-/// asked for.
+/// What the domain knows of a node: DeepPoly's fact, and what an activation node can be cut with, once
+/// it is asked for.
 pub struct LpFact {
     base: DeepPolyFact,
     groups: OnceLock<Vec<Group>>,
+    steps: OnceLock<Vec<StepNeuron>>,
+}
+
+/// What the points of a program are separated from.
+#[derive(Default)]
+struct Cuts<'t> {
+    groups: Vec<&'t Group>,
+    steps: Vec<&'t StepNeuron>,
 }
 
 impl Fact for LpFact {
@@ -70,7 +83,7 @@ impl AsRef<DeepPolyFact> for LpFact {
 
 impl From<DeepPolyFact> for LpFact {
     fn from(base: DeepPolyFact) -> Self {
-        Self { base, groups: OnceLock::new() }
+        Self { base, groups: OnceLock::new(), steps: OnceLock::new() }
     }
 }
 
@@ -88,6 +101,7 @@ impl LpDomain {
         Self {
             base: DeepPoly::default(),
             k,
+            hull: false,
             tighten: Tighten::None,
             backend,
             goal: f64::INFINITY,
@@ -96,36 +110,41 @@ impl LpDomain {
         }
     }
 
-    /// The groups of all activation nodes seen.
-    fn groups<'t>(&self, seen: &'t Trace<LpFact>) -> Result<Vec<&'t Group>, DomainError> {
-        let mut all = Vec::new();
-        if self.k < 2 {
-            return Ok(all);
-        }
+    /// The groups and the step neurons of all activation nodes seen.
+    fn cuts<'t>(&self, seen: &'t Trace<LpFact>) -> Result<Cuts<'t>, DomainError> {
+        let mut cuts = Cuts::default();
         for (id, node) in seen.network.nodes().iter().enumerate().take(seen.facts.len()) {
             let NodeKind::Activation(activation) = &node.kind else { continue };
+            if self.hull {
+                let bounds = |id: NodeId| seen.facts[id].bounds();
+                let steps = seen.facts[id].steps.get_or_init(|| step_neurons(seen.network, id, activation, &bounds));
+                cuts.steps.extend(steps);
+            }
+            if self.k < 2 {
+                continue;
+            }
             let slot = &seen.facts[id].groups;
             if slot.get().is_none() {
                 let groups = joint_groups(id, activation, self.k, &self.base.back_substitution(seen))?;
                 // Another thread may have been first; both computed the same.
                 let _ = slot.set(groups);
             }
-            all.extend(slot.get().into_iter().flatten());
+            cuts.groups.extend(slot.get().into_iter().flatten());
         }
-        Ok(all)
+        Ok(cuts)
     }
 
-    /// The groups, computed at the first call; none when the time is up before they are.
-    fn groups_once<'g>(&self, cell: &'g OnceCell<Vec<&'g Group>>, seen: &'g Trace<LpFact>) -> &'g [&'g Group] {
-        cell.get_or_init(|| self.groups(seen).unwrap_or_default())
+    /// The cuts, prepared at the first call; none when the time is up before they are.
+    fn cuts_once<'g>(&self, cell: &'g OnceCell<Cuts<'g>>, seen: &'g Trace<LpFact>) -> &'g Cuts<'g> {
+        cell.get_or_init(|| self.cuts(seen).unwrap_or_default())
     }
 
-    /// Certified minimum of an objective, with cuts where its optimum violates them. `encoding` keeps the cuts for the objectives that follow; `groups` is only called when the
-    /// triangles alone do not reach the goal; `form` is told to the observer.
+    /// Certified minimum of an objective, with cuts where its optimum violates them. `encoding` keeps the cuts for the objectives that follow; `cuts` is only called when the
+    /// single relaxations alone do not reach the goal; `form` is told to the observer.
     fn minimum<'g>(
         &self,
         encoding: &mut Encoding,
-        groups: &dyn Fn() -> &'g [&'g Group],
+        cuts: &dyn Fn() -> &'g Cuts<'g>,
         objective: &Objective,
         form: usize,
         run: Run<'_>,
@@ -148,7 +167,7 @@ impl LpDomain {
                 break;
             }
             previous = bound;
-            new_cuts = add_violated(encoding, groups(), &point);
+            new_cuts = cuts().add_violated(encoding, &point);
             if new_cuts == 0 {
                 break;
             }
@@ -187,12 +206,12 @@ impl LpDomain {
             .collect();
         let is_first = affine.terms.iter().all(|t| t.source == 0);
         let unstable: Vec<usize> = (0..fact.bounds().len())
-            .filter(|&i| activations.iter().any(|a| a.function.segments(fact.bounds().get(i)).len() > 1))
+            .filter(|&i| activations.iter().any(|a| a.function.segments(fact.bounds().reach(i)).len() > 1))
             .collect();
         if is_first || unstable.is_empty() {
             return Ok(fact);
         }
-        let groups = self.groups(seen)?;
+        let cuts = self.cuts(seen)?;
         let sources: Vec<NodeId> = affine.terms.iter().map(|t| t.source).collect();
         let rows: Vec<(usize, f64)> = unstable.iter().flat_map(|&i| [(i, 1.0), (i, -1.0)]).collect();
         let forms = affine_forms(affine, &rows, seen);
@@ -210,7 +229,7 @@ impl LpDomain {
                     return f64::NEG_INFINITY;
                 };
                 let to_the_end = Self { goal: f64::INFINITY, ..self.clone() };
-                to_the_end.minimum(&mut encoding, &|| &groups, &objective, form, seen.run)
+                to_the_end.minimum(&mut encoding, &|| &cuts, &objective, form, seen.run)
             })
             .collect();
         let mut known: Vec<Interval> = vec![Interval::ALL; fact.bounds().len()];
@@ -244,30 +263,45 @@ fn affine_forms(affine: &Affine, rows: &[(usize, f64)], seen: &Trace<LpFact>) ->
     forms
 }
 
-/// Adds the deepest cut of every group that the point violates; returns how many.
-fn add_violated(encoding: &mut Encoding, groups: &[&Group], point: &[f64]) -> usize {
-    let cuts: Vec<_> = groups
-        .par_iter()
-        .map(|group| {
+impl Cuts<'_> {
+    /// Adds the deepest cuts of every group and step neuron that the point violates; returns how many.
+    fn add_violated(&self, encoding: &mut Encoding, point: &[f64]) -> usize {
+        let of_group = |group: &&Group| {
             let at = encoding.group_at(group.node, &group.neurons, point)?;
             group.hull.separate(&at)
-        })
-        .collect();
-    let mut added = 0;
-    for (group, cut) in groups.iter().zip(cuts) {
-        if let Some(cut) = cut {
-            encoding.add_cut(group.node, &group.neurons, &cut);
-            added += 1;
+        };
+        let of_step = |step: &&StepNeuron| {
+            let (x, y) = encoding.step_at(step, point)?;
+            Some(step.separate(&x, y))
+        };
+        let joint: Vec<_> = self.groups.par_iter().map(of_group).collect();
+        let ideal: Vec<_> = self.steps.par_iter().map(of_step).collect();
+        let mut added = 0;
+        for (group, cut) in self.groups.iter().zip(joint) {
+            if let Some(cut) = cut {
+                encoding.add_cut(group.node, &group.neurons, &cut);
+                added += 1;
+            }
         }
+        for (step, cuts) in self.steps.iter().zip(ideal) {
+            for cut in cuts.into_iter().flatten() {
+                encoding.add_step_cut(step.node, step.neuron, &cut);
+                added += 1;
+            }
+        }
+        added
     }
-    added
 }
 
 impl AbstractDomain for LpDomain {
     type Fact = LpFact;
 
     fn name(&self) -> &'static str {
-        "kpoly"
+        match (self.hull, self.k > 1) {
+            (true, true) => "hull+kpoly",
+            (true, false) => "hull",
+            (false, _) => "kpoly",
+        }
     }
 
     fn input(&self, region: &Region) -> LpFact {
@@ -301,13 +335,13 @@ impl AbstractDomain for LpDomain {
             return Ok(minima);
         };
         let cell = OnceCell::new();
-        let groups = || self.groups_once(&cell, seen);
+        let cuts = || self.cuts_once(&cell, seen);
         for form in open {
             if seen.run.budget.is_spent() {
                 break;
             }
             let Some(objective) = encoding.objective(forms, form, &bounds) else { continue };
-            let bound = self.minimum(&mut encoding, &groups, &objective, form, seen.run);
+            let bound = self.minimum(&mut encoding, &cuts, &objective, form, seen.run);
             minima[form] = minima[form].max(bound);
             if self.fail_fast && minima[form] <= self.goal {
                 break;
@@ -326,7 +360,7 @@ impl AbstractDomain for LpDomain {
         };
         let Some(objective) = encoding.maximum(forms, &bounds) else { return Ok(f64::NEG_INFINITY) };
         let cell = OnceCell::new();
-        let groups = || self.groups_once(&cell, seen);
-        Ok(self.minimum(&mut encoding, &groups, &objective, 0, seen.run))
+        let cuts = || self.cuts_once(&cell, seen);
+        Ok(self.minimum(&mut encoding, &cuts, &objective, 0, seen.run))
     }
 }

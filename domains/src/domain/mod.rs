@@ -6,18 +6,23 @@ mod deeppoly;
 mod encoding;
 mod groups;
 mod interval;
+mod lattice;
 mod lp_domain;
 mod rational_deeppoly;
 mod relaxation;
+mod step_hull;
+mod within;
 mod zonotope;
 
-pub use back_substitution::{BackSubstitution, Concretise};
+pub use back_substitution::{BackSubstitution, Concretise, History};
 pub use bounds::{Bounds, NodeBounds};
 pub use deeppoly::{DeepPoly, DeepPolyFact};
 pub use interval::IntervalDomain;
+pub use lattice::of_margin as margin_lattice;
 pub use lp_domain::{LpDomain, LpFact, Tighten};
 pub use rational_deeppoly::{RationalDeepPoly, RationalFact};
 pub use relaxation::{NodeLines, Relaxation};
+pub use within::DeepPolyWithin;
 pub use zonotope::{Zonotope, ZonotopeFact};
 
 use crate::budget::Budget;
@@ -118,7 +123,8 @@ pub trait AbstractDomain: Sync {
 
 /// Carries `region` through `network`: the one fold that every domain shares.
 ///
-/// Bounds in `known` (from earlier stages) are intersected with each fact before it is used.
+/// Bounds in `known` (from earlier stages) are intersected with each fact before it is used, and rounded
+/// inward to the lattices on which the values are known to lie (parity of sums of ±1, quantised inputs).
 pub fn propagate<'a, D: AbstractDomain>(
     domain: &D,
     network: &'a Network,
@@ -140,6 +146,10 @@ pub fn propagate<'a, D: AbstractDomain>(
             NodeKind::Affine(affine) => domain.affine(id, affine, &trace)?,
             NodeKind::Activation(activation) => domain.activation(id, activation, &trace)?,
         };
+        let facts = &trace.facts;
+        if let Some(lattices) = lattice::of_node(&node.kind, region, &|source| facts[source].bounds()) {
+            fact.tighten(&NodeBounds::on_lattices(lattices));
+        }
         if let Some(known) = known.get(id) {
             fact.tighten(known);
         }

@@ -1,5 +1,5 @@
 use super::{AbstractDomain, DomainError, Fact, NodeBounds, Trace};
-use crate::activation::ActivationFn;
+use crate::activation::{ActivationFn, Reach};
 use crate::network::{Activation, Affine, Coefficients, LinearMap, NodeId, Term};
 use crate::num::Interval;
 use crate::num::error::{ETA, UNIT, gamma, underflow};
@@ -189,7 +189,7 @@ fn affine_fact(node: &Affine, seen: &Trace<ZonotopeFact>) -> ZonotopeFact {
 }
 
 /// The slope of the narrowest band around the graph, among the slopes of its lines and 0.
-fn best_slope(function: &dyn ActivationFn, z: Interval) -> f64 {
+fn best_slope(function: &dyn ActivationFn, z: Reach<'_>) -> f64 {
     let lines = function.lines(z);
     let width = |slope: &f64| function.band(z, *slope).width();
     let candidates = [lines.upper.slope, lines.lower.slope, 0.0];
@@ -232,8 +232,8 @@ impl AbstractDomain for Zonotope {
         let first: usize = seen.network.nodes()[..id].iter().map(|node| node.len).sum();
         let inputs_bound: Vec<f64> = seen.region.bounds().iter().map(|x| x.magnitude()).collect();
         let size = z.magnitudes(&inputs_bound);
-        let slopes: Vec<f64> = z.bounds.iter().map(|b| best_slope(function, b)).collect();
-        let bands: Vec<Interval> = (0..n).map(|i| function.band(z.bounds.get(i), slopes[i])).collect();
+        let slopes: Vec<f64> = z.bounds.reaches().map(|b| best_slope(function, b)).collect();
+        let bands: Vec<Interval> = (0..n).map(|i| function.band(z.bounds.reach(i), slopes[i])).collect();
         let slope_row = ndarray::ArrayView1::from(&slopes);
         let identity = || Array2::from_diag(&ndarray::Array1::ones(n));
         let mut inputs = z.inputs.clone().unwrap_or_else(identity);
@@ -258,7 +258,7 @@ impl AbstractDomain for Zonotope {
         }
         let noise = concatenate(Axis(0), &[noise.view(), own.view()]).unwrap_or(own);
         let symbols = z.symbols.iter().copied().chain(fresh.iter().map(|i| first + i)).collect();
-        let image = z.bounds.iter().map(|b| function.image(b)).collect();
+        let image = z.bounds.reaches().map(|b| function.image(b)).collect();
         let mut fact = ZonotopeFact { center, inputs: Some(inputs), noise, symbols, radius, bounds: image };
         let concrete = fact.concretise(seen.region);
         fact.bounds.intersect(&concrete);

@@ -8,7 +8,9 @@ mod coefficients;
 mod conv2d;
 mod evaluate;
 mod linear_map;
+mod parameter;
 mod pull_back;
+mod threshold;
 mod window;
 
 pub use builder::NetworkBuilder;
@@ -16,6 +18,7 @@ pub use coefficients::Coefficients;
 pub use conv2d::Conv2d;
 pub use evaluate::EvaluateError;
 pub use linear_map::LinearMap;
+pub use parameter::Parameter;
 pub use pull_back::PullBackError;
 pub use window::Window;
 

@@ -62,6 +62,17 @@ impl Window {
         (0..self.shape[0]).flat_map(|channel| self.rows.clone().map(move |row| (channel, row))).map(start)
     }
 
+    /// Where the window's positions lie in a vector over the whole node, in the order of the window.
+    pub fn indices(&self) -> impl Iterator<Item = usize> {
+        let [_, height, width] = self.shape;
+        let (rows, columns) = (self.rows.clone(), self.columns.clone());
+        (0..self.shape[0]).flat_map(move |channel| {
+            let columns = columns.clone();
+            rows.clone()
+                .flat_map(move |row| columns.clone().map(move |column| (channel * height + row) * width + column))
+        })
+    }
+
     /// The entries of a vector over the whole node that lie in the window.
     #[must_use]
     pub fn gather(&self, whole: &[f64]) -> Vec<f64> {

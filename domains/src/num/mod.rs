@@ -14,10 +14,12 @@ pub mod error;
 pub mod gemm;
 mod interval;
 pub mod kernel;
+mod lattice;
 mod rational;
 pub mod round;
 mod scalar;
 
 pub use interval::Interval;
+pub use lattice::Lattice;
 pub use rational::{ParseDecimalError, Rational, bounds_of, enclose, exact, exact_or_zero, nearest, parse_decimal};
 pub use scalar::Scalar;

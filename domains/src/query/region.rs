@@ -2,7 +2,7 @@
 
 use crate::num::kernel::{box_minimum, finite_or_nothing};
 use crate::num::round::{add_down, mul_down, mul_up, sub_down};
-use crate::num::{Interval, Rational, bounds_of, enclose, exact_or_zero, nearest};
+use crate::num::{Interval, Lattice, Rational, bounds_of, enclose, exact_or_zero, nearest};
 use ndarray::ArrayView2;
 use thiserror::Error;
 
@@ -202,6 +202,20 @@ impl Region {
         (&self.lower, &self.upper)
     }
 
+    /// The lattice on which each input's values lie: two-valued and quantised inputs, and inputs with one
+    /// value only.
+    #[must_use]
+    pub fn lattices(&self) -> Vec<Lattice> {
+        let ends = self.lower.iter().zip(&self.upper);
+        let of_input = |(i, (l, u)): (usize, (&Rational, &Rational))| match &self.ball {
+            _ if l == u => Lattice::new(l, &Rational::ZERO),
+            Ball::Hamming { .. } => Lattice::new(l, &(u - l)),
+            Ball::Grid { origin, step } => Lattice::new(&origin[i], step),
+            Ball::Box | Ball::L1 { .. } | Ball::L2 { .. } => Lattice::Any,
+        };
+        ends.enumerate().map(of_input).collect()
+    }
+
     /// What limits the region besides the box.
     #[must_use]
     pub fn ball(&self) -> &Ball {
@@ -212,6 +226,20 @@ impl Region {
     #[must_use]
     pub fn half_spaces(&self) -> &[HalfSpace] {
         &self.half_spaces
+    }
+
+    /// The part of the region in the box `[lower, upper]`; `None` when that box is empty, and for Hamming
+    /// balls, whose two values are the ends of their box.
+    #[must_use]
+    pub fn restricted(&self, lower: Vec<Rational>, upper: Vec<Rational>) -> Option<Self> {
+        if matches!(self.ball, Ball::Hamming { .. }) || lower.len() != self.len() {
+            return None;
+        }
+        let inside = Self::new_box(
+            lower.into_iter().zip(&self.lower).map(|(a, b)| a.max(b.clone())).collect(),
+            upper.into_iter().zip(&self.upper).map(|(a, b)| a.min(b.clone())).collect(),
+        );
+        Some(Self { ball: self.ball.clone(), half_spaces: self.half_spaces.clone(), ..inside.ok()? })
     }
 
     /// The centre: the ball's, or the middle of the box.

@@ -5,7 +5,9 @@ use ndarray::Array2;
 /// are those of all nodes at the point.
 ///
 /// Where an activation is flat around a jump (sign), the straight-through estimator passes the gradient
-/// on for `|z| ≤ 1`.
+/// on times `1 − tanh²(αz)` (Jia and Rinard: "Efficient exact verification of binarized neural networks",
+/// 2020, §6), with `1/α` the root mean square of the layer's `z`: so the pre-activations of binarized
+/// layers, large integers, do not cancel all of it.
 #[must_use]
 pub fn gradient(network: &Network, values: &[Vec<f64>], seed: &[f64]) -> Vec<f64> {
     let mut adjoints: Vec<Option<Array2<f64>>> = vec![None; network.nodes().len()];
@@ -22,9 +24,11 @@ pub fn gradient(network: &Network, values: &[Vec<f64>], seed: &[f64]) -> Vec<f64
             NodeKind::Activation(activation) => {
                 let pieces = activation.function.pieces();
                 let jumps = pieces.iter().all(|p| p.slope == 0.0);
+                let spread = root_mean_square(&values[activation.source]);
                 let slope = |z: f64| {
                     if jumps {
-                        return if z.abs() <= 1.0 { 1.0 } else { 0.0 };
+                        let cancelled = (z / spread).tanh();
+                        return 1.0 - cancelled * cancelled;
                     }
                     pieces.iter().rfind(|p| p.from <= z).map_or(0.0, |p| p.slope)
                 };
@@ -37,6 +41,11 @@ pub fn gradient(network: &Network, values: &[Vec<f64>], seed: &[f64]) -> Vec<f64
         Some(adjoint) => adjoint.into_iter().collect(),
         None => vec![0.0; network.input_len()],
     }
+}
+
+/// Never 0.
+fn root_mean_square(z: &[f64]) -> f64 {
+    (z.iter().map(|z| z * z).sum::<f64>() / z.len().max(1) as f64).sqrt().max(f64::MIN_POSITIVE)
 }
 
 fn row(values: &[f64]) -> Array2<f64> {

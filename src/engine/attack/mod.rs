@@ -1,13 +1,18 @@
 //! A short attack: the centre, the corner that the gradient points to, and a few projected steps. Every
 //! hit is replayed exactly before it counts.
 
+mod flips;
 mod gradient;
+mod minimise;
+mod neighbours;
 
+pub use flips::Flips;
 pub use gradient::gradient;
+pub use minimise::Attained;
 
 use crate::domains::budget::Budget;
 use crate::domains::network::Network;
-use crate::domains::num::nearest;
+use crate::domains::num::{Rational, nearest};
 use crate::domains::query::{Ball, Case, Disjunct, Variable};
 use crate::domains::verdict::Witness;
 use std::collections::VecDeque;
@@ -30,6 +35,12 @@ impl Attack {
     #[must_use]
     pub fn short(seed: u64) -> Self {
         Self { steps: 15, restarts: 2, disjuncts: 3, seed }
+    }
+
+    /// More steps and starts, for a small margin rather than the first violation.
+    #[must_use]
+    pub fn thorough(seed: u64) -> Self {
+        Self { steps: 50, restarts: 4, disjuncts: 4, seed }
     }
 
     /// Looks for an input of `case` that satisfies one of its disjuncts `open` (indices in the case);
@@ -95,6 +106,11 @@ impl Attack {
     }
 }
 
+/// Whether a margin, in floats, comes close enough to a violation for exact arithmetic to decide.
+fn is_worth_a_replay(margin: f64) -> bool {
+    margin <= 1e-6 || margin.is_nan()
+}
+
 /// What all attempts share.
 struct Search<'a> {
     network: &'a Network,
@@ -128,8 +144,13 @@ impl Search<'_> {
 
     /// Replays `x` where its margin, in floats, comes close enough to a violation.
     fn hit(&self, d: usize, x: &[f64], margin: f64) -> Option<Witness> {
-        const WORTH_A_REPLAY: f64 = 1e-6;
-        if margin <= WORTH_A_REPLAY || margin.is_nan() { self.replay(d, x) } else { None }
+        if is_worth_a_replay(margin) { self.replay(d, x) } else { None }
+    }
+
+    /// The same for a point that is known to lie in the region.
+    fn hit_at(&self, d: usize, margin: f64, member: Vec<Rational>) -> Option<Witness> {
+        let replay = || Witness::replay(self.network, self.case, d, self.first + d, member);
+        is_worth_a_replay(margin).then(replay).flatten()
     }
 
     /// A signed gradient step of `length` times the width of each input's range.

@@ -220,7 +220,7 @@ mod tests {
                     let few: Vec<Row> = subset.iter().map(|&r| rows[r].clone()).collect();
                     assert!(feasible_point(&lower, &upper, &few).is_err());
                     // Vertices of such small systems have denominators up to 8; a finer grid meets open cells.
-                    let steps = 48;
+                    let steps = 48i32;
                     let at = |i: usize, k: i32| {
                         &lower[i] + (&upper[i] - &lower[i]) * Rational::from(k) / Rational::from(steps)
                     };

@@ -3,7 +3,7 @@
 use super::lowering::Fault;
 use super::proto::{self, TensorProto, type_name};
 use super::shape;
-use crate::domains::network::Coefficients;
+use crate::domains::network::{Coefficients, Parameter};
 use crate::domains::num::Rational;
 
 /// A constant tensor with exact rational entries.
@@ -64,13 +64,16 @@ impl Constant {
             (proto::INT32, Some(raw)) => {
                 (exact_integers(&words(raw, count, |b| i64::from(i32::from_le_bytes(b)))?), true)
             }
+            (proto::INT8, Some(raw)) => {
+                (exact_integers(&words(raw, count, |b| i64::from(i8::from_le_bytes(b)))?), true)
+            }
             (proto::BOOL, Some(raw)) => (exact_integers(&words(raw, count, |[b]| i64::from(b != 0))?), true),
-            (proto::INT32 | proto::BOOL, None) => {
+            (proto::INT32 | proto::INT8 | proto::BOOL, None) => {
                 (exact_integers(&tensor.int32_data.iter().map(|&v| i64::from(v)).collect::<Vec<_>>()), true)
             }
             _ => {
                 return Err("this type is not supported; supported types: float32, float64, float16, bfloat16, \
-                            int64, int32, bool (convert a quantised model to float32 first)"
+                            int64, int32, int8, bool (convert a quantised model to float32 first)"
                     .into());
             }
         })
@@ -123,12 +126,15 @@ impl Constant {
 
     /// `1 / c` for every entry.
     pub fn reciprocals(&self) -> Result<Self, Fault> {
-        let invert = |i: usize| match self.values.rational(i) {
-            Some(q) if q != Rational::ZERO => Ok(Rational::ONE / q),
-            Some(_) => Err(Fault::from("division by a constant that holds a zero")),
-            None => Err("division by a constant that is known only approximately".into()),
+        let invert = |i: usize| {
+            let c = self.values.parameter(i);
+            match c.signum() {
+                Some(0.0) => Err(Fault::from("division by a constant that holds a zero")),
+                Some(sign) => Ok(Parameter::float(sign).over_magnitude(&c).unwrap_or(Parameter::ZERO)),
+                None => Err("division by a constant that is known only approximately and may be zero".into()),
+            }
         };
-        let values = Coefficients::rationals((0..self.len()).map(invert).collect::<Result<_, _>>()?);
+        let values = Coefficients::parameters((0..self.len()).map(invert).collect::<Result<_, _>>()?);
         Ok(Self { shape: self.shape.clone(), values, integer: false })
     }
 }

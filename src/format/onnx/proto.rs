@@ -101,6 +101,8 @@ pub(super) struct AttributeProto {
 
 /// `data_type` of `float32`.
 pub(super) const FLOAT: i32 = 1;
+/// `data_type` of `int8`.
+pub(super) const INT8: i32 = 3;
 /// `data_type` of `int32`.
 pub(super) const INT32: i32 = 6;
 /// `data_type` of `int64`.
@@ -119,7 +121,7 @@ pub(super) fn type_name(data_type: i32) -> String {
     let known = [
         (FLOAT, "float32"),
         (2, "uint8 (quantised)"),
-        (3, "int8 (quantised)"),
+        (INT8, "int8"),
         (4, "uint16"),
         (5, "int16"),
         (INT32, "int32"),

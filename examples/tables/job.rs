@@ -1,0 +1,105 @@
+//! What all tables share: resumable items, and a CSV file that says how it was made.
+
+use absint::report::{Journal, content_hash};
+use serde_json::{Map, Value, json};
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Where things are, and how many run side by side.
+pub struct Job {
+    pub data: PathBuf,
+    pub out: PathBuf,
+    pub jobs: usize,
+}
+
+impl Job {
+    /// Runs the items that the partial file does not have yet; returns the results of all, in order.
+    pub fn run(
+        &self,
+        name: &str,
+        header: &Value,
+        keys: &[String],
+        item: impl Fn(usize) -> Outcome<Value> + Sync,
+    ) -> Outcome<Vec<Value>> {
+        let path = self.out.join(format!("partial/{name}.jsonl"));
+        let journal = Journal::resume(&path, header, "key")?;
+        let open: Vec<usize> = (0..keys.len()).filter(|&i| !journal.has(&keys[i])).collect();
+        let next = AtomicUsize::new(0);
+        let work = || -> Outcome<()> {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+            while let Some(&i) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
+                journal.append(&json!({ "key": keys[i], "result": pool.install(|| item(i))? }))?;
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.jobs).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().try_for_each(|w| w.join().map_err(|_| "a worker panicked")?)
+        })?;
+        drop(journal);
+        let journal = Journal::resume(&path, header, "key")?;
+        let result = |key: &String| journal.done().get(key).map(|line| line["result"].clone());
+        keys.iter().map(|k| result(k).ok_or_else(|| format!("{k} is missing").into())).collect()
+    }
+
+    /// Writes a table, with what it was measured on and how.
+    pub fn write(&self, name: &str, command: &str, header: &[&str], rows: &[Vec<String>]) -> Outcome<()> {
+        let partial = self.out.join(format!("partial/{name}.tmp"));
+        let mut writer = csv::Writer::from_path(&partial)?;
+        writer.write_record(header.iter().chain(&["machine", "date", "command"]))?;
+        let measured = [machine(), today()?, command.to_owned()];
+        for row in rows {
+            writer.write_record(row.iter().chain(&measured))?;
+        }
+        writer.flush()?;
+        fs::rename(partial, self.out.join(name))?;
+        Ok(())
+    }
+}
+
+/// The contents of files, told from others.
+pub fn hash(files: &[PathBuf]) -> Outcome<String> {
+    let all: Result<Vec<String>, _> = files.iter().map(|file| content_hash(file)).collect();
+    Ok(all?.join("+"))
+}
+
+fn machine() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = info.lines().find(|l| l.starts_with("model name")).and_then(|l| l.split_once(": "));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{}; {cores} cores, one thread per item", field.map_or(std::env::consts::ARCH, |(_, name)| name))
+}
+
+/// The date in UTC as `yyyy-mm-dd`.
+fn today() -> Outcome<String> {
+    let mut days = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / 86_400;
+    let is_leap = |y: u64| y.is_multiple_of(4) && (!y.is_multiple_of(100) || y.is_multiple_of(400));
+    let mut year = 1970;
+    while days >= 365 + u64::from(is_leap(year)) {
+        days -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let february = 28 + u64::from(is_leap(year));
+    let mut month = 1;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    Ok(format!("{year}-{month:02}-{:02}", days + 1))
+}
+
+pub fn text(row: &Map<String, Value>, field: &str) -> String {
+    row.get(field).map_or_else(String::new, |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+}
+
+pub fn seconds(timeout: f64) -> Outcome<Duration> {
+    Ok(Duration::try_from_secs_f64(timeout)?)
+}

@@ -1,0 +1,108 @@
+//! Writes the tables in `results/`. Needs the folder of public networks, images and answers that the
+//! variable `ABSINT_DATA` (or `--data`) names.
+//!
+//! Every table is resumable: one JSON line per finished item is kept in `results/partial`, under a
+//! header that binds networks, images, options and version; a file with another header is refused.
+//! Items run side by side, each on one thread of its own, so that times are those of one thread.
+
+#![allow(clippy::print_stdout)]
+
+mod job;
+mod margins;
+mod robustness;
+mod signum;
+mod truth;
+
+use clap::{Parser, Subcommand};
+use job::{Job, Outcome, seconds};
+use std::fs;
+use std::path::PathBuf;
+
+/// Writes the tables in results/.
+#[derive(Parser)]
+struct Cli {
+    /// The folder of networks, images and answers [default: the variable ABSINT_DATA]
+    #[arg(long, global = true)]
+    data: Option<PathBuf>,
+    /// The folder that the tables go to
+    #[arg(long, global = true, default_value = "results")]
+    out: PathBuf,
+    /// Items that run side by side, each on one thread
+    #[arg(long, global = true, default_value_t = 1)]
+    jobs: usize,
+    #[command(subcommand)]
+    table: Table,
+}
+
+#[derive(Subcommand)]
+enum Table {
+    /// deeppoly_table3.csv: DeepPoly on the networks of the k-ReLU paper
+    Deeppoly {
+        /// How many of the first images
+        #[arg(long, default_value_t = 1000)]
+        images: usize,
+    },
+    /// kpoly_first100.csv: kpoly on the first images
+    Kpoly {
+        /// Which network, as its file is called without `.onnx`; several times for several
+        #[arg(long = "network", default_values = ["mnist_6_100", "mnist_9_200", "mnist_conv_small"])]
+        networks: Vec<String>,
+        /// Neurons joined; several times for several
+        #[arg(long = "k", default_values_t = [1, 2, 3])]
+        ks: Vec<usize>,
+        /// How many of the first images
+        #[arg(long, default_value_t = 100)]
+        images: usize,
+        /// Seconds per image
+        #[arg(long, default_value_t = 600.0)]
+        timeout: f64,
+    },
+    /// lp_margins.csv: kpoly against the margins of other tools' linear programs
+    Margins {
+        /// Which network; several times for several [default: all]
+        #[arg(long = "network")]
+        networks: Vec<String>,
+        /// Seconds per margin
+        #[arg(long, default_value_t = 600.0)]
+        timeout: f64,
+    },
+    /// truth.csv: `auto` against known answers
+    Truth {
+        /// Which benchmark, as its folder is called; several times for several
+        #[arg(long = "benchmark", default_values = truth::BENCHMARKS)]
+        benchmarks: Vec<String>,
+        /// Seconds per query
+        #[arg(long, default_value_t = 20.0)]
+        timeout: f64,
+    },
+    /// signum_table1.csv: binarized networks under flipped pixels, as in table 1 of the signum paper
+    #[command(name = "signum-table1")]
+    SignumTable1 {
+        /// A domain, with k and `+refine` where it takes them, as in kpoly3 or hull+refine; several times
+        /// for several. The table has those that are named; what was run before is not run again
+        #[arg(long = "method", default_values = ["deeppoly", "kpoly2", "kpoly3"])]
+        methods: Vec<String>,
+        /// The most pixels that flip
+        #[arg(long, default_value_t = 5)]
+        flips: usize,
+        /// Seconds per bound
+        #[arg(long, default_value_t = 600.0)]
+        timeout: f64,
+    },
+}
+
+fn main() -> Outcome<()> {
+    let cli = Cli::parse();
+    let data = cli.data.clone().or_else(|| std::env::var_os("ABSINT_DATA").map(PathBuf::from));
+    let job = Job { data: data.ok_or("set ABSINT_DATA or --data")?, out: cli.out, jobs: cli.jobs.max(1) };
+    fs::create_dir_all(job.out.join("partial"))?;
+    match cli.table {
+        Table::Deeppoly { images } => robustness::deeppoly(&job, images),
+        Table::Kpoly { networks, ks, images, timeout } => {
+            robustness::kpoly(&job, &networks, &ks, images, seconds(timeout)?)
+        }
+        Table::Margins { networks, timeout } => margins::margins(&job, &networks, seconds(timeout)?),
+        Table::SignumTable1 { methods, flips, timeout } => signum::table1(&job, &methods, flips, seconds(timeout)?),
+        Table::Truth { benchmarks, timeout } => truth::truth(&job, &benchmarks, timeout),
+    }
+}

@@ -1,0 +1,130 @@
+//! truth.csv: `auto` against known answers.
+
+use crate::job::{Job, Outcome, hash, seconds, text};
+use absint::domains::domain::Run;
+use absint::domains::observer::Silent;
+use absint::domains::verdict::Verdict;
+use absint::engine::deadline;
+use absint::format::{onnx, vnnlib};
+use absint::{Options, analyze_within};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+pub const BENCHMARKS: [&str; 5] = [
+    "vnncomp2021_eran",
+    "vnncomp2021_mnistfc",
+    "vnncomp_acasxu",
+    "vnncomp2022_rl_benchmarks",
+    "vnncomp2022_reach_prob_density",
+];
+
+/// A query with its known answer.
+struct Instance {
+    benchmark: String,
+    row: Map<String, Value>,
+}
+
+fn instances(job: &Job, benchmark: &str) -> Outcome<Vec<Instance>> {
+    let mut all = Vec::new();
+    for row in csv::Reader::from_path(job.data.join(benchmark).join("truth.csv"))?.deserialize() {
+        let row: BTreeMap<String, String> = row?;
+        let row = row.into_iter().map(|(k, v)| (k, Value::String(v))).collect();
+        all.push(Instance { benchmark: benchmark.to_owned(), row });
+    }
+    Ok(all)
+}
+
+impl Instance {
+    fn key(&self) -> String {
+        format!("{}/{}/{}", self.benchmark, text(&self.row, "net"), text(&self.row, "spec"))
+    }
+
+    fn answer(&self, job: &Job, timeout: Duration) -> Outcome<Value> {
+        let folder = job.data.join(&self.benchmark);
+        let network = onnx::read(&folder.join("onnx").join(text(&self.row, "net")))?.network;
+        let query = vnnlib::read(folder.join("vnnlib").join(text(&self.row, "spec")))?.query;
+        let start = Instant::now();
+        let run = Run { budget: &deadline(Some(timeout)), observer: &Silent };
+        let analysis = analyze_within(&network, &query, &Options::default(), run)?;
+        let time = start.elapsed().as_secs_f64();
+        let verdict = match analysis.verdict {
+            Verdict::Verified(_) => "unsat",
+            Verdict::Falsified(_) => "sat",
+            Verdict::Unknown(_) => "unknown",
+        };
+        Ok(json!({ "verdict": verdict, "by": analysis.decided_by().unwrap_or_default(), "time_s": time }))
+    }
+}
+
+pub fn truth(job: &Job, benchmarks: &[String], timeout: f64) -> Outcome<()> {
+    let limit = seconds(timeout)?;
+    let (mut rows, mut summary) = (Vec::new(), Vec::new());
+    for benchmark in benchmarks {
+        let all = instances(job, benchmark)?;
+        let keys: Vec<String> = all.iter().map(Instance::key).collect();
+        let files = [job.data.join(benchmark).join("truth.csv")];
+        let header = json!({ "answers": hash(&files)?, "timeout_s": timeout, "version": env!("CARGO_PKG_VERSION") });
+        let results = job.run(&format!("truth_{benchmark}"), &header, &keys, |i| all[i].answer(job, limit))?;
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        let (mut total, mut slowest, mut contradictions) = (0.0, 0.0_f64, 0);
+        for (instance, result) in all.iter().zip(&results) {
+            let verdict = result["verdict"].as_str().unwrap_or_default().to_owned();
+            let truth = text(&instance.row, "truth");
+            let contradicts = verdict != "unknown" && truth != "unknown" && verdict != truth;
+            let time = result["time_s"].as_f64().unwrap_or(f64::NAN);
+            *counts.entry(verdict.clone()).or_default() += 1;
+            (total, slowest) = (total + time, slowest.max(time));
+            contradictions += usize::from(contradicts);
+            rows.push(vec![
+                benchmark.clone(),
+                text(&instance.row, "net"),
+                text(&instance.row, "spec"),
+                verdict,
+                result["by"].as_str().unwrap_or_default().to_owned(),
+                format!("{time:.3}"),
+                truth,
+                if contradicts { "yes" } else { "no" }.to_owned(),
+            ]);
+        }
+        let count = |verdict: &str| counts.get(verdict).copied().unwrap_or(0);
+        let known = |truth: &str| all.iter().filter(|i| text(&i.row, "truth") == truth).count();
+        println!(
+            "{benchmark}: {} of {} verified, {} of {} falsified, {} unknown, {contradictions} contradictions, \
+             {total:.1} s in all, slowest {slowest:.2} s",
+            count("unsat"),
+            known("unsat"),
+            count("sat"),
+            known("sat"),
+            count("unknown"),
+        );
+        summary.push(vec![
+            benchmark.clone(),
+            all.len().to_string(),
+            count("unsat").to_string(),
+            count("sat").to_string(),
+            count("unknown").to_string(),
+            known("unsat").to_string(),
+            known("sat").to_string(),
+            contradictions.to_string(),
+            format!("{:.3}", total / all.len().max(1) as f64),
+            format!("{slowest:.3}"),
+        ]);
+    }
+    let command = format!("tables truth --timeout {timeout}");
+    let header = ["benchmark", "net", "spec", "verdict", "decided_by", "time_s", "truth", "contradiction"];
+    job.write("truth.csv", &command, &header, &rows)?;
+    let header = [
+        "benchmark",
+        "queries",
+        "verified",
+        "falsified",
+        "unknown",
+        "known_unsat",
+        "known_sat",
+        "contradictions",
+        "mean_s",
+        "slowest_s",
+    ];
+    job.write("truth_summary.csv", &command, &header, &summary)
+}

@@ -7,6 +7,7 @@ mod cascade;
 mod classify;
 pub mod compare;
 mod exact;
+mod exact_step;
 mod options;
 mod portable;
 pub mod sat;

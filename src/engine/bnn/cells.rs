@@ -4,6 +4,7 @@
 //! The solver proposes a pattern; if no input has it, the rows of an infeasible part become a clause
 //! (lazy theory combination). Meant for few inputs.
 
+use crate::domains::budget::Budget;
 use crate::domains::num::Rational;
 use crate::engine::sat::Lit;
 
@@ -33,6 +34,17 @@ pub(super) struct Side {
     pub row: Row,
 }
 
+/// What a pattern of sides means for the inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Cell {
+    /// An input with the pattern.
+    Point(Vec<Rational>),
+    /// No input has it: a clause that holds everywhere and excludes it.
+    Clause(Vec<Lit>),
+    /// The time was too short to tell.
+    OutOfTime,
+}
+
 /// Real inputs, and the literals that say on which side of a hyperplane they lie.
 #[derive(Clone, Debug)]
 pub(super) struct Cells {
@@ -44,8 +56,8 @@ pub(super) struct Cells {
 }
 
 impl Cells {
-    /// An input with the pattern that `is_true` describes, or a clause that excludes it and more.
-    pub fn point(&self, is_true: impl Fn(Lit) -> bool) -> Result<Vec<Rational>, Vec<Lit>> {
+    /// What the pattern that `is_true` describes means.
+    pub fn point(&self, is_true: impl Fn(Lit) -> bool, budget: &Budget) -> Cell {
         let mut rows = self.rows.clone();
         let mut held = Vec::with_capacity(self.sides.len());
         for side in &self.sides {
@@ -54,8 +66,13 @@ impl Cells {
             held.push(if holds { side.literal } else { !side.literal });
         }
         let always = self.rows.len();
-        feasible_point(&self.lower, &self.upper, &rows)
-            .map_err(|infeasible| infeasible.into_iter().filter(|&r| r >= always).map(|r| !held[r - always]).collect())
+        match feasible_point(&self.lower, &self.upper, &rows, budget) {
+            None => Cell::OutOfTime,
+            Some(Ok(point)) => Cell::Point(point),
+            Some(Err(infeasible)) => {
+                Cell::Clause(infeasible.into_iter().filter(|&r| r >= always).map(|r| !held[r - always]).collect())
+            }
+        }
     }
 }
 
@@ -92,8 +109,9 @@ impl Tableau {
         self.basis[row] = column;
     }
 
-    /// Maximises a variable by Bland's rule, never letting `forbidden` enter; returns the maximum.
-    fn maximise(&mut self, variable: usize, sign: i32, forbidden: Option<usize>) -> Rational {
+    /// Maximises a variable by Bland's rule, never letting `forbidden` enter; returns the maximum, or
+    /// `None` when the time is up.
+    fn maximise(&mut self, variable: usize, sign: i32, forbidden: Option<usize>, budget: &Budget) -> Option<Rational> {
         let width = self.objective.len();
         self.objective = vec![Rational::ZERO; width];
         self.objective[variable] = Rational::from(-sign);
@@ -106,6 +124,9 @@ impl Tableau {
             }
         }
         while let Some(column) = (0..width - 1).find(|&j| Some(j) != forbidden && self.objective[j] < Rational::ZERO) {
+            if budget.is_spent() {
+                return None;
+            }
             let ratio = |i: usize| &self.rows[i][width - 1] / &self.rows[i][column];
             let leaving = (0..self.rows.len())
                 .filter(|&i| self.rows[i][column] > Rational::ZERO)
@@ -114,12 +135,18 @@ impl Tableau {
             let Some(row) = leaving else { break };
             self.pivot(row, column);
         }
-        self.objective[width - 1].clone()
+        Some(self.objective[width - 1].clone())
     }
 }
 
-/// A point of the box that satisfies all rows, or rows that no point of the box satisfies together.
-fn feasible_point(lower: &[Rational], upper: &[Rational], rows: &[Row]) -> Result<Vec<Rational>, Vec<usize>> {
+/// A point of the box that satisfies all rows, or rows that no point of the box satisfies together;
+/// `None` when the time is up.
+fn feasible_point(
+    lower: &[Rational],
+    upper: &[Rational],
+    rows: &[Row],
+    budget: &Budget,
+) -> Option<Result<Vec<Rational>, Vec<usize>>> {
     let (n, m) = (lower.len(), rows.len());
     // Columns: the inputs above their lower ends, the gap δ of strict rows, the shortfall z, one slack per
     // row, per input and for δ ≤ 1, the right side.
@@ -156,8 +183,8 @@ fn feasible_point(lower: &[Rational], upper: &[Rational], rows: &[Row]) -> Resul
     let worst = (0..m).min_by(|&a, &b| tableau.rows[a][width - 1].cmp(&tableau.rows[b][width - 1]));
     if let Some(worst) = worst.filter(|&r| tableau.rows[r][width - 1] < Rational::ZERO) {
         tableau.pivot(worst, shortfall);
-        if tableau.maximise(shortfall, -1, None) < Rational::ZERO {
-            return Err(infeasible(&tableau));
+        if tableau.maximise(shortfall, -1, None, budget)? < Rational::ZERO {
+            return Some(Err(infeasible(&tableau)));
         }
         if let Some(row) = tableau.basis.iter().position(|&b| b == shortfall) {
             let other = (0..width - 1).find(|&j| j != shortfall && tableau.rows[row][j] != Rational::ZERO);
@@ -166,9 +193,9 @@ fn feasible_point(lower: &[Rational], upper: &[Rational], rows: &[Row]) -> Resul
             }
         }
     }
-    let most = tableau.maximise(gap, 1, Some(shortfall));
+    let most = tableau.maximise(gap, 1, Some(shortfall), budget)?;
     if most <= Rational::ZERO && rows.iter().any(|r| r.is_strict) {
-        return Err(infeasible(&tableau));
+        return Some(Err(infeasible(&tableau)));
     }
     let mut point = lower.to_vec();
     for (row, &column) in tableau.rows.iter().zip(&tableau.basis) {
@@ -176,7 +203,7 @@ fn feasible_point(lower: &[Rational], upper: &[Rational], rows: &[Row]) -> Resul
             point[column] = &point[column] + &row[width - 1];
         }
     }
-    Ok(point)
+    Some(Ok(point))
 }
 
 #[cfg(test)]
@@ -210,7 +237,7 @@ mod tests {
                     is_strict: below(2) == 0,
                 })
                 .collect();
-            match feasible_point(&lower, &upper, &rows) {
+            match feasible_point(&lower, &upper, &rows, &Budget::unlimited()).unwrap() {
                 Ok(x) => {
                     assert!(rows.iter().all(|r| holds(r, &x)), "{rows:?} {x:?}");
                     assert!((0..n).all(|i| lower[i] <= x[i] && x[i] <= upper[i]));
@@ -218,7 +245,7 @@ mod tests {
                 }
                 Err(subset) => {
                     let few: Vec<Row> = subset.iter().map(|&r| rows[r].clone()).collect();
-                    assert!(feasible_point(&lower, &upper, &few).is_err());
+                    assert!(feasible_point(&lower, &upper, &few, &Budget::unlimited()).unwrap().is_err());
                     // Vertices of such small systems have denominators up to 8; a finer grid meets open cells.
                     let steps = 48i32;
                     let at = |i: usize, k: i32| {

@@ -1,17 +1,19 @@
 use super::BnnError;
+use super::cells::Cell;
 use super::encode::Encoded;
 use super::load::{Preprocessing, load};
+use super::region::{is_discrete, is_supported};
 use super::steps::StepNetwork;
 use crate::domains::domain::Run;
 use crate::domains::network::Network;
 use crate::domains::num::Rational;
-use crate::domains::query::{Case, Query};
+use crate::domains::query::{Case, Query, Region};
 use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
 use crate::engine::sat::{Config, Limits, Outcome, Solver, Statistics, VeripbLog};
 use std::time::{Duration, Instant};
 
 /// How the engine works.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct BnnOptions {
     /// What is derived before the search.
     pub preprocessing: Preprocessing,
@@ -19,6 +21,14 @@ pub struct BnnOptions {
     pub solver: Config,
     /// Whether a certificate is kept of every case that is refuted.
     pub certify: bool,
+    /// After so many conflicts in one case the search ends, decided or not.
+    pub conflicts: u64,
+}
+
+impl Default for BnnOptions {
+    fn default() -> Self {
+        Self { preprocessing: Preprocessing::default(), solver: Config::default(), certify: false, conflicts: u64::MAX }
+    }
 }
 
 /// Why no input of a case is unsafe, for [`crate::engine::sat::check::check`].
@@ -35,6 +45,8 @@ pub struct Certificate {
 pub struct Answer {
     /// The verdict.
     pub verdict: Verdict,
+    /// The disjuncts that are refuted, each with a positive lower bound of the maximum of its margins.
+    pub refuted: Vec<(usize, f64)>,
     /// The solver's work, summed over the query's cases.
     pub statistics: Statistics,
     /// Time to make the constraints, preprocessing included.
@@ -53,11 +65,27 @@ pub struct Compiled<'a> {
     steps: StepNetwork,
 }
 
+/// Whether the engine is the one for a network and a region: there are activations, all of them are step
+/// functions, and the inputs are two-valued or quantised, or they are few.
+#[must_use]
+pub fn applies(network: &Network, region: &Region) -> bool {
+    let mut activations = network.activations().peekable();
+    activations.peek().is_some()
+        && activations.all(|(_, a)| a.function.pieces().iter().all(|piece| piece.slope == 0.0))
+        && is_supported(region)
+}
+
+/// Whether a refutation also comes with a [`Certificate`]: not over real inputs.
+#[must_use]
+pub fn certifies(network: &Network, region: &Region) -> bool {
+    applies(network, region) && is_discrete(region)
+}
+
 /// Decides a query on a signum network.
 ///
 /// # Errors
-/// A network with other activations than step functions, a region with real inputs, numbers too large
-/// for 64-bit sums. Running out of time is no error but an *unknown*.
+/// A network with other activations than step functions, a region that is neither a box nor two-valued nor
+/// quantised, numbers too large for 64-bit sums. Running out of time is no error but an *unknown*.
 pub fn decide(network: &Network, query: &Query, options: &BnnOptions, run: Run<'_>) -> Result<Answer, BnnError> {
     Compiled::new(network)?.decide(query, options, run)
 }
@@ -89,16 +117,16 @@ impl<'a> Compiled<'a> {
     pub fn decide(&self, query: &Query, options: &BnnOptions, run: Run<'_>) -> Result<Answer, BnnError> {
         let mut answer = Answer {
             verdict: Verdict::Unknown(Gap { open: Vec::new(), out_of_time: true }),
+            refuted: Vec::new(),
             statistics: Statistics::default(),
             build: Duration::ZERO,
             search: Duration::ZERO,
             fixed: 0,
             certificates: Vec::new(),
         };
-        let (mut first, mut bounds, mut open) = (0, Vec::new(), Vec::new());
+        let (mut first, mut open) = (0, Vec::new());
         for case in &query.cases {
             match self.case(case, options, run, &mut answer)? {
-                Found::Refuted(of_case) => bounds.extend(of_case),
                 Found::Point(d, input) => {
                     let is_rational = self.network.evaluate::<Rational>(&input).is_ok();
                     match Witness::replay(self.network, case, d, first + d, input) {
@@ -111,12 +139,15 @@ impl<'a> Compiled<'a> {
                         None => open.push(first + d),
                     }
                 }
-                Found::Open(of_case) => open.extend(of_case.into_iter().map(|d| first + d)),
+                Found::Searched { refuted, open: of_case } => {
+                    answer.refuted.extend(refuted.into_iter().map(|(d, bound)| (first + d, bound)));
+                    open.extend(of_case.into_iter().map(|d| first + d));
+                }
             }
             first += case.property.disjuncts.len();
         }
         answer.verdict = if open.is_empty() {
-            Verdict::Verified(Proof { bounds })
+            Verdict::Verified(Proof { bounds: answer.refuted.iter().map(|r| r.1).collect() })
         } else {
             Verdict::Unknown(Gap { open, out_of_time: run.budget.is_spent() })
         };
@@ -144,14 +175,15 @@ impl<'a> Compiled<'a> {
             answer.fixed += load(&encoded, options.preprocessing, &mut solver, &mut combine)?;
             answer.build += start.elapsed();
             let start = Instant::now();
-            let found = search(&encoded, &mut solver, run);
+            let found = search(&encoded, &mut solver, options.conflicts, run);
             answer.search += start.elapsed();
             answer.statistics.add(&solver.statistics());
             found
         };
         let is_proven = log.finish().unwrap_or(false);
         let is_complete = encoded.inputs.cells.is_none();
-        if options.certify && is_complete && matches!(found, Found::Refuted(_)) && is_proven {
+        let is_refuted = matches!(&found, Found::Searched { open, .. } if open.is_empty());
+        if options.certify && is_complete && is_refuted && is_proven {
             answer.certificates.push(Certificate { opb: encoded.formula.to_opb(), proof });
         }
         Ok(found)
@@ -173,35 +205,44 @@ impl crate::engine::sat::ProofSink for SharedLog<'_, '_, '_> {
 
 /// The answer to one case.
 enum Found {
-    /// A positive bound per disjunct.
-    Refuted(Vec<f64>),
     /// A disjunct, and an input that should satisfy it.
     Point(usize, Vec<Rational>),
-    /// Disjuncts for which the time was too short.
-    Open(Vec<usize>),
+    /// The refuted disjuncts with a positive bound each, and those for which the limits were too tight.
+    Searched { refuted: Vec<(usize, f64)>, open: Vec<usize> },
 }
 
 /// Disjunct by disjunct: what the solver learns of the network serves all of them.
-fn search(encoded: &Encoded, solver: &mut Solver<'_>, run: Run<'_>) -> Found {
-    let mut open = Vec::new();
-    for (d, &selector) in encoded.disjuncts.iter().enumerate() {
+fn search(encoded: &Encoded, solver: &mut Solver<'_>, conflicts: u64, run: Run<'_>) -> Found {
+    let (mut refuted, mut open) = (Vec::new(), Vec::new());
+    // A pattern of sides that no input has counts as a conflict, too.
+    let mut cells = 0;
+    for (d, (&selector, &bound)) in encoded.disjuncts.iter().zip(&encoded.bounds).enumerate() {
         loop {
             let mut interrupt = || run.budget.is_spent();
-            let mut limits = Limits { conflicts: u64::MAX, interrupt: &mut interrupt };
+            let left = conflicts.saturating_sub(solver.statistics().conflicts + cells);
+            let mut limits = Limits { conflicts: left, interrupt: &mut interrupt };
             match solver.solve(&[selector], &mut limits) {
-                // For the next ones this is known; after the last it contradicts the clause of all selectors.
-                Outcome::Unsatisfiable => solver.add_clause(&[!selector]),
+                Outcome::Unsatisfiable => {
+                    // For the next ones this is known; after the last it contradicts the clause of all selectors.
+                    solver.add_clause(&[!selector]);
+                    refuted.push((d, bound));
+                }
                 Outcome::Interrupted => open.push(d),
-                Outcome::Satisfiable => match encoded.inputs.point(solver, &encoded.denominator) {
-                    Ok(point) => return Found::Point(d, point),
-                    Err(clause) => {
+                Outcome::Satisfiable => match encoded.inputs.point(solver, &encoded.denominator, run.budget) {
+                    Cell::Point(point) => return Found::Point(d, point),
+                    Cell::OutOfTime => open.push(d),
+                    Cell::Clause(clause) => {
                         solver.add_clause(&clause);
-                        continue;
+                        cells += 1;
+                        if left > 0 {
+                            continue;
+                        }
+                        open.push(d);
                     }
                 },
             }
             break;
         }
     }
-    if open.is_empty() { Found::Refuted(encoded.bounds.clone()) } else { Found::Open(open) }
+    Found::Searched { refuted, open }
 }

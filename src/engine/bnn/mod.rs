@@ -1,7 +1,7 @@
 //! The exact engine for signum networks: integer thresholds, bits, and a solver for them.
 //!
-//! [`decide`] answers every query over two-valued or quantised inputs, given time: *verified* is the
-//! solver's proof that no assignment exists, *falsified* is a replayed witness.
+//! [`decide`] answers every query over two-valued or quantised inputs, or over few real ones, given time:
+//! *verified* is the solver's proof that no assignment exists, *falsified* is a replayed witness.
 
 mod cells;
 mod decide;
@@ -12,6 +12,6 @@ mod load;
 mod region;
 mod steps;
 
-pub use decide::{Answer, BnnOptions, Certificate, Compiled, decide, formulas};
+pub use decide::{Answer, BnnOptions, Certificate, Compiled, applies, certifies, decide, formulas};
 pub use error::BnnError;
 pub use load::Preprocessing;

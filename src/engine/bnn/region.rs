@@ -1,8 +1,9 @@
 //! A region of two-valued or quantised inputs as bits, in thermometer form.
 
 use super::BnnError;
-use super::cells::{Cells, Row};
+use super::cells::{Cell, Cells, Row};
 use super::steps::common_denominator;
+use crate::domains::budget::Budget;
 use crate::domains::num::Rational;
 use crate::domains::query::{Ball, HalfSpace, Region};
 use crate::engine::sat::{Formula, Lit, Solver};
@@ -46,6 +47,21 @@ pub(super) fn in_units(q: &Rational, denominator: &Rational) -> Option<i64> {
 fn is_real(region: &Region) -> bool {
     let (lower, upper) = region.exact_box();
     matches!(region.ball(), Ball::Box) && lower.iter().zip(upper).any(|(l, u)| l != u)
+}
+
+/// More real inputs than this are too many for exact sign cells.
+const MOST_REAL_INPUTS: usize = 20;
+
+/// Whether every input of the region is two-valued or quantised, so that a refutation has a certificate.
+pub(super) fn is_discrete(region: &Region) -> bool {
+    let (lower, upper) = region.exact_box();
+    matches!(region.ball(), Ball::Hamming { .. } | Ball::Grid { .. })
+        || (matches!(region.ball(), Ball::Box) && lower == upper)
+}
+
+/// Whether the engine takes the region at all.
+pub(super) fn is_supported(region: &Region) -> bool {
+    is_discrete(region) || (matches!(region.ball(), Ball::Box) && region.len() <= MOST_REAL_INPUTS)
 }
 
 /// The step of input `i` from its lower to its upper end, where the region is finite there.
@@ -119,14 +135,14 @@ impl Inputs {
 
     /// The point that a model stands for; over real inputs perhaps none, then a clause that excludes the
     /// model and does hold.
-    pub fn point(&self, solver: &Solver<'_>, denominator: &IBig) -> Result<Vec<Rational>, Vec<Lit>> {
+    pub fn point(&self, solver: &Solver<'_>, denominator: &IBig, budget: &Budget) -> Cell {
         let unit = Rational::from(denominator.clone());
         let bit = |l: Lit| solver.value(l.var()) != l.is_negative();
         if let Some(cells) = &self.cells {
-            return cells.point(bit);
+            return cells.point(bit, budget);
         }
         let value = |v: &Value| v.steps.iter().filter(|s| bit(s.1)).fold(v.base, |sum, s| sum + s.0);
-        Ok(self.values.iter().map(|v| Rational::from(value(v)) / &unit).collect())
+        Cell::Point(self.values.iter().map(|v| Rational::from(value(v)) / &unit).collect())
     }
 }
 

@@ -223,6 +223,13 @@ fn rows(map: &LinearMap) -> Vec<Vec<(usize, Enclosed)>> {
 
 /// The forms of an affine node, given those of the nodes before it.
 fn compose(affine: &Affine, len: usize, forms: &[Vec<Form>]) -> Option<Vec<Form>> {
+    // An enclosure without ends says nothing.
+    let is_bounded =
+        |c: &Coefficients| (0..c.len()).all(|i| c.rational(i).is_some() || c.enclosure(i).magnitude().is_finite());
+    let are_bounded = affine.terms.iter().all(|t| !matches!(&t.map, LinearMap::Diagonal(d) if !is_bounded(d)));
+    if !are_bounded || !is_bounded(&affine.bias) {
+        return None;
+    }
     let maps: Vec<_> = affine.terms.iter().map(|t| (t.source, rows(&t.map))).collect();
     (0..len)
         .map(|i| {

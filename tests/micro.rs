@@ -324,7 +324,7 @@ fn signum_networks_are_decided_exactly() {
 
 #[test]
 fn the_exact_engine_decides_every_query() {
-    let Some(cases) = cases("deciding small queries exactly", "ABCF") else { return };
+    let Some(cases) = cases("deciding small queries exactly", "ABCDEF") else { return };
     let options = Options { domain: DomainName::Exact, ..Options::default() };
     check(&cases, |case, wrong| match analyze(&case.network, &case.query, &options).unwrap().verdict {
         Verdict::Verified(_) if !case.is_sat => {}

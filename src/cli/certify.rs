@@ -1,6 +1,7 @@
 use super::inputs::{ImageArgs, radius};
 use super::options::{EngineArgs, fields};
 use super::progress::DataSetProgress;
+use super::range::ImageRange;
 use super::{CliResult, Exit, Format, Global, answer};
 use crate::domains::budget::Budget;
 use crate::domains::domain::Run;
@@ -48,7 +49,7 @@ pub struct CertifyArgs {
     eps: String,
     /// Only images A to B−1; either end may be left out
     #[arg(long, value_name = "A..B", default_value = "..")]
-    range: Images,
+    range: ImageRange,
     #[command(flatten)]
     images: ImageArgs,
     #[command(flatten)]
@@ -68,30 +69,6 @@ pub struct CertifyArgs {
     /// Write the counterexamples, too
     #[arg(long, requires = "out")]
     witnesses: bool,
-}
-
-/// A range of images; the end is open where none is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Images {
-    start: usize,
-    end: Option<usize>,
-}
-
-impl FromStr for Images {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is no range of images; write `A..B` for the images A to B−1, such as `0..100`");
-        let (start, end) = text.split_once("..").ok_or_else(wrong)?;
-        let number = |text: &str| text.parse::<usize>().map_err(|_| wrong());
-        let start = if start.is_empty() { 0 } else { number(start)? };
-        let end = if end.is_empty() { None } else { Some(number(end)?) };
-        if end.is_some_and(|end| end <= start) {
-            return Err(format!("the range `{text}` is empty; `A..B` means the images A to B−1"));
-        }
-        Ok(Self { start, end })
-    }
 }
 
 /// Part `index` (from 1) of `of`.
@@ -299,15 +276,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_and_shards_are_read_or_refused() {
-        let images = |text: &str| text.parse::<Images>();
-        assert_eq!(images("..").unwrap(), Images { start: 0, end: None });
-        assert_eq!(images("5..").unwrap(), Images { start: 5, end: None });
-        assert_eq!(images("..7").unwrap(), Images { start: 0, end: Some(7) });
-        assert_eq!(images("5..7").unwrap(), Images { start: 5, end: Some(7) });
-        for bad in ["", "5", "7..5", "5..5", "a..b", "1...4", "-1..4", "0..99999999999999999999"] {
-            assert!(images(bad).is_err(), "{bad}");
-        }
+    fn shards_are_read_or_refused() {
         assert_eq!("2/3".parse::<Shard>().unwrap(), Shard { index: 2, of: 3 });
         for bad in ["", "0/3", "4/3", "1", "1/0", "a/b"] {
             assert!(bad.parse::<Shard>().is_err(), "{bad}");

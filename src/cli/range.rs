@@ -32,6 +32,8 @@ mod tests {
     fn ranges_are_read_or_refused() {
         let range = |text: &str| text.parse::<ImageRange>();
         assert_eq!(range("..").unwrap(), ImageRange { start: 0, end: None });
+        assert_eq!(range("5..").unwrap(), ImageRange { start: 5, end: None });
+        assert_eq!(range("..7").unwrap(), ImageRange { start: 0, end: Some(7) });
         assert_eq!(range("5..7").unwrap(), ImageRange { start: 5, end: Some(7) });
         for bad in ["", "5", "7..5", "5..5", "a..b", "1...4", "-1..4", "0..99999999999999999999"] {
             assert!(range(bad).is_err(), "{bad}");

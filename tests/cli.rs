@@ -305,3 +305,37 @@ fn failure(arguments: &[&str]) -> (Option<i32>, String, String) {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
+
+#[test]
+fn a_certificate_is_written_and_checked() {
+    let folder = Folder::new();
+    let certificate = folder.0.path().join("certificate");
+    let certificate = certificate.to_str().unwrap();
+    let ball = |flips: &'static str| ["--image", "1300", "--binarize", "96", "--norm", "hamming", "--eps", flips];
+    let prove = |arguments: &[&str]| failure(&[&ball("1")[..], &["--proof", certificate], arguments].concat());
+    let (code, answer, error) = prove(&["--domain", "exact"]);
+    assert!(code == Some(0) && answer.contains("verified by exact"), "{answer} {error}");
+    let check = |arguments: &[&str]| {
+        let output = absint().args(["check", certificate]).args(arguments).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let problem = ["networks/digits_bnn1.onnx", "--data", "networks/digits.csv"];
+    assert_eq!(check(&[]).0, Some(0));
+    let (code, answer, error) = check(&[&problem[..], &ball("1")].concat());
+    assert!(code == Some(0) && answer.contains("accepted, for this network and query"), "{answer} {error}");
+    let (code, _, error) = check(&[&problem[..], &ball("2")].concat());
+    assert!(code == Some(2) && error.contains("not that of this network and query"), "{error}");
+    // A proof without its last steps proves nothing.
+    let path = Path::new(certificate).join("case-0.pbp");
+    let proof = std::fs::read_to_string(&path).unwrap();
+    let short: Vec<&str> = proof.lines().filter(|line| !line.ends_with("rup >= 1;")).collect();
+    std::fs::write(&path, short.join("\n")).unwrap();
+    assert_eq!(check(&[]).0, Some(2));
+    // Where there are no certificates, that is said before anything is done.
+    let (code, _, error) = prove(&["--domain", "deeppoly"]);
+    assert!(code == Some(2) && error.contains("--domain exact"), "{error}");
+    let output = absint().args(["analyze", "--domain", "exact", "--proof", certificate, "-q"]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && error.contains("signum networks"), "{error}");
+}

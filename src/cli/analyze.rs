@@ -4,7 +4,7 @@ use super::progress::Progress;
 use super::{CliResult, Color, Exit, Format, Global, answer};
 use crate::domains::domain::Run;
 use crate::domains::verdict::Verdict;
-use crate::engine::{Options, analyze_within, deadline};
+use crate::engine::{DomainName, Options, analyze_within, deadline};
 use crate::report;
 use clap::Args;
 use std::io::IsTerminal;
@@ -16,7 +16,8 @@ Examples:
   absint analyze --domain kpoly --k 3
   absint analyze net.onnx --vnnlib property.vnnlib --timeout 60
   absint analyze net.onnx --data mnist_test.csv --image 0 --eps 0.026 --domain deeppoly --format json
-  absint analyze net.onnx --query ball.json --domain zonotope")]
+  absint analyze net.onnx --query ball.json --domain zonotope
+  absint analyze signum.onnx --query ball.json --domain exact --proof certificate/")]
 pub struct AnalyzeArgs {
     #[command(flatten)]
     problem: QueryArgs,
@@ -28,12 +29,20 @@ pub struct AnalyzeArgs {
     /// Write the certified bounds of every neuron to this file, as JSON
     #[arg(long, value_name = "FILE")]
     bounds: Option<PathBuf>,
+    /// Write a certificate of *verified* into this folder, for `absint check`: signum networks over
+    /// two-valued or quantised inputs, with --domain exact
+    #[arg(long, value_name = "DIR")]
+    proof: Option<PathBuf>,
 }
 
 pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Exit> {
     let budget = deadline(global.timeout);
+    let certify = args.proof.is_some();
+    let options = Options { all_margins: args.all_margins, certify, ..args.engine.options(global.seed) };
+    if certify && options.domain != DomainName::Exact {
+        return Err("--proof needs --domain exact: what other domains verify has no certificate".into());
+    }
     let problem = args.problem.load()?;
-    let options = Options { all_margins: args.all_margins, ..args.engine.options(global.seed) };
     let analysis = {
         let progress = Progress::new(global.quiet);
         analyze_within(&problem.network, &problem.query, &options, Run { budget: &budget, observer: &progress })?
@@ -46,6 +55,12 @@ pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Exit> {
     };
     if let Some(path) = &args.bounds {
         report::write_bounds(path, &problem.network, &analysis)?;
+    }
+    if let (Some(folder), Verdict::Verified(_)) = (&args.proof, &analysis.verdict) {
+        if analysis.certificates.len() != problem.query.cases.len() {
+            return Err("--proof: the refutation of a case has no certificate: this is a bug, please report it".into());
+        }
+        report::write_certificates(folder, &analysis.certificates)?;
     }
     let colour = match global.color {
         Color::Always => true,

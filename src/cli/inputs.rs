@@ -164,6 +164,11 @@ pub struct Problem {
 }
 
 impl QueryArgs {
+    /// True when the command line names a network.
+    pub fn is_given(&self) -> bool {
+        self.network.is_some()
+    }
+
     /// Reads the files that the arguments name.
     pub fn load(&self) -> CliResult<Problem> {
         let Some(path) = &self.network else {

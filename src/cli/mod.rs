@@ -2,6 +2,7 @@
 
 mod analyze;
 mod certify;
+mod check;
 mod compare;
 mod info;
 mod inputs;
@@ -83,6 +84,8 @@ enum Command {
     Verify(Box<verify::VerifyArgs>),
     /// Compare domains on the same queries: margins, gap to exact, time, bound widths
     Compare(Box<compare::CompareArgs>),
+    /// Check a certificate that an exact analysis of a signum network wrote
+    Check(Box<check::CheckArgs>),
     /// Show a network's layers, shapes, parameters, operators and activations
     Info(info::InfoArgs),
     /// Print the completions of a shell
@@ -168,6 +171,7 @@ where
         Command::Certify(args) => certify::run(args, &global),
         Command::Verify(args) => verify::run(args, &global),
         Command::Merge(args) => merge::run(args, &global),
+        Command::Check(args) => check::run(args, &global),
         Command::Completions(args) => shell::completions(args),
         Command::Man(args) => shell::man(args),
         Command::Analyze(args) => with_threads(&global, || analyze::run(args, &global)),

@@ -82,6 +82,7 @@ impl EngineArgs {
             all_margins: false,
             attack: !self.no_attack,
             seed,
+            certify: false,
         }
     }
 }

@@ -1,3 +1,4 @@
+use super::bnn::Certificate;
 use crate::domains::domain::{Bounds, NodeBounds};
 use crate::domains::network::Activation;
 use crate::domains::verdict::Verdict;
@@ -51,6 +52,8 @@ pub struct Analysis {
     pub disjuncts: Vec<DisjunctBound>,
     /// For each case of the query the tightest bounds of every neuron.
     pub bounds: Vec<Bounds>,
+    /// One per case of the query when it is verified and [`super::Options::certify`] asked for them.
+    pub certificates: Vec<Certificate>,
 }
 
 impl Analysis {

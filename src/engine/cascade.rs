@@ -1,6 +1,7 @@
 use super::analysis::unstable;
 use super::attack::{Attack, Flips, try_candidates};
-use super::exact;
+use super::bnn::{self, BnnError, Certificate};
+use super::exact_step::run_exact;
 use super::{Analysis, DisjunctBound, DomainName, Margin, Options, Stage};
 use crate::domains::budget::Budget;
 use crate::domains::domain::{
@@ -33,6 +34,12 @@ pub enum AnalyzeError {
         /// How many there are.
         available: usize,
     },
+    /// The exact engine for signum networks contradicted itself, or cannot certify the query.
+    #[error(transparent)]
+    Signum(#[from] BnnError),
+    /// Certificates are asked for where there are none.
+    #[error("only signum networks over two-valued or quantised inputs have certificates")]
+    NoCertificate,
     /// A query without any case says nothing.
     #[error("the query has no disjunct: nothing is unsafe")]
     Nothing,
@@ -66,6 +73,9 @@ pub fn analyze_within(
     run: Run<'_>,
 ) -> Result<Analysis, AnalyzeError> {
     check_variables(network, query)?;
+    if options.certify && !query.cases.iter().all(|case| bnn::certifies(network, &case.region)) {
+        return Err(AnalyzeError::NoCertificate);
+    }
     let mut state = State::new(network, query);
     for step in plan(options, network) {
         let is_decided = state.witness.is_some() || (state.is_verified() && !options.all_margins);
@@ -139,6 +149,8 @@ fn plan(options: &Options, network: &Network) -> Vec<Step> {
     let lp = |joint, hull| vec![Step::DeepPoly, Step::Attack, Step::Lp { joint, hull }];
     let has_steps = network.activations().any(|(_, a)| a.function.pieces().iter().all(|piece| piece.slope == 0.0));
     let steps = match options.domain {
+        // What other domains verify has no certificate.
+        _ if options.certify => vec![Step::Attack, Step::Exact],
         DomainName::Interval => vec![Step::Interval, Step::Attack],
         DomainName::Zonotope => vec![Step::Zonotope, Step::Attack],
         DomainName::DeepPoly => vec![Step::DeepPoly, Step::Attack],
@@ -168,11 +180,11 @@ fn plan(options: &Options, network: &Network) -> Vec<Step> {
 }
 
 /// What is known of one case.
-struct CaseState<'a> {
-    case: &'a Case,
+pub(super) struct CaseState<'a> {
+    pub case: &'a Case,
     /// Number of its first disjunct in the query.
-    first: usize,
-    bounds: Bounds,
+    pub first: usize,
+    pub bounds: Bounds,
     /// Best lower bounds of the margins, by disjunct and atom.
     margins: Vec<Vec<f64>>,
     /// Best lower bounds of the disjuncts' maxima.
@@ -181,12 +193,12 @@ struct CaseState<'a> {
 
 impl CaseState<'_> {
     /// The disjuncts that are not refuted, by index in the case.
-    fn open(&self) -> Vec<usize> {
+    pub fn open(&self) -> Vec<usize> {
         (0..self.disjuncts.len()).filter(|&d| self.disjuncts[d] <= 0.0).collect()
     }
 
     /// Takes over a bound of a disjunct's maximum, which is also its atom's when there is just one.
-    fn settle(&mut self, d: usize, bound: f64, found: &mut [Vec<f64>]) {
+    pub fn settle(&mut self, d: usize, bound: f64, found: &mut [Vec<f64>]) {
         // +∞: there is no input at all.
         let bound = bound.min(f64::MAX);
         self.disjuncts[d] = self.disjuncts[d].max(bound);
@@ -207,6 +219,7 @@ struct State<'a> {
     cases: Vec<CaseState<'a>>,
     stages: Vec<Stage>,
     witness: Option<Witness>,
+    certificates: Vec<Certificate>,
 }
 
 impl<'a> State<'a> {
@@ -224,7 +237,7 @@ impl<'a> State<'a> {
             });
             first += disjuncts.len();
         }
-        Self { network, cases, stages: Vec::new(), witness: None }
+        Self { network, cases, stages: Vec::new(), witness: None, certificates: Vec::new() }
     }
 
     fn is_verified(&self) -> bool {
@@ -253,11 +266,10 @@ impl<'a> State<'a> {
                         let attack = Attack::short(options.seed);
                         self.witness = attack.run(network, case.case, &case.open(), case.first, run.budget);
                     }
-                    Step::Exact => match run_exact(network, case, options, counted, &mut found) {
-                        Ok(witness) => self.witness = witness,
-                        Err(DomainError::OutOfTime) => {}
-                        Err(other) => return Err(other.into()),
-                    },
+                    Step::Exact => {
+                        let certificates = &mut self.certificates;
+                        self.witness = run_exact(network, case, options, counted, &mut found, certificates)?;
+                    }
                     _ => match run_domain(step, network, case, options, counted, &mut found, &mut stage.unstable) {
                         Ok(()) | Err(DomainError::OutOfTime) => {}
                         Err(other) => return Err(other.into()),
@@ -302,50 +314,18 @@ impl<'a> State<'a> {
                 atoms.iter().enumerate().map(move |(atom, &bound)| Margin { disjunct, atom, bound })
             })
             .collect();
+        // A part of the cases refuted proves nothing.
+        let is_verified = matches!(verdict, Verdict::Verified(_));
+        let certificates = if is_verified { self.certificates } else { Vec::new() };
         Analysis {
             verdict,
+            certificates,
             stages: self.stages,
             margins,
             disjuncts,
             bounds: self.cases.into_iter().map(|c| c.bounds).collect(),
         }
     }
-}
-
-/// Parts that the exact engines examine at the end of `auto` when there is no limit of time.
-const AUTO_PARTS: usize = 1000;
-
-/// Runs the exact engines on one case, where they apply.
-fn run_exact(
-    network: &Network,
-    case: &mut CaseState,
-    options: &Options,
-    run: Run<'_>,
-    found: &mut [Vec<f64>],
-) -> Result<Option<Witness>, DomainError> {
-    if !exact::applies(network, &case.case.region) {
-        return Ok(None);
-    }
-    let question = exact::Question {
-        network,
-        case: case.case,
-        first: case.first,
-        open: &case.open(),
-        known: &case.bounds,
-        attack: options.attack,
-        splitting: exact::Splitting::Automatic,
-        // Nobody who sets no limit waits for ever for `auto`.
-        most: if options.domain == DomainName::Auto && run.budget.remaining().is_none() {
-            AUTO_PARTS
-        } else {
-            usize::MAX
-        },
-    };
-    let decided = exact::decide(&question, run)?;
-    for (d, bound) in decided.bounds {
-        case.settle(d, bound, found);
-    }
-    Ok(decided.witness)
 }
 
 /// Runs the domain of a step on one case.

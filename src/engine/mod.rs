@@ -2,12 +2,15 @@
 
 mod analysis;
 mod attack;
+pub mod bnn;
 mod cascade;
 mod classify;
 pub mod compare;
 mod exact;
+mod exact_step;
 mod options;
 mod portable;
+pub mod sat;
 mod worker;
 
 pub use analysis::{Analysis, DisjunctBound, Margin, Stage};

@@ -32,7 +32,8 @@ pub enum DomainName {
     Hull,
     /// The ideal hulls together with joint cuts of k neurons.
     HullKPoly,
-    /// DeepPoly, then splitting of inputs or neurons until the query is decided.
+    /// DeepPoly, then splitting of inputs or neurons until the query is decided; for signum networks
+    /// conflict-driven search.
     Exact,
     /// The bounds of `LpAll`, then the LP with joint cuts of k neurons.
     LpAllKPoly,
@@ -55,7 +56,11 @@ impl DomainName {
         (Self::Hull, "hull", "signum networks: the ideal convex hull of each neuron with its inputs"),
         (Self::HullKPoly, "hull+kpoly", "signum networks: both kinds of joint constraints"),
         (Self::LpAllKPoly, "lp-all+kpoly", "kpoly on the bounds of lp-all: slow, and the tightest"),
-        (Self::Exact, "exact", "splits inputs or neurons until the query is decided: as long as it takes"),
+        (
+            Self::Exact,
+            "exact",
+            "splits inputs or neurons, or solves signum networks, until the query is decided: as long as it takes",
+        ),
         (Self::Auto, "auto", "the cascade of these, stopping as soon as the query is decided"),
     ];
 }
@@ -109,6 +114,9 @@ pub struct Options {
     pub attack: bool,
     /// Seed of everything random.
     pub seed: u64,
+    /// Whether a verified query must come with certificates, which only the exact engine for signum
+    /// networks over two-valued or quantised inputs has; then no other domain runs.
+    pub certify: bool,
 }
 
 impl Default for Options {
@@ -123,6 +131,7 @@ impl Default for Options {
             all_margins: false,
             attack: true,
             seed: 0,
+            certify: false,
         }
     }
 }

@@ -5,4 +5,5 @@ pub(crate) mod file;
 pub mod images;
 pub mod json_query;
 pub mod onnx;
+pub mod opb;
 pub mod vnnlib;

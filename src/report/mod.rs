@@ -1,6 +1,7 @@
 //! What a person or a program reads: one file per output.
 
 mod bounds;
+mod certificate;
 mod certify;
 pub mod compare;
 mod info;
@@ -11,6 +12,7 @@ mod text;
 mod vnnlib;
 
 pub use bounds::{write_bounds, write_whole};
+pub use certificate::{read_certificates, write_certificates};
 pub use certify::{ImageOutcome, Tally, image_line, ranges, tally_json, tally_text};
 pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};

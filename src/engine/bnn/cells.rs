@@ -1,0 +1,265 @@
+//! Sign cells of the neurons that read real inputs: which of their patterns some input attains, decided
+//! by a simplex method in exact rationals.
+//!
+//! The solver proposes a pattern; if no input has it, the rows of an infeasible part become a clause
+//! (lazy theory combination). Meant for few inputs.
+
+use crate::domains::budget::Budget;
+use crate::domains::num::Rational;
+use crate::engine::sat::Lit;
+
+/// `Σ a_i x_i ≤ bound`, or `<` where strict.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub terms: Vec<(usize, Rational)>,
+    pub bound: Rational,
+    pub is_strict: bool,
+}
+
+impl Row {
+    /// The row that holds where this one does not.
+    fn negated(&self) -> Self {
+        Self {
+            terms: self.terms.iter().map(|(i, a)| (*i, -a)).collect(),
+            bound: -&self.bound,
+            is_strict: !self.is_strict,
+        }
+    }
+}
+
+/// A literal that is true exactly where a row holds.
+#[derive(Clone, Debug)]
+pub(super) struct Side {
+    pub literal: Lit,
+    pub row: Row,
+}
+
+/// What a pattern of sides means for the inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Cell {
+    /// An input with the pattern.
+    Point(Vec<Rational>),
+    /// No input has it: a clause that holds everywhere and excludes it.
+    Clause(Vec<Lit>),
+    /// The time was too short to tell.
+    OutOfTime,
+}
+
+/// Real inputs, and the literals that say on which side of a hyperplane they lie.
+#[derive(Clone, Debug)]
+pub(super) struct Cells {
+    pub lower: Vec<Rational>,
+    pub upper: Vec<Rational>,
+    /// Rows that always hold.
+    pub rows: Vec<Row>,
+    pub sides: Vec<Side>,
+}
+
+impl Cells {
+    /// What the pattern that `is_true` describes means.
+    pub fn point(&self, is_true: impl Fn(Lit) -> bool, budget: &Budget) -> Cell {
+        let mut rows = self.rows.clone();
+        let mut held = Vec::with_capacity(self.sides.len());
+        for side in &self.sides {
+            let holds = is_true(side.literal);
+            rows.push(if holds { side.row.clone() } else { side.row.negated() });
+            held.push(if holds { side.literal } else { !side.literal });
+        }
+        let always = self.rows.len();
+        match feasible_point(&self.lower, &self.upper, &rows, budget) {
+            None => Cell::OutOfTime,
+            Some(Ok(point)) => Cell::Point(point),
+            Some(Err(infeasible)) => {
+                Cell::Clause(infeasible.into_iter().filter(|&r| r >= always).map(|r| !held[r - always]).collect())
+            }
+        }
+    }
+}
+
+/// A dense simplex tableau; the last column is the right side, the last row the objective.
+struct Tableau {
+    rows: Vec<Vec<Rational>>,
+    objective: Vec<Rational>,
+    basis: Vec<usize>,
+}
+
+impl Tableau {
+    fn pivot(&mut self, row: usize, column: usize) {
+        let by = self.rows[row][column].clone();
+        for v in &mut self.rows[row] {
+            *v = &*v / &by;
+        }
+        let pivot = self.rows[row].clone();
+        let eliminate = |target: &mut Vec<Rational>| {
+            let factor = target[column].clone();
+            if factor != Rational::ZERO {
+                for (v, p) in target.iter_mut().zip(&pivot) {
+                    if *p != Rational::ZERO {
+                        *v = &*v - &factor * p;
+                    }
+                }
+            }
+        };
+        for (i, target) in self.rows.iter_mut().enumerate() {
+            if i != row {
+                eliminate(target);
+            }
+        }
+        eliminate(&mut self.objective);
+        self.basis[row] = column;
+    }
+
+    /// Maximises a variable by Bland's rule, never letting `forbidden` enter; returns the maximum, or
+    /// `None` when the time is up.
+    fn maximise(&mut self, variable: usize, sign: i32, forbidden: Option<usize>, budget: &Budget) -> Option<Rational> {
+        let width = self.objective.len();
+        self.objective = vec![Rational::ZERO; width];
+        self.objective[variable] = Rational::from(-sign);
+        for (row, &column) in self.rows.iter().zip(&self.basis) {
+            let factor = self.objective[column].clone();
+            if factor != Rational::ZERO {
+                for (v, p) in self.objective.iter_mut().zip(row) {
+                    *v = &*v - &factor * p;
+                }
+            }
+        }
+        while let Some(column) = (0..width - 1).find(|&j| Some(j) != forbidden && self.objective[j] < Rational::ZERO) {
+            if budget.is_spent() {
+                return None;
+            }
+            let ratio = |i: usize| &self.rows[i][width - 1] / &self.rows[i][column];
+            let leaving = (0..self.rows.len())
+                .filter(|&i| self.rows[i][column] > Rational::ZERO)
+                .min_by(|&a, &b| ratio(a).cmp(&ratio(b)).then(self.basis[a].cmp(&self.basis[b])));
+            // Everything is bounded, so there is one.
+            let Some(row) = leaving else { break };
+            self.pivot(row, column);
+        }
+        Some(self.objective[width - 1].clone())
+    }
+}
+
+/// A point of the box that satisfies all rows, or rows that no point of the box satisfies together;
+/// `None` when the time is up.
+fn feasible_point(
+    lower: &[Rational],
+    upper: &[Rational],
+    rows: &[Row],
+    budget: &Budget,
+) -> Option<Result<Vec<Rational>, Vec<usize>>> {
+    let (n, m) = (lower.len(), rows.len());
+    // Columns: the inputs above their lower ends, the gap δ of strict rows, the shortfall z, one slack per
+    // row, per input and for δ ≤ 1, the right side.
+    let (gap, shortfall, slacks) = (n, n + 1, n + 2);
+    let width = slacks + m + n + 2;
+    let mut tableau = Tableau {
+        rows: Vec::with_capacity(m + n + 1),
+        objective: vec![Rational::ZERO; width],
+        basis: (slacks..slacks + m + n + 1).collect(),
+    };
+    for (r, row) in rows.iter().enumerate() {
+        let mut line = vec![Rational::ZERO; width];
+        let mut bound = row.bound.clone();
+        for (i, a) in &row.terms {
+            line[*i] = &line[*i] + a;
+            bound -= a * &lower[*i];
+        }
+        if row.is_strict {
+            line[gap] = Rational::ONE;
+        }
+        line[shortfall] = Rational::from(-1);
+        line[slacks + r] = Rational::ONE;
+        line[width - 1] = bound;
+        tableau.rows.push(line);
+    }
+    for i in 0..=n {
+        let mut line = vec![Rational::ZERO; width];
+        line[i] = Rational::ONE;
+        line[slacks + m + i] = Rational::ONE;
+        line[width - 1] = if i < n { &upper[i] - &lower[i] } else { Rational::ONE };
+        tableau.rows.push(line);
+    }
+    let infeasible = |tableau: &Tableau| (0..m).filter(|&r| tableau.objective[slacks + r] != Rational::ZERO).collect();
+    let worst = (0..m).min_by(|&a, &b| tableau.rows[a][width - 1].cmp(&tableau.rows[b][width - 1]));
+    if let Some(worst) = worst.filter(|&r| tableau.rows[r][width - 1] < Rational::ZERO) {
+        tableau.pivot(worst, shortfall);
+        if tableau.maximise(shortfall, -1, None, budget)? < Rational::ZERO {
+            return Some(Err(infeasible(&tableau)));
+        }
+        if let Some(row) = tableau.basis.iter().position(|&b| b == shortfall) {
+            let other = (0..width - 1).find(|&j| j != shortfall && tableau.rows[row][j] != Rational::ZERO);
+            if let Some(column) = other {
+                tableau.pivot(row, column);
+            }
+        }
+    }
+    let most = tableau.maximise(gap, 1, Some(shortfall), budget)?;
+    if most <= Rational::ZERO && rows.iter().any(|r| r.is_strict) {
+        return Some(Err(infeasible(&tableau)));
+    }
+    let mut point = lower.to_vec();
+    for (row, &column) in tableau.rows.iter().zip(&tableau.basis) {
+        if column < n {
+            point[column] = &point[column] + &row[width - 1];
+        }
+    }
+    Some(Ok(point))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn holds(row: &Row, x: &[Rational]) -> bool {
+        let sum = row.terms.iter().fold(Rational::ZERO, |s, (i, a)| s + a * &x[*i]);
+        sum < row.bound || (sum == row.bound && !row.is_strict)
+    }
+
+    /// Points are checked; infeasible subsets against a fine grid, and must remain infeasible alone.
+    #[test]
+    fn points_satisfy_their_rows_and_infeasible_rows_have_none() {
+        let mut state = 5u64;
+        let mut below = |n: u64| {
+            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+            ((state >> 33) % n) as i32
+        };
+        let (mut feasible, mut infeasible) = (0, 0);
+        for _ in 0..600 {
+            let n = 1 + below(2) as usize;
+            let lower: Vec<Rational> = (0..n).map(|_| Rational::from(below(3) - 2)).collect();
+            let upper: Vec<Rational> = lower.iter().map(|l| l + Rational::from(below(3))).collect();
+            let rows: Vec<Row> = (0..1 + below(5))
+                .map(|_| Row {
+                    terms: (0..n).map(|i| (i, Rational::from(below(5) - 2))).collect(),
+                    bound: Rational::from(below(7) - 3),
+                    is_strict: below(2) == 0,
+                })
+                .collect();
+            match feasible_point(&lower, &upper, &rows, &Budget::unlimited()).unwrap() {
+                Ok(x) => {
+                    assert!(rows.iter().all(|r| holds(r, &x)), "{rows:?} {x:?}");
+                    assert!((0..n).all(|i| lower[i] <= x[i] && x[i] <= upper[i]));
+                    feasible += 1;
+                }
+                Err(subset) => {
+                    let few: Vec<Row> = subset.iter().map(|&r| rows[r].clone()).collect();
+                    assert!(feasible_point(&lower, &upper, &few, &Budget::unlimited()).unwrap().is_err());
+                    // Vertices of such small systems have denominators up to 8; a finer grid meets open cells.
+                    let steps = 48i32;
+                    let at = |i: usize, k: i32| {
+                        &lower[i] + (&upper[i] - &lower[i]) * Rational::from(k) / Rational::from(steps)
+                    };
+                    for k in 0..(steps + 1).pow(n as u32) {
+                        let x: Vec<Rational> =
+                            (0..n).map(|i| at(i, k / (steps + 1).pow(i as u32) % (steps + 1))).collect();
+                        assert!(!few.iter().all(|r| holds(r, &x)), "{few:?} {x:?}");
+                    }
+                    infeasible += 1;
+                }
+            }
+        }
+        assert!(feasible > 100 && infeasible > 100, "{feasible} {infeasible}");
+    }
+}

@@ -1,0 +1,198 @@
+//! A signum network with a region and an unsafe set as reified linear constraints over bits
+//! (Jia & Rinard 2020 §4.1).
+
+use super::BnnError;
+use super::cells::{Row, Side};
+use super::region::{Inputs, Value, at_least, in_units};
+use super::steps::{Layer, Neuron, StepNetwork, Sum, Threshold};
+use crate::domains::num::{Rational, enclose};
+use crate::domains::query::{Atom, Case, Variable};
+use crate::engine::sat::{Direction, Formula, Lit};
+use dashu_int::IBig;
+use std::collections::BTreeMap;
+
+/// A query as constraints over bits.
+pub(super) struct Encoded {
+    pub formula: Formula,
+    pub inputs: Inputs,
+    /// The common denominator of all values.
+    pub denominator: IBig,
+    /// For each disjunct the literal that makes it hold.
+    pub disjuncts: Vec<Lit>,
+    /// For each disjunct a positive lower bound of the maximum of its margins, should it be refuted:
+    /// margins are discrete.
+    pub bounds: Vec<f64>,
+}
+
+/// The values of all nodes that sums read.
+type Values = BTreeMap<usize, Vec<Value>>;
+
+/// The sum over literals less its constant part: terms, and the constant.
+fn literals(sum: &Sum, values: &Values) -> Option<(Vec<(i64, Lit)>, i128)> {
+    let mut terms = Vec::with_capacity(sum.terms.len());
+    let mut constant = 0i128;
+    for &((node, i), w) in &sum.terms {
+        let value = values.get(&node)?.get(i)?;
+        constant = constant.checked_add(i128::from(w) * i128::from(value.base))?;
+        for &(a, l) in &value.steps {
+            terms.push((w.checked_mul(a)?, l));
+        }
+    }
+    Some((terms, constant))
+}
+
+/// `sum ≥ bound` where `true`, `sum < bound` where `false`; `None` where the enclosure of the threshold
+/// does not decide which integer the bound is.
+fn integer_bound(threshold: &Threshold, constant: i128, scale: &Rational) -> Result<Option<(bool, i64)>, TooLarge> {
+    let end = |q: &Rational| {
+        let scaled = q * scale - Rational::from(constant);
+        // sum ≥ q: from ceil. sum > q: from floor + 1. sum ≤ q: below floor + 1. sum < q: below ceil.
+        let integer =
+            if threshold.is_strict == threshold.is_reversed { scaled.ceil() } else { scaled.floor() + IBig::ONE };
+        i64::try_from(integer).map_err(|_| TooLarge)
+    };
+    let (low, high) = (end(&threshold.bound.lo)?, end(&threshold.bound.hi)?);
+    Ok((low == high).then_some((!threshold.is_reversed, low)))
+}
+
+struct TooLarge;
+
+impl Encoded {
+    /// Encodes a query: the bits of the inputs, those of every neuron in order, and one per disjunct.
+    pub fn new(network: &StepNetwork, case: &Case, name_of: impl Fn(usize) -> String) -> Result<Self, BnnError> {
+        let mut formula = Formula::default();
+        let mut denominator = super::region::denominator(&case.region)?;
+        let jumps = network.layers.iter().flat_map(|l| l.jumps.iter().chain([&l.start]));
+        let of_values = Rational::from(super::steps::common_denominator(jumps));
+        denominator = super::steps::common_denominator(
+            [Rational::ONE / Rational::from(denominator), Rational::ONE / of_values].iter(),
+        );
+        let inputs = Inputs::encode(&case.region, &denominator, &mut formula)?;
+        let mut values: Values = [(0, inputs.values.clone())].into();
+        // Real inputs have no bits: sums over them become sides of hyperplanes.
+        let mut encoded = Self { formula, inputs, denominator, disjuncts: Vec::new(), bounds: Vec::new() };
+        for layer in &network.layers {
+            let name = name_of(layer.node);
+            let of_layer = encoded.layer(layer, &name, &values)?;
+            values.insert(layer.node, of_layer);
+        }
+        for disjunct in &case.property.disjuncts {
+            let selector = encoded.formula.new_var().positive();
+            let mut least = f64::INFINITY;
+            for atom in &disjunct.atoms {
+                let bound = encoded.atom(atom, network, &values, selector)?;
+                least = least.min(bound);
+            }
+            encoded.disjuncts.push(selector);
+            encoded.bounds.push(least);
+        }
+        let disjuncts = encoded.disjuncts.clone();
+        encoded.formula.clause(&disjuncts);
+        Ok(encoded)
+    }
+
+    fn layer(&mut self, layer: &Layer, name: &str, values: &Values) -> Result<Vec<Value>, BnnError> {
+        let too_large = || BnnError::TooLarge(format!("node `{name}`"));
+        let unit = Rational::from(self.denominator.clone());
+        let base = in_units(&layer.start, &unit).ok_or_else(too_large)?;
+        let jumps: Vec<i64> =
+            layer.jumps.iter().map(|j| in_units(j, &unit)).collect::<Option<_>>().ok_or_else(too_large)?;
+        let mut of_layer = Vec::with_capacity(layer.neurons.len());
+        for neuron in &layer.neurons {
+            if self.inputs.cells.is_some() && neuron.sum.terms.iter().any(|t| t.0.0 == 0) {
+                let steps = self.sides(neuron, &jumps, name)?;
+                of_layer.push(Value { base, steps });
+                continue;
+            }
+            let (terms, constant) = literals(&neuron.sum, values).ok_or_else(too_large)?;
+            let scale = Rational::from(neuron.sum.denominator.clone()) * &unit;
+            let mut steps: Vec<(i64, Lit)> = Vec::with_capacity(jumps.len());
+            for (threshold, &jump) in neuron.thresholds.iter().zip(&jumps) {
+                let target = self.formula.new_var().positive();
+                let (is_reached, bound) = integer_bound(threshold, constant, &scale)
+                    .map_err(|TooLarge| too_large())?
+                    .ok_or_else(|| BnnError::Irrational(name.to_owned()))?;
+                if let Some(&(_, before)) = steps.last() {
+                    // A later step needs the earlier one.
+                    self.formula.clause(&[before, !target]);
+                }
+                let literal = if is_reached { target } else { !target };
+                self.formula.reified(literal, Direction::Both, terms.clone(), bound);
+                steps.push((jump, target));
+            }
+            of_layer.push(Value { base, steps });
+        }
+        Ok(of_layer)
+    }
+
+    /// A neuron over real inputs: one literal per side of a hyperplane.
+    fn sides(&mut self, neuron: &Neuron, jumps: &[i64], name: &str) -> Result<Vec<(i64, Lit)>, BnnError> {
+        let scale = Rational::from(neuron.sum.denominator.clone());
+        let mut terms = Vec::new();
+        for &((node, i), w) in &neuron.sum.terms {
+            if node != 0 {
+                return Err(BnnError::Mixed(name.to_owned()));
+            }
+            terms.push((i, Rational::from(w) / &scale));
+        }
+        let mut steps = Vec::new();
+        for (threshold, &jump) in neuron.thresholds.iter().zip(jumps) {
+            let literal = self.formula.new_var().positive();
+            if let Some(&(_, before)) = steps.last() {
+                self.formula.clause(&[before, !literal]);
+            }
+            let bound = threshold.bound.point().ok_or_else(|| BnnError::Irrational(name.to_owned()))?;
+            let row = if threshold.is_reversed {
+                Row { terms: terms.clone(), bound: bound.clone(), is_strict: threshold.is_strict }
+            } else {
+                let terms = terms.iter().map(|(i, a)| (*i, -a)).collect();
+                Row { terms, bound: -bound, is_strict: threshold.is_strict }
+            };
+            if let Some(cells) = &mut self.inputs.cells {
+                cells.sides.push(Side { literal, row });
+            }
+            steps.push((jump, literal));
+        }
+        Ok(steps)
+    }
+
+    /// Makes `selector` imply an atom; returns the least positive value that its margin can have.
+    fn atom(&mut self, atom: &Atom, network: &StepNetwork, values: &Values, selector: Lit) -> Result<f64, BnnError> {
+        let irrational = || BnnError::Irrational("output".into());
+        let too_large = || BnnError::TooLarge("the property".into());
+        let mut coefficients: BTreeMap<(usize, usize), Rational> = BTreeMap::new();
+        let mut constant = atom.constant.clone();
+        let mut add = |source, c: Rational| {
+            let entry = coefficients.entry(source).or_insert(Rational::ZERO);
+            *entry = &*entry + c;
+        };
+        for (variable, c) in &atom.terms {
+            match variable {
+                Variable::Input(i) => add((0, *i), c.clone()),
+                Variable::Output(j) => {
+                    let form = network.outputs[*j].unscaled().ok_or_else(irrational)?;
+                    constant += c * form.constant.point().ok_or_else(irrational)?;
+                    for (source, w) in &form.terms {
+                        add(*source, c * w);
+                    }
+                }
+            }
+        }
+        coefficients.retain(|_, c| *c != Rational::ZERO);
+        // margin ≤ 0  is  Σ −c v ≥ constant.
+        let terms: Option<Vec<(&Value, Rational)>> =
+            coefficients.iter().map(|((node, i), c)| Some((values.get(node)?.get(*i)?, -c))).collect();
+        let terms = terms.ok_or_else(|| BnnError::Mixed("output".into()))?;
+        let unit = Rational::from(self.denominator.clone());
+        let (literals, bound) = at_least(&terms, &constant, &unit).ok_or_else(too_large)?;
+        self.formula.reified(selector, Direction::TargetImplies, literals, bound);
+        // The sum, an integer in these units, misses the bound by at least one step.
+        let common = Rational::from(super::steps::common_denominator(terms.iter().map(|t| &t.1)));
+        let mut exact_bound = &constant * &unit * &common;
+        for (value, c) in &terms {
+            exact_bound -= c * &common * Rational::from(value.base);
+        }
+        let least = (exact_bound - Rational::from(bound) + Rational::ONE) / (unit * common);
+        Ok(enclose(&least).lo)
+    }
+}

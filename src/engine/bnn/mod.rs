@@ -1,0 +1,17 @@
+//! The exact engine for signum networks: integer thresholds, bits, and a solver for them.
+//!
+//! [`decide`] answers every query over two-valued or quantised inputs, or over few real ones, given time:
+//! *verified* is the solver's proof that no assignment exists, *falsified* is a replayed witness.
+
+mod cells;
+mod decide;
+mod encode;
+mod error;
+mod implied;
+mod load;
+mod region;
+mod steps;
+
+pub use decide::{Answer, BnnOptions, Certificate, Compiled, applies, certifies, decide, formulas};
+pub use error::BnnError;
+pub use load::Preprocessing;

@@ -1,0 +1,166 @@
+//! A region of two-valued or quantised inputs as bits, in thermometer form.
+
+use super::BnnError;
+use super::cells::{Cell, Cells, Row};
+use super::steps::common_denominator;
+use crate::domains::budget::Budget;
+use crate::domains::num::Rational;
+use crate::domains::query::{Ball, HalfSpace, Region};
+use crate::engine::sat::{Formula, Lit, Solver};
+use dashu_int::IBig;
+
+/// A number `(base + Σ a_i l_i) / D` over literals, with the common denominator D of its query.
+#[derive(Clone, Debug)]
+pub(super) struct Value {
+    pub base: i64,
+    pub steps: Vec<(i64, Lit)>,
+}
+
+/// The inputs of a region as values, with what is known of their bits.
+#[derive(Clone, Debug)]
+pub(super) struct Inputs {
+    pub values: Vec<Value>,
+    /// The Hamming ball.
+    pub ball: Option<HammingBall>,
+    /// The real inputs, where there are any; then no input has bits.
+    pub cells: Option<Cells>,
+}
+
+/// At most `most` of the literals are true.
+#[derive(Clone, Debug)]
+pub(super) struct HammingBall {
+    pub flips: Vec<Lit>,
+    pub most: i64,
+    /// Which constraint of the formula says so.
+    pub constraint: usize,
+}
+
+/// No more bits than this.
+const LARGEST_REGION: i64 = 1 << 24;
+
+/// `q · denominator` as an integer; `None` where it does not fit.
+pub(super) fn in_units(q: &Rational, denominator: &Rational) -> Option<i64> {
+    i64::try_from((q * denominator).trunc()).ok()
+}
+
+/// True where some input ranges over the reals.
+fn is_real(region: &Region) -> bool {
+    let (lower, upper) = region.exact_box();
+    matches!(region.ball(), Ball::Box) && lower.iter().zip(upper).any(|(l, u)| l != u)
+}
+
+/// More real inputs than this are too many for exact sign cells.
+const MOST_REAL_INPUTS: usize = 20;
+
+/// Whether every input of the region is two-valued or quantised, so that a refutation has a certificate.
+pub(super) fn is_discrete(region: &Region) -> bool {
+    let (lower, upper) = region.exact_box();
+    matches!(region.ball(), Ball::Hamming { .. } | Ball::Grid { .. })
+        || (matches!(region.ball(), Ball::Box) && lower == upper)
+}
+
+/// Whether the engine takes the region at all.
+pub(super) fn is_supported(region: &Region) -> bool {
+    is_discrete(region) || (matches!(region.ball(), Ball::Box) && region.len() <= MOST_REAL_INPUTS)
+}
+
+/// The step of input `i` from its lower to its upper end, where the region is finite there.
+fn step(region: &Region, i: usize) -> Result<Rational, BnnError> {
+    let (lower, upper) = region.exact_box();
+    match region.ball() {
+        _ if lower[i] == upper[i] => Ok(Rational::ONE),
+        Ball::Hamming { .. } => Ok(&upper[i] - &lower[i]),
+        Ball::Grid { step, .. } => Ok(step.clone()),
+        Ball::Box | Ball::L1 { .. } | Ball::L2 { .. } => Err(BnnError::RealInput(i)),
+    }
+}
+
+/// The least common denominator of everything that an input can be.
+pub(super) fn denominator(region: &Region) -> Result<IBig, BnnError> {
+    if is_real(region) {
+        return Ok(IBig::ONE);
+    }
+    let (lower, _) = region.exact_box();
+    let steps = (0..lower.len()).map(|i| step(region, i)).collect::<Result<Vec<_>, _>>()?;
+    Ok(common_denominator(lower.iter().chain(&steps)))
+}
+
+impl Inputs {
+    /// Encodes a region: one bit per two-valued input, one per grid step of a quantised one
+    /// (`v = lower + Σ t_k`, `t_{k+1} → t_k`; Jia & Rinard 2020 §4.1), and its ball and half-spaces.
+    pub fn encode(region: &Region, denominator: &IBig, formula: &mut Formula) -> Result<Self, BnnError> {
+        let too_large = || BnnError::TooLarge("the region".into());
+        let (lower, upper) = region.exact_box();
+        if is_real(region) {
+            let row = |h: &HalfSpace| Row { terms: h.terms.clone(), bound: h.rhs.clone(), is_strict: false };
+            let rows = region.half_spaces().iter().map(row).collect();
+            let cells = Cells { lower: lower.to_vec(), upper: upper.to_vec(), rows, sides: Vec::new() };
+            return Ok(Self { values: Vec::new(), ball: None, cells: Some(cells) });
+        }
+        let unit = Rational::from(denominator.clone());
+        let mut values = Vec::with_capacity(lower.len());
+        let mut bits = 0;
+        for i in 0..lower.len() {
+            let base = in_units(&lower[i], &unit).ok_or_else(too_large)?;
+            let step = step(region, i)?;
+            let count = in_units(&((&upper[i] - &lower[i]) / &step), &Rational::ONE).ok_or_else(too_large)?;
+            bits += count;
+            if bits > LARGEST_REGION {
+                return Err(too_large());
+            }
+            let height = in_units(&step, &unit).ok_or_else(too_large)?;
+            let steps: Vec<(i64, Lit)> = (0..count).map(|_| (height, formula.new_var().positive())).collect();
+            for pair in steps.windows(2) {
+                formula.clause(&[pair[0].1, !pair[1].1]);
+            }
+            values.push(Value { base, steps });
+        }
+        let mut ball = None;
+        if let Ball::Hamming { at_upper, flips } = region.ball() {
+            let flipped = |(v, &high): (&Value, &bool)| v.steps.first().map(|&(_, l)| if high { !l } else { l });
+            let literals: Vec<Lit> = values.iter().zip(at_upper).filter_map(flipped).collect();
+            let most = i64::try_from(*flips).unwrap_or(i64::MAX).min(literals.len() as i64);
+            ball = Some(HammingBall { flips: literals, most, constraint: formula.constraints.len() });
+            formula.at_least(ball.iter().flat_map(|b| &b.flips).map(|&l| (-1, l)).collect(), -most);
+        }
+        let inputs = Self { values, ball, cells: None };
+        for half_space in region.half_spaces() {
+            let terms: Vec<(&Value, Rational)> =
+                half_space.terms.iter().map(|(i, c)| (&inputs.values[*i], -c)).collect();
+            let (terms, bound) = at_least(&terms, &-&half_space.rhs, &unit).ok_or_else(too_large)?;
+            formula.at_least(terms, bound);
+        }
+        Ok(inputs)
+    }
+
+    /// The point that a model stands for; over real inputs perhaps none, then a clause that excludes the
+    /// model and does hold.
+    pub fn point(&self, solver: &Solver<'_>, denominator: &IBig, budget: &Budget) -> Cell {
+        let unit = Rational::from(denominator.clone());
+        let bit = |l: Lit| solver.value(l.var()) != l.is_negative();
+        if let Some(cells) = &self.cells {
+            return cells.point(bit, budget);
+        }
+        let value = |v: &Value| v.steps.iter().filter(|s| bit(s.1)).fold(v.base, |sum, s| sum + s.0);
+        Cell::Point(self.values.iter().map(|v| Rational::from(value(v)) / &unit).collect())
+    }
+}
+
+/// `Σ c_i v_i ≥ bound` over values as an integer constraint over literals: its terms and its bound.
+pub(super) fn at_least(
+    terms: &[(&Value, Rational)],
+    bound: &Rational,
+    unit: &Rational,
+) -> Option<(Vec<(i64, Lit)>, i64)> {
+    let common = Rational::from(common_denominator(terms.iter().map(|t| &t.1)));
+    let mut rest = bound * unit * &common;
+    let mut literals = Vec::new();
+    for (value, c) in terms {
+        let c = in_units(c, &common)?;
+        rest -= Rational::from(c) * Rational::from(value.base);
+        for &(a, l) in &value.steps {
+            literals.push((c.checked_mul(a)?, l));
+        }
+    }
+    Some((literals, i64::try_from(rest.ceil()).ok()?))
+}

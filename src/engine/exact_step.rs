@@ -1,0 +1,108 @@
+//! The last step of a plan: the exact engine that suits the network, on what is open of one case.
+
+use super::bnn::{self, BnnError, BnnOptions, Certificate};
+use super::cascade::{AnalyzeError, CaseState};
+use super::exact;
+use super::{DomainName, Options};
+use crate::domains::budget::Budget;
+use crate::domains::domain::{DomainError, Run};
+use crate::domains::network::Network;
+use crate::domains::query::{Property, Query};
+use crate::domains::verdict::{Verdict, Witness};
+
+/// Parts that the exact engines examine at the end of `auto` when there is no limit of time.
+const AUTO_PARTS: usize = 1000;
+
+/// Conflicts that the exact engine for signum networks meets there, in each case.
+const AUTO_CONFLICTS: u64 = 20_000;
+
+/// Whether an exact engine runs to its end: nobody who sets no limit waits for ever for `auto`.
+fn is_patient(options: &Options, budget: &Budget) -> bool {
+    options.domain != DomainName::Auto || budget.remaining().is_some()
+}
+
+/// Runs the exact engine that applies, if any; what it refutes is settled, its certificates are collected.
+///
+/// # Errors
+/// [`AnalyzeError`] when an engine contradicts itself, or a certificate is wanted that it cannot give.
+pub(super) fn run_exact(
+    network: &Network,
+    case: &mut CaseState,
+    options: &Options,
+    run: Run<'_>,
+    found: &mut [Vec<f64>],
+    certificates: &mut Vec<Certificate>,
+) -> Result<Option<Witness>, AnalyzeError> {
+    if exact::applies(network, &case.case.region) {
+        match run_continuous(network, case, options, run, found) {
+            Err(DomainError::OutOfTime) => Ok(None),
+            other => Ok(other?),
+        }
+    } else if bnn::applies(network, &case.case.region) {
+        run_signum(network, case, options, run, found, certificates)
+    } else {
+        Ok(None)
+    }
+}
+
+/// Runs the exact engine for signum networks on what is open of one case.
+fn run_signum(
+    network: &Network,
+    case: &mut CaseState,
+    options: &Options,
+    run: Run<'_>,
+    found: &mut [Vec<f64>],
+    certificates: &mut Vec<Certificate>,
+) -> Result<Option<Witness>, AnalyzeError> {
+    let open = case.open();
+    if open.is_empty() {
+        return Ok(None);
+    }
+    let disjuncts = open.iter().map(|&d| case.case.property.disjuncts[d].clone()).collect();
+    let query = Query::over(case.case.region.clone(), Property { disjuncts });
+    let settings = BnnOptions {
+        certify: options.certify,
+        conflicts: if is_patient(options, run.budget) { u64::MAX } else { AUTO_CONFLICTS },
+        ..BnnOptions::default()
+    };
+    let answer = match bnn::decide(network, &query, &settings, run) {
+        Ok(answer) => answer,
+        Err(error @ BnnError::Replay) => return Err(error.into()),
+        Err(error) if options.certify => return Err(error.into()),
+        // Numbers that it does not take: the query stays open.
+        Err(_) => return Ok(None),
+    };
+    for (i, bound) in answer.refuted {
+        case.settle(open[i], bound, found);
+    }
+    certificates.extend(answer.certificates);
+    // The witness once more, by the numbers that its disjunct has in the whole query.
+    let Verdict::Falsified(witness) = answer.verdict else { return Ok(None) };
+    let d = open[witness.disjunct()];
+    Ok(Witness::replay(network, case.case, d, case.first + d, witness.input().to_vec()))
+}
+
+/// Runs the exact engines for continuous activations on one case.
+fn run_continuous(
+    network: &Network,
+    case: &mut CaseState,
+    options: &Options,
+    run: Run<'_>,
+    found: &mut [Vec<f64>],
+) -> Result<Option<Witness>, DomainError> {
+    let question = exact::Question {
+        network,
+        case: case.case,
+        first: case.first,
+        open: &case.open(),
+        known: &case.bounds,
+        attack: options.attack,
+        splitting: exact::Splitting::Automatic,
+        most: if is_patient(options, run.budget) { usize::MAX } else { AUTO_PARTS },
+    };
+    let decided = exact::decide(&question, run)?;
+    for (d, bound) in decided.bounds {
+        case.settle(d, bound, found);
+    }
+    Ok(decided.witness)
+}

@@ -1,0 +1,134 @@
+//! A checker of proofs, which shares no code with the solver that writes them.
+//!
+//! It reads a formula in OPB format and a proof with the steps `pol` (sums of inequalities), `rup`
+//! (reverse unit propagation), `del id` and `conclusion UNSAT` of the VeriPB format, version 3.0
+//! (Gocht & Nordström 2021), and believes nothing but what it recomputes.
+
+mod database;
+mod inequality;
+mod reader;
+
+use database::Database;
+use inequality::Inequality;
+use reader::Reader;
+use thiserror::Error;
+
+/// Why a proof is rejected.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum CheckError {
+    /// A line that cannot be read.
+    #[error("{file}, line {line}: {what}")]
+    Malformed {
+        /// `formula` or `proof`.
+        file: &'static str,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// A step that does not follow.
+    #[error("proof, line {0}: the constraint does not follow by unit propagation")]
+    NotImplied(usize),
+    /// The proof ends without a contradiction.
+    #[error("the proof does not conclude unsatisfiability")]
+    NoConclusion,
+}
+
+/// What was checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Inequalities of the formula.
+    pub constraints: usize,
+    /// Steps by unit propagation.
+    pub propagated: usize,
+    /// Steps by arithmetic.
+    pub added: usize,
+}
+
+/// Checks that `proof` shows the formula `opb` to be unsatisfiable.
+///
+/// # Errors
+/// The first line that cannot be read or does not follow.
+pub fn check(opb: &str, proof: &str) -> Result<Checked, CheckError> {
+    let mut checked = Checked::default();
+    let mut database = Database::default();
+    let mut reader = Reader { file: "formula", line: 0 };
+    for line in opb.lines() {
+        reader.line += 1;
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('*') {
+            continue;
+        }
+        let body = line.strip_suffix(';').ok_or_else(|| reader.error("`;` is missing"))?;
+        if body.starts_with("min:") || body.starts_with("max:") {
+            return Err(reader.error("an objective has no place in a decision"));
+        }
+        checked.constraints += 1;
+        let inequality = reader.inequality(body)?;
+        database.add(checked.constraints as u32, inequality);
+    }
+    let mut reader = Reader { file: "proof", line: 0 };
+    let mut last = checked.constraints as u32;
+    let mut conclusion = None;
+    for line in proof.lines() {
+        reader.line += 1;
+        let line = line.trim();
+        if reader.line == 1 {
+            if line != "pseudo-Boolean proof version 3.0" {
+                return Err(reader.error("this is no VeriPB proof of version 3.0"));
+            }
+            continue;
+        }
+        if line.is_empty() || line.starts_with('%') {
+            continue;
+        }
+        let body = line.strip_suffix(';').ok_or_else(|| reader.error("`;` is missing"))?.trim();
+        let (rule, rest) = body.split_once(' ').unwrap_or((body, ""));
+        match rule {
+            "f" => {
+                if reader.integer(rest.trim())? != checked.constraints as i128 {
+                    return Err(reader.error("the formula has another number of constraints"));
+                }
+            }
+            "pol" => {
+                let inequality = reader.polish(rest, &database)?;
+                last += 1;
+                checked.added += 1;
+                database.add(last, inequality);
+            }
+            "rup" => {
+                let inequality = reader.inequality(rest)?;
+                if !database.implies(&inequality) {
+                    return Err(CheckError::NotImplied(reader.line));
+                }
+                last += 1;
+                checked.propagated += 1;
+                database.add(last, inequality);
+            }
+            "del" => {
+                let ids = rest.strip_prefix("id").ok_or_else(|| reader.error("only `del id` is known"))?;
+                for id in ids.split_ascii_whitespace() {
+                    let id = u32::try_from(reader.integer(id)?).map_err(|_| reader.error("no such constraint"))?;
+                    if database.stored.remove(&id).is_none() {
+                        return Err(reader.error(format!("there is no constraint {id}")));
+                    }
+                    database.deactivate(id);
+                }
+            }
+            "output" => {}
+            "conclusion" => conclusion = Some(rest.to_owned()),
+            "end" => break,
+            _ => return Err(reader.error(format!("the rule `{rule}` is not known"))),
+        }
+    }
+    let id = conclusion
+        .as_deref()
+        .and_then(|c| c.strip_prefix("UNSAT"))
+        .and_then(|rest| rest.trim().strip_prefix(':'))
+        .and_then(|id| id.trim().parse::<u32>().ok());
+    let is_contradiction = |c: &Inequality| c.degree > c.terms.values().map(|t| t.0).sum();
+    match id.and_then(|id| database.stored.get(&id)) {
+        Some(inequality) if is_contradiction(inequality) => Ok(checked),
+        _ => Err(CheckError::NoConclusion),
+    }
+}

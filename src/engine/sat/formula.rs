@@ -1,0 +1,108 @@
+//! Constraints as data: what a query is before any solver sees it.
+
+use super::{Direction, LinearError, Lit, Solver, Var};
+use std::fmt::Write;
+
+/// `Σ a_i l_i ≥ bound`, or its truth tied to a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Constraint {
+    /// The target, and which directions of the equivalence hold; `None` where the sum itself must reach
+    /// the bound.
+    pub target: Option<(Lit, Direction)>,
+    /// The coefficients and their literals.
+    pub terms: Vec<(i64, Lit)>,
+    /// The bound.
+    pub bound: i64,
+}
+
+impl Constraint {
+    /// How many inequalities of an OPB file it becomes.
+    #[must_use]
+    pub fn inequalities(&self) -> usize {
+        if matches!(self.target, Some((_, Direction::Both))) { 2 } else { 1 }
+    }
+
+    /// Adds it to a solver that has its variables.
+    pub fn add_to(&self, solver: &mut Solver<'_>) -> Result<(), LinearError> {
+        match self.target {
+            None => solver.add_at_least(&self.terms, self.bound),
+            Some((target, direction)) => solver.add_reified(target, direction, &self.terms, self.bound),
+        }
+    }
+
+    /// The inequalities `Σ a l ≥ bound` that it stands for (Jia & Rinard 2020 eq. 5): the one of
+    /// "target implies" first.
+    fn write_opb(&self, text: &mut String) {
+        let mut line = |sign: i128, big: Option<(i128, Lit)>, bound: i128| {
+            for &(a, l) in &self.terms {
+                let _ = write!(text, "{:+} {l} ", sign * i128::from(a));
+            }
+            if let Some((m, l)) = big.filter(|(m, _)| *m > 0) {
+                let _ = write!(text, "{m:+} {l} ");
+            }
+            let _ = writeln!(text, ">= {bound} ;");
+        };
+        let bound = i128::from(self.bound);
+        let least: i128 = self.terms.iter().map(|t| i128::from(t.0.min(0))).sum();
+        let most: i128 = self.terms.iter().map(|t| i128::from(t.0.max(0))).sum();
+        match self.target {
+            None => line(1, None, bound),
+            Some((target, direction)) => {
+                if direction != Direction::ImpliesTarget {
+                    line(1, Some((bound - least, !target)), bound);
+                }
+                if direction != Direction::TargetImplies {
+                    line(-1, Some((most - bound + 1, target)), 1 - bound);
+                }
+            }
+        }
+    }
+}
+
+/// Variables and constraints.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Formula {
+    /// How many variables there are.
+    pub vars: usize,
+    /// The constraints.
+    pub constraints: Vec<Constraint>,
+}
+
+impl Formula {
+    /// A new variable.
+    pub fn new_var(&mut self) -> Var {
+        self.vars += 1;
+        Var::new(self.vars - 1)
+    }
+
+    /// Adds a clause.
+    pub fn clause(&mut self, literals: &[Lit]) {
+        self.at_least(literals.iter().map(|&l| (1, l)).collect(), 1);
+    }
+
+    /// Adds `Σ a_i l_i ≥ bound`.
+    pub fn at_least(&mut self, terms: Vec<(i64, Lit)>, bound: i64) {
+        self.constraints.push(Constraint { target: None, terms, bound });
+    }
+
+    /// Adds `target ↔ Σ a_i l_i ≥ bound`, or one direction of it.
+    pub fn reified(&mut self, target: Lit, direction: Direction, terms: Vec<(i64, Lit)>, bound: i64) {
+        self.constraints.push(Constraint { target: Some((target, direction)), terms, bound });
+    }
+
+    /// Number of inequalities of the OPB file.
+    #[must_use]
+    pub fn inequalities(&self) -> usize {
+        self.constraints.iter().map(Constraint::inequalities).sum()
+    }
+
+    /// The formula in OPB format: variable `i` is `x{i+1}`.
+    #[must_use]
+    pub fn to_opb(&self) -> String {
+        let mut text = format!("* #variable= {} #constraint= {}\n", self.vars, self.inequalities());
+        for constraint in &self.constraints {
+            constraint.write_opb(&mut text);
+        }
+        text
+    }
+}

@@ -1,0 +1,45 @@
+//! Certificates of signum networks as files: `case-0.opb` and `case-0.pbp`, one pair per case.
+
+use crate::engine::bnn::Certificate;
+use std::io;
+use std::path::Path;
+
+fn file(folder: &Path, case: usize, extension: &str) -> std::path::PathBuf {
+    folder.join(format!("case-{case}.{extension}"))
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+/// Writes the certificates into a folder, which is made if it does not exist.
+///
+/// # Errors
+/// A failure to write, with the file's name.
+pub fn write_certificates(folder: &Path, certificates: &[Certificate]) -> io::Result<()> {
+    std::fs::create_dir_all(folder).map_err(|e| named(folder, &e))?;
+    for (i, certificate) in certificates.iter().enumerate() {
+        for (extension, bytes) in [("opb", certificate.opb.as_bytes()), ("pbp", &certificate.proof[..])] {
+            let path = file(folder, i, extension);
+            std::fs::write(&path, bytes).map_err(|e| named(&path, &e))?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads what [`write_certificates`] wrote.
+///
+/// # Errors
+/// A failure to read, with the file's name; a formula without its proof.
+pub fn read_certificates(folder: &Path) -> io::Result<Vec<Certificate>> {
+    let mut certificates = Vec::new();
+    while file(folder, certificates.len(), "opb").exists() {
+        let i = certificates.len();
+        let (opb, proof) = (file(folder, i, "opb"), file(folder, i, "pbp"));
+        certificates.push(Certificate {
+            opb: std::fs::read_to_string(&opb).map_err(|e| named(&opb, &e))?,
+            proof: std::fs::read(&proof).map_err(|e| named(&proof, &e))?,
+        });
+    }
+    Ok(certificates)
+}

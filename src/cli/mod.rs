@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod analyze;
+mod attack;
 mod info;
 mod inputs;
 mod progress;
@@ -34,6 +35,7 @@ Examples:
   absint analyze --domain kpoly --k 3                       the built-in example
   absint analyze net.onnx --vnnlib property.vnnlib          a network and a VNN-LIB query
   absint analyze net.onnx --data test.csv --image 7 --eps 0.03 --domain deeppoly
+  absint attack net.onnx --data test.csv --image 7 --eps 0.1
   absint info net.onnx                                      layers, shapes, operators
 
 Exit status: 0 verified, 1 falsified, 2 bad usage or unreadable input, 3 unknown or out of time.";
@@ -51,6 +53,8 @@ struct Cli {
 enum Command {
     /// Prove or refute a property of a network over a region of inputs
     Analyze(Box<analyze::AnalyzeArgs>),
+    /// Look for a counterexample by gradient descent
+    Attack(Box<attack::AttackArgs>),
     /// Show a network's layers, shapes, parameters, operators and activations
     Info(info::InfoArgs),
 }
@@ -128,6 +132,7 @@ where
     start_log(&global);
     let outcome = with_threads(&global, || match &cli.command {
         Command::Analyze(args) => analyze::run(args, &global),
+        Command::Attack(args) => attack::run(args, &global),
         Command::Info(args) => info::run(args, &global),
     });
     outcome.unwrap_or_else(|error| {

@@ -63,7 +63,7 @@ pub fn analyze_within(
     options: &Options,
     run: Run<'_>,
 ) -> Result<Analysis, AnalyzeError> {
-    check_variables(network, query)?;
+    check_query(network, query)?;
     let mut state = State::new(network, query);
     for step in plan(options, network) {
         let is_decided = state.witness.is_some() || (state.is_verified() && !options.all_margins);
@@ -76,7 +76,12 @@ pub fn analyze_within(
     Ok(state.finish(run.budget))
 }
 
-fn check_variables(network: &Network, query: &Query) -> Result<(), AnalyzeError> {
+/// Whether the query fits the network: its regions have as many inputs, and its atoms read only what is
+/// there.
+///
+/// # Errors
+/// The [`AnalyzeError`] that an analysis would end with.
+pub fn check_query(network: &Network, query: &Query) -> Result<(), AnalyzeError> {
     if query.disjuncts() == 0 {
         return Err(AnalyzeError::Nothing);
     }
@@ -223,7 +228,7 @@ impl<'a> State<'a> {
                 match step {
                     Step::Attack => {
                         let attack = Attack::short(options.seed);
-                        self.witness = attack.run(network, case.case, &case.open(), case.first, run.budget);
+                        self.witness = attack.run(network, case.case, &case.open(), case.first, run.budget).witness;
                     }
                     _ => match run_domain(step, network, case, options, counted, &mut found, &mut stage.unstable) {
                         Ok(()) | Err(DomainError::OutOfTime) => {}

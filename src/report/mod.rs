@@ -1,15 +1,19 @@
 //! What a person or a program reads: one file per output.
 
+mod attack;
 mod bounds;
 mod info;
 mod json;
 mod jsonl;
+mod radius;
 mod text;
 
+pub use attack::{Attacked, attack_json, attack_text};
 pub use bounds::write_bounds;
 pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};
 pub use jsonl::{Journal, JournalError, JournalProblem, content_hash};
+pub use radius::{RadiusOutcome, RadiusTally, radius_line, radius_tally_json, radius_text};
 pub use text::analysis_text;
 
 /// What an analysis was about.
@@ -22,4 +26,14 @@ pub struct Context<'a> {
     pub domain: String,
     /// True for the built-in example.
     pub is_example: bool,
+}
+
+/// Counts over the lines of a file of results.
+pub trait Outcomes {
+    /// Counts one line.
+    fn add(&mut self, line: &serde_json::Value);
+    /// Images counted so far.
+    fn images(&self) -> usize;
+    /// The counts in a few words.
+    fn short(&self) -> String;
 }

@@ -9,6 +9,7 @@ mod conv2d;
 mod evaluate;
 mod linear_map;
 mod pull_back;
+mod push_forward;
 mod window;
 
 pub use builder::NetworkBuilder;

@@ -63,7 +63,7 @@ pub fn analysis_json(analysis: &Analysis, context: &Context) -> Value {
 }
 
 /// The input exactly, as `"p/q"`, and as decimals; the output as enclosures.
-fn witness_json(witness: &Witness) -> Value {
+pub(super) fn witness_json(witness: &Witness) -> Value {
     let exact: Vec<String> = witness.input().iter().map(ToString::to_string).collect();
     let decimal: Vec<Value> = witness.input().iter().map(|q| number(nearest(q))).collect();
     let output: Vec<Value> = witness.output().iter().map(|y| json!([number(y.lo), number(y.hi)])).collect();

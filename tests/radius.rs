@@ -65,7 +65,7 @@ impl Case {
 
 #[test]
 fn the_exact_radius_lies_between_the_certified_one_and_that_of_the_attack() {
-    let (mut checked, mut attained) = (0, 0);
+    let (mut checked, mut compared, mut attained) = (0, 0, 0);
     for seed in 0..120 {
         let Some(case) = Case::random(seed) else { continue };
         let found = case.radius(Region::linf, DomainName::DeepPoly);
@@ -79,10 +79,12 @@ fn the_exact_radius_lies_between_the_certified_one_and_that_of_the_attack() {
         assert!(query.cases[0].region.contains(witness.input()));
         // Just below the attack's radius nothing is wrong, unless the attack missed something.
         let below = &attacked - &parse_decimal("0.001").unwrap();
-        attained += usize::from(below < Rational::ZERO || case.is_robust(&below) == Some(true));
+        let Some(is_robust) = (below > Rational::ZERO).then(|| case.is_robust(&below)).flatten() else { continue };
+        compared += 1;
+        attained += usize::from(is_robust);
     }
-    println!("{checked} checked, the attack attains the exact radius in {attained}");
-    assert!(checked > 30 && attained * 10 > checked * 6, "{attained} of {checked}");
+    println!("{checked} checked, the attack attains the exact radius in {attained} of {compared}");
+    assert!(checked > 30 && compared > 15 && attained * 10 > compared * 8, "{attained} of {compared}");
 }
 
 #[test]

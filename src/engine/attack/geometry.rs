@@ -51,8 +51,8 @@ impl<'a> Geometry<'a> {
     /// One step down the `gradient` from `x`, of `length` times the region's radius in its own norm
     /// (2 leads across), then back into the region.
     ///
-    /// Steepest descent in L∞ moves every coordinate, in L2 along the gradient, in L1 the coordinates of
-    /// the largest slopes, each as far as the box allows. In a Hamming ball it flips what gains most.
+    /// Steepest descent in L∞ moves every coordinate, in L2 along the gradient, in L1 towards the
+    /// point that uses the radius up on the largest slopes, as far as the box allows. In a Hamming ball it flips what gains most.
     pub(super) fn step(&self, x: &mut [f64], gradient: &[f64], length: f64) {
         match &self.shape {
             Shape::Box | Shape::Other => {
@@ -81,16 +81,17 @@ impl<'a> Geometry<'a> {
             &Shape::L1(radius) => {
                 let mut order: Vec<usize> = (0..x.len()).filter(|&i| gradient[i].abs() > 0.0).collect();
                 order.sort_by(|&a, &b| gradient[b].abs().total_cmp(&gradient[a].abs()));
-                let mut left = length * radius;
+                // Towards the member that minimises the slope's form: the centre moved along the largest
+                // slopes until the radius is used up.
+                let mut vertex = self.center.clone();
+                let mut left = radius;
                 for i in order {
-                    if left <= 0.0 {
-                        break;
-                    }
                     let end = if gradient[i] > 0.0 { self.lower[i] } else { self.upper[i] };
-                    let way = (end - x[i]).clamp(-left, left);
-                    x[i] += way;
-                    left -= way.abs();
+                    let way = (end - vertex[i]).clamp(-left, left);
+                    vertex[i] += way;
+                    left = (left - way.abs()).max(0.0);
                 }
+                x.iter_mut().zip(&vertex).for_each(|(x, v)| *x += length.min(1.0) * (v - *x));
             }
         }
         self.project(x);

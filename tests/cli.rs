@@ -236,6 +236,25 @@ fn the_hostile_corpus_is_refused_file_by_file() {
 }
 
 #[test]
+fn what_packagers_install_is_printed() {
+    let print = |arguments: &[&str]| {
+        let output = absint().args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(print(&["completions", shell]).contains("certify"), "{shell}");
+    }
+    let page = print(&["man"]);
+    assert!(page.contains(".TH absint 1") && page.contains("certify"), "{page}");
+    let page = print(&["man", "certify"]);
+    assert!(page.contains(".TH absint-certify 1") && page.contains("resume"), "{page}");
+    refuses(absint().args(["man", "prove"]), "prove");
+    assert!(print(&["--version"]).contains("features: "));
+    assert_eq!(print(&["-V"]).trim(), format!("absint {}", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
 fn bad_usage_exits_with_two() {
     for arguments in [
         &["analyze", "--domain", "magic"][..],
@@ -243,6 +262,11 @@ fn bad_usage_exits_with_two() {
         &["analyze", "--lp", "gurobi"],
         &["analyze", "--timeout", "-1"],
         &["analyze", "--threads", "0"],
+        &["certify", "net.onnx", "--data", "x.csv", "--eps", "1", "--resume"],
+        &["certify", "net.onnx", "--data", "x.csv", "--eps", "1", "--shard", "3/2"],
+        &["certify", "net.onnx", "--data", "x.csv", "--eps", "1", "--jobs", "0"],
+        &["merge"],
+        &["completions", "tcsh"],
         &["prove"],
         &[],
     ] {

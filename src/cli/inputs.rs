@@ -4,8 +4,8 @@ use super::CliResult;
 use crate::domains::network::Network;
 use crate::domains::num::{Rational, parse_decimal};
 use crate::domains::query::{Query, Region};
-use crate::format::images::{self, Image, Layout};
-use crate::format::{json_query, onnx, vnnlib};
+use crate::format::images::{self, Image, ImageSet, Layout};
+use crate::format::{file, json_query, onnx, vnnlib};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
@@ -54,24 +54,99 @@ pub struct QueryArgs {
     /// Radius of the neighbourhood, a decimal or a fraction such as 2/255 (pixels are in [0, 1])
     #[arg(long, value_name = "EPS", allow_negative_numbers = true)]
     eps: Option<String>,
-    /// Shape of the neighbourhood
-    #[arg(long, value_enum, default_value = "linf")]
-    norm: Norm,
     /// The class that must win [default: the label in the file]
     #[arg(long, value_name = "CLASS")]
     label: Option<usize>,
+    #[command(flatten)]
+    images: ImageArgs,
+}
+
+/// How images become inputs of a network, and what surrounds them.
+#[derive(Args)]
+pub struct ImageArgs {
+    /// Shape of the neighbourhood
+    #[arg(long, value_enum, default_value = "linf")]
+    pub norm: Norm,
     /// Order of the values in the file
     #[arg(long, value_enum, default_value = "chw")]
-    layout: LayoutName,
+    pub layout: LayoutName,
     /// The network expects pixels of ±1: +1 from this value (0–255) on, −1 below; eps is in their units
     #[arg(long, value_name = "T", requires = "data", conflicts_with = "mean")]
-    binarize: Option<u8>,
+    pub binarize: Option<u8>,
     /// The network expects (x − mean) / std: the mean of each channel, for pixels in [0, 1]
     #[arg(long, value_name = "MEAN", value_delimiter = ',', requires = "std", value_parser = rational)]
-    mean: Vec<Rational>,
+    pub mean: Vec<Rational>,
     /// The deviation of each channel
     #[arg(long, value_name = "STD", value_delimiter = ',', requires = "mean", value_parser = rational)]
-    std: Vec<Rational>,
+    pub std: Vec<Rational>,
+}
+
+impl ImageArgs {
+    /// Reads a network, with the normalisation of pixels in front of it.
+    pub fn read_network(&self, path: &Path) -> CliResult<onnx::Model> {
+        let mut model = onnx::read(path)?;
+        if !self.mean.is_empty() {
+            let normalised = model.network.after_normalisation(&self.mean, &self.std);
+            model.network = normalised.ok_or(
+                "--mean and --std need as many values each as the network's input has channels, and no deviation may be zero",
+            )?;
+        }
+        Ok(model)
+    }
+
+    /// Reads images of the network's input size, in its order of values.
+    pub fn read_images(&self, path: &Path, network: &Network) -> CliResult<ImageSet> {
+        let set = images::read(path)?;
+        if set.pixels_per_image() != network.input_len() {
+            return Err(format!(
+                "{}: the images have {} values, the network expects {}",
+                path.display(),
+                set.pixels_per_image(),
+                network.input_len()
+            )
+            .into());
+        }
+        match (self.layout, network.input_shape()) {
+            (LayoutName::Chw, _) => Ok(set),
+            (LayoutName::Hwc, &[c, h, w]) => set
+                .rearranged(Layout::Hwc, Layout::Chw, [c, h, w])
+                .ok_or_else(|| "--layout hwc: the images do not have the network's input shape".into()),
+            (LayoutName::Hwc, _) => Err("--layout hwc needs a network whose input has three axes".into()),
+        }
+    }
+}
+
+impl ImageArgs {
+    /// Image number `index`, as the network reads it.
+    pub fn pick(&self, set: &ImageSet, index: usize) -> Option<Image> {
+        match self.binarize {
+            Some(threshold) => set.get_binarized(index, threshold),
+            None => set.get(index),
+        }
+    }
+
+    /// The robustness query of the ball around an image that [`ImageArgs::pick`] gave.
+    pub fn ball(&self, network: &Network, center: &[Rational], eps: &Rational, label: usize) -> CliResult<Query> {
+        let low = if self.binarize.is_some() { -Rational::ONE } else { Rational::ZERO };
+        ball_between((&low, &Rational::ONE), network, center, eps, self.norm, label)
+    }
+}
+
+impl Norm {
+    /// The name that people read.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Linf => "L∞",
+            Self::L1 => "L1",
+            Self::L2 => "L2",
+            Self::Hamming => "Hamming",
+        }
+    }
+}
+
+/// A radius as it is typed.
+pub fn radius(text: &str) -> CliResult<Rational> {
+    parse_decimal(text).map_err(|e| format!("--eps: {e}").into())
 }
 
 fn rational(text: &str) -> Result<Rational, String> {
@@ -94,23 +169,9 @@ impl QueryArgs {
         let Some(path) = &self.network else {
             return self.example();
         };
-        let mut model = onnx::read(path)?;
-        if !self.mean.is_empty() {
-            let normalised = model.network.after_normalisation(&self.mean, &self.std);
-            model.network = normalised.ok_or(
-                "--mean and --std need as many values each as the network's input has channels, and no deviation may be zero",
-            )?;
-        }
+        let model = self.images.read_network(path)?;
         let (query, query_name) = self.read_query(&model)?;
-        let compares = query.cases.iter().all(|c| c.property.only_compares_outputs());
-        if model.final_softmax && !compares {
-            return Err(format!(
-                "{}: the network ends in a Softmax, which is only dropped for properties that compare two outputs; \
-                 state the property over the logits and remove the Softmax",
-                path.display()
-            )
-            .into());
-        }
+        refuse_softmax(&model, &query, path)?;
         let network_name = path.display().to_string();
         Ok(Problem { network: model.network, query, network_name, query_name, is_example: false })
     }
@@ -120,43 +181,22 @@ impl QueryArgs {
             return Err("a query needs a network: absint analyze NETWORK.onnx …".into());
         }
         let (network, image) = crate::example::network_and_image()?;
-        let eps = parse_decimal(self.eps.as_deref().unwrap_or(crate::example::EPS))?;
+        let eps = radius(self.eps.as_deref().unwrap_or(crate::example::EPS))?;
         let label = self.label.unwrap_or(image.label);
-        let query = ball(&network, &image.pixels, &eps, self.norm, label)?;
+        let query = self.images.ball(&network, &image.pixels, &eps, label)?;
         let query_name = format!(
             "image {} (a {label}), {} ball of radius {}",
             crate::example::IMAGE,
-            self.norm_name(),
+            self.images.norm.title(),
             self.eps.as_deref().unwrap_or(crate::example::EPS)
         );
         Ok(Problem { network, query, network_name: crate::example::NAME.into(), query_name, is_example: true })
     }
 
-    fn norm_name(&self) -> &'static str {
-        match self.norm {
-            Norm::Linf => "L∞",
-            Norm::L1 => "L1",
-            Norm::L2 => "L2",
-            Norm::Hamming => "Hamming",
-        }
-    }
-
     fn read_query(&self, model: &onnx::Model) -> CliResult<(Query, String)> {
         let network = &model.network;
         if let Some(path) = &self.vnnlib {
-            let read = vnnlib::read(path)?;
-            for (what, found, expected) in
-                [("inputs", read.inputs, network.input_len()), ("outputs", read.outputs, network.output_len())]
-            {
-                if found != expected {
-                    return Err(format!(
-                        "{}: the query declares {found} {what}, the network has {expected}",
-                        path.display()
-                    )
-                    .into());
-                }
-            }
-            return Ok((read.query, path.display().to_string()));
+            return Ok((read_vnnlib(path, network)?, path.display().to_string()));
         }
         if let Some(path) = &self.query {
             return Ok((json_query::read(path, network.output_len())?, path.display().to_string()));
@@ -170,14 +210,13 @@ impl QueryArgs {
             let image = self.read_image(path, network)?;
             let label = self.checked_label(self.label.unwrap_or(image.label), network)?;
             let eps_text = self.eps.as_deref().unwrap_or("0");
-            let eps = parse_decimal(eps_text).map_err(|e| format!("--eps: {e}"))?;
-            let low = if self.binarize.is_some() { -Rational::ONE } else { Rational::ZERO };
-            let query = ball_between((&low, &Rational::ONE), network, &image.pixels, &eps, self.norm, label)?;
+            let eps = radius(eps_text)?;
+            let query = self.images.ball(network, &image.pixels, &eps, label)?;
             let name = format!(
                 "{} image {} (a {label}), {} ball of radius {eps_text}",
                 path.display(),
                 self.image,
-                self.norm_name()
+                self.images.norm.title()
             );
             return Ok((query, name));
         }
@@ -194,41 +233,43 @@ impl QueryArgs {
     }
 
     fn read_image(&self, path: &Path, network: &Network) -> CliResult<Image> {
-        let set = images::read(path)?;
-        if set.pixels_per_image() != network.input_len() {
-            return Err(format!(
-                "{}: the images have {} values, the network expects {}",
-                path.display(),
-                set.pixels_per_image(),
-                network.input_len()
-            )
-            .into());
-        }
-        let set = match (self.layout, network.input_shape()) {
-            (LayoutName::Chw, _) => set,
-            (LayoutName::Hwc, &[c, h, w]) => set
-                .rearranged(Layout::Hwc, Layout::Chw, [c, h, w])
-                .ok_or("--layout hwc: the images do not have the network's input shape")?,
-            (LayoutName::Hwc, _) => return Err("--layout hwc needs a network whose input has three axes".into()),
-        };
-        let image = match self.binarize {
-            Some(threshold) => set.get_binarized(self.image, threshold),
-            None => set.get(self.image),
-        };
-        let len = set.len();
+        let set = self.images.read_images(path, network)?;
+        let (len, image) = (set.len(), self.images.pick(&set, self.image));
         image.ok_or_else(|| {
             format!("{}: there is no image {}; the file has {len} (from 0)", path.display(), self.image).into()
         })
     }
 }
 
-/// The robustness query of a ball around an image, clipped to [0, 1].
-pub fn ball(network: &Network, center: &[Rational], eps: &Rational, norm: Norm, label: usize) -> CliResult<Query> {
-    ball_between((&Rational::ZERO, &Rational::ONE), network, center, eps, norm, label)
+/// Reads a VNN-LIB query of the network's size.
+pub fn read_vnnlib(path: &Path, network: &Network) -> CliResult<Query> {
+    let read = vnnlib::read(path)?;
+    for (what, found, expected) in
+        [("inputs", read.inputs, network.input_len()), ("outputs", read.outputs, network.output_len())]
+    {
+        if found != expected {
+            let file = path.display();
+            return Err(format!("{file}: the query declares {found} {what}, the network has {expected}").into());
+        }
+    }
+    Ok(read.query)
+}
+
+/// A Softmax at the end was dropped, which only properties that compare outputs allow.
+pub fn refuse_softmax(model: &onnx::Model, query: &Query, path: &Path) -> CliResult<()> {
+    if !model.final_softmax || query.cases.iter().all(|c| c.property.only_compares_outputs()) {
+        return Ok(());
+    }
+    Err(format!(
+        "{}: the network ends in a Softmax, which is only dropped for properties that compare two outputs; \
+         state the property over the logits and remove the Softmax",
+        path.display()
+    )
+    .into())
 }
 
 /// The robustness query of a ball around an image with pixels from `low` to `high`, clipped to these.
-pub fn ball_between(
+fn ball_between(
     (low, high): (&Rational, &Rational),
     network: &Network,
     center: &[Rational],
@@ -254,10 +295,15 @@ pub fn ball_between(
     Ok(Query::robustness(region, network.output_len(), label))
 }
 
+/// The longest box that is read, in bytes.
+const LONGEST_BOX: u64 = 1 << 28;
+
 /// Reads a box: a line `lower,upper` per input.
 fn read_box(path: &Path, inputs: usize) -> CliResult<Region> {
     let name = path.display();
-    let text = std::fs::read_to_string(path).map_err(|e| format!("{name}: {e}"))?;
+    let bytes = file::read(path, LONGEST_BOX).map_err(|e| format!("{name}: {e}"))?;
+    let bytes = bytes.ok_or_else(|| format!("{name}: is longer than {LONGEST_BOX} bytes"))?;
+    let text = String::from_utf8(bytes).map_err(|e| format!("{name}: {e}"))?;
     let (mut lower, mut upper) = (Vec::new(), Vec::new());
     for (number, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
         let place = |what: String| format!("{name}:{}: {what}", number + 1);

@@ -2,13 +2,22 @@
 
 mod analyze;
 mod attack;
+mod certify;
+mod compare;
 mod info;
 mod inputs;
+mod merge;
+mod options;
 mod progress;
+mod range;
+mod shell;
+mod verify;
 
+use crate::domains::lp::backends;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// What the program tells the shell.
@@ -36,12 +45,27 @@ Examples:
   absint analyze net.onnx --vnnlib property.vnnlib          a network and a VNN-LIB query
   absint analyze net.onnx --data test.csv --image 7 --eps 0.03 --domain deeppoly
   absint attack net.onnx --data test.csv --image 7 --eps 0.1
+  absint certify net.onnx --data test.csv --eps 2/255 --out results.jsonl
+  absint verify property.vnnlib --network net.onnx --timeout 60
+  absint compare net.onnx --data test.csv --eps 2/255 --report out.html
   absint info net.onnx                                      layers, shapes, operators
 
-Exit status: 0 verified, 1 falsified, 2 bad usage or unreadable input, 3 unknown or out of time.";
+Exit status of analyze: 0 verified, 1 falsified, 2 bad usage or unreadable input, 3 unknown or out of
+time. The others exit with 0 when they ran, and with 2 as well.";
+
+/// What `--version` says; `-V` has the first line only.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let features: Vec<&str> = FEATURES.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| *name).collect();
+    let features = if features.is_empty() { "none".into() } else { features.join(", ") };
+    let solvers: Vec<&str> = backends().iter().map(|b| b.name()).collect();
+    format!("{}\nfeatures: {features}\nsolvers of linear programs: {}", env!("CARGO_PKG_VERSION"), solvers.join(", "))
+});
+
+/// The optional parts of the program, and whether this build has them.
+const FEATURES: [(&str, bool); 1] = [("highs", cfg!(feature = "highs"))];
 
 #[derive(Parser)]
-#[command(name = "absint", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "absint", version, long_version = VERSION.as_str(), about, after_help = EXAMPLES, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -55,8 +79,20 @@ enum Command {
     Analyze(Box<analyze::AnalyzeArgs>),
     /// Look for a counterexample by gradient descent
     Attack(Box<attack::AttackArgs>),
+    /// Analyse the neighbourhoods of all images of a data set
+    Certify(Box<certify::CertifyArgs>),
+    /// Put the results of the shards of one data-set run together
+    Merge(merge::MergeArgs),
+    /// Answer a VNN-LIB query by the convention of its tools: sat, unsat, unknown or timed-out
+    Verify(Box<verify::VerifyArgs>),
+    /// Compare domains on the same queries: margins, gap to exact, time, bound widths
+    Compare(Box<compare::CompareArgs>),
     /// Show a network's layers, shapes, parameters, operators and activations
     Info(info::InfoArgs),
+    /// Print the completions of a shell
+    Completions(shell::CompletionsArgs),
+    /// Print the manual page of the program or of a subcommand
+    Man(shell::ManArgs),
 }
 
 /// How the answer is written.
@@ -130,11 +166,19 @@ where
     };
     let global = cli.global;
     start_log(&global);
-    let outcome = with_threads(&global, || match &cli.command {
-        Command::Analyze(args) => analyze::run(args, &global),
-        Command::Attack(args) => attack::run(args, &global),
+    let outcome = match &cli.command {
+        _ if global.threads == Some(0) => Err("--threads must be at least 1".into()),
+        // These share the threads out themselves.
+        Command::Certify(args) => certify::run(args, &global),
+        Command::Verify(args) => verify::run(args, &global),
+        Command::Merge(args) => merge::run(args, &global),
+        Command::Completions(args) => shell::completions(args),
+        Command::Man(args) => shell::man(args),
+        Command::Analyze(args) => with_threads(&global, || analyze::run(args, &global)),
+        Command::Attack(args) => with_threads(&global, || attack::run(args, &global)),
+        Command::Compare(args) => with_threads(&global, || compare::run(args, &global)),
         Command::Info(args) => info::run(args, &global),
-    });
+    };
     outcome.unwrap_or_else(|error| {
         complain(&*error);
         Exit::Error
@@ -170,7 +214,6 @@ fn start_log(global: &Global) {
 fn with_threads<T: Send>(global: &Global, work: impl FnOnce() -> CliResult<T> + Send) -> CliResult<T> {
     match global.threads {
         None => work(),
-        Some(0) => Err("--threads must be at least 1".into()),
         Some(n) => rayon::ThreadPoolBuilder::new().num_threads(n).build()?.install(work),
     }
 }

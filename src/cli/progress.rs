@@ -1,6 +1,9 @@
 use crate::domains::observer::{Event, Observer};
+use crate::report::Tally;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// A spinner on stderr (only on a terminal) that says what is being done.
@@ -13,11 +16,17 @@ impl Progress {
     pub fn new(quiet: bool) -> Self {
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(None, target);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {prefix}{msg}") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(120));
         Self { bar, lps: AtomicUsize::new(0) }
+    }
+
+    /// What stands before the messages from now on, such as how many queries are done.
+    pub fn note(&self, text: &str) {
+        tracing::info!("{text}");
+        self.bar.set_prefix(format!("{text}  "));
     }
 }
 
@@ -34,6 +43,10 @@ impl Observer for Progress {
                 tracing::info!(form, bound, rows, new_cuts, "linear program {solved}");
                 self.bar.set_message(format!("linear program {solved}: {rows} rows, bound {bound:.4}"));
             }
+            Event::Search { open, closed, bound } => {
+                tracing::debug!(open, closed, bound, "search");
+                self.bar.set_message(format!("search: {open} cases open, {closed} closed, bound {bound:.4}"));
+            }
             Event::Candidate { .. } => {}
         }
     }
@@ -42,5 +55,45 @@ impl Observer for Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// A bar on stderr (only on a terminal) with the outcomes of a data set so far and the time left.
+pub struct DataSetProgress {
+    bar: ProgressBar,
+    tally: Mutex<Tally>,
+}
+
+impl DataSetProgress {
+    /// `tally` counts the images of an earlier run, `open` are still to be done.
+    pub fn new(quiet: bool, tally: Tally, open: usize) -> Self {
+        let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let done = tally.images();
+        let bar = ProgressBar::with_draw_target(Some((done + open) as u64), target);
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {msg}  {eta} left") {
+            bar.set_style(style);
+        }
+        bar.set_position(done as u64);
+        // Images of an earlier run say nothing about the speed of this one.
+        bar.reset_eta();
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Self { bar, tally: Mutex::new(tally) }
+    }
+
+    /// Counts a line of results.
+    pub fn add(&self, line: &Value) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.add(line);
+        self.bar.set_message(format!(
+            "{} verified, {} falsified, {} unknown, {} misclassified",
+            tally.verified, tally.falsified, tally.unknown, tally.misclassified
+        ));
+        self.bar.inc(1);
+    }
+
+    /// Removes the bar; the counts of all.
+    pub fn finish(self) -> Tally {
+        self.bar.finish_and_clear();
+        self.tally.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }

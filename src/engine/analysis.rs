@@ -1,4 +1,5 @@
-use crate::domains::domain::Bounds;
+use crate::domains::domain::{Bounds, NodeBounds};
+use crate::domains::network::Activation;
 use crate::domains::verdict::Verdict;
 use std::time::Duration;
 
@@ -61,4 +62,10 @@ impl Analysis {
             _ => self.stages.last().map(|s| s.name.as_str()),
         }
     }
+}
+
+/// Neurons of an activation layer that more than one segment of the activation passes through, given
+/// the bounds of its pre-activations.
+pub(super) fn unstable(activation: &Activation, z: &NodeBounds) -> usize {
+    z.reaches().filter(|&z| activation.function.segments(z).len() > 1).count()
 }

@@ -1,4 +1,6 @@
+use super::analysis::unstable;
 use super::attack::{Attack, Flips, try_candidates};
+use super::exact;
 use super::{Analysis, DisjunctBound, DomainName, Margin, Options, Stage};
 use crate::domains::budget::Budget;
 use crate::domains::domain::{
@@ -111,6 +113,7 @@ enum Step {
     Rational,
     Attack,
     Lp { joint: bool, hull: bool },
+    Exact,
 }
 
 impl Step {
@@ -125,6 +128,7 @@ impl Step {
             Self::Lp { joint: false, hull: false } => "nat",
             Self::Lp { joint: false, hull: true } => "hull",
             Self::Lp { joint: true, hull: true } => "hull+kpoly",
+            Self::Exact => "exact",
         }
     }
 }
@@ -142,9 +146,10 @@ fn plan(options: &Options, network: &Network) -> Vec<Step> {
         DomainName::Nat => lp(false, false),
         DomainName::Hull => lp(false, true),
         DomainName::HullKPoly => lp(true, true),
+        DomainName::Exact => vec![Step::DeepPoly, Step::Attack, Step::Exact],
         DomainName::Auto => {
             let last = Step::Lp { joint: true, hull: has_steps };
-            vec![Step::Interval, Step::DeepPoly, Step::Attack, Step::Rational, last]
+            vec![Step::Interval, Step::DeepPoly, Step::Attack, Step::Rational, last, Step::Exact]
         }
     };
     let is_wanted = |step: &Step| match step {
@@ -171,6 +176,17 @@ impl CaseState<'_> {
     /// The disjuncts that are not refuted, by index in the case.
     fn open(&self) -> Vec<usize> {
         (0..self.disjuncts.len()).filter(|&d| self.disjuncts[d] <= 0.0).collect()
+    }
+
+    /// Takes over a bound of a disjunct's maximum, which is also its atom's when there is just one.
+    fn settle(&mut self, d: usize, bound: f64, found: &mut [Vec<f64>]) {
+        // +∞: there is no input at all.
+        let bound = bound.min(f64::MAX);
+        self.disjuncts[d] = self.disjuncts[d].max(bound);
+        if let [margin] = &mut found[d][..] {
+            *margin = margin.max(bound);
+            self.margins[d][0] = self.margins[d][0].max(bound);
+        }
     }
 
     fn improve(&mut self, d: usize, atom: usize, bound: f64) {
@@ -230,6 +246,11 @@ impl<'a> State<'a> {
                         let attack = Attack::short(options.seed);
                         self.witness = attack.run(network, case.case, &case.open(), case.first, run.budget).witness;
                     }
+                    Step::Exact => match run_exact(network, case, options, counted, &mut found) {
+                        Ok(witness) => self.witness = witness,
+                        Err(DomainError::OutOfTime) => {}
+                        Err(other) => return Err(other.into()),
+                    },
                     _ => match run_domain(step, network, case, options, counted, &mut found, &mut stage.unstable) {
                         Ok(()) | Err(DomainError::OutOfTime) => {}
                         Err(other) => return Err(other.into()),
@@ -284,6 +305,42 @@ impl<'a> State<'a> {
     }
 }
 
+/// Parts that the exact engines examine at the end of `auto` when there is no limit of time.
+const AUTO_PARTS: usize = 1000;
+
+/// Runs the exact engines on one case, where they apply.
+fn run_exact(
+    network: &Network,
+    case: &mut CaseState,
+    options: &Options,
+    run: Run<'_>,
+    found: &mut [Vec<f64>],
+) -> Result<Option<Witness>, DomainError> {
+    if !exact::applies(network, &case.case.region) {
+        return Ok(None);
+    }
+    let question = exact::Question {
+        network,
+        case: case.case,
+        first: case.first,
+        open: &case.open(),
+        known: &case.bounds,
+        attack: options.attack,
+        splitting: exact::Splitting::Automatic,
+        // Nobody who sets no limit waits for ever for `auto`.
+        most: if options.domain == DomainName::Auto && run.budget.remaining().is_none() {
+            AUTO_PARTS
+        } else {
+            usize::MAX
+        },
+    };
+    let decided = exact::decide(&question, run)?;
+    for (d, bound) in decided.bounds {
+        case.settle(d, bound, found);
+    }
+    Ok(decided.witness)
+}
+
 /// Runs the domain of a step on one case.
 fn run_domain(
     step: Step,
@@ -311,7 +368,7 @@ fn run_domain(
             };
             apply(&domain, network, case, options, run, found, unstable)
         }
-        Step::Attack => Ok(()),
+        Step::Attack | Step::Exact => Ok(()),
     }
 }
 
@@ -359,10 +416,7 @@ fn count_unstable<F: Fact>(trace: &Trace<F>, counts: &mut Vec<usize>) {
     let of_layer: Vec<usize> = trace
         .network
         .activations()
-        .map(|(_, activation)| {
-            let z = trace.facts[activation.source].bounds();
-            z.reaches().filter(|&z| activation.function.segments(z).len() > 1).count()
-        })
+        .map(|(_, activation)| unstable(activation, trace.facts[activation.source].bounds()))
         .collect();
     counts.resize(of_layer.len(), 0);
     for (count, more) in counts.iter_mut().zip(of_layer) {

@@ -25,13 +25,15 @@ pub enum DomainName {
     Hull,
     /// The ideal hulls together with joint cuts of k neurons.
     HullKPoly,
+    /// DeepPoly, then splitting of inputs or neurons until the query is decided.
+    Exact,
     /// The cascade: each stage only where the one before left something open.
     Auto,
 }
 
 impl DomainName {
     /// Every name, with what it does.
-    pub const ALL: [(Self, &'static str, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str, &'static str); 10] = [
         (Self::Interval, "interval", "interval arithmetic: microseconds, loose"),
         (Self::Zonotope, "zonotope", "affine forms with one noise symbol per unstable neuron"),
         (Self::DeepPoly, "deeppoly", "two lines per neuron and back-substitution: milliseconds"),
@@ -40,6 +42,7 @@ impl DomainName {
         (Self::Nat, "nat", "signum networks: a linear program with each neuron's own relaxation"),
         (Self::Hull, "hull", "signum networks: the ideal convex hull of each neuron with its inputs"),
         (Self::HullKPoly, "hull+kpoly", "signum networks: both kinds of joint constraints"),
+        (Self::Exact, "exact", "splits inputs or neurons until the query is decided: as long as it takes"),
         (Self::Auto, "auto", "the cascade of these, stopping as soon as the query is decided"),
     ];
 }

@@ -22,13 +22,13 @@
 //!
 //! Indices count inputs and outputs in row-major order.
 
+use super::file;
 use crate::domains::num::{Rational, parse_decimal};
 use crate::domains::query::{Atom, Disjunct, Property, Query, Region, RegionError, Variable};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::Path;
 use thiserror::Error;
 
@@ -113,12 +113,8 @@ pub enum JsonQueryProblem {
 pub fn read(path: impl AsRef<Path>, outputs: usize) -> Result<Query, JsonQueryError> {
     let path = path.as_ref();
     let load = || -> Result<Query, JsonQueryProblem> {
-        let mut text = String::new();
-        std::fs::File::open(path)?.take(LONGEST_FILE + 1).read_to_string(&mut text)?;
-        if text.len() as u64 > LONGEST_FILE {
-            return Err(JsonQueryProblem::TooLong);
-        }
-        lower(serde_json::from_str(&text)?, outputs)
+        let text = file::read(path, LONGEST_FILE)?.ok_or(JsonQueryProblem::TooLong)?;
+        lower(serde_json::from_slice(&text)?, outputs)
     };
     load().map_err(|problem| JsonQueryError { file: path.display().to_string(), problem })
 }

@@ -1,5 +1,7 @@
-//! One file per file format, lowering to a network, a query or images.
+//! One file per file format, lowering to a network, a query or images. Files in the gzip format are read
+//! as what they hold.
 
+pub(crate) mod file;
 pub mod images;
 pub mod json_query;
 pub mod onnx;

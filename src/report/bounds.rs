@@ -19,6 +19,11 @@ pub fn write_bounds(path: &Path, network: &Network, analysis: &Analysis) -> std:
         })
         .collect();
     let text = json!({ "schema": SCHEMA, "cases": cases }).to_string();
+    write_whole(path, &text)
+}
+
+/// Writes a file that appears whole or not at all; errors name it.
+pub fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     let named = |e: std::io::Error| std::io::Error::new(e.kind(), format!("{}: {e}", path.display()));
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");

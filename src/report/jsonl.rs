@@ -113,10 +113,8 @@ impl Journal {
                     _ => return Err(fail(Some(1), JournalProblem::NoHeader)),
                 }
                 for (number, line) in lines {
-                    let result: Option<Value> = serde_json::from_slice(line).ok();
-                    let keyed = result.and_then(|r| key(&r, key_field).map(|k| (k, r)));
-                    let damaged = || fail(Some(number + 1), JournalProblem::Line(key_field.into()));
-                    let (key, result) = keyed.ok_or_else(damaged)?;
+                    let (key, result) = keyed(line, key_field)
+                        .ok_or_else(|| fail(Some(number + 1), JournalProblem::Line(key_field.into())))?;
                     done.insert(key, result);
                 }
                 file.set_len(end as u64 + 1).map_err(io)?;
@@ -154,6 +152,42 @@ impl Journal {
     }
 }
 
+/// A file of results as it was left, without its last line where that was cut off.
+#[derive(Clone, Debug)]
+pub struct Results {
+    /// The header.
+    pub header: Value,
+    /// The results, in the order of the file, each with the number of its line, from 1.
+    pub lines: Vec<(usize, Value)>,
+}
+
+impl Results {
+    /// Reads a file, whether a run is writing to it or not.
+    ///
+    /// # Errors
+    /// A [`JournalError`] that names the file and, where it is damaged, the line.
+    pub fn read(path: &Path, key_field: &str) -> Result<Self, JournalError> {
+        let fail = |line, problem| JournalError { path: path.to_owned(), line, problem };
+        let text = std::fs::read(path).map_err(|e| fail(None, e.into()))?;
+        let whole = text.iter().rposition(|&b| b == b'\n').map_or(&[][..], |end| &text[..end]);
+        let mut lines = whole.split(|&b| b == b'\n').enumerate();
+        let header = lines.next().and_then(|(_, line)| serde_json::from_slice(line).ok()).filter(Value::is_object);
+        let header = header.ok_or_else(|| fail(Some(1), JournalProblem::NoHeader))?;
+        let result = |(number, line)| match keyed(line, key_field) {
+            Some((_, result)) => Ok((number + 1, result)),
+            None => Err(fail(Some(number + 1), JournalProblem::Line(key_field.into()))),
+        };
+        let lines = lines.map(result).collect::<Result<_, _>>()?;
+        Ok(Self { header, lines })
+    }
+}
+
+/// A line's result with its key.
+fn keyed(line: &[u8], field: &str) -> Option<(String, Value)> {
+    let result = serde_json::from_slice(line).ok()?;
+    Some((key(&result, field)?, result))
+}
+
 /// The key of a result: a string as it is, any other value as JSON writes it.
 fn key(result: &Value, field: &str) -> Option<String> {
     match result.as_object()?.get(field)? {
@@ -164,7 +198,7 @@ fn key(result: &Value, field: &str) -> Option<String> {
 }
 
 /// The fields in which two headers differ.
-fn differing(found: &Value, expected: &Value) -> JournalProblem {
+pub(super) fn differing(found: &Value, expected: &Value) -> JournalProblem {
     let empty = serde_json::Map::new();
     let (a, b) = (found.as_object().unwrap_or(&empty), expected.as_object().unwrap_or(&empty));
     let mut fields: Vec<&String> = a.keys().chain(b.keys().filter(|k| !a.contains_key(*k))).collect();
@@ -176,23 +210,45 @@ fn differing(found: &Value, expected: &Value) -> JournalProblem {
     JournalProblem::Header { found: show(a), expected: show(b) }
 }
 
-/// FNV-1a over a file's content, in hexadecimal: tells one input from another, no more.
+/// FNV-1a over bytes: tells one input from another, no more.
+#[derive(Clone, Copy, Debug)]
+pub struct Fingerprint(u64);
+
+impl Default for Fingerprint {
+    fn default() -> Self {
+        Self(0xCBF2_9CE4_8422_2325)
+    }
+}
+
+impl Fingerprint {
+    /// Takes in more bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+        }
+    }
+}
+
+/// In hexadecimal.
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// The [`Fingerprint`] of a file's content.
 ///
 /// # Errors
 /// The file system's, with the file's name.
 pub fn content_hash(path: &Path) -> Result<String, JournalError> {
     let fail = |e: io::Error| JournalError { path: path.to_owned(), line: None, problem: e.into() };
     let mut file = File::open(path).map_err(fail)?;
-    let mut hash = 0xCBF2_9CE4_8422_2325_u64;
+    let mut hash = Fingerprint::default();
     let mut block = vec![0; 1 << 16];
     loop {
         match file.read(&mut block) {
-            Ok(0) => return Ok(format!("{hash:016x}")),
-            Ok(n) => {
-                for &byte in &block[..n] {
-                    hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
-                }
-            }
+            Ok(0) => return Ok(hash.to_string()),
+            Ok(n) => hash.update(&block[..n]),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(fail(e)),
         }

@@ -2,19 +2,26 @@
 
 mod attack;
 mod bounds;
+mod certify;
+pub mod compare;
 mod info;
 mod json;
 mod jsonl;
+mod merge;
 mod radius;
 mod text;
+mod vnnlib;
 
 pub use attack::{Attacked, attack_json, attack_text};
-pub use bounds::write_bounds;
+pub use bounds::{write_bounds, write_whole};
+pub use certify::{ImageOutcome, Tally, image_line, ranges, tally_json, tally_text};
 pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};
-pub use jsonl::{Journal, JournalError, JournalProblem, content_hash};
+pub use jsonl::{Fingerprint, Journal, JournalError, JournalProblem, Results, content_hash};
+pub use merge::{MergeError, Merged, merge};
 pub use radius::{RadiusOutcome, RadiusTally, radius_line, radius_tally_json, radius_text};
 pub use text::analysis_text;
+pub use vnnlib::{TIMED_OUT, UNKNOWN, vnnlib_answer};
 
 /// What an analysis was about.
 pub struct Context<'a> {

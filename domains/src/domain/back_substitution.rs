@@ -64,12 +64,14 @@ struct Rows {
     pending: BTreeMap<NodeId, Part>,
     /// Memory of matrices that are no longer needed: fresh pages cost as much as filling them.
     spare: Vec<Vec<f64>>,
+    /// The coefficients at the input and the constants there, once reached.
+    at_input: Option<(Part, Vec<f64>)>,
 }
 
 impl Rows {
     fn new(constant: Vec<f64>) -> Self {
         let best = vec![f64::NEG_INFINITY; constant.len()];
-        Self { constant, best, pending: BTreeMap::new(), spare: Vec::new() }
+        Self { constant, best, pending: BTreeMap::new(), spare: Vec::new(), at_input: None }
     }
 
     fn discard(&mut self, a: Part) {
@@ -139,34 +141,61 @@ impl<H: History> BackSubstitution<'_, H> {
     pub fn minima(&self, forms: &LinearForms) -> Result<Vec<f64>, DomainError> {
         self.in_blocks(forms.len(), self.block_rows(forms.len()), |range| {
             let rows: Vec<usize> = range.collect();
-            let part = forms.select(&rows);
-            let mut rows = Rows::new(part.constants);
-            for term in part.terms {
-                if let Some(radius) = &term.radius {
-                    // A coefficient that is no float differs by at most its radius.
-                    let magnitudes = self.history.bounds(term.node).magnitudes();
-                    for (constant, radius) in rows.constant.iter_mut().zip(radius.rows()) {
-                        *constant = add_down(*constant, less_error(&radius.to_vec(), &magnitudes));
-                    }
-                }
-                self.add(&mut rows, term.node, Part::whole(term.coefficients));
-            }
-            rows
+            self.form_rows(forms.select(&rows))
         })
+    }
+
+    /// The bounds of [`minima`](Self::minima), and forms over the input that lie below the given ones
+    /// everywhere in the region. For few forms: all of them are one block.
+    pub fn minima_and_input_forms(&self, forms: &LinearForms) -> Result<(Vec<f64>, LinearForms), DomainError> {
+        let mut rows = self.form_rows(forms.clone());
+        let minima = self.walk(&mut rows)?;
+        let below = match rows.at_input {
+            Some((part, constants)) => {
+                let part = part.spread(None);
+                LinearForms { constants, ..LinearForms::of_node(0, part.values) }
+            }
+            // No form reads the input.
+            None => LinearForms {
+                constants: rows.constant,
+                ..LinearForms::of_node(0, Array2::zeros((forms.len(), self.network.input_len())))
+            },
+        };
+        Ok((minima, below))
+    }
+
+    fn form_rows(&self, forms: LinearForms) -> Rows {
+        let mut rows = Rows::new(forms.constants);
+        for term in forms.terms {
+            if let Some(radius) = &term.radius {
+                // A coefficient that is no float differs by at most its radius.
+                let magnitudes = self.history.bounds(term.node).magnitudes();
+                for (constant, radius) in rows.constant.iter_mut().zip(radius.rows()) {
+                    *constant = add_down(*constant, less_error(&radius.to_vec(), &magnitudes));
+                }
+            }
+            self.add(&mut rows, term.node, Part::whole(term.coefficients));
+        }
+        rows
     }
 
     /// Certified bounds of the neurons of the affine node `affine`, whose sources have been seen.
     pub fn neuron_bounds(&self, affine: &Affine) -> Result<NodeBounds, DomainError> {
+        self.neuron_bounds_of(affine, |_| true)
+    }
+
+    /// [`neuron_bounds`](Self::neuron_bounds) of the neurons that are `wanted`; the others stay unknown.
+    pub fn neuron_bounds_of(&self, affine: &Affine, wanted: impl Fn(usize) -> bool) -> Result<NodeBounds, DomainError> {
         let n = affine.bias.len();
         // One row bounds a neuron from below, another one its negative.
-        let (units, size) = match affine.terms.iter().find_map(|term| self.position_units(&term.map)) {
-            Some(by_position) => by_position,
-            None => {
-                let units = [1.0, -1.0].into_iter().flat_map(|sign| (0..n).map(move |i| (i, sign)));
-                (units.collect::<Vec<_>>(), self.block_rows(2 * n))
-            }
-        };
-        let minima = self.in_blocks(2 * n, size, |range| self.unit_rows(affine, &units[range]))?;
+        let by_position = affine.terms.iter().find_map(|term| self.position_units(&term.map));
+        let (units, size) = by_position.map_or_else(
+            || ([1.0, -1.0].into_iter().flat_map(|sign| (0..n).map(move |i| (i, sign))).collect(), None),
+            |(units, size)| (units, Some(size)),
+        );
+        let units: Vec<(usize, f64)> = units.into_iter().filter(|(i, _)| wanted(*i)).collect();
+        let size = size.unwrap_or_else(|| self.block_rows(units.len()));
+        let minima = self.in_blocks(units.len(), size, |range| self.unit_rows(affine, &units[range]))?;
         let (mut lower, mut upper) = (vec![f64::NEG_INFINITY; n], vec![f64::INFINITY; n]);
         for ((i, sign), minimum) in units.into_iter().zip(minima) {
             if sign > 0.0 { lower[i] = minimum } else { upper[i] = -minimum }
@@ -225,13 +254,13 @@ impl<H: History> BackSubstitution<'_, H> {
     ) -> Result<Vec<f64>, DomainError> {
         let blocks: Result<Vec<Vec<f64>>, DomainError> = (0..rows.div_ceil(size))
             .into_par_iter()
-            .map(|b| self.walk(start(b * size..rows.min((b + 1) * size))))
+            .map(|b| self.walk(&mut start(b * size..rows.min((b + 1) * size))))
             .collect();
         Ok(blocks?.concat())
     }
 
     /// Takes the rows back to the input.
-    fn walk(&self, mut rows: Rows) -> Result<Vec<f64>, DomainError> {
+    fn walk(&self, rows: &mut Rows) -> Result<Vec<f64>, DomainError> {
         while let Some((id, a)) = rows.pending.pop_last() {
             if self.budget.is_spent() {
                 return Err(DomainError::OutOfTime);
@@ -243,14 +272,19 @@ impl<H: History> BackSubstitution<'_, H> {
                 NodeKind::Affine(_) => false,
             };
             if ends_here {
-                for (constant, value) in rows.constant.iter_mut().zip(self.concrete(id, &a)) {
+                let values = self.concrete(id, &a);
+                if id == 0 {
+                    rows.at_input = Some((a, rows.constant.clone()));
+                } else {
+                    rows.discard(a);
+                }
+                for (constant, value) in rows.constant.iter_mut().zip(values) {
                     *constant = add_down(*constant, value);
                 }
-                rows.discard(a);
                 continue;
             }
             if self.concretise == Concretise::Every {
-                self.keep_best(&mut rows, id, &a);
+                self.keep_best(rows, id, &a);
             }
             match (&node.kind, self.history.relaxation(id)) {
                 (NodeKind::Affine(affine), Relaxation::Affine(error)) => {
@@ -264,7 +298,7 @@ impl<H: History> BackSubstitution<'_, H> {
                     for term in &affine.terms {
                         let storage = rows.spare.pop().unwrap_or_default();
                         let part = a.pull_back(term, storage);
-                        self.add(&mut rows, term.source, part);
+                        self.add(rows, term.source, part);
                     }
                     rows.discard(a);
                 }
@@ -282,7 +316,7 @@ impl<H: History> BackSubstitution<'_, H> {
                         *constant = sub_down(add_down(*constant, intercepts), lines.absolute);
                         choose_slopes(a, &slopes.0, &slopes.1);
                     }
-                    self.add(&mut rows, activation.source, a);
+                    self.add(rows, activation.source, a);
                 }
                 // A history that does not fit its network proves nothing.
                 _ => rows.constant.fill(f64::NEG_INFINITY),

@@ -11,9 +11,10 @@ mod lp_domain;
 mod rational_deeppoly;
 mod relaxation;
 mod step_hull;
+mod within;
 mod zonotope;
 
-pub use back_substitution::{BackSubstitution, Concretise};
+pub use back_substitution::{BackSubstitution, Concretise, History};
 pub use bounds::{Bounds, NodeBounds};
 pub use deeppoly::{DeepPoly, DeepPolyFact};
 pub use interval::IntervalDomain;
@@ -21,6 +22,7 @@ pub use lattice::of_margin as margin_lattice;
 pub use lp_domain::{LpDomain, LpFact, Tighten};
 pub use rational_deeppoly::{RationalDeepPoly, RationalFact};
 pub use relaxation::{NodeLines, Relaxation};
+pub use within::DeepPolyWithin;
 pub use zonotope::{Zonotope, ZonotopeFact};
 
 use crate::budget::Budget;

@@ -1,6 +1,7 @@
 use super::NodeBounds;
 use crate::activation::{ActivationFn, Lines};
 use crate::network::{Activation, Affine, NodeId, NodeKind, PullBackError};
+use crate::num::Interval;
 use crate::num::error::{ETA, UNIT, gamma};
 use crate::num::round::{add_up, mul_up};
 use rayon::prelude::*;
@@ -43,21 +44,10 @@ impl NodeLines {
     #[must_use]
     pub fn new(function: &dyn ActivationFn, z: &NodeBounds) -> Self {
         let n = z.len();
-        let rounding = gamma(n);
         let of_neuron = |i: usize| {
             let pair = function.lines(z.reach(i));
-            let z = z.get(i);
-            let slope = pair.lower.slope.abs().max(pair.upper.slope.abs());
-            let intercept = pair.lower.intercept.abs().max(pair.upper.intercept.abs());
-            // Products with −1, 0 and 1 are exact.
-            let of_slope = if is_unit(pair.lower.slope) && is_unit(pair.upper.slope) {
-                0.0
-            } else {
-                add_up(mul_up(mul_up(2.0 * UNIT, slope), z.magnitude()), mul_up(ETA, z.magnitude()))
-            };
-            let of_intercept = if intercept == 0.0 { 0.0 } else { mul_up(rounding, intercept) };
-            let lost = if of_slope > 0.0 { mul_up(ETA, z.magnitude()) } else { 0.0 };
-            (pair, add_up(of_slope, of_intercept), lost)
+            let (error, lost) = loss(&pair, z.get(i), n);
+            (pair, error, lost)
         };
         let all: Vec<(Lines, f64, f64)> =
             (0..n).into_par_iter().with_min_len(NEURONS_PER_TASK).map(of_neuron).collect();
@@ -71,6 +61,31 @@ impl NodeLines {
             absolute: all.iter().fold(0.0, |sum, &(.., lost)| add_up(sum, lost)),
         }
     }
+
+    /// Passes neuron `i`, whose pre-activation lies in `z`, through other lines.
+    pub fn replace(&mut self, i: usize, pair: Lines, z: Interval) {
+        let (error, lost) = loss(&pair, z, self.error.len());
+        (self.lower_slope[i], self.lower_intercept[i]) = (pair.lower.slope, pair.lower.intercept);
+        (self.upper_slope[i], self.upper_intercept[i]) = (pair.upper.slope, pair.upper.intercept);
+        self.error[i] = error;
+        self.absolute = add_up(self.absolute, lost);
+    }
+}
+
+/// What using the lines of one of `n` neurons in floats can lose: per unit of the coefficient, and to
+/// underflow.
+fn loss(pair: &Lines, z: Interval, n: usize) -> (f64, f64) {
+    let slope = pair.lower.slope.abs().max(pair.upper.slope.abs());
+    let intercept = pair.lower.intercept.abs().max(pair.upper.intercept.abs());
+    // Products with −1, 0 and 1 are exact.
+    let of_slope = if is_unit(pair.lower.slope) && is_unit(pair.upper.slope) {
+        0.0
+    } else {
+        add_up(mul_up(mul_up(2.0 * UNIT, slope), z.magnitude()), mul_up(ETA, z.magnitude()))
+    };
+    let of_intercept = if intercept == 0.0 { 0.0 } else { mul_up(gamma(n), intercept) };
+    let lost = if of_slope > 0.0 { mul_up(ETA, z.magnitude()) } else { 0.0 };
+    (add_up(of_slope, of_intercept), lost)
 }
 
 fn is_unit(slope: f64) -> bool {

@@ -12,6 +12,7 @@ mod highs;
 mod interior;
 mod minilp;
 mod program;
+mod rational;
 #[cfg(test)]
 mod tests;
 
@@ -23,3 +24,4 @@ pub use highs::Highs;
 pub use interior::Interior;
 pub use minilp::MiniLp;
 pub use program::{LinearProgram, Row};
+pub use rational::{RationalOptimum, RationalProgram, RationalSession};

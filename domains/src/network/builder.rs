@@ -1,16 +1,20 @@
+use super::threshold::{Maximum, plain_thresholds};
 use super::{Activation, Affine, Coefficients, LinearMap, Network, NetworkError, Node, NodeId, NodeKind, Term};
 use crate::activation::ActivationFn;
 use crate::num::Rational;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Builds a [`Network`] node by node, checking shapes and folding what folds without rounding.
 ///
 /// Folding: an affine node that only renames, permutes or scales another affine node that nobody else
-/// reads is merged into it; everything else keeps its structure.
+/// reads is merged into it; everything else keeps its structure. What a signum reads becomes a plain
+/// threshold: batch normalisation, scales and pooling before it turn into weights ±1 and a shift.
 #[derive(Clone, Debug)]
 pub struct NetworkBuilder {
     nodes: Vec<Node>,
     input_shape: Vec<usize>,
+    maxima: HashMap<NodeId, Maximum>,
 }
 
 impl NetworkBuilder {
@@ -19,7 +23,7 @@ impl NetworkBuilder {
     pub fn new(input_shape: &[usize]) -> Self {
         let len = input_shape.iter().product();
         let input = Node { len, kind: NodeKind::Input, name: "input".into() };
-        Self { nodes: vec![input], input_shape: input_shape.to_vec() }
+        Self { nodes: vec![input], input_shape: input_shape.to_vec(), maxima: HashMap::new() }
     }
 
     /// The input node.
@@ -101,6 +105,25 @@ impl NetworkBuilder {
         Ok(self.push(name, len, NodeKind::Activation(Activation { source, function })))
     }
 
+    /// Declares that each entry of `node` is the largest of a group of entries of `source`, so that its sign may
+    /// be computed from theirs.
+    pub fn declare_maxima(
+        &mut self,
+        node: NodeId,
+        source: NodeId,
+        groups: Vec<Vec<usize>>,
+    ) -> Result<(), NetworkError> {
+        let fault = |what| Err(NetworkError::Graph { node: "maximum".into(), what });
+        if source >= node || node >= self.nodes.len() || groups.len() != self.nodes[node].len {
+            return fault("is declared of nodes that do not fit together");
+        }
+        if groups.iter().any(|g| g.is_empty() || g.iter().any(|&i| i >= self.nodes[source].len)) {
+            return fault("is declared of entries that do not exist");
+        }
+        self.maxima.insert(node, Maximum { source, groups });
+        Ok(())
+    }
+
     fn push(&mut self, name: &str, len: usize, kind: NodeKind) -> NodeId {
         self.nodes.push(Node { len, kind, name: name.into() });
         self.nodes.len() - 1
@@ -120,8 +143,9 @@ impl NetworkBuilder {
             let (node, expected) = (node.name.clone(), node.len);
             return Err(NetworkError::Shape { node, what: "the output shape", found, expected });
         }
-        let folded = fold(self.nodes, output);
-        let (nodes, output) = drop_unused(folded, output);
+        let (nodes, output) = plain_thresholds(self.nodes, output, &self.maxima);
+        let (nodes, output) = drop_unused(nodes, output);
+        let (nodes, output) = drop_unused(fold(nodes, output), output);
         Ok(Network { nodes, output, input_shape: self.input_shape, output_shape: output_shape.to_vec() })
     }
 }
@@ -205,8 +229,8 @@ fn compose(map: &LinearMap, inner: &Affine) -> Option<Affine> {
     Some(Affine { terms: inner.terms.iter().map(compose_term).collect::<Option<_>>()?, bias })
 }
 
-/// Removes nodes that the output does not depend on (the input always stays).
-fn drop_unused(nodes: Vec<Node>, output: NodeId) -> (Vec<Node>, NodeId) {
+/// Which nodes the output depends on; the input always counts.
+pub(super) fn used(nodes: &[Node], output: NodeId) -> Vec<bool> {
     let mut used = vec![false; nodes.len()];
     used[0] = true;
     used[output] = true;
@@ -217,6 +241,12 @@ fn drop_unused(nodes: Vec<Node>, output: NodeId) -> (Vec<Node>, NodeId) {
             }
         }
     }
+    used
+}
+
+/// Removes nodes that the output does not depend on.
+fn drop_unused(nodes: Vec<Node>, output: NodeId) -> (Vec<Node>, NodeId) {
+    let used = used(&nodes, output);
     let mut renumbered = vec![0; nodes.len()];
     let mut kept = Vec::new();
     for (id, mut node) in nodes.into_iter().enumerate().filter(|(id, _)| used[*id]) {

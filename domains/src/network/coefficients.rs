@@ -1,4 +1,5 @@
-use crate::num::{Interval, Rational, Scalar, enclose, exact_or_zero, nearest};
+use super::Parameter;
+use crate::num::{Interval, Rational, Scalar, exact_or_zero};
 
 /// A vector of parameters, some of which may be no floats: a decimal, a quotient, a batch-norm scale.
 ///
@@ -33,31 +34,29 @@ impl Coefficients {
     /// Exact rational parameters.
     #[must_use]
     pub fn rationals(exact: Vec<Rational>) -> Self {
-        let enclosures: Vec<Interval> = exact.iter().map(enclose).collect();
-        let values = exact.iter().map(nearest).collect();
-        if enclosures.iter().all(|e| e.lo == e.hi) {
-            return Self::floats(values);
-        }
-        let inexact =
-            enclosures.into_iter().zip(exact).map(|(enclosure, q)| Inexact { enclosure, rational: Some(q) }).collect();
-        Self { values, inexact: Some(inexact) }
+        Self::parameters(exact.into_iter().map(Parameter::Exact).collect())
     }
 
     /// Parameters of which only an enclosure is known, such as `1/√v`.
     #[must_use]
     pub fn enclosed(enclosures: Vec<Interval>) -> Self {
-        let values: Vec<f64> = enclosures.iter().map(|e| e.middle()).collect();
-        if enclosures.iter().all(|e| e.lo == e.hi) {
-            return Self::floats(values);
-        }
-        let inexact = enclosures
+        Self::parameters(enclosures.into_iter().map(Parameter::within).collect())
+    }
+
+    /// Parameters of either kind.
+    #[must_use]
+    pub fn parameters(parameters: Vec<Parameter>) -> Self {
+        let values = parameters.iter().map(Parameter::value).collect();
+        let inexact: Vec<Inexact> = parameters
             .into_iter()
-            .map(|enclosure| {
-                let rational = (enclosure.lo == enclosure.hi).then(|| exact_or_zero(enclosure.lo));
+            .map(|parameter| {
+                let enclosure = parameter.enclosure();
+                let rational = if let Parameter::Exact(q) = parameter { Some(q) } else { None };
                 Inexact { enclosure, rational }
             })
             .collect();
-        Self { values, inexact: Some(inexact) }
+        let all_floats = inexact.iter().all(|e| e.enclosure.lo == e.enclosure.hi);
+        Self { values, inexact: (!all_floats).then_some(inexact) }
     }
 
     /// Number of parameters.
@@ -148,31 +147,18 @@ impl Coefficients {
         Self { values, inexact }
     }
 
-    /// Entry by entry `f(a, b)`, exactly where both are rational, else on the enclosures.
-    fn combine(
-        &self,
-        other: &Self,
-        exactly: impl Fn(&Rational, &Rational) -> Rational,
-        on_intervals: impl Fn(Interval, Interval) -> Interval,
-    ) -> Self {
-        let entries: Vec<Inexact> = (0..self.len())
-            .map(|i| match (self.rational(i), other.rational(i)) {
-                (Some(a), Some(b)) => {
-                    let q = exactly(&a, &b);
-                    Inexact { enclosure: enclose(&q), rational: Some(q) }
-                }
-                _ => {
-                    let enclosure = on_intervals(self.enclosure(i), other.enclosure(i));
-                    Inexact { enclosure, rational: None }
-                }
-            })
-            .collect();
-        let value = |e: &Inexact| e.rational.as_ref().map_or_else(|| e.enclosure.middle(), nearest);
-        let values = entries.iter().map(value).collect();
-        if entries.iter().all(|e| e.enclosure.lo == e.enclosure.hi) {
-            return Self::floats(values);
+    /// Parameter `i`.
+    #[must_use]
+    pub fn parameter(&self, i: usize) -> Parameter {
+        match self.rational(i) {
+            Some(q) => Parameter::Exact(q),
+            None => Parameter::Enclosed(self.enclosure(i)),
         }
-        Self { values, inexact: Some(entries) }
+    }
+
+    /// Entry by entry `f(a, b)`.
+    fn combine(&self, other: &Self, f: impl Fn(&Parameter, &Parameter) -> Parameter) -> Self {
+        Self::parameters((0..self.len()).map(|i| f(&self.parameter(i), &other.parameter(i))).collect())
     }
 
     /// The sums, entry by entry; both of the same length.
@@ -184,7 +170,7 @@ impl Coefficients {
         if other.is_zero() {
             return self.clone();
         }
-        self.combine(other, |a, b| a + b, |a, b| a + b)
+        self.combine(other, Parameter::plus)
     }
 
     /// The products, entry by entry; both of the same length.
@@ -196,7 +182,7 @@ impl Coefficients {
         if other.is_one() {
             return self.clone();
         }
-        self.combine(other, |a, b| a * b, |a, b| a * b)
+        self.combine(other, Parameter::times)
     }
 }
 

@@ -91,6 +91,21 @@ impl Conv2d {
         })
     }
 
+    /// The convolution that computes just the outputs `index`, where these are the first rows and columns of
+    /// every channel, in order.
+    pub(super) fn cropped(&self, index: &[Option<usize>]) -> Option<Self> {
+        let [channels, _, width] = self.output;
+        let columns = index.iter().enumerate().take(width).take_while(|(k, i)| **i == Some(*k)).count();
+        let rows = index.len().checked_div(channels * columns)?;
+        let cropped = Self { output: [channels, rows, columns], ..self.clone() };
+        let place = |k: usize| {
+            let (channel, row, column) = (k / columns / rows, k / columns % rows, k % columns);
+            (channel * self.output[1] + row) * width + column
+        };
+        let fits = cropped.output_len() == index.len() && rows > 0 && rows <= self.output[1];
+        (fits && index.iter().enumerate().all(|(k, i)| *i == Some(place(k)))).then_some(cropped)
+    }
+
     /// Calls `f(output index, input index, weight)` for every product of the convolution.
     pub fn for_each_product(&self, mut f: impl FnMut(usize, usize, f64)) {
         let [_, height, width] = self.input;

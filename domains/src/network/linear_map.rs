@@ -153,10 +153,13 @@ impl LinearMap {
     pub fn compose(outer: &Self, inner: &Self) -> Option<Self> {
         match (outer, inner) {
             (Self::Identity(_), any) | (any, Self::Identity(_)) => Some(any.clone()),
-            (Self::Select { index, .. }, Self::Select { input_len, index: first }) => Some(Self::Select {
-                input_len: *input_len,
-                index: index.iter().map(|i| i.and_then(|i| first[i])).collect(),
-            }),
+            (Self::Select { index, .. }, Self::Select { input_len, index: first }) => {
+                let index: Vec<Option<usize>> = index.iter().map(|i| i.and_then(|i| first[i])).collect();
+                let all_in_order = index.len() == *input_len && index.iter().enumerate().all(|(k, i)| *i == Some(k));
+                let input_len = *input_len;
+                Some(if all_in_order { Self::Identity(input_len) } else { Self::Select { input_len, index } })
+            }
+            (Self::Select { index, .. }, Self::Conv2d(conv)) => conv.cropped(index).map(Self::Conv2d),
             (Self::Diagonal(a), Self::Diagonal(b)) => Some(Self::Diagonal(a.times(b))),
             (Self::Dense(w), Self::Select { input_len, index }) => {
                 let mut columns = Array2::zeros((w.nrows(), *input_len));

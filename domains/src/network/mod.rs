@@ -8,8 +8,10 @@ mod coefficients;
 mod conv2d;
 mod evaluate;
 mod linear_map;
+mod parameter;
 mod pull_back;
 mod push_forward;
+mod threshold;
 mod window;
 
 pub use builder::NetworkBuilder;
@@ -17,6 +19,7 @@ pub use coefficients::Coefficients;
 pub use conv2d::Conv2d;
 pub use evaluate::EvaluateError;
 pub use linear_map::LinearMap;
+pub use parameter::Parameter;
 pub use pull_back::PullBackError;
 pub use window::Window;
 

@@ -228,6 +228,20 @@ impl Region {
         &self.half_spaces
     }
 
+    /// The part of the region in the box `[lower, upper]`; `None` when that box is empty, and for Hamming
+    /// balls, whose two values are the ends of their box.
+    #[must_use]
+    pub fn restricted(&self, lower: Vec<Rational>, upper: Vec<Rational>) -> Option<Self> {
+        if matches!(self.ball, Ball::Hamming { .. }) || lower.len() != self.len() {
+            return None;
+        }
+        let inside = Self::new_box(
+            lower.into_iter().zip(&self.lower).map(|(a, b)| a.max(b.clone())).collect(),
+            upper.into_iter().zip(&self.upper).map(|(a, b)| a.min(b.clone())).collect(),
+        );
+        Some(Self { ball: self.ball.clone(), half_spaces: self.half_spaces.clone(), ..inside.ok()? })
+    }
+
     /// The centre: the ball's, or the middle of the box.
     #[must_use]
     pub fn center(&self) -> Vec<Rational> {

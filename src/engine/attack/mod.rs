@@ -4,12 +4,14 @@
 mod flips;
 mod geometry;
 mod gradient;
+mod minimise;
 mod neighbours;
 mod random;
 mod search;
 
 pub use flips::Flips;
 pub use gradient::gradient;
+pub use minimise::Attained;
 
 use crate::domains::budget::Budget;
 use crate::domains::network::Network;
@@ -17,7 +19,7 @@ use crate::domains::query::Case;
 use crate::domains::verdict::Witness;
 use ndarray::Array2;
 use random::Random;
-use search::Search;
+use search::{Goal, Search};
 use std::collections::VecDeque;
 
 /// How the length of a step changes from the first step to the last.
@@ -97,6 +99,12 @@ impl Attack {
         Self { restarts: 0, ..Self::short(seed) }
     }
 
+    /// More steps and starts, for a small margin rather than the first violation.
+    #[must_use]
+    pub fn thorough(seed: u64) -> Self {
+        Self { steps: 50, restarts: 4, targets: 4, ..Self::short(seed) }
+    }
+
     /// Looks for an input of `case` that satisfies one of its disjuncts `open` (indices in the case);
     /// `first` is the number of the case's first disjunct in the query.
     #[must_use]
@@ -116,7 +124,7 @@ impl Attack {
         starts: &[Vec<f64>],
         budget: &Budget,
     ) -> Outcome {
-        let mut search = Search::new(network, case, open, first);
+        let mut search = Search::new(network, case, open, first, Goal::Witness);
         let witness = self.search(&mut search, starts, budget).err().flatten();
         Outcome { witness, closest: search.closest, points: search.points }
     }
@@ -218,6 +226,6 @@ pub(super) fn try_candidates(
     first: usize,
     candidates: &VecDeque<Vec<f64>>,
 ) -> Option<Witness> {
-    let mut search = Search::new(network, case, open, first);
+    let mut search = Search::new(network, case, open, first, Goal::Witness);
     candidates.iter().find_map(|x| search.look(&rows(&[x]), &[None]).err().flatten())
 }

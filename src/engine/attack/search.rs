@@ -46,40 +46,57 @@ pub(super) struct Look {
     pub(super) followed: Vec<Followed>,
 }
 
+/// Margins, in floats, that come close enough to a violation for exact arithmetic to decide.
+pub(super) const WORTH_A_REPLAY: f64 = 1e-6;
+
+/// What a search is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// The first point that violates the property.
+    Witness,
+    /// A point with a small margin, beyond any violation.
+    LeastMargin,
+}
+
 /// An open case under attack.
 pub(super) struct Search<'a> {
     network: &'a Network,
     case: &'a Case,
     first: usize,
+    goal: Goal,
     pub(super) geometry: Geometry<'a>,
     /// The open disjuncts, by index in the case.
     pub(super) open: Vec<usize>,
     atoms: Vec<Vec<Slopes>>,
     /// For each open disjunct the smallest of its margins (the largest of its atoms') seen so far.
     pub(super) closest: Vec<f64>,
+    /// The points with these margins, where there is one that is finite.
+    closest_points: Vec<Vec<f64>>,
     /// Points evaluated so far.
     pub(super) points: usize,
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(network: &'a Network, case: &'a Case, open: &[usize], first: usize) -> Self {
+    pub(super) fn new(network: &'a Network, case: &'a Case, open: &[usize], first: usize, goal: Goal) -> Self {
         let atoms = |&d: &usize| case.property.disjuncts[d].atoms.iter().map(Slopes::of).collect();
         Self {
             network,
             case,
             first,
+            goal,
             geometry: Geometry::new(&case.region),
             open: open.to_vec(),
             atoms: open.iter().map(atoms).collect(),
             closest: vec![f64::INFINITY; open.len()],
+            closest_points: vec![Vec::new(); open.len()],
             points: 0,
         }
     }
 
-    /// Evaluates a batch; replays where some disjunct is violated, or nearly so, in floats. `aims` says
-    /// for each point which open disjunct it follows; `None` for the nearest one.
+    /// Evaluates a batch; replays where some disjunct is violated, or nearly so, in floats, when a witness
+    /// is what is looked for. `aims` says for each point which open disjunct it follows; `None` for the
+    /// nearest one.
     pub(super) fn look(&mut self, x: &Array2<f64>, aims: &[Option<usize>]) -> Result<Look, Option<Witness>> {
-        const WORTH_A_REPLAY: f64 = 1e-6;
         // A batch of another length than the network's input shows nothing.
         let values = self.network.evaluate_rows(x.clone()).map_err(|_| None)?;
         self.points += x.nrows();
@@ -99,7 +116,12 @@ impl<'a> Search<'a> {
                         worst = (margin, i);
                     }
                 }
-                self.closest[disjunct] = self.closest[disjunct].min(worst.0);
+                if worst.0 < self.closest[disjunct] {
+                    self.closest[disjunct] = worst.0;
+                    if worst.0.is_finite() && self.goal == Goal::LeastMargin {
+                        self.closest_points[disjunct] = x.row(row).to_vec();
+                    }
+                }
                 let here = Followed { disjunct, atom: worst.1 };
                 if *aim == Some(disjunct) {
                     aimed = here;
@@ -112,6 +134,9 @@ impl<'a> Search<'a> {
                 }
             }
             followed.push(if aim.is_some() { aimed } else { nearest.1 });
+        }
+        if self.goal == Goal::LeastMargin {
+            return Ok(Look { values, followed });
         }
         hits.sort_by(|a, b| a.0.total_cmp(&b.0));
         // Where the first few do not hold exactly, the floats are wrong and the others are no better.
@@ -150,6 +175,13 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// The points seen that came closest to the open disjuncts, smallest margin first.
+    pub(super) fn closest_points(&self) -> impl Iterator<Item = &Vec<f64>> {
+        let mut order: Vec<usize> = (0..self.open.len()).filter(|&i| !self.closest_points[i].is_empty()).collect();
+        order.sort_by(|&a, &b| self.closest[a].total_cmp(&self.closest[b]));
+        order.into_iter().map(|i| &self.closest_points[i])
+    }
+
     /// Replays the exact member of the region next to `x` for an open disjunct.
     fn replay(&self, disjunct: usize, x: &[f64]) -> Option<Witness> {
         let member = self.case.region.nearest_member(x)?;
@@ -157,13 +189,14 @@ impl<'a> Search<'a> {
         Witness::replay(self.network, self.case, d, self.first + d, member)
     }
 
-    /// Replays every corner of a small box: where floats cancel or underflow, gradients lead nowhere.
+    /// Replays every corner of a small box for a witness: where floats cancel or underflow, gradients lead
+    /// nowhere.
     pub(super) fn try_corners(&self, budget: &Budget) -> Option<Witness> {
         const MOST_INPUTS: usize = 11;
         const MOST_PARAMETERS: usize = 2000;
         let ranges = self.case.region.bounds();
         let free: Vec<usize> = (0..ranges.len()).filter(|&i| ranges[i].lo < ranges[i].hi).collect();
-        if free.len() > MOST_INPUTS || self.network.parameters() > MOST_PARAMETERS {
+        if self.goal != Goal::Witness || free.len() > MOST_INPUTS || self.network.parameters() > MOST_PARAMETERS {
             return None;
         }
         let (lower, upper) = self.case.region.exact_box();

@@ -7,8 +7,8 @@ mod idx;
 
 pub use error::{ImagesError, ImagesProblem};
 
+use super::file;
 use crate::domains::num::Rational;
-use std::io::Read;
 use std::path::Path;
 
 /// The longest file that is read, in bytes.
@@ -59,7 +59,9 @@ pub struct ImageSet {
 /// An [`ImagesError`] that names the file and, in a CSV file, the line.
 pub fn read(path: impl AsRef<Path>) -> Result<ImageSet, ImagesError> {
     let path = path.as_ref();
-    if load(path, 4)?.starts_with(&[0, 0]) {
+    let start = file::first_bytes(path, 4);
+    let start = start.map_err(|e| ImagesError::new(path, None, ImagesProblem::Unreadable(e)))?;
+    if start.starts_with(&[0, 0]) {
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let labels = name.replace("images", "labels").replace("idx3", "idx1");
         if labels == name {
@@ -70,21 +72,10 @@ pub fn read(path: impl AsRef<Path>) -> Result<ImageSet, ImagesError> {
     ImageSet::read_csv(path)
 }
 
-/// At most `limit` bytes of a file.
-fn load(path: &Path, limit: u64) -> Result<Vec<u8>, ImagesError> {
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).and_then(|f| f.take(limit).read_to_end(&mut bytes));
-    file.map_err(|e| ImagesError::new(path, None, ImagesProblem::Unreadable(e)))?;
-    Ok(bytes)
-}
-
 /// All bytes of a file of sensible size.
-fn load_all(path: &Path) -> Result<Vec<u8>, ImagesError> {
-    let bytes = load(path, LONGEST_FILE + 1)?;
-    if bytes.len() as u64 > LONGEST_FILE {
-        return Err(ImagesError::new(path, None, ImagesProblem::TooLong));
-    }
-    Ok(bytes)
+fn load(path: &Path) -> Result<Vec<u8>, ImagesError> {
+    let fail = |problem| ImagesError::new(path, None, problem);
+    file::read(path, LONGEST_FILE).map_err(|e| fail(ImagesProblem::Unreadable(e)))?.ok_or(fail(ImagesProblem::TooLong))
 }
 
 impl ImageSet {
@@ -103,7 +94,7 @@ impl ImageSet {
     /// An [`ImagesError`] with file and line.
     pub fn read_csv(path: impl AsRef<Path>) -> Result<Self, ImagesError> {
         let path = path.as_ref();
-        csv::parse(&load_all(path)?).map_err(|(line, problem)| ImagesError::new(path, Some(line), problem))
+        csv::parse(&load(path)?).map_err(|(line, problem)| ImagesError::new(path, Some(line), problem))
     }
 
     /// Reads a text as [`ImageSet::read_csv`] does; `name` stands for the file in errors.
@@ -120,9 +111,9 @@ impl ImageSet {
     /// An [`ImagesError`] that names the file.
     pub fn read_idx(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Self, ImagesError> {
         let (images, labels) = (images.as_ref(), labels.as_ref());
-        let pixels = load_all(images)?;
+        let pixels = load(images)?;
         let (sizes, pixels) = idx::parse(&pixels).map_err(|p| ImagesError::new(images, None, p))?;
-        let classes = load_all(labels)?;
+        let classes = load(labels)?;
         let (counts, classes) = idx::parse(&classes).map_err(|p| ImagesError::new(labels, None, p))?;
         let [count] = counts[..] else {
             return Err(ImagesError::new(labels, None, ImagesProblem::Dimensions { found: counts.len(), needed: "1" }));

@@ -1,7 +1,8 @@
 //! Relu, LeakyRelu, Clip, Sign and the final Softmax.
 
 use super::arithmetic::scaled;
-use super::lowering::{Fault, Lowering, Operator, ShiftedSign, Tensor, Value};
+use super::constant::Constant;
+use super::lowering::{Fault, Lowering, Operator, ShiftedSign, Tensor, Value, finite};
 use super::shape;
 use crate::domains::activation::{Clip, LeakyRelu, Relu, Sign, SignWithZero};
 use crate::domains::network::{Coefficients, LinearMap};
@@ -80,6 +81,28 @@ pub(super) fn sign(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let shift = Coefficients::zeros(net.builder.len(x.node));
     let shifted_sign = Some(Rc::new(ShiftedSign { source: x.node, shift }));
     Ok(Tensor { shifted_sign, ..y }.into())
+}
+
+/// QONNX's `scale · signum(x)` with sign(0) = +1, of data or of a constant (a weight).
+pub(super) fn bipolar(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let shape = op.value(0)?.shape().to_vec();
+    let scale = op.constant(1)?.broadcast_to(&shape)?;
+    match op.value(0)? {
+        Value::Tensor(x) => {
+            let signum = net.activation(op, x, Arc::new(Sign))?;
+            Ok(if scale.is_one() { signum } else { scaled(op, net, &signum, scale)? }.into())
+        }
+        Value::Constant(c) => {
+            let Constant { values, .. } = finite(c, 0)?;
+            let signum = |i: usize| match values.parameter(i).signum() {
+                Some(sign) if sign < 0.0 => Ok(-1.0),
+                Some(_) => Ok(1.0),
+                None => Err(Fault::from("the sign of a constant that is known only approximately")),
+            };
+            let signs = (0..c.len()).map(signum).collect::<Result<_, _>>()?;
+            Ok(Constant { shape, values: Coefficients::floats(signs).times(&scale), integer: false }.into())
+        }
+    }
 }
 
 /// Softmax over all entries, dropped and remembered: it keeps their order.

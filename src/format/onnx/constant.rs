@@ -3,7 +3,7 @@
 use super::lowering::Fault;
 use super::proto::{self, TensorProto, type_name};
 use super::shape;
-use crate::domains::network::Coefficients;
+use crate::domains::network::{Coefficients, Parameter};
 use crate::domains::num::Rational;
 
 /// A constant tensor with exact rational entries.
@@ -126,12 +126,15 @@ impl Constant {
 
     /// `1 / c` for every entry.
     pub fn reciprocals(&self) -> Result<Self, Fault> {
-        let invert = |i: usize| match self.values.rational(i) {
-            Some(q) if q != Rational::ZERO => Ok(Rational::ONE / q),
-            Some(_) => Err(Fault::from("division by a constant that holds a zero")),
-            None => Err("division by a constant that is known only approximately".into()),
+        let invert = |i: usize| {
+            let c = self.values.parameter(i);
+            match c.signum() {
+                Some(0.0) => Err(Fault::from("division by a constant that holds a zero")),
+                Some(sign) => Ok(Parameter::float(sign).over_magnitude(&c).unwrap_or(Parameter::ZERO)),
+                None => Err("division by a constant that is known only approximately and may be zero".into()),
+            }
         };
-        let values = Coefficients::rationals((0..self.len()).map(invert).collect::<Result<_, _>>()?);
+        let values = Coefficients::parameters((0..self.len()).map(invert).collect::<Result<_, _>>()?);
         Ok(Self { shape: self.shape.clone(), values, integer: false })
     }
 }

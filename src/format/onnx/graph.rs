@@ -5,7 +5,7 @@ use super::constant::Constant;
 use super::lowering::{Failure, Fault, Lowering, Operator, Tensor, Value, without_batch};
 use super::proto::{DOUBLE, FLOAT, FLOAT16, GraphProto, ModelProto, NodeProto, ValueInfoProto, type_name};
 use super::{Model, OPSETS};
-use super::{activations, arithmetic, conv, matrix, normalise, pooling, reshape, select};
+use super::{activations, arithmetic, conv, matrix, normalise, pooling, power, reshape, select};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Lowers one operator: its result, given its operands.
@@ -16,6 +16,7 @@ const OPERATORS: &[(&str, Lower)] = &[
     ("Add", arithmetic::add),
     ("AveragePool", pooling::average_pool),
     ("BatchNormalization", normalise::batch_normalization),
+    (BIPOLAR, activations::bipolar),
     ("Cast", reshape::cast),
     ("Clip", activations::clip),
     ("Concat", select::concat),
@@ -35,17 +36,23 @@ const OPERATORS: &[(&str, Lower)] = &[
     ("Mul", arithmetic::mul),
     ("Neg", arithmetic::neg),
     ("Pad", select::pad),
+    ("Pow", power::pow),
     ("Relu", activations::relu),
     ("Reshape", reshape::reshape),
     ("Shape", reshape::shape_of),
     ("Sign", activations::sign),
     ("Slice", select::slice),
     ("Softmax", activations::softmax),
+    ("Sqrt", power::sqrt),
     ("Squeeze", reshape::squeeze),
     ("Sub", arithmetic::sub),
     ("Transpose", select::transpose),
     ("Unsqueeze", reshape::unsqueeze),
 ];
+
+/// The signum that QONNX adds to the standard operators, in the domains of its writers.
+const BIPOLAR: &str = "BipolarQuant";
+const QONNX: &[&str] = &["onnx.brevitas", "qonnx.custom_op.general"];
 
 /// The operators that keep the order of all entries, and so may follow a dropped Softmax.
 const KEEP_ORDER: &[&str] = &["Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"];
@@ -111,10 +118,11 @@ fn lower_node<'a>(
     lowering: &mut Lowering,
 ) -> Result<(&'a str, Value), Fault> {
     let op_type = node.op_type.as_deref().unwrap_or("");
-    let lower = OPERATORS.iter().find(|(name, _)| *name == op_type && is_standard(node.domain.as_deref()));
+    let domain = node.domain.as_deref();
+    let in_domain = if op_type == BIPOLAR { domain.is_some_and(|d| QONNX.contains(&d)) } else { is_standard(domain) };
+    let lower = OPERATORS.iter().find(|(name, _)| *name == op_type && in_domain);
     let Some((_, lower)) = lower else {
-        let domain = node.domain.as_deref().filter(|_| !is_standard(node.domain.as_deref()));
-        let domain = domain.map(|d| format!(" of domain `{d}`")).unwrap_or_default();
+        let domain = domain.filter(|_| !is_standard(domain)).map(|d| format!(" of domain `{d}`")).unwrap_or_default();
         let supported: Vec<&str> = OPERATORS.iter().map(|(name, _)| *name).collect();
         let supported = supported.join(", ");
         return Err(format!("operator `{op_type}`{domain} is not supported; supported operators: {supported}").into());

@@ -16,6 +16,7 @@ mod lowering;
 mod matrix;
 mod normalise;
 mod pooling;
+mod power;
 mod proto;
 mod reshape;
 mod select;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use write::{Attribute, OnnxWriter};
 
+use super::file;
 use crate::domains::network::{Network, NetworkError};
 use prost::Message;
 use std::path::Path;
@@ -108,15 +110,12 @@ pub enum OnnxError {
 pub fn read(path: &Path) -> Result<Model, OnnxError> {
     // protobuf itself ends at 2 GiB.
     const LARGEST: u64 = 1 << 31;
-    let file = path.display().to_string();
-    let io = |source| OnnxError::Io { file: file.clone(), source };
-    let size = std::fs::metadata(path).map_err(io)?.len();
-    if size > LARGEST {
-        let what = format!("the file has {size} bytes, more than the 2 GiB that an ONNX file can have");
-        return Err(OnnxError::Model { file, what });
+    let name = path.display().to_string();
+    match file::read(path, LARGEST) {
+        Ok(Some(bytes)) => parse(&bytes, &name),
+        Ok(None) => Err(OnnxError::Model { file: name, what: "more than the 2 GiB that an ONNX file can have".into() }),
+        Err(source) => Err(OnnxError::Io { file: name, source }),
     }
-    let bytes = std::fs::read(path).map_err(io)?;
-    parse(&bytes, &file)
 }
 
 /// Reads the bytes of an ONNX file; `name` stands for the file in errors.

@@ -2,7 +2,7 @@
 
 use super::conv::per_channel;
 use super::lowering::{Fault, Lowering, Operator, Value};
-use crate::domains::network::{Coefficients, LinearMap};
+use crate::domains::network::{Coefficients, LinearMap, Parameter};
 use crate::domains::num::{Interval, Rational, enclose, exact_or_zero, round};
 use dashu_int::UBig;
 use dashu_int::ops::SquareRoot;
@@ -34,11 +34,7 @@ pub(super) fn batch_normalization(op: &Operator, net: &mut Lowering) -> Result<V
         c.rational(i).ok_or_else(|| Fault::from("a parameter is known only approximately"))
     };
     let factor = |i: usize| divide_by_root(&known(scale, i)?, &(known(variance, i)? + &epsilon));
-    let factors: Vec<Quotient> = (0..channels).map(factor).collect::<Result<_, _>>()?;
-    let factors = match factors.iter().map(|f| f.exact.clone()).collect::<Option<Vec<_>>>() {
-        Some(exact) => Coefficients::rationals(exact),
-        None => Coefficients::enclosed(factors.iter().map(|f| f.enclosure).collect()),
-    };
+    let factors = Coefficients::parameters((0..channels).map(factor).collect::<Result<_, _>>()?);
     let len = net.reserve_tensor(&x.shape)?;
     let area = len / channels;
     let minus_mean = super::constant::negated(&per_channel(mean, channels, area));
@@ -47,16 +43,9 @@ pub(super) fn batch_normalization(op: &Operator, net: &mut Lowering) -> Result<V
     Ok(net.linear(op, centred.node, map, per_channel(bias, channels, area), x.shape.clone())?.into())
 }
 
-/// A number that may be irrational.
-#[derive(Debug)]
-struct Quotient {
-    exact: Option<Rational>,
-    enclosure: Interval,
-}
-
 /// `γ / √d`: exact when `d` is the square of a rational, else the square root of the exact `γ² / d`
 /// rounded to both sides.
-fn divide_by_root(gamma: &Rational, d: &Rational) -> Result<Quotient, Fault> {
+pub(super) fn divide_by_root(gamma: &Rational, d: &Rational) -> Result<Parameter, Fault> {
     if d <= &Rational::ZERO {
         return Err("variance + epsilon is not positive".into());
     }
@@ -67,12 +56,11 @@ fn divide_by_root(gamma: &Rational, d: &Rational) -> Result<Quotient, Fault> {
         _ => None,
     };
     if let Some(exact) = exact {
-        return Ok(Quotient { enclosure: enclose(&exact), exact: Some(exact) });
+        return Ok(Parameter::Exact(exact));
     }
     let square = enclose(&(gamma * gamma / d));
     let root = Interval::new(round::sqrt_down(square.lo.max(0.0)), round::sqrt_up(square.hi));
-    let enclosure = if gamma < &Rational::ZERO { -root } else { root };
-    Ok(Quotient { exact: None, enclosure })
+    Ok(Parameter::within(if gamma < &Rational::ZERO { -root } else { root }))
 }
 
 /// The square root of a perfect square.
@@ -90,15 +78,15 @@ mod tests {
     fn scales_are_exact_where_they_are_rational_and_tight_elsewhere() {
         let of = |x: f64| exact(x).unwrap();
         let third = divide_by_root(&of(-0.5), &of(2.25)).unwrap();
-        assert_eq!(third.exact, Some(Rational::from_parts((-1).into(), 3u8.into())));
+        assert_eq!(third, Parameter::Exact(Rational::from_parts((-1).into(), 3u8.into())));
         for (gamma, d) in [(1.5, 2.0), (-3.0, 0.1), (1e-30, 7.0), (1e30, 1e-40)] {
             let q = divide_by_root(&of(gamma), &of(d)).unwrap();
-            assert_eq!(q.exact, None);
-            let (lo, hi) = (of(q.enclosure.lo), of(q.enclosure.hi));
+            let Parameter::Enclosed(enclosure) = q else { panic!("not irrational") };
+            let (lo, hi) = (of(enclosure.lo), of(enclosure.hi));
             let square = of(gamma) * of(gamma) / of(d);
             let (small, large) = if gamma > 0.0 { (&lo * &lo, &hi * &hi) } else { (&hi * &hi, &lo * &lo) };
             assert!(small < square && square < large);
-            assert!(q.enclosure.hi <= q.enclosure.lo.next_up().next_up().next_up());
+            assert!(enclosure.hi <= enclosure.lo.next_up().next_up().next_up());
         }
         assert!(divide_by_root(&of(1.0), &Rational::ZERO).is_err());
     }

@@ -43,7 +43,14 @@ pub(super) fn max_pool(op: &Operator, net: &mut Lowering) -> Result<Value, Fault
             }
         }
     }
-    tournament(op, net, x, groups, window.output_shape(channels)).map(Value::from)
+    if groups.iter().any(Vec::is_empty) {
+        return Err("a window holds no data".into());
+    }
+    let maxima = tournament(op, net, x, groups.clone(), window.output_shape(channels))?;
+    if maxima.node != x.node {
+        net.builder.declare_maxima(maxima.node, x.node, groups)?;
+    }
+    Ok(maxima.into())
 }
 
 /// A list without repetition, and where each of its members stands.
@@ -73,9 +80,6 @@ fn tournament(
     mut groups: Vec<Vec<usize>>,
     shape: Vec<usize>,
 ) -> Result<Tensor, Fault> {
-    if groups.iter().any(Vec::is_empty) {
-        return Err("a window holds no data".into());
-    }
     let mut source = x.node;
     while groups.iter().any(|g| g.len() > 1) {
         let input_len = net.builder.len(source);

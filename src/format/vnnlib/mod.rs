@@ -29,8 +29,8 @@ mod parser;
 
 pub use error::{VnnlibError, VnnlibProblem};
 
+use super::file;
 use crate::domains::query::Query;
-use std::io::Read;
 use std::path::Path;
 
 /// The longest file that is read, in bytes.
@@ -55,12 +55,8 @@ pub fn read(path: impl AsRef<Path>) -> Result<VnnlibQuery, VnnlibError> {
     let path = path.as_ref();
     let name = path.display().to_string();
     let unreadable = |e: std::io::Error| VnnlibError::without_place(&name, VnnlibProblem::Unreadable(e));
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(LONGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LONGEST_FILE {
-        return Err(VnnlibError::without_place(&name, VnnlibProblem::TooLong(LONGEST_FILE)));
-    }
+    let too_long = || VnnlibError::without_place(&name, VnnlibProblem::TooLong(LONGEST_FILE));
+    let bytes = file::read(path, LONGEST_FILE).map_err(unreadable)?.ok_or_else(too_long)?;
     match std::str::from_utf8(&bytes) {
         Ok(text) => parse(text, &name),
         Err(e) => Err(VnnlibError::at(&name, &bytes, e.valid_up_to(), VnnlibProblem::NotUtf8)),

@@ -1,0 +1,325 @@
+//! Signum neurons as plain thresholds.
+//!
+//! A signum depends only on the sign of what it reads, so every row before it may be divided by a
+//! positive number. Batch normalisation becomes a threshold that way, `sign(γ (z − μ)/√(v+ε) + β)`
+//! `= sign(±z + τ)`; weights `±α` become ±1; and where the neuron's inputs are signs themselves, its sum
+//! lives on a lattice `o + gℤ`, so that τ moves to the middle of the gap that it lies in. A permutation
+//! goes behind the signum, and the sign of a maximum becomes the maximum of signs, which is again a
+//! threshold: `max y_i = sign(Σ y_i + n − 1)` for n values ±1.
+//!
+//! Nothing of this changes the function that the network computes, in real arithmetic.
+
+mod lattice;
+mod rows;
+
+use super::{Activation, Affine, Coefficients, LinearMap, Node, NodeId, NodeKind, Parameter, Term};
+use crate::activation::{ActivationFn, Sign};
+use lattice::Lattice;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// What a node that holds maxima holds the maxima of.
+#[derive(Clone, Debug)]
+pub(super) struct Maximum {
+    /// The node whose entries are compared.
+    pub source: NodeId,
+    /// For each maximum the entries that it is the largest of.
+    pub groups: Vec<Vec<usize>>,
+}
+
+/// True for the two signum functions.
+fn is_signum(function: &dyn ActivationFn) -> bool {
+    ["sign", "sign_with_zero"].contains(&function.name())
+}
+
+/// True for the signum of the papers, whose values are ±1.
+fn is_two_valued(function: &dyn ActivationFn) -> bool {
+    function.name() == "sign"
+}
+
+/// The same network with plain thresholds; nodes that the output does not need may be left out.
+pub(super) fn plain_thresholds(
+    nodes: Vec<Node>,
+    output: NodeId,
+    maxima: &HashMap<NodeId, Maximum>,
+) -> (Vec<Node>, NodeId) {
+    let signum = |node: &Node| matches!(&node.kind, NodeKind::Activation(a) if is_signum(&*a.function));
+    if !nodes.iter().any(signum) {
+        return (nodes, output);
+    }
+    let mut rebuild = Rebuild { old: &nodes, maxima, new: Vec::new(), place: Vec::new(), lattices: Vec::new() };
+    for (id, needed) in super::builder::used(&nodes, output).into_iter().enumerate() {
+        let place = if needed { rebuild.node(id) } else { NodeId::MAX };
+        rebuild.place.push(place);
+    }
+    let output = rebuild.place[output];
+    (rebuild.new, output)
+}
+
+/// Pre-activations `z_i = s_i · x_{index i} + τ_i` of signum neurons, up to positive factors; x is `base`.
+#[derive(Debug)]
+struct Thresholds {
+    base: NodeId,
+    index: Vec<usize>,
+    /// −1, 0 or 1.
+    sign: Vec<f64>,
+    shift: Vec<Parameter>,
+}
+
+impl Thresholds {
+    /// `z = x`.
+    fn of(base: NodeId, len: usize) -> Self {
+        Self { base, index: (0..len).collect(), sign: vec![1.0; len], shift: vec![Parameter::ZERO; len] }
+    }
+
+    /// Through the affine node that `base` is, if that only shifts, scales or rearranges its entries.
+    /// `None`, with nothing changed, otherwise.
+    fn step(&mut self, nodes: &[Node]) -> Option<()> {
+        let NodeKind::Affine(Affine { terms, bias }) = &nodes[self.base].kind else { return None };
+        let [Term { source, map }] = &terms[..] else { return None };
+        let (index, factors) = match map {
+            LinearMap::Identity(_) => (self.index.clone(), None),
+            LinearMap::Diagonal(d) => (self.index.clone(), Some(d)),
+            LinearMap::Select { index, .. } => (self.index.iter().map(|&i| index[i]).collect::<Option<_>>()?, None),
+            LinearMap::Dense(_) | LinearMap::Conv2d(_) => return None,
+        };
+        let (mut sign, mut shift) = (self.sign.clone(), self.shift.clone());
+        for (k, &i) in self.index.iter().enumerate().filter(|(k, _)| self.sign[*k] != 0.0) {
+            let moved = match bias.parameter(i) {
+                zero if zero == Parameter::ZERO => shift[k].clone(),
+                b => shift[k].plus(&Parameter::float(sign[k]).times(&b)),
+            };
+            let factor = factors.map(|d| d.parameter(i));
+            let s = factor.as_ref().map_or(Some(1.0), Parameter::signum)?;
+            shift[k] = match &factor {
+                None => moved,
+                Some(_) if s == 0.0 => Parameter::float(moved.signum()?),
+                Some(d) => moved.over_magnitude(d)?,
+            };
+            sign[k] *= s;
+        }
+        *self = Self { base: *source, index, sign, shift };
+        Some(())
+    }
+}
+
+/// The inverse of a permutation.
+fn inverse(index: &[usize]) -> Option<Vec<usize>> {
+    let mut inverse = vec![usize::MAX; index.len()];
+    for (k, &i) in index.iter().enumerate() {
+        let slot = inverse.get_mut(i)?;
+        if *slot != usize::MAX {
+            return None;
+        }
+        *slot = k;
+    }
+    Some(inverse)
+}
+
+/// True when entry k is k for every k.
+fn in_order(index: &[usize]) -> bool {
+    index.iter().enumerate().all(|(k, i)| k == *i)
+}
+
+/// The network under reconstruction.
+struct Rebuild<'a> {
+    old: &'a [Node],
+    maxima: &'a HashMap<NodeId, Maximum>,
+    new: Vec<Node>,
+    /// Where each old node is now.
+    place: Vec<NodeId>,
+    /// For each new node the lattices that its entries lie on, if they are known to.
+    lattices: Vec<Option<Vec<Lattice>>>,
+}
+
+impl Rebuild<'_> {
+    /// The new place of old node `id`, all earlier ones being in place.
+    fn node(&mut self, id: NodeId) -> NodeId {
+        let node = &self.old[id];
+        if let NodeKind::Activation(activation) = &node.kind
+            && is_signum(&*activation.function)
+        {
+            return self.signum(&node.name, Thresholds::of(activation.source, node.len), &activation.function);
+        }
+        if let Some(maximum) = self.maxima.get(&id) {
+            let source = self.place[maximum.source];
+            if self.is_two_valued(source) {
+                return self.maximum_of_signs(&node.name, source, &maximum.groups, &vec![true; node.len]);
+            }
+        }
+        let kind = match &node.kind {
+            NodeKind::Input => NodeKind::Input,
+            NodeKind::Affine(affine) => NodeKind::Affine(Affine {
+                terms: affine.terms.iter().map(|t| Term { source: self.place[t.source], map: t.map.clone() }).collect(),
+                bias: affine.bias.clone(),
+            }),
+            NodeKind::Activation(a) => NodeKind::Activation(Activation { source: self.place[a.source], ..a.clone() }),
+        };
+        self.push(&node.name, node.len, kind)
+    }
+
+    /// True when the entries of a new node are those of a signum without zero, perhaps rearranged.
+    fn is_two_valued(&self, id: NodeId) -> bool {
+        match &self.new[id].kind {
+            NodeKind::Activation(activation) => is_two_valued(&*activation.function),
+            NodeKind::Affine(Affine { terms, bias }) if bias.is_zero() => match &terms[..] {
+                [Term { source, map: LinearMap::Identity(_) }] => self.is_two_valued(*source),
+                [Term { source, map: LinearMap::Select { index, .. } }] => {
+                    index.iter().all(Option::is_some) && self.is_two_valued(*source)
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    fn push(&mut self, name: &str, len: usize, kind: NodeKind) -> NodeId {
+        let lattice = lattice::of_node(&kind, len, &self.lattices);
+        self.lattices.push(lattice);
+        self.new.push(Node { len, kind, name: name.into() });
+        self.new.len() - 1
+    }
+
+    fn linear(&mut self, name: &str, source: NodeId, map: LinearMap, bias: Coefficients) -> NodeId {
+        self.push(name, bias.len(), NodeKind::Affine(Affine { terms: vec![Term { source, map }], bias }))
+    }
+
+    /// The entries `index` of a new node.
+    fn select(&mut self, name: &str, source: NodeId, index: &[usize]) -> NodeId {
+        let input_len = self.new[source].len;
+        if input_len == index.len() && in_order(index) {
+            return source;
+        }
+        let index: Vec<Option<usize>> = index.iter().map(|&i| Some(i)).collect();
+        let len = index.len();
+        self.linear(name, source, LinearMap::Select { input_len, index }, Coefficients::zeros(len))
+    }
+
+    /// Adds the signum of these pre-activations.
+    fn signum(&mut self, name: &str, mut z: Thresholds, function: &Arc<dyn ActivationFn>) -> NodeId {
+        loop {
+            if let Some(maximum) = self.maxima.get(&z.base)
+                && is_two_valued(&**function)
+                && let Some(id) = self.sign_of_maximum(name, &z, maximum, function)
+            {
+                return id;
+            }
+            if z.step(self.old).is_none() {
+                break;
+            }
+        }
+        let order = z.index.clone();
+        let permutation = if order.len() == self.old[z.base].len { inverse(&order) } else { None };
+        if let Some(at) = &permutation {
+            z.index = (0..order.len()).collect();
+            z.sign = at.iter().map(|&k| z.sign[k]).collect();
+            z.shift = at.iter().map(|&k| z.shift[k].clone()).collect();
+        }
+        let (affine, function) = self.pre_activation(&z, function);
+        let unchanged = match &affine.terms[..] {
+            [Term { source, map: LinearMap::Identity(_) }] if affine.bias.is_zero() => Some(*source),
+            _ => None,
+        };
+        let len = z.sign.len();
+        let source = unchanged.unwrap_or_else(|| {
+            let name = if matches!(self.old[z.base].kind, NodeKind::Affine(_)) { &self.old[z.base].name } else { name };
+            self.push(name, len, NodeKind::Affine(affine))
+        });
+        let y = self.push(name, len, NodeKind::Activation(Activation { source, function }));
+        if permutation.is_some() { self.select(name, y, &order) } else { y }
+    }
+
+    /// The affine node before signum neurons, and the simplest signum that does it.
+    fn pre_activation(&mut self, z: &Thresholds, function: &Arc<dyn ActivationFn>) -> (Affine, Arc<dyn ActivationFn>) {
+        let mut affine = self.merged(z).unwrap_or_else(|| self.beside(z));
+        rows::divide_by_common_measure(&mut affine);
+        let Some(sums) = lattice::of_sum(&affine.terms, z.sign.len(), &self.lattices) else {
+            return (affine, Arc::clone(function));
+        };
+        let two_valued = is_two_valued(&**function);
+        let mut never_zero = true;
+        let shift = |(i, sum): (usize, &Lattice)| {
+            let shift = affine.bias.parameter(i);
+            let moved = sum.middle_of_gap(&shift, two_valued);
+            never_zero &= moved.as_ref().is_some_and(|m| m.never_zero);
+            moved.map_or(shift, |m| m.shift)
+        };
+        affine.bias = Coefficients::parameters(sums.iter().enumerate().map(shift).collect());
+        (affine, if never_zero { Arc::new(Sign) } else { Arc::clone(function) })
+    }
+
+    /// `s · x + τ` as one affine node with what computes x, where that keeps its structure.
+    fn merged(&self, z: &Thresholds) -> Option<Affine> {
+        let NodeKind::Affine(inner) = &self.old[z.base].kind else { return None };
+        let index: Vec<Option<usize>> = z.index.iter().map(|&i| Some(i)).collect();
+        let whole = z.index.len() == self.old[z.base].len && in_order(&z.index);
+        let select = LinearMap::Select { input_len: self.old[z.base].len, index };
+        let term = |t: &Term| {
+            let rows = if whole { t.map.clone() } else { LinearMap::compose(&select, &t.map)? };
+            Some(Term { source: self.place[t.source], map: rows::signed(rows, &z.sign)? })
+        };
+        let terms = inner.terms.iter().map(term).collect::<Option<_>>()?;
+        let bias =
+            |(k, &i): (usize, &usize)| z.shift[k].plus(&Parameter::float(z.sign[k]).times(&inner.bias.parameter(i)));
+        Some(Affine { terms, bias: Coefficients::parameters(z.index.iter().enumerate().map(bias).collect()) })
+    }
+
+    /// `s · x + τ` as an affine node that reads x.
+    fn beside(&mut self, z: &Thresholds) -> Affine {
+        let source = self.select(&self.old[z.base].name, self.place[z.base], &z.index);
+        let map = match z.sign.iter().all(|s| *s == 1.0) {
+            true => LinearMap::Identity(z.sign.len()),
+            false => LinearMap::Diagonal(Coefficients::floats(z.sign.clone())),
+        };
+        Affine { terms: vec![Term { source, map }], bias: Coefficients::parameters(z.shift.clone()) }
+    }
+
+    /// `sign(s · max x + τ)`: the maximum of the signs of `x + τ` for s = 1, the minimum of those of `−x + τ`
+    /// for s = −1. `None` when an entry stands in two maxima with different thresholds.
+    fn sign_of_maximum(
+        &mut self,
+        name: &str,
+        z: &Thresholds,
+        maximum: &Maximum,
+        function: &Arc<dyn ActivationFn>,
+    ) -> Option<NodeId> {
+        let groups: Vec<&Vec<usize>> = z.index.iter().map(|&i| &maximum.groups[i]).collect();
+        let mut threshold_of = BTreeMap::new();
+        for (k, group) in groups.iter().enumerate() {
+            for &entry in *group {
+                let first = *threshold_of.entry(entry).or_insert(k);
+                if (z.sign[first], &z.shift[first]) != (z.sign[k], &z.shift[k]) {
+                    return None;
+                }
+            }
+        }
+        let signs = Thresholds {
+            base: maximum.source,
+            index: threshold_of.keys().copied().collect(),
+            sign: threshold_of.values().map(|&k| z.sign[k]).collect(),
+            shift: threshold_of.values().map(|&k| z.shift[k].clone()).collect(),
+        };
+        let rank: HashMap<usize, usize> = signs.index.iter().enumerate().map(|(rank, &entry)| (entry, rank)).collect();
+        let groups: Vec<Vec<usize>> = groups.iter().map(|g| g.iter().map(|entry| rank[entry]).collect()).collect();
+        let largest: Vec<bool> = z.sign.iter().map(|s| *s >= 0.0).collect();
+        let y = self.signum(name, signs, function);
+        Some(self.maximum_of_signs(name, y, &groups, &largest))
+    }
+
+    /// The largest of each group of entries, all of them ±1, or the smallest where `largest` is false:
+    /// `sign(Σ y ± (n − 1))`.
+    fn maximum_of_signs(&mut self, name: &str, source: NodeId, groups: &[Vec<usize>], largest: &[bool]) -> NodeId {
+        let input_len = self.new[source].len;
+        let widest = groups.iter().map(Vec::len).max().unwrap_or(0);
+        let taken = |k: usize| groups.iter().map(|g| g.get(k).copied()).collect();
+        let term = |k: usize| Term { source, map: LinearMap::Select { input_len, index: taken(k) } };
+        let shift = |(g, &largest): (&Vec<usize>, &bool)| {
+            let others = g.len() as f64 - 1.0;
+            if largest { others } else { -others }
+        };
+        let bias = Coefficients::floats(groups.iter().zip(largest).map(shift).collect());
+        let len = groups.len();
+        let sum = self.push(name, len, NodeKind::Affine(Affine { terms: (0..widest).map(term).collect(), bias }));
+        self.push(name, len, NodeKind::Activation(Activation { source: sum, function: Arc::new(Sign) }))
+    }
+}

@@ -1,0 +1,108 @@
+//! Rows of affine nodes, multiplied by −1, 0 or 1 or divided by what all their weights are multiples of.
+
+use super::super::{Affine, Coefficients, LinearMap, Parameter};
+use ndarray::{ArrayViewMut, Axis, Dimension};
+
+/// `diag(sign) · map` where that keeps the map's structure; every sign is −1, 0 or 1.
+pub(super) fn signed(map: LinearMap, sign: &[f64]) -> Option<LinearMap> {
+    if sign.iter().all(|s| *s == 1.0) {
+        return Some(map);
+    }
+    Some(match map {
+        LinearMap::Identity(_) => LinearMap::Diagonal(Coefficients::floats(sign.to_vec())),
+        LinearMap::Diagonal(d) => LinearMap::Diagonal(d.times(&Coefficients::floats(sign.to_vec()))),
+        LinearMap::Dense(mut weight) => {
+            weight.axis_iter_mut(Axis(0)).zip(sign).for_each(|(row, s)| multiply(row, *s));
+            LinearMap::Dense(weight)
+        }
+        LinearMap::Conv2d(mut conv) => {
+            let area = conv.output[1] * conv.output[2];
+            let channels: Vec<&[f64]> = sign.chunks(area.max(1)).collect();
+            if channels.iter().any(|c| c.iter().any(|s| *s != c[0])) {
+                return None;
+            }
+            conv.weight.axis_iter_mut(Axis(0)).zip(channels).for_each(|(kernel, c)| multiply(kernel, c[0]));
+            LinearMap::Conv2d(conv)
+        }
+        LinearMap::Select { .. } => return None,
+    })
+}
+
+/// Multiplies by −1, 0 or 1, without negative zeros.
+fn multiply<D: Dimension>(mut weights: ArrayViewMut<f64, D>, sign: f64) {
+    weights.mapv_inplace(|w| match sign {
+        1.0 => w,
+        -1.0 => 0.0 - w,
+        _ => 0.0,
+    });
+}
+
+/// Divides every row of a lone dense map or convolution, and its bias, by the largest number of which all its
+/// weights are small multiples, if there is one.
+pub(super) fn divide_by_common_measure(affine: &mut Affine) {
+    let [term] = &mut affine.terms[..] else { return };
+    let measures: Vec<Option<f64>> = match &mut term.map {
+        LinearMap::Dense(weight) => weight.axis_iter_mut(Axis(0)).map(divide).collect(),
+        LinearMap::Conv2d(conv) => {
+            let area = conv.output[1] * conv.output[2];
+            let kernels = conv.weight.axis_iter_mut(Axis(0)).map(divide);
+            kernels.flat_map(|g| std::iter::repeat_n(g, area)).collect()
+        }
+        LinearMap::Identity(_) | LinearMap::Diagonal(_) | LinearMap::Select { .. } => return,
+    };
+    if measures.iter().any(Option::is_some) {
+        let divided = |(i, g): (usize, &Option<f64>)| {
+            let b = affine.bias.parameter(i);
+            g.and_then(|g| b.over_magnitude(&Parameter::float(g))).unwrap_or(b)
+        };
+        affine.bias = Coefficients::parameters(measures.iter().enumerate().map(divided).collect());
+    }
+}
+
+/// Divides the weights by their common measure; returns it unless it is 1 or there is none.
+fn divide<D: Dimension>(mut weights: ArrayViewMut<f64, D>) -> Option<f64> {
+    let measure = common_measure(weights.iter().copied())?;
+    weights.mapv_inplace(|w| w / measure);
+    (measure != 1.0).then_some(measure)
+}
+
+/// The largest float of which all weights are integral multiples, if these multiples are small: then
+/// dividing by it is exact.
+fn common_measure(weights: impl Iterator<Item = f64>) -> Option<f64> {
+    const LARGEST_MULTIPLE: f64 = 1024.0;
+    let mut measure: f64 = 0.0;
+    let mut largest: f64 = 0.0;
+    for w in weights.map(f64::abs).filter(|w| *w != 0.0) {
+        if !(1e-100..=1e100).contains(&w) {
+            return None;
+        }
+        // Euclid's algorithm; the remainder of two floats is a float.
+        let (mut a, mut b) = (measure, w);
+        while a != 0.0 {
+            (a, b) = (b % a, a);
+        }
+        measure = b;
+        largest = largest.max(w);
+        if measure * LARGEST_MULTIPLE < largest {
+            return None;
+        }
+    }
+    (measure != 0.0).then_some(measure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::common_measure;
+
+    #[test]
+    fn the_common_measure_is_found_exactly_or_not_at_all() {
+        let of = |weights: &[f64]| common_measure(weights.iter().copied());
+        assert_eq!(of(&[1.0, -1.0, 0.0]), Some(1.0));
+        assert_eq!(of(&[0.1, -0.1]), Some(0.1));
+        assert_eq!(of(&[6.0, 0.0, -10.0, 4.5]), Some(0.5));
+        assert_eq!(of(&[0.1, 0.3]), None);
+        assert_eq!(of(&[0.0]), None);
+        assert_eq!(of(&[1.0, 2000.0]), None);
+        assert_eq!(of(&[f64::MIN_POSITIVE, -f64::MIN_POSITIVE]), None);
+    }
+}

@@ -1,0 +1,346 @@
+use super::inputs::{ImageArgs, radius, read_vnnlib, refuse_softmax};
+use super::progress::Progress;
+use super::range::ImageRange;
+use super::{CliResult, Exit, Format, Global, answer};
+use crate::domains::network::Network;
+use crate::domains::num::Rational;
+use crate::domains::query::Query;
+use crate::engine::compare::{Method, Setting, compare, layers};
+use crate::engine::{Attack, DomainName, Options, beaten_by};
+use crate::format::images::ImageSet;
+use crate::format::{json_query, onnx};
+use crate::report::compare::{
+    Comparison, Row, RowResult, comparison_html, comparison_json, comparison_text, layers_csv, measurements_csv, plots,
+};
+use crate::report::write_whole;
+use clap::{Args, ValueEnum};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// A complete search, by the name that users type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ExactName {
+    /// No exact engine
+    None,
+    /// Branch and bound
+    Bab,
+    /// A mixed-integer program
+    Milp,
+    /// Satisfiability, for binarized networks
+    Sat,
+}
+
+/// How long the attack looks for small margins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Effort {
+    /// No attack, and no upper reference
+    None,
+    /// A few starts
+    Short,
+    /// Many steps from many starts
+    Long,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  absint compare --report out.html                          the built-in example
+  absint compare net.onnx --data test.csv --eps 2/255 --range 0..20 --out results.csv --report out.html
+  absint compare net.onnx --data test.csv --eps 0.03 --domains deeppoly,kpoly --k 1,2,3 --timeout 60
+  absint compare net.onnx --vnnlib prop_0.vnnlib prop_1.vnnlib --exact bab --timeout 60
+
+--timeout is per query and domain. The gap to exact of a bound b is 100 (m − b) / (m − i) percent, with
+the exact minimum m and the bound i of interval arithmetic; m lies between the best certified bound and
+the smallest margin attained at a point, which give gap_percent_least and gap_percent.")]
+pub struct CompareArgs {
+    /// The network, an ONNX file; without it the built-in example runs
+    network: Option<PathBuf>,
+    /// Images: CSV `label,px…` with values 0–255, or MNIST idx
+    #[arg(long, value_name = "FILE", group = "source", requires = "eps")]
+    data: Option<PathBuf>,
+    /// Only images A to B−1; either end may be left out [default: the first ten]
+    #[arg(long, value_name = "A..B", requires = "data")]
+    range: Option<ImageRange>,
+    /// Radius of the neighbourhoods, a decimal or a fraction such as 2/255 (pixels are in [0, 1])
+    #[arg(long, value_name = "EPS", allow_negative_numbers = true)]
+    eps: Option<String>,
+    #[command(flatten)]
+    images: ImageArgs,
+    /// VNN-LIB queries
+    #[arg(long, value_name = "FILE", group = "source", num_args = 1..)]
+    vnnlib: Vec<PathBuf>,
+    /// JSON queries
+    #[arg(long, value_name = "FILE", group = "source", num_args = 1..)]
+    query: Vec<PathBuf>,
+    /// The domains, separated by commas
+    #[arg(long, value_name = "DOMAINS", value_delimiter = ',', default_value = "interval,zonotope,deeppoly,kpoly")]
+    domains: Vec<DomainName>,
+    /// Neurons that kpoly joins; several for several variants of it
+    #[arg(long, value_name = "K", value_delimiter = ',', default_value = "3",
+        value_parser = clap::value_parser!(u8).range(1..=12))]
+    k: Vec<u8>,
+    /// Let kpoly re-compute the bounds of unstable neurons by linear programs, layer by layer (slow)
+    #[arg(long)]
+    refine: bool,
+    /// A complete search that the domains are measured against
+    #[arg(long, value_enum, default_value = "none")]
+    exact: ExactName,
+    /// How hard to look for the smallest margin that a point attains
+    #[arg(long, value_enum, value_name = "EFFORT", default_value = "short", default_missing_value = "long",
+        num_args = 0..=1, require_equals = true)]
+    attack: Effort,
+    /// Do not bound the output box (two more bounds per output)
+    #[arg(long)]
+    no_volume: bool,
+    /// Write one line per query and domain to this CSV file, and one per layer to FILE_layers.csv
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Write a page with plots to this file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Write every plot to this folder, as SVG
+    #[arg(long, value_name = "FOLDER")]
+    svg: Option<PathBuf>,
+}
+
+pub fn run(args: &CompareArgs, global: &Global) -> CliResult<Exit> {
+    let setting = args.setting(global)?;
+    let subject = args.subject()?;
+    let mut comparison = Comparison {
+        network: subject.name.clone(),
+        question: subject.question.clone(),
+        is_example: args.network.is_none(),
+        contestants: setting.contestants().map(|m| m.name.clone()).collect(),
+        has_exact: setting.exact.is_some(),
+        has_attack: setting.attack.is_some(),
+        has_volume: setting.volume,
+        timeout: setting.timeout,
+        layers: layers(&subject.network),
+        rows: Vec::new(),
+        planned: subject.asked.len(),
+    };
+    // A long comparison can be looked at while it runs, and what it found survives its end; that the
+    // files can be written is known before the work begins.
+    const BETWEEN_WRITES: Duration = Duration::from_secs(20);
+    args.write(&comparison)?;
+    let mut written = Instant::now();
+    let progress = Progress::new(global.quiet);
+    for index in 0..subject.asked.len() {
+        progress.note(&format!("query {} of {}", index + 1, subject.asked.len()));
+        comparison.rows.push(subject.row(index, &setting, &progress)?);
+        if written.elapsed() > BETWEEN_WRITES {
+            args.write(&comparison)?;
+            written = Instant::now();
+        }
+    }
+    drop(progress);
+    args.write(&comparison)?;
+    answer(&match global.format {
+        Format::Text => comparison_text(&comparison),
+        Format::Json => comparison_json(&comparison).to_string(),
+    })?;
+    Ok(Exit::Success)
+}
+
+impl CompareArgs {
+    fn setting(&self, global: &Global) -> CliResult<Setting> {
+        let mut methods: Vec<Method> = Vec::new();
+        for &domain in &self.domains {
+            // Only joint relaxations have a k.
+            let has_k = domain.to_string().contains("kpoly");
+            for &k in if has_k { &self.k[..] } else { &self.k[..1] } {
+                let name = if has_k { format!("{domain} k={k}") } else { domain.to_string() };
+                if methods.iter().any(|m| m.name == name) {
+                    return Err(format!("--domains: {name} is named twice").into());
+                }
+                let options =
+                    Options { domain, k: k.into(), refine: self.refine, seed: global.seed, ..Options::default() };
+                methods.push(Method { name, options });
+            }
+        }
+        Ok(Setting {
+            methods,
+            exact: self.exact_method(global)?,
+            attack: match self.attack {
+                Effort::None => None,
+                Effort::Short => Some(Attack::thorough(global.seed)),
+                Effort::Long => Some(Attack { steps: 200, restarts: 25, ..Attack::pgd(global.seed) }),
+            },
+            timeout: global.timeout,
+            volume: !self.no_volume,
+        })
+    }
+
+    fn exact_method(&self, global: &Global) -> CliResult<Option<Method>> {
+        let engine = match self.exact {
+            ExactName::None => return Ok(None),
+            ExactName::Bab => "exact",
+            ExactName::Milp => "milp",
+            ExactName::Sat => "sat",
+        };
+        let typed = self.exact.to_possible_value().map_or(String::new(), |v| v.get_name().to_owned());
+        let domain: DomainName =
+            engine.parse().map_err(|_| format!("--exact {typed}: this build has no such engine; use --exact none"))?;
+        let options = Options { domain, seed: global.seed, ..Options::default() };
+        Ok(Some(Method { name: format!("exact ({typed})"), options }))
+    }
+
+    /// Reads the files that the arguments name.
+    fn subject(&self) -> CliResult<Subject<'_>> {
+        let Some(path) = &self.network else {
+            return self.example();
+        };
+        let model = self.images.read_network(path)?;
+        let (asked, question) = if let Some(data) = &self.data {
+            self.images_of(data, &model)?
+        } else {
+            let mut queries = Vec::new();
+            for file in &self.vnnlib {
+                queries.push((file.display().to_string(), read_vnnlib(file, &model.network)?));
+            }
+            for file in &self.query {
+                queries.push((file.display().to_string(), json_query::read(file, model.network.output_len())?));
+            }
+            if queries.is_empty() {
+                return Err("nothing is asked: add --data FILE --eps EPS, --vnnlib FILE …, or --query FILE …".into());
+            }
+            for (_, query) in &queries {
+                refuse_softmax(&model, query, path)?;
+            }
+            let question = match &queries[..] {
+                [(name, _)] => name.clone(),
+                several => format!("{} files", several.len()),
+            };
+            (Asked::Queries(queries), question)
+        };
+        Ok(Subject { network: model.network, name: path.display().to_string(), question, asked })
+    }
+
+    fn example(&self) -> CliResult<Subject<'_>> {
+        if self.data.is_some() || !self.vnnlib.is_empty() || !self.query.is_empty() {
+            return Err("a query needs a network: absint compare NETWORK.onnx …".into());
+        }
+        let (network, image) = crate::example::network_and_image()?;
+        let eps = self.eps.as_deref().unwrap_or(crate::example::EPS);
+        let query = self.images.ball(&network, &image.pixels, &radius(eps)?, image.label)?;
+        let name = format!("image {} (a {})", crate::example::IMAGE, image.label);
+        let question = format!("{name}, {} ball of radius {eps}", self.images.norm.title());
+        Ok(Subject { network, name: crate::example::NAME.into(), question, asked: Asked::Queries(vec![(name, query)]) })
+    }
+
+    fn images_of(&self, data: &Path, model: &onnx::Model) -> CliResult<(Asked<'_>, String)> {
+        let set = self.images.read_images(data, &model.network)?;
+        let (file, len) = (data.display(), set.len());
+        let range = self.range.map_or(0..len.min(10), |r| r.start..r.end.unwrap_or(len));
+        if range.end > len || range.is_empty() {
+            return Err(format!("--range {}..{}: {file} has {len} images, 0..{len}", range.start, range.end).into());
+        }
+        let outputs = model.network.output_len();
+        let labels = range.clone().filter_map(|i| Some((i, set.bytes(i)?.0)));
+        if let Some((image, label)) = labels.into_iter().find(|(_, label)| *label >= outputs) {
+            return Err(
+                format!("{file}: image {image} has the label {label}, the network has {outputs} outputs").into()
+            );
+        }
+        let eps_text = self.eps.as_deref().unwrap_or("0");
+        let eps = radius(eps_text)?;
+        let norm = self.images.norm;
+        let question =
+            format!("{file}, images {} to {}, {} balls of radius {eps_text}", range.start, range.end - 1, norm.title());
+        Ok((Asked::Images { set, range, eps, args: &self.images }, question))
+    }
+
+    /// Writes whatever was asked for, whole.
+    fn write(&self, comparison: &Comparison) -> CliResult<()> {
+        if let Some(path) = &self.out {
+            write_whole(path, &measurements_csv(comparison))?;
+            write_whole(&layers_path(path), &layers_csv(comparison))?;
+        }
+        if let Some(path) = &self.report {
+            write_whole(path, &comparison_html(comparison))?;
+        }
+        if let Some(folder) = &self.svg {
+            std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+            for plot in plots(comparison) {
+                write_whole(&folder.join(format!("{}.svg", plot.name)), &plot.standalone())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `results.csv` → `results_layers.csv`.
+fn layers_path(path: &Path) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push("_layers");
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+/// The network and what is asked of it.
+struct Subject<'a> {
+    network: Network,
+    name: String,
+    question: String,
+    asked: Asked<'a>,
+}
+
+enum Asked<'a> {
+    Queries(Vec<(String, Query)>),
+    /// Queries of images are made one at a time: exact regions take room.
+    Images {
+        set: ImageSet,
+        range: Range<usize>,
+        eps: Rational,
+        args: &'a ImageArgs,
+    },
+}
+
+impl Asked<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Queries(queries) => queries.len(),
+            Self::Images { range, .. } => range.len(),
+        }
+    }
+}
+
+impl Subject<'_> {
+    /// Runs everybody on one query.
+    fn row(&self, index: usize, setting: &Setting, progress: &Progress) -> CliResult<Row> {
+        let network = &self.network;
+        let run = |name: &str, query: &Query| -> CliResult<Row> {
+            let compared = compare(network, query, setting, progress).map_err(|e| format!("{name}: {e}"))?;
+            Ok(Row { query: name.into(), result: RowResult::Compared(compared) })
+        };
+        match &self.asked {
+            Asked::Queries(queries) => run(&queries[index].0, &queries[index].1),
+            Asked::Images { set, range, eps, args } => {
+                let number = range.start + index;
+                let image = args.pick(set, number).ok_or("an image vanished")?;
+                let name = format!("image {number} (a {})", image.label);
+                match beaten_by(network, &image.pixels, image.label) {
+                    Some(predicted) => {
+                        Ok(Row { query: name, result: RowResult::Misclassified { label: image.label, predicted } })
+                    }
+                    None => run(&name, &args.ball(network, &image.pixels, eps, image.label)?),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_layers_stands_beside_the_other() {
+        assert_eq!(layers_path(Path::new("a/b.c/results.csv")), Path::new("a/b.c/results_layers.csv"));
+        assert_eq!(layers_path(Path::new("results")), Path::new("results_layers"));
+    }
+}

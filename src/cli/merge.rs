@@ -1,0 +1,36 @@
+use super::{CliResult, Exit, Format, Global, answer};
+use crate::report;
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  absint merge part1.jsonl part2.jsonl part3.jsonl --out results.jsonl
+
+Exit status: 0 when every image of the run is there, 3 when some are missing.")]
+pub struct MergeArgs {
+    /// Results files of the shards of one run of `absint certify`
+    #[arg(required = true, value_name = "RESULTS")]
+    files: Vec<PathBuf>,
+    /// Write the results of all images to this file, sorted by image
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub fn run(args: &MergeArgs, global: &Global) -> CliResult<Exit> {
+    let merged = report::merge(&args.files)?;
+    if let Some(path) = &args.out {
+        report::write_whole(path, &merged.text())?;
+    }
+    let (tally, missing) = (merged.tally(), merged.missing.len());
+    let text = match global.format {
+        Format::Json => report::tally_json(&tally, missing).to_string(),
+        Format::Text if missing == 0 => report::tally_text(&tally),
+        Format::Text => {
+            format!("{}\nmissing {missing} images: {}", report::tally_text(&tally), report::ranges(&merged.missing))
+        }
+    };
+    answer(&text)?;
+    Ok(if missing == 0 { Exit::Success } else { Exit::Unknown })
+}

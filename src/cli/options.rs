@@ -1,0 +1,83 @@
+//! The options of an analysis, on the command line of every subcommand that runs one.
+
+use crate::domains::domain::Concretise;
+use crate::domains::lp::{LpBackend, backend, backends};
+use crate::engine::{DomainName, Options};
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value, json};
+
+/// Where back-substitution turns forms into numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ConcretiseName {
+    /// At every layer, keeping the best bound
+    Every,
+    /// At the input only (CROWN)
+    Input,
+}
+
+/// How a query is analysed.
+#[derive(Args)]
+pub struct EngineArgs {
+    /// Which domain: interval, zonotope, deeppoly, rational, kpoly or auto
+    #[arg(long, default_value = "auto")]
+    pub domain: DomainName,
+    /// Neurons that kpoly joins (1 is the triangle relaxation alone)
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=12))]
+    k: u8,
+    /// Let kpoly re-compute the bounds of unstable neurons by linear programs, layer by layer (slow)
+    #[arg(long)]
+    refine: bool,
+    /// Where back-substitution turns forms into numbers
+    #[arg(long, value_enum, default_value = "every")]
+    concretise: ConcretiseName,
+    /// Solver of linear programs
+    #[arg(long, default_value = "interior", value_parser = lp_backend)]
+    lp: Lp,
+    /// Do not look for a counterexample
+    #[arg(long)]
+    no_attack: bool,
+}
+
+impl EngineArgs {
+    pub fn options(&self, seed: u64) -> Options {
+        Options {
+            domain: self.domain,
+            k: usize::from(self.k),
+            refine: self.refine,
+            concretise: match self.concretise {
+                ConcretiseName::Every => Concretise::Every,
+                ConcretiseName::Input => Concretise::Input,
+            },
+            lp: self.lp.0,
+            all_margins: false,
+            attack: !self.no_attack,
+            seed,
+        }
+    }
+}
+
+/// What a result depends on besides network and query, as fields of a header.
+pub fn fields(options: &Options) -> Map<String, Value> {
+    let every = json!({
+        "domain": options.domain.to_string(),
+        "k": options.k,
+        "refine": options.refine,
+        "concretise": match options.concretise {
+            Concretise::Every => "every",
+            Concretise::Input => "input",
+            Concretise::Activations => "activations",
+        },
+        "lp": options.lp.name(),
+        "attack": options.attack,
+        "seed": options.seed,
+    });
+    every.as_object().cloned().unwrap_or_default()
+}
+
+#[derive(Clone, Copy)]
+struct Lp(&'static dyn LpBackend);
+
+fn lp_backend(name: &str) -> Result<Lp, String> {
+    let names: Vec<&str> = backends().iter().map(|b| b.name()).collect();
+    backend(name).map(Lp).ok_or_else(|| format!("this build has the solvers {}", names.join(", ")))
+}

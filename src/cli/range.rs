@@ -1,0 +1,40 @@
+use std::str::FromStr;
+
+/// A range of images; the end is open where none is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageRange {
+    pub start: usize,
+    pub end: Option<usize>,
+}
+
+impl FromStr for ImageRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("`{text}` is no range of images; write `A..B` for the images A to B−1, such as `0..100`");
+        let (start, end) = text.split_once("..").ok_or_else(wrong)?;
+        let number = |text: &str| text.parse::<usize>().map_err(|_| wrong());
+        let start = if start.is_empty() { 0 } else { number(start)? };
+        let end = if end.is_empty() { None } else { Some(number(end)?) };
+        if end.is_some_and(|end| end <= start) {
+            return Err(format!("the range `{text}` is empty; `A..B` means the images A to B−1"));
+        }
+        Ok(Self { start, end })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_or_refused() {
+        let range = |text: &str| text.parse::<ImageRange>();
+        assert_eq!(range("..").unwrap(), ImageRange { start: 0, end: None });
+        assert_eq!(range("5..7").unwrap(), ImageRange { start: 5, end: Some(7) });
+        for bad in ["", "5", "7..5", "5..5", "a..b", "1...4", "-1..4", "0..99999999999999999999"] {
+            assert!(range(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+use crate::domains::network::Network;
+use crate::domains::num::{Interval, Rational, enclose};
+
+/// The class whose output reaches that of `label` at the exact input `x`: the largest such output, the
+/// first of several. `None` where `label` wins strictly. A tie counts as a loss.
+///
+/// The answer holds in real arithmetic. Only where an output cannot be told from that of `label` and a
+/// parameter is irrational does `label` keep its place.
+#[must_use]
+pub fn beaten_by(network: &Network, x: &[Rational], label: usize) -> Option<usize> {
+    let enclosed: Vec<Interval> = x.iter().map(enclose).collect();
+    let y = network.evaluate::<Interval>(&enclosed).ok()?;
+    let own = *y.get(label)?;
+    let rivals = || (0..y.len()).filter(|&j| j != label);
+    if rivals().all(|j| y[j].hi < own.lo) {
+        return None;
+    }
+    let first_largest = |of: &dyn Fn(usize, usize) -> bool, among: Vec<usize>| {
+        among.into_iter().reduce(|best, j| if of(j, best) { j } else { best })
+    };
+    // Exact arithmetic is for what enclosures leave open.
+    let surely: Vec<usize> = rivals().filter(|&j| y[j].lo >= own.hi).collect();
+    if !surely.is_empty() {
+        return first_largest(&|j, best| y[j].middle() > y[best].middle(), surely);
+    }
+    let exact = network.evaluate::<Rational>(x).ok()?;
+    first_largest(&|j, best| exact[j] > exact[best], rivals().filter(|&j| exact[j] >= exact[label]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::onnx::{OnnxWriter, parse};
+    use ndarray::array;
+
+    /// y = (x₀, x₁, 1/3·x₀ + 2/3·x₁ in floats): ties are exact where x₀ = x₁ for the first two.
+    fn network() -> Network {
+        let mut writer = OnnxWriter::input(&[2]);
+        writer.gemm(array![[1.0f32, 0.0], [0.0, 1.0], [0.25, 0.25]].view(), &[0.0, 0.0, 0.0]);
+        parse(&writer.finish(&[3]), "test").unwrap().network
+    }
+
+    #[test]
+    fn a_tie_is_a_loss_and_the_least_excess_is_seen() {
+        let network = network();
+        let q = |p: i64| Rational::from(p) / Rational::from(3);
+        assert_eq!(beaten_by(&network, &[q(2), q(1)], 0), None);
+        assert_eq!(beaten_by(&network, &[q(2), q(1)], 1), Some(0));
+        assert_eq!(beaten_by(&network, &[q(1), q(1)], 0), Some(1));
+        let tiny = Rational::ONE / Rational::from(10u64.pow(18)) / Rational::from(10u64.pow(18));
+        assert_eq!(beaten_by(&network, &[q(1) + &tiny, q(1)], 0), None);
+        assert_eq!(beaten_by(&network, &[q(1) - &tiny, q(1)], 0), Some(1));
+        assert_eq!(beaten_by(&network, &[q(-1), q(-2)], 1), Some(2));
+        assert_eq!(beaten_by(&network, &[q(0), q(0)], 2), Some(0));
+    }
+}

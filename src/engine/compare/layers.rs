@@ -1,0 +1,98 @@
+use super::super::analysis::unstable;
+use super::super::{AnalyzeError, Options, analyze_within};
+use crate::domains::domain::{Bounds, NodeBounds, Run};
+use crate::domains::network::{Activation, Network, NodeId};
+use crate::domains::num::{Interval, Rational};
+use crate::domains::query::{Atom, Disjunct, Property, Query, Region, Variable};
+
+/// A layer whose bounds are compared: the pre-activations of an activation, or the network's output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Index of the node that is bounded.
+    pub node: NodeId,
+    /// Its name in the file.
+    pub name: String,
+    /// What follows it: `relu`, `sign`, … or `output`.
+    pub kind: &'static str,
+    /// How many neurons it has.
+    pub neurons: usize,
+}
+
+/// How wide the bounds of one layer are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LayerWidths {
+    /// Neurons that more than one segment of the activation passes through, summed over the query's
+    /// cases; `None` for the output.
+    pub unstable: Option<usize>,
+    /// Mean over the neurons (and cases) of upper minus lower bound; infinite where a bound is.
+    pub mean: f64,
+    /// The largest of them.
+    pub max: f64,
+}
+
+/// The bounded nodes, each with the activation that reads it.
+fn bounded(network: &Network) -> Vec<(NodeId, Option<&Activation>)> {
+    let activations = network.activations().map(|(_, activation)| (activation.source, Some(activation)));
+    activations.chain([(network.output(), None)]).collect()
+}
+
+/// The layers of a network: one per activation, then the output.
+#[must_use]
+pub fn layers(network: &Network) -> Vec<Layer> {
+    let layer = |(node, activation): (NodeId, Option<&Activation>)| Layer {
+        node,
+        name: network.node(node).name.clone(),
+        kind: activation.map_or("output", |a| a.function.name()),
+        neurons: network.node(node).len,
+    };
+    bounded(network).into_iter().map(layer).collect()
+}
+
+/// The widths of every layer, given the bounds of each case; `None` for layers that some case's bounds
+/// do not reach.
+pub(super) fn widths(network: &Network, cases: &[Bounds]) -> Vec<Option<LayerWidths>> {
+    let of_layer = |(node, activation): (NodeId, Option<&Activation>)| {
+        let bounds: Vec<&NodeBounds> = cases.iter().map(|case| case.get(node)).collect::<Option<_>>()?;
+        let widths: Vec<f64> = bounds.iter().flat_map(|b| b.iter().map(Interval::width)).collect();
+        Some(LayerWidths {
+            unstable: activation.map(|a| bounds.iter().map(|z| unstable(a, z)).sum()),
+            mean: widths.iter().sum::<f64>() / widths.len().max(1) as f64,
+            max: widths.iter().copied().fold(0.0, f64::max),
+        })
+    };
+    bounded(network).into_iter().map(of_layer).collect()
+}
+
+/// log₁₀ of the volume of the box that a domain certifies for the outputs (as in *Beyond the Single
+/// Neuron Convex Barrier for Neural Network Certification*, Table 1): every output is minimised and
+/// maximised, and the better of that and of the `known` neuron bounds counts. `None` when the box is
+/// flat or not bounded.
+///
+/// # Errors
+/// Those of [`analyze_within`].
+pub fn output_volume(
+    network: &Network,
+    region: &Region,
+    known: &Bounds,
+    options: &Options,
+    run: Run<'_>,
+) -> Result<Option<f64>, AnalyzeError> {
+    let one_sided = |(output, sign): (usize, &Rational)| Disjunct {
+        atoms: vec![Atom { terms: [(Variable::Output(output), sign.clone())].into(), constant: Rational::ZERO }],
+    };
+    let signs = [Rational::ONE, Rational::NEG_ONE];
+    let outputs = 0..network.output_len();
+    let disjuncts = outputs.flat_map(|i| signs.iter().map(move |s| (i, s))).map(one_sided).collect();
+    let query = Query::over(region.clone(), Property { disjuncts });
+    let options = Options { all_margins: true, attack: false, ..options.clone() };
+    let analysis = analyze_within(network, &query, &options, run)?;
+    let mut sides: NodeBounds =
+        analysis.margins.chunks_exact(2).map(|pair| Interval::new(pair[0].bound, -pair[1].bound)).collect();
+    for bounds in analysis.bounds.first().into_iter().chain([known]) {
+        if let Some(output) = bounds.get(network.output()) {
+            sides.intersect(output);
+        }
+    }
+    let volume: f64 = sides.iter().map(|side| side.width().log10()).sum();
+    Ok(volume.is_finite().then_some(volume))
+}

@@ -1,0 +1,258 @@
+//! Several domains on the same query: how tight each is, against the exact minimum as far as that is
+//! known, and what it costs.
+
+mod gap;
+mod layers;
+
+pub use gap::{Gap, Reference};
+pub use layers::{Layer, LayerWidths, layers, output_volume};
+
+use super::attack::{Attack, Attained};
+use super::{AnalyzeError, DomainName, Options, analyze_within, deadline};
+use crate::domains::domain::Run;
+use crate::domains::network::Network;
+use crate::domains::observer::{Event, Observer};
+use crate::domains::query::Query;
+use crate::domains::verdict::Verdict;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+
+/// One contestant: a domain with its options, by the name that tables show.
+#[derive(Clone)]
+pub struct Method {
+    /// Such as `deeppoly` or `kpoly k=3`; unique among those compared.
+    pub name: String,
+    /// How it analyses; that every margin is wanted, and no attack, is seen to here.
+    pub options: Options,
+}
+
+/// What is compared, and how.
+#[derive(Clone)]
+pub struct Setting {
+    /// The domains.
+    pub methods: Vec<Method>,
+    /// The exact engine, one more contestant whose bound is the reference where it finishes.
+    pub exact: Option<Method>,
+    /// The attack that finds the smallest attained margin; without one there is no upper reference.
+    pub attack: Option<Attack>,
+    /// The time for each method on each query.
+    pub timeout: Option<Duration>,
+    /// Whether the output box is bounded too (two more bounds per output).
+    pub volume: bool,
+}
+
+impl Setting {
+    /// The contestants in the order of the measurements: the domains, then the exact engine.
+    pub fn contestants(&self) -> impl Iterator<Item = &Method> {
+        self.methods.iter().chain(&self.exact)
+    }
+}
+
+/// How a contestant answered a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It proved the property.
+    Verified,
+    /// There is a counterexample: the attack's (which all share) or its own.
+    Falsified,
+    /// Neither.
+    Unknown,
+    /// Neither, and its time was up.
+    OutOfTime,
+}
+
+impl Outcome {
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Falsified => "falsified",
+            Self::Unknown => "unknown",
+            Self::OutOfTime => "timeout",
+        }
+    }
+}
+
+/// What one contestant found about one query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measurement {
+    /// The answer.
+    pub outcome: Outcome,
+    /// Certified lower bound of the query's margin: the smallest over its disjuncts of the largest
+    /// margin of their atoms, over the whole region. −∞ when there is none.
+    pub margin: f64,
+    /// Time to bound the neurons and every margin (the output box not included).
+    pub time: Duration,
+    /// Linear programs solved.
+    pub lps: usize,
+    /// Joint cuts added to them.
+    pub cuts: usize,
+    /// Per layer (see [`layers`]) the bounds of the pre-activations; `None` where it did not get there.
+    pub layers: Vec<Option<LayerWidths>>,
+    /// log₁₀ of the volume of the certified output box; `None` when not asked for, not finite or zero.
+    pub log10_volume: Option<f64>,
+    /// How far its bound is from the exact minimum.
+    pub gap: Gap,
+}
+
+/// All contestants on one query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compared {
+    /// What is known of the exact minimum of the margin.
+    pub reference: Reference,
+    /// One per contestant.
+    pub measurements: Vec<Measurement>,
+}
+
+/// Why a comparison stopped.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum CompareError {
+    /// A query could not be analysed.
+    #[error(transparent)]
+    Analyze(#[from] AnalyzeError),
+    /// A certified bound exceeds a margin that a point of the region has: one of the two is wrong.
+    #[error(
+        "{method} certifies the margin {bound}, but a point of the region attains {attained}: \
+         this is a bug, please report it with the network and the query"
+    )]
+    Contradiction {
+        /// Who certified the bound.
+        method: String,
+        /// The certified lower bound.
+        bound: f64,
+        /// The attained margin, rounded up.
+        attained: f64,
+    },
+}
+
+/// Runs every contestant and the attack on one query.
+///
+/// # Errors
+/// [`CompareError::Contradiction`] when bounds and attained margins exclude each other, and whatever
+/// makes the query unfit for analysis. Running out of time is no error.
+pub fn compare(
+    network: &Network,
+    query: &Query,
+    setting: &Setting,
+    observer: &dyn Observer,
+) -> Result<Compared, CompareError> {
+    let suggestions = Suggestions { inner: observer, inputs: Mutex::default() };
+    let mut measurements = Vec::new();
+    for method in setting.contestants() {
+        observer.event(Event::Stage(&method.name));
+        measurements.push(measure(network, query, method, setting, &suggestions)?);
+    }
+    observer.event(Event::Stage("attack"));
+    let start = Instant::now();
+    let attained = setting.attack.and_then(|attack| {
+        let budget = deadline(setting.timeout);
+        let starts = suggestions.take();
+        let mut first = 0;
+        let of_case = |case: &crate::domains::query::Case| {
+            let number = first;
+            first += case.property.disjuncts.len();
+            attack.least_margin(network, case, number, &starts, &budget)
+        };
+        query.cases.iter().filter_map(of_case).reduce(Attained::better)
+    });
+    let attack_time = start.elapsed();
+    let lower = measurements.iter().map(|m| m.margin).fold(f64::NEG_INFINITY, f64::max);
+    let reference = Reference {
+        lower,
+        upper: attained.as_ref().map(|a| a.margin),
+        base: interval_margin(network, query, setting)?,
+        is_falsified: attained.is_some_and(|a| a.witness.is_some()),
+        attack_time,
+    };
+    for (measurement, method) in measurements.iter_mut().zip(setting.contestants()) {
+        if let Some(attained) = reference.upper.filter(|&attained| measurement.margin > attained) {
+            return Err(CompareError::Contradiction {
+                method: method.name.clone(),
+                bound: measurement.margin,
+                attained,
+            });
+        }
+        measurement.gap = reference.gap(measurement.margin);
+        if reference.is_falsified {
+            measurement.outcome = Outcome::Falsified;
+        }
+    }
+    Ok(Compared { reference, measurements })
+}
+
+/// One contestant on one query.
+fn measure(
+    network: &Network,
+    query: &Query,
+    method: &Method,
+    setting: &Setting,
+    observer: &dyn Observer,
+) -> Result<Measurement, CompareError> {
+    let options = Options { all_margins: true, attack: false, ..method.options.clone() };
+    let budget = deadline(setting.timeout);
+    let start = Instant::now();
+    let analysis = analyze_within(network, query, &options, Run { budget: &budget, observer })?;
+    let time = start.elapsed();
+    let outcome = match &analysis.verdict {
+        Verdict::Verified(_) => Outcome::Verified,
+        Verdict::Falsified(_) => Outcome::Falsified,
+        Verdict::Unknown(gap) if gap.out_of_time => Outcome::OutOfTime,
+        Verdict::Unknown(_) => Outcome::Unknown,
+    };
+    // Two more bounds per output are cheap for a domain and not for a search.
+    let is_search = setting.exact.as_ref().is_some_and(|exact| exact.name == method.name);
+    let log10_volume = match (&query.cases[..], &analysis.bounds[..]) {
+        ([case], [bounds]) if setting.volume && !is_search => {
+            let budget = deadline(setting.timeout);
+            output_volume(network, &case.region, bounds, &options, Run { budget: &budget, observer })?
+        }
+        _ => None,
+    };
+    Ok(Measurement {
+        outcome,
+        margin: analysis.disjuncts.iter().map(|d| d.bound).fold(f64::INFINITY, f64::min),
+        time,
+        lps: analysis.stages.iter().map(|s| s.lps).sum(),
+        cuts: analysis.stages.iter().map(|s| s.cuts).sum(),
+        layers: layers::widths(network, &analysis.bounds),
+        log10_volume,
+        gap: Gap::default(),
+    })
+}
+
+/// The margin by interval arithmetic, which gaps are measured from. It takes microseconds.
+fn interval_margin(network: &Network, query: &Query, setting: &Setting) -> Result<f64, CompareError> {
+    let options = Options { domain: DomainName::Interval, all_margins: true, attack: false, ..Options::default() };
+    let budget = deadline(setting.timeout);
+    let analysis = analyze_within(network, query, &options, Run::silent(&budget))?;
+    Ok(analysis.disjuncts.iter().map(|d| d.bound).fold(f64::INFINITY, f64::min))
+}
+
+/// Passes events on and keeps the inputs that relaxations suggest, the last of each query.
+struct Suggestions<'a> {
+    inner: &'a dyn Observer,
+    inputs: Mutex<VecDeque<Vec<f64>>>,
+}
+
+impl Suggestions<'_> {
+    const KEPT: usize = 64;
+
+    fn take(&self) -> Vec<Vec<f64>> {
+        self.inputs.lock().map(|mut inputs| inputs.drain(..).collect()).unwrap_or_default()
+    }
+}
+
+impl Observer for Suggestions<'_> {
+    fn event(&self, event: Event<'_>) {
+        if let (Event::Candidate { input }, Ok(mut inputs)) = (&event, self.inputs.lock()) {
+            if inputs.len() == Self::KEPT {
+                inputs.pop_front();
+            }
+            inputs.push_back(input.to_vec());
+        }
+        self.inner.event(event);
+    }
+}

@@ -1,0 +1,201 @@
+//! Input splitting: the region is cut into boxes until back-substitution decides each of them
+//! (ReluVal, Wang et al. 2018). Complete up to ties for networks with few inputs.
+//!
+//! The forms over the input that back-substitution ends in serve three more purposes: they shrink the box
+//! to where the margins can all be small, they refute conjunctions that no single atom refutes, and they
+//! choose the side that is halved.
+
+use super::forms::{self, Below};
+use super::search::{Examined, Part, Space};
+use super::{Problem, cells};
+use crate::domains::domain::{Bounds, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run, propagate};
+use crate::domains::num::{Interval, Rational, exact_or_zero};
+use crate::domains::query::Region;
+use crate::engine::attack::try_candidates;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// A box of inputs with exact ends.
+pub(super) struct InputBox {
+    lower: Vec<Rational>,
+    upper: Vec<Rational>,
+    open: Vec<(usize, f64)>,
+    /// Bounds of all neurons on a box around this one.
+    known: Arc<Bounds>,
+    depth: usize,
+}
+
+impl Part for InputBox {
+    fn open(&self) -> &[(usize, f64)] {
+        &self.open
+    }
+}
+
+/// Input splitting of one case.
+pub(super) struct Boxes<'a> {
+    pub problem: &'a Problem<'a>,
+}
+
+/// A box that shrank to less than this share of its volume is bounded again before it is halved.
+const MUCH_SMALLER: f64 = 0.5;
+
+/// Boxes deeper than this that leave few neurons unstable are decided by their affine pieces, exactly.
+const DEEP: usize = 30;
+
+/// How many unstable neurons are few.
+const FEW_UNSTABLE: usize = 10;
+
+/// Beyond this depth floats are used up.
+const DEEPEST: usize = 400;
+
+impl Boxes<'_> {
+    /// The whole region.
+    pub fn root(&self, open: Vec<(usize, f64)>) -> InputBox {
+        let (lower, upper) = self.problem.case.region.exact_box();
+        let known = Arc::new(self.problem.bounds.clone());
+        InputBox { lower: lower.to_vec(), upper: upper.to_vec(), open, known, depth: 0 }
+    }
+}
+
+impl Space for Boxes<'_> {
+    type Part = InputBox;
+
+    fn examine(&self, part: InputBox) -> Result<Examined<InputBox>, DomainError> {
+        let Problem { network, case, first, run, .. } = *self.problem;
+        let mut examined = Examined::default();
+        let Some(region) = case.region.restricted(part.lower.clone(), part.upper.clone()) else {
+            examined.stuck = part.open;
+            return Ok(examined);
+        };
+        // The bounds around the box stand in for those that concretising on the way would give.
+        let base = DeepPoly { concretise: Concretise::Input };
+        let domain = DeepPolyWithin { base, known: &part.known };
+        let trace = match propagate(&domain, network, &region, &part.known, Run::silent(run.budget)) {
+            Ok(trace) => trace,
+            // Proven bounds exclude each other: the box holds no point of the region.
+            Err(DomainError::Contradiction { .. }) => {
+                examined.closed = part.open.iter().map(|&(d, _)| (d, f64::INFINITY)).collect();
+                return Ok(examined);
+            }
+            Err(other) => return Err(other),
+        };
+        let disjuncts: Vec<usize> = part.open.iter().map(|&(d, _)| d).collect();
+        let (forms, rows) = self.problem.forms_of(&disjuncts);
+        let (minima, below) = base.back_substitution(&trace).minima_and_input_forms(&forms)?;
+        let Some(below) = forms::rows(&below) else {
+            examined.stuck = part.open;
+            return Ok(examined);
+        };
+        let ranges = region.bounds();
+        let mut open: Vec<(usize, f64)> = Vec::new();
+        let mut shrunk: Option<Vec<Interval>> = None;
+        let mut scores = vec![0.0f64; ranges.len()];
+        let mut candidates = VecDeque::from([ranges.iter().map(|x| x.middle()).collect::<Vec<f64>>()]);
+        for (&(d, before), rows) in part.open.iter().zip(rows) {
+            let mut bound = minima[rows.clone()].iter().copied().fold(before, f64::max);
+            let of_disjunct: &[Below] = &below[rows.clone()];
+            if bound <= 0.0 && of_disjunct.len() > 1 {
+                bound = bound.max(forms::positive_combination(of_disjunct, ranges));
+            }
+            if bound > 0.0 {
+                examined.closed.push((d, bound));
+                continue;
+            }
+            let Some(inner) = forms::shrunk(of_disjunct, ranges) else {
+                examined.closed.push((d, forms::LEFT_OUT));
+                continue;
+            };
+            shrunk = Some(match shrunk {
+                None => inner,
+                Some(outer) => outer.into_iter().zip(inner).map(|(a, b)| a.join(b)).collect(),
+            });
+            let weights = forms::weights(of_disjunct, ranges);
+            let sum: Vec<f64> = (0..ranges.len())
+                .map(|j| of_disjunct.iter().zip(&weights).map(|(f, w)| w * f.coefficients[j]).sum())
+                .collect();
+            for (score, (a, x)) in scores.iter_mut().zip(sum.iter().zip(ranges)) {
+                *score = score.max(a.abs() * (x.hi - x.lo));
+            }
+            candidates.push_back(forms::minimiser(&sum, ranges));
+            open.push((d, bound));
+        }
+        let Some(shrunk) = shrunk else { return Ok(examined) };
+        // What shrinking leaves out is refuted there, by this much.
+        examined.closed.extend(open.iter().map(|&(d, _)| (d, forms::LEFT_OUT)));
+        let disjuncts: Vec<usize> = open.iter().map(|&(d, _)| d).collect();
+        if self.problem.attack {
+            examined.witness = try_candidates(network, case, &disjuncts, first, &candidates);
+            if examined.witness.is_some() {
+                return Ok(examined);
+            }
+        }
+        let known = trace.bounds();
+        // Without unstable neurons what stays open is a violation or a tie, and halving would not end.
+        let unstable = cells::unstable(network, &known);
+        if unstable == 0 || (part.depth >= DEEP && unstable <= FEW_UNSTABLE) {
+            return self.problem.cells(&region, known, &open);
+        }
+        let (lower, upper) = inner_ends(&part, ranges, &shrunk);
+        let volume = |ranges: &[Interval]| -> f64 { ranges.iter().map(|x| (x.hi - x.lo).max(1e-300).ln()).sum() };
+        let child = |lower, upper| InputBox {
+            lower,
+            upper,
+            open: open.clone(),
+            known: Arc::new(known.clone()),
+            depth: part.depth + 1,
+        };
+        if (volume(&shrunk) - volume(ranges)).exp() < MUCH_SMALLER && part.depth < DEEPEST {
+            examined.children.push(child(lower, upper));
+            return Ok(examined);
+        }
+        for (score, (now, before)) in scores.iter_mut().zip(shrunk.iter().zip(ranges)) {
+            let width = before.hi - before.lo;
+            *score *= if width > 0.0 { (now.hi - now.lo) / width } else { 0.0 };
+        }
+        let Some((side, middle)) = cut(&scores, &shrunk, &lower, &upper).filter(|_| part.depth < DEEPEST) else {
+            return self.problem.cells(&region, known, &open);
+        };
+        let known = Arc::new(known);
+        for below in [true, false] {
+            let (mut lower, mut upper) = (lower.clone(), upper.clone());
+            if below {
+                upper[side] = middle.clone()
+            } else {
+                lower[side] = middle.clone()
+            }
+            let (open, known) = (open.clone(), Arc::clone(&known));
+            examined.children.push(InputBox { lower, upper, open, known, depth: part.depth + 1 });
+        }
+        Ok(examined)
+    }
+}
+
+/// The exact ends of the shrunk box: its floats where they lie inside, the box's own ends elsewhere.
+fn inner_ends(part: &InputBox, ranges: &[Interval], shrunk: &[Interval]) -> (Vec<Rational>, Vec<Rational>) {
+    let moved = |new: f64, old: f64, end: &Rational| if new == old { end.clone() } else { exact_or_zero(new) };
+    let ends = ranges.iter().zip(shrunk).enumerate().map(|(j, (before, now))| {
+        let lower = moved(now.lo, before.lo, &part.lower[j]).max(part.lower[j].clone());
+        let upper = moved(now.hi, before.hi, &part.upper[j]).min(part.upper[j].clone());
+        // Outward rounding can only leave ends that cross when the box is a point there.
+        if lower <= upper { (lower, upper) } else { (part.lower[j].clone(), part.upper[j].clone()) }
+    });
+    ends.unzip()
+}
+
+/// The input with the largest score that can be halved, and a float strictly between its ends.
+fn cut(scores: &[f64], ranges: &[Interval], lower: &[Rational], upper: &[Rational]) -> Option<(usize, Rational)> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    let width = |j: usize| ranges[j].hi - ranges[j].lo;
+    order.sort_by(|&i, &j| scores[j].total_cmp(&scores[i]).then(width(j).total_cmp(&width(i))));
+    order.into_iter().find_map(|j| {
+        let middle = exact_or_zero(ranges[j].middle());
+        (lower[j] < middle && middle < upper[j]).then_some((j, middle))
+    })
+}
+
+/// Whether a region can be split, and has few enough inputs that vary.
+pub(super) fn applies(region: &Region, most: usize) -> bool {
+    let (lower, upper) = region.exact_box();
+    let varying = lower.iter().zip(upper).filter(|(l, u)| l < u).count();
+    varying <= most && region.restricted(lower.to_vec(), upper.to_vec()).is_some()
+}

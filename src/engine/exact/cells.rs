@@ -1,0 +1,304 @@
+//! One affine piece of a network, in exact rationals: the polytope of inputs on which every neuron keeps
+//! its segment, and the exact minimum of a conjunction's largest margin over it.
+
+use crate::domains::activation::Piece;
+use crate::domains::budget::Budget;
+use crate::domains::domain::Bounds;
+use crate::domains::lp::{RationalOptimum, RationalProgram, RationalSession};
+use crate::domains::network::{Network, NodeKind};
+use crate::domains::num::round::sqrt_up;
+use crate::domains::num::{Interval, Rational, Scalar, enclose, exact_or_zero, nearest};
+use crate::domains::query::{Atom, Ball, Region, Variable};
+
+/// An affine function of the input; no coefficients mean a constant. `None` where something that is not
+/// affine, or not rational, went in.
+#[derive(Clone)]
+struct Form(Option<(Vec<Rational>, Rational)>);
+
+impl Form {
+    fn constant(c: Rational) -> Self {
+        Self(Some((Vec::new(), c)))
+    }
+
+    fn scaled(&self, w: &Rational) -> Self {
+        Self(self.0.as_ref().map(|(a, c)| (a.iter().map(|a| a * w).collect(), c * w)))
+    }
+
+    fn add_scaled(&mut self, w: &Rational, other: &Self) {
+        let (Some((a, c)), Some((b, d))) = (&mut self.0, &other.0) else {
+            self.0 = None;
+            return;
+        };
+        if a.is_empty() && !b.is_empty() {
+            *a = vec![Rational::ZERO; b.len()];
+        }
+        for (a, b) in a.iter_mut().zip(b) {
+            if b != &Rational::ZERO {
+                *a += w * b;
+            }
+        }
+        *c += w * d;
+    }
+}
+
+impl Scalar for Form {
+    fn zero() -> Self {
+        Self::constant(Rational::ZERO)
+    }
+    fn from_f64(x: f64) -> Self {
+        Self::constant(exact_or_zero(x))
+    }
+    fn from_parameter(_: f64, rational: Option<&Rational>, _: Interval) -> Option<Self> {
+        rational.cloned().map(Self::constant)
+    }
+    fn add(&self, other: &Self) -> Self {
+        let mut sum = self.clone();
+        sum.add_scaled(&Rational::ONE, other);
+        sum
+    }
+    fn mul(&self, other: &Self) -> Self {
+        match (&self.0, &other.0) {
+            (Some((a, c)), Some(_)) if a.is_empty() => other.scaled(c),
+            (Some(_), Some((b, d))) if b.is_empty() => self.scaled(d),
+            _ => Self(None),
+        }
+    }
+    fn accumulate(&mut self, w: f64, x: &Self) {
+        if w != 0.0 {
+            self.add_scaled(&exact_or_zero(w), x);
+        }
+    }
+}
+
+/// A half-space `a · x ≤ b` over the inputs.
+type HalfSpace = (Vec<Rational>, Rational);
+
+/// A network on one cell.
+pub(super) struct Cell<'a> {
+    region: &'a Region,
+    constraints: Vec<HalfSpace>,
+    outputs: Vec<Form>,
+}
+
+/// What is known of the minimum over a cell.
+pub(super) struct CellMinimum {
+    /// No point of the cell has less; `None` when the cell is empty.
+    pub bound: Option<Rational>,
+    /// The point that the linear program ended in.
+    pub point: Option<Vec<Rational>>,
+}
+
+/// How many neurons the bounds leave on more than one segment.
+pub(super) fn unstable(network: &Network, bounds: &Bounds) -> usize {
+    let of_node = |(_, activation): (usize, &crate::domains::network::Activation)| {
+        bounds.get(activation.source).map_or(network.node(activation.source).len, |z| {
+            z.reaches().filter(|&z| activation.function.segments(z).len() > 1).count()
+        })
+    };
+    network.activations().map(of_node).sum()
+}
+
+impl<'a> Cell<'a> {
+    /// The piece on which every neuron stays on the one segment that `bounds` leave it; a neuron that
+    /// `free` bounds leave there anyway gives no constraint. `None` when some neuron has several, or a
+    /// parameter is no rational.
+    pub fn new(network: &Network, region: &'a Region, bounds: &Bounds, free: &Bounds) -> Option<Self> {
+        let inputs = network.input_len();
+        let mut constraints = Vec::new();
+        let mut values: Vec<Vec<Form>> = Vec::new();
+        for node in network.nodes() {
+            let forms = match &node.kind {
+                NodeKind::Input => (0..inputs)
+                    .map(|i| {
+                        let mut a = vec![Rational::ZERO; inputs];
+                        a[i] = Rational::ONE;
+                        Form(Some((a, Rational::ZERO)))
+                    })
+                    .collect(),
+                NodeKind::Affine(affine) => {
+                    let mut sums: Vec<Form> =
+                        (0..node.len).map(|i| affine.bias.get::<Form>(i)).collect::<Option<_>>()?;
+                    for term in &affine.terms {
+                        term.map.apply_to(&values[term.source], &mut sums)?;
+                    }
+                    sums
+                }
+                NodeKind::Activation(activation) => {
+                    let (z, free) = (bounds.get(activation.source)?, free.get(activation.source));
+                    let mut outputs = Vec::with_capacity(node.len);
+                    for (i, form) in values[activation.source].iter().enumerate() {
+                        let [segment] = activation.function.segments(z.get(i).into())[..] else { return None };
+                        let is_free =
+                            free.is_some_and(|free| activation.function.segments(free.get(i).into()).len() == 1);
+                        let is_its = |p: &&Piece| {
+                            p.slope == segment.slope
+                                && p.intercept == segment.intercept
+                                && p.from <= segment.from
+                                && segment.to <= p.to
+                        };
+                        let piece = activation.function.pieces().iter().find(is_its)?;
+                        if !is_free {
+                            constrain(&mut constraints, form, piece, inputs)?;
+                        }
+                        let mut output = Form::from_f64(piece.intercept);
+                        output.accumulate(piece.slope, form);
+                        outputs.push(output);
+                    }
+                    outputs
+                }
+            };
+            values.push(forms);
+        }
+        Some(Self { region, constraints, outputs: values.swap_remove(network.output()) })
+    }
+
+    /// The atom's margin as `coefficients · x + constant`.
+    fn margin(&self, atom: &Atom) -> Option<(Vec<Rational>, Rational)> {
+        let n = self.region.len();
+        let mut sum = Form(Some((vec![Rational::ZERO; n], atom.constant.clone())));
+        for (variable, c) in &atom.terms {
+            match variable {
+                Variable::Output(i) => sum.add_scaled(c, self.outputs.get(*i)?),
+                Variable::Input(i) => sum.0.as_mut()?.0[*i] += c,
+            }
+        }
+        sum.0
+    }
+
+    /// The minimum of the largest margin over the cell. Balls are cut by tangents, as many as it takes
+    /// until `is_enough` says so of the bound and the point reached.
+    pub fn minimum(
+        &self,
+        atoms: &[Atom],
+        budget: &Budget,
+        mut is_enough: impl FnMut(&Rational, &[Rational]) -> bool,
+    ) -> Option<CellMinimum> {
+        const MOST_CUTS: usize = 200;
+        let margins: Vec<(Vec<Rational>, Rational)> = atoms.iter().map(|a| self.margin(a)).collect::<Option<_>>()?;
+        let mut constraints = self.constraints.clone();
+        for h in self.region.half_spaces() {
+            let mut a = vec![Rational::ZERO; self.region.len()];
+            h.terms.iter().for_each(|(i, c)| a[*i] += c);
+            constraints.push((a, h.rhs.clone()));
+        }
+        let mut program = Shifted::new(self.region, &margins, &constraints)?;
+        let mut last = None;
+        for _ in 0..MOST_CUTS {
+            match program.session.minimise(budget) {
+                RationalOptimum::Infeasible => return Some(CellMinimum { bound: None, point: None }),
+                RationalOptimum::Unbounded | RationalOptimum::OutOfTime => break,
+                RationalOptimum::Optimal { value, point } => {
+                    let (value, x) = (value + &program.floor, program.input(&point));
+                    let cut = self.tangent(&x);
+                    let is_last = cut.is_none() || is_enough(&value, &x);
+                    last = Some(CellMinimum { bound: Some(value), point: Some(x) });
+                    match cut {
+                        Some((a, b)) if !is_last => program.add(&a, &b),
+                        _ => break,
+                    }
+                }
+            }
+        }
+        last
+    }
+
+    /// A half-space that holds the region's ball but not `x`; `None` when the ball holds `x`, or has no
+    /// tangents.
+    fn tangent(&self, x: &[Rational]) -> Option<HalfSpace> {
+        let (center, radius, direction, norm) = match self.region.ball() {
+            Ball::Box | Ball::Hamming { .. } | Ball::Grid { .. } => return None,
+            Ball::L1 { center, radius } => {
+                let sign = |(x, c): (&Rational, &Rational)| match x.cmp(c) {
+                    std::cmp::Ordering::Greater => Rational::ONE,
+                    std::cmp::Ordering::Equal => Rational::ZERO,
+                    std::cmp::Ordering::Less => -Rational::ONE,
+                };
+                let direction: Vec<Rational> = x.iter().zip(center).map(sign).collect();
+                (center, radius, direction, Rational::ONE)
+            }
+            Ball::L2 { center, radius } => {
+                let direction: Vec<Rational> =
+                    x.iter().zip(center).map(|(x, c)| exact_or_zero(nearest(&(x - c)))).collect();
+                let square = direction.iter().fold(Rational::ZERO, |sum, d| sum + d * d);
+                (center, radius, direction, exact_or_zero(sqrt_up(enclose(&square).hi)))
+            }
+        };
+        let rhs = direction.iter().zip(center).fold(radius * norm, |sum, (d, c)| sum + d * c);
+        let value = direction.iter().zip(x).fold(Rational::ZERO, |sum, (d, x)| sum + d * x);
+        (value > rhs).then_some((direction, rhs))
+    }
+}
+
+/// The largest margin over box and constraints, minimised in the variables `x − lower` of the inputs that
+/// vary and `t − floor`, where `t` is at least every margin.
+struct Shifted<'a> {
+    lower: &'a [Rational],
+    varying: Vec<usize>,
+    floor: Rational,
+    session: RationalSession,
+}
+
+impl<'a> Shifted<'a> {
+    fn new(region: &'a Region, margins: &[(Vec<Rational>, Rational)], constraints: &[HalfSpace]) -> Option<Self> {
+        let (lower, upper) = region.exact_box();
+        let varying: Vec<usize> = (0..lower.len()).filter(|&i| lower[i] < upper[i]).collect();
+        let least = |(a, c): &(Vec<Rational>, Rational)| {
+            varying.iter().fold(product(a, lower) + c, |sum, &i| {
+                if a[i] < Rational::ZERO { sum + &a[i] * (&upper[i] - &lower[i]) } else { sum }
+            })
+        };
+        let floor = margins.iter().map(least).max()?;
+        let n = varying.len();
+        let mut objective = vec![Rational::ZERO; n + 1];
+        objective[n] = Rational::ONE;
+        let mut rows = Vec::new();
+        for (k, &i) in varying.iter().enumerate() {
+            let mut row = vec![Rational::ZERO; n + 1];
+            row[k] = Rational::ONE;
+            rows.push((row, &upper[i] - &lower[i]));
+        }
+        for (a, b) in constraints {
+            let row: Vec<Rational> = varying.iter().map(|&i| a[i].clone()).chain([Rational::ZERO]).collect();
+            rows.push((row, b - product(a, lower)));
+        }
+        for (a, c) in margins {
+            let row: Vec<Rational> = varying.iter().map(|&i| a[i].clone()).chain([-Rational::ONE]).collect();
+            rows.push((row, &floor - c - product(a, lower)));
+        }
+        let session = RationalProgram { objective, rows }.session();
+        Some(Self { lower, varying, floor, session })
+    }
+
+    fn add(&mut self, a: &[Rational], b: &Rational) {
+        let row: Vec<Rational> = self.varying.iter().map(|&i| a[i].clone()).collect();
+        self.session.add_row(&row, &(b - product(a, self.lower)));
+    }
+
+    /// The input at a point of the program.
+    fn input(&self, point: &[Rational]) -> Vec<Rational> {
+        let mut x = self.lower.to_vec();
+        for (&i, step) in self.varying.iter().zip(point) {
+            x[i] += step;
+        }
+        x
+    }
+}
+
+/// `a · x`, passing over zeros.
+fn product(a: &[Rational], x: &[Rational]) -> Rational {
+    a.iter().zip(x).filter(|(a, _)| **a != Rational::ZERO).fold(Rational::ZERO, |sum, (a, x)| sum + a * x)
+}
+
+/// Adds `from ≤ form ≤ to` for the ends of the piece that are finite.
+fn constrain(constraints: &mut Vec<HalfSpace>, form: &Form, piece: &Piece, inputs: usize) -> Option<()> {
+    let (a, c) = form.0.as_ref()?;
+    let mut a = a.clone();
+    a.resize(inputs, Rational::ZERO);
+    if piece.to.is_finite() {
+        constraints.push((a.clone(), exact_or_zero(piece.to) - c));
+    }
+    if piece.from.is_finite() {
+        constraints.push((a.iter().map(|a| -a).collect(), c - exact_or_zero(piece.from)));
+    }
+    Some(())
+}

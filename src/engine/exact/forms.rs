@@ -1,0 +1,152 @@
+//! Linear forms that lie below margins over a box: what they prove together, and how far they shrink
+//! the box in which the margins can all be small.
+
+use crate::domains::num::Interval;
+use crate::domains::num::round::{add_down, add_up, div_down, div_up, sub_down};
+use crate::domains::query::LinearForms;
+
+/// A form `coefficients · x + constant` over the inputs that is nowhere above a margin.
+pub(super) struct Below<'a> {
+    pub coefficients: &'a [f64],
+    pub constant: f64,
+}
+
+/// The forms over the input, one per row; `None` when they are not of that kind.
+pub(super) fn rows(forms: &LinearForms) -> Option<Vec<Below<'_>>> {
+    let [term] = &forms.terms[..] else { return None };
+    let rows = term.coefficients.rows().into_iter().zip(&forms.constants);
+    rows.map(|(row, &constant)| Some(Below { coefficients: row.to_slice()?, constant })).collect()
+}
+
+/// The corner of the box where the form is least.
+pub(super) fn minimiser(coefficients: &[f64], ranges: &[Interval]) -> Vec<f64> {
+    coefficients.iter().zip(ranges).map(|(&a, x)| if a > 0.0 { x.lo } else { x.hi }).collect()
+}
+
+/// Rounds of the search for weights.
+const ROUNDS: usize = 40;
+
+/// Weights (nonnegative, of sum about 1) of a combination of the forms whose minimum over the box is
+/// large: multiplicative updates towards the forms that are large where the combination is least.
+pub(super) fn weights(forms: &[Below], ranges: &[Interval]) -> Vec<f64> {
+    let k = forms.len();
+    let mut weights = vec![1.0 / k as f64; k];
+    let (mut best, mut best_value) = (weights.clone(), f64::NEG_INFINITY);
+    for round in 0..ROUNDS {
+        let n = ranges.len();
+        let sum: Vec<f64> =
+            (0..n).map(|j| forms.iter().zip(&weights).map(|(f, w)| w * f.coefficients[j]).sum()).collect();
+        let x = minimiser(&sum, ranges);
+        let at = |f: &Below| f.constant + f.coefficients.iter().zip(&x).map(|(a, x)| a * x).sum::<f64>();
+        let values: Vec<f64> = forms.iter().map(at).collect();
+        let value: f64 = values.iter().zip(&weights).map(|(v, w)| v * w).sum();
+        if value > best_value {
+            (best_value, best) = (value, weights.clone());
+        }
+        let scale = values.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        if scale == 0.0 || !scale.is_finite() {
+            break;
+        }
+        let rate = 2.0 / (1.0 + round as f64).sqrt();
+        for (w, v) in weights.iter_mut().zip(&values) {
+            *w *= (rate * v / scale).exp();
+        }
+        let total: f64 = weights.iter().sum();
+        weights.iter_mut().for_each(|w| *w /= total);
+    }
+    best
+}
+
+/// A certified lower bound of the minimum over the box of the largest form, by one combination of them;
+/// −∞ unless it is positive.
+pub(super) fn positive_combination(forms: &[Below], ranges: &[Interval]) -> f64 {
+    let weights = weights(forms, ranges);
+    if weights.iter().any(|w| !w.is_finite() || *w < 0.0) {
+        return f64::NEG_INFINITY;
+    }
+    let constant = forms.iter().zip(&weights).map(|(f, &w)| Interval::point(f.constant).scale(w));
+    let start = constant.fold(Interval::ZERO, |sum, c| sum + c).lo;
+    let bound = ranges.iter().enumerate().fold(start, |bound, (j, &x)| {
+        let coefficient = forms
+            .iter()
+            .zip(&weights)
+            .fold(Interval::ZERO, |sum, (f, &w)| sum + Interval::point(f.coefficients[j]).scale(w));
+        add_down(bound, (coefficient * x).lo)
+    });
+    let total = weights.iter().fold(0.0, |sum, &w| add_up(sum, w));
+    if bound > 0.0 && bound.is_finite() { div_down(bound, total) } else { f64::NEG_INFINITY }
+}
+
+/// What a point that the shrinking leaves out has, at least, as its largest form.
+pub(super) const LEFT_OUT: f64 = 1e-7;
+
+/// The part of the box outside of which some form exceeds [`LEFT_OUT`]; `None` when that is everywhere.
+pub(super) fn shrunk(forms: &[Below], ranges: &[Interval]) -> Option<Vec<Interval>> {
+    let mut ranges = ranges.to_vec();
+    for _ in 0..2 {
+        for form in forms {
+            let least: Vec<f64> = form.coefficients.iter().zip(&ranges).map(|(&a, &x)| x.scale(a).lo).collect();
+            for (j, &a) in form.coefficients.iter().enumerate() {
+                if a == 0.0 {
+                    continue;
+                }
+                let others = least.iter().enumerate().filter(|(k, _)| *k != j);
+                let rest = others.fold(form.constant, |sum, (_, &v)| add_down(sum, v));
+                // Only where a · x ≤ room is the form at most LEFT_OUT.
+                let room = -sub_down(rest, LEFT_OUT);
+                if !room.is_finite() || !a.is_finite() {
+                    continue;
+                }
+                let x = &mut ranges[j];
+                if a > 0.0 {
+                    x.hi = x.hi.min(div_up(room, a));
+                } else {
+                    x.lo = x.lo.max(div_down(room, a));
+                }
+                if x.is_empty() {
+                    return None;
+                }
+            }
+        }
+    }
+    Some(ranges)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// At every point of the box: the largest form is at least the combination's bound, and it exceeds
+        /// `LEFT_OUT` where the shrunk box leaves the point out.
+        #[test]
+        fn combinations_and_shrunk_boxes_hold(
+            a in prop::collection::vec(-3.0..3.0f64, 6), b in prop::collection::vec(-2.0..3.0f64, 2),
+            points in prop::collection::vec(prop::collection::vec(0.0..=1.0f64, 3), 30),
+        ) {
+            let ranges = vec![Interval::new(-1.0, 1.0), Interval::new(0.0, 2.0), Interval::new(0.5, 0.5)];
+            let forms: Vec<Below> =
+                (0..2).map(|i| Below { coefficients: &a[3 * i..3 * i + 3], constant: b[i] }).collect();
+            let bound = positive_combination(&forms, &ranges);
+            let inner = shrunk(&forms, &ranges);
+            for t in points {
+                let x: Vec<f64> = ranges.iter().zip(&t).map(|(r, t)| r.lo + t * (r.hi - r.lo)).collect();
+                let value = |f: &Below| f.constant + f.coefficients.iter().zip(&x).map(|(a, x)| a * x).sum::<f64>();
+                let largest = forms.iter().map(value).fold(f64::NEG_INFINITY, f64::max);
+                prop_assert!(largest >= bound - 1e-12);
+                let is_inside = inner.as_ref().is_some_and(|r| r.iter().zip(&x).all(|(r, &x)| r.contains(x)));
+                prop_assert!(is_inside || largest > LEFT_OUT - 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn two_forms_refute_together_what_neither_does() {
+        let ranges = [Interval::new(-1.0, 1.0)];
+        let up = Below { coefficients: &[1.0], constant: 0.5 };
+        let down = Below { coefficients: &[-1.0], constant: 0.5 };
+        let both = positive_combination(&[up, down], &ranges);
+        assert!(both > 0.4 && both <= 0.5, "{both}");
+    }
+}

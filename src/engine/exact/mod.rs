@@ -1,0 +1,210 @@
+//! Exact engines for networks with continuous activations: input splitting where few inputs vary, neuron
+//! splitting elsewhere. An answer is a proof by certified bounds, or a replayed counterexample.
+
+mod boxes;
+mod cells;
+mod certify;
+mod dual;
+mod forms;
+mod phases;
+mod search;
+mod splits;
+mod tighten;
+
+use crate::domains::domain::{Bounds, DeepPoly, DomainError, Run, propagate};
+use crate::domains::network::Network;
+use crate::domains::query::{Ball, Case, Disjunct, LinearForms, Property, Region};
+pub use search::Found;
+
+use super::attack::Attack;
+use boxes::Boxes;
+use phases::{Incumbent, Phases};
+use search::{Examined, Part, search};
+use splits::Splits;
+use std::ops::Range;
+
+/// With more varying inputs than this, splitting them leads nowhere.
+const MOST_INPUTS: usize = 20;
+
+/// Networks with at most so many unstable neurons are split neuron by neuron, with everything bounded
+/// again each time.
+const FEW_NEURONS: usize = 60;
+
+/// Tried before the search begins; the cascade's own attack is shorter.
+fn long_attack() -> Attack {
+    Attack { steps: 30, restarts: 3, ..Attack::short(1) }
+}
+
+/// What all engines read: one case of a query on a network.
+pub(super) struct Problem<'a> {
+    pub network: &'a Network,
+    pub case: &'a Case,
+    /// Number of the case's first disjunct in the query.
+    pub first: usize,
+    /// Bounds of all neurons over the region.
+    pub bounds: Bounds,
+    /// The margins of all atoms.
+    pub forms: LinearForms,
+    /// Which of them belong to each disjunct.
+    pub rows: Vec<Range<usize>>,
+    /// Whether counterexamples are looked for.
+    pub attack: bool,
+    pub run: Run<'a>,
+}
+
+impl<'a> Problem<'a> {
+    fn new(question: &Question<'a>, run: Run<'a>) -> Result<Self, DomainError> {
+        let &Question { network, case, first, known, attack, .. } = question;
+        let mut bounds = propagate(&DeepPoly::default(), network, &case.region, known, run)?.bounds();
+        bounds.intersect(known);
+        let mut rows = Vec::new();
+        for disjunct in &case.property.disjuncts {
+            let start = rows.last().map_or(0, |r: &Range<usize>| r.end);
+            rows.push(start..start + disjunct.atoms.len());
+        }
+        let forms = LinearForms::of_atoms(network, case.property.atoms());
+        Ok(Self { network, case, first, bounds, forms, rows, attack, run })
+    }
+
+    /// The forms of some disjuncts' atoms, and for each disjunct its rows among them.
+    fn forms_of(&self, disjuncts: &[usize]) -> (LinearForms, Vec<Range<usize>>) {
+        let mut rows = Vec::new();
+        let mut of_disjunct = Vec::new();
+        for &d in disjuncts {
+            let start = rows.len();
+            rows.extend(self.rows[d].clone());
+            of_disjunct.push(start..rows.len());
+        }
+        (self.forms.select(&rows), of_disjunct)
+    }
+
+    /// Decides a part of the region by the phases of its unstable neurons.
+    fn cells<P: Part>(&self, region: &Region, free: Bounds, open: &[(usize, f64)]) -> Result<Examined<P>, DomainError> {
+        let phases = Phases { problem: self, region, free, incumbent: None };
+        let found = search(&phases, vec![phases.root(open.to_vec())], usize::MAX, Run::silent(self.run.budget))?;
+        let (closed, stuck) = found.bounds.into_iter().partition(|(_, bound)| *bound > 0.0);
+        Ok(Examined { closed, stuck, witness: found.witness, children: Vec::new() })
+    }
+}
+
+/// Whether the engines apply: every activation is continuous, and the region is connected.
+pub(super) fn applies(network: &Network, region: &Region) -> bool {
+    let is_continuous = network.activations().all(|(_, activation)| {
+        activation.function.pieces().windows(2).all(|pair| {
+            let at = |i: usize| pair[i].slope * pair[1].from + pair[i].intercept;
+            at(0) == at(1)
+        })
+    });
+    is_continuous && !matches!(region.ball(), Ball::Hamming { .. } | Ball::Grid { .. })
+}
+
+/// What the search takes apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Splitting {
+    /// Whatever suits the network and the region.
+    #[default]
+    Automatic,
+    /// The region, into boxes.
+    Inputs,
+    /// The neurons' phases, everything bounded again each time.
+    Phases,
+    /// The neurons' phases, bounded by multipliers; for ReLU and its like.
+    Neurons,
+}
+
+/// One case of a query, and how it is to be decided.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// The network.
+    pub network: &'a Network,
+    /// The region and the unsafe set.
+    pub case: &'a Case,
+    /// Number of the case's first disjunct in the query.
+    pub first: usize,
+    /// The disjuncts that are to be refuted, by index in the case.
+    pub open: &'a [usize],
+    /// Bounds that hold over the region.
+    pub known: &'a Bounds,
+    /// Whether counterexamples are looked for.
+    pub attack: bool,
+    /// What is taken apart.
+    pub splitting: Splitting,
+    /// After so many parts the search ends, decided or not.
+    pub most: usize,
+}
+
+/// Bounds the disjuncts of a question until each is refuted, one has a witness, or the time is up.
+///
+/// # Errors
+/// [`DomainError`] when the region does not fit the network, or the time is up before it is bounded at all.
+pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainError> {
+    let Question { network, case, first, attack, splitting, most, .. } = *question;
+    let mut problem = Problem::new(question, run)?;
+    let open: Vec<(usize, f64)> = question.open.iter().map(|&d| (d, f64::NEG_INFINITY)).collect();
+    if attack {
+        let witness = long_attack().run(network, case, question.open, first, run.budget).witness;
+        if witness.is_some() {
+            return Ok(Found { bounds: open.into_iter().collect(), witness });
+        }
+    }
+    let is_small = splitting == Splitting::Automatic && cells::unstable(network, &problem.bounds) <= FEW_NEURONS;
+    let may = |which: Splitting| splitting == which || (splitting == Splitting::Automatic && !is_small);
+    if may(Splitting::Inputs) && boxes::applies(&case.region, MOST_INPUTS) {
+        let boxes = Boxes { problem: &problem };
+        return search(&boxes, vec![boxes.root(open)], most, run);
+    }
+    if may(Splitting::Neurons) && splits::applies(network) {
+        if tighten::is_worthwhile(&problem) {
+            problem.bounds = tighten::tightened(&problem)?;
+        }
+        if let Some(splits) = Splits::new(&problem) {
+            return search(&splits, splits.roots(&open)?, most, run);
+        }
+    }
+    let phases = Phases { problem: &problem, region: &case.region, free: problem.bounds.clone(), incumbent: None };
+    search(&phases, vec![phases.root(open)], most, run)
+}
+
+/// The minimum over a region of the largest margin of a conjunction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Minimum {
+    /// A certified lower bound.
+    pub lower: f64,
+    /// An upper bound of a value that is attained; +∞ when no point was tried.
+    pub upper: f64,
+}
+
+/// Brackets the minimum over `region` of the largest margin of `disjunct` until the bracket is no wider
+/// than `tolerance`, or the time is up. For small networks with continuous activations; others keep the
+/// bounds of back-substitution.
+///
+/// # Errors
+/// [`DomainError`] when the region does not fit the network.
+pub fn minimum(
+    network: &Network,
+    region: &Region,
+    disjunct: &Disjunct,
+    tolerance: f64,
+    run: Run<'_>,
+) -> Result<Minimum, DomainError> {
+    let case = Case { region: region.clone(), property: Property { disjuncts: vec![disjunct.clone()] } };
+    let known = Bounds::unknown();
+    let splitting = Splitting::Phases;
+    let question = Question {
+        network,
+        case: &case,
+        first: 0,
+        open: &[0],
+        known: &known,
+        attack: false,
+        splitting,
+        most: usize::MAX,
+    };
+    let problem = Problem::new(&question, run)?;
+    let incumbent = Incumbent::new(tolerance);
+    let free = problem.bounds.clone();
+    let phases = Phases { problem: &problem, region, free, incumbent: Some(&incumbent) };
+    let found = search(&phases, vec![phases.root(vec![(0, f64::NEG_INFINITY)])], usize::MAX, run)?;
+    let lower = found.bounds.get(&0).copied().unwrap_or(f64::NEG_INFINITY);
+    Ok(Minimum { lower, upper: incumbent.best() })
+}

@@ -1,0 +1,301 @@
+//! Neuron splitting for small networks: an unstable neuron is put on either side of a break point and
+//! everything is bounded again; when no neuron is unstable, exact rationals decide. Complete for
+//! continuous activations.
+
+use super::cells::{Cell, CellMinimum};
+use super::search::{Examined, Part, Space};
+use super::{Problem, forms};
+use crate::domains::domain::{
+    AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, DomainError, LpDomain, NodeBounds, Run, propagate,
+};
+use crate::domains::lp::backends;
+use crate::domains::network::NodeId;
+use crate::domains::num::{Interval, Rational, enclose, nearest};
+use crate::domains::observer::{Event, Observer};
+use crate::domains::query::Region;
+use crate::domains::verdict::Witness;
+use crate::engine::attack::try_candidates;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+/// Inputs for which some neurons keep to one side.
+pub(super) struct Phase {
+    known: Bounds,
+    open: Vec<(usize, f64)>,
+}
+
+impl Part for Phase {
+    fn open(&self) -> &[(usize, f64)] {
+        &self.open
+    }
+}
+
+/// The least value attained so far, when the minimum itself is sought.
+pub(super) struct Incumbent {
+    /// A bound this far below what is attained is good enough.
+    pub tolerance: f64,
+    best: Mutex<f64>,
+}
+
+impl Incumbent {
+    pub fn new(tolerance: f64) -> Self {
+        Self { tolerance, best: Mutex::new(f64::INFINITY) }
+    }
+
+    /// An upper bound of a value that is attained.
+    pub fn best(&self) -> f64 {
+        self.best.lock().map_or(f64::INFINITY, |best| *best)
+    }
+
+    fn offer(&self, value: f64) {
+        if let Ok(mut best) = self.best.lock() {
+            *best = best.min(value);
+        }
+    }
+}
+
+/// Inputs that linear programs ended in.
+#[derive(Default)]
+struct Suggestions(Mutex<VecDeque<Vec<f64>>>);
+
+impl Observer for Suggestions {
+    fn event(&self, event: Event<'_>) {
+        if let (Event::Candidate { input }, Ok(mut inputs)) = (event, self.0.lock()) {
+            inputs.push_back(input.to_vec());
+        }
+    }
+}
+
+/// Neuron splitting over one region.
+pub(super) struct Phases<'a> {
+    pub problem: &'a Problem<'a>,
+    pub region: &'a Region,
+    /// Bounds that hold on all of the region.
+    pub free: Bounds,
+    /// Given when the minimum is sought and not only its sign.
+    pub incumbent: Option<&'a Incumbent>,
+}
+
+impl Phases<'_> {
+    /// All phases.
+    pub fn root(&self, open: Vec<(usize, f64)>) -> Phase {
+        Phase { known: self.free.clone(), open }
+    }
+
+    /// A bound above this closes a part.
+    fn target(&self) -> f64 {
+        self.incumbent.map_or(0.0, |i| i.best() - i.tolerance)
+    }
+
+    /// Tries points of the input: for a witness, or for a smaller value.
+    fn try_points(&self, open: &[usize], points: &VecDeque<Vec<f64>>) -> Option<Witness> {
+        let Problem { network, case, first, attack, .. } = *self.problem;
+        match self.incumbent {
+            None if attack => try_candidates(network, case, open, first, points),
+            None => None,
+            Some(_) => {
+                for x in points.iter().filter_map(|x| self.region.nearest_member(x)) {
+                    open.iter().for_each(|&d| self.offer(d, &x));
+                }
+                None
+            }
+        }
+    }
+
+    /// Offers the value at a member of the region.
+    fn offer(&self, d: usize, x: &[Rational]) {
+        let Problem { network, case, .. } = *self.problem;
+        let enclosed: Vec<Interval> = x.iter().map(enclose).collect();
+        let (Some(incumbent), Ok(y)) = (self.incumbent, network.evaluate::<Interval>(&enclosed)) else { return };
+        let margins = case.property.disjuncts[d].atoms.iter().map(|a| a.margin_enclosure(&enclosed, &y).hi);
+        incumbent.offer(margins.fold(f64::NEG_INFINITY, f64::max));
+    }
+
+    /// Bounds what is open by the linear program of the relaxation, in which the sides that were chosen
+    /// are constraints; returns what it leaves open, `None` when that is nothing or there is a witness.
+    fn relaxed(
+        &self,
+        known: &Bounds,
+        open: Vec<(usize, f64)>,
+        examined: &mut Examined<Phase>,
+    ) -> Result<Option<Vec<(usize, f64)>>, DomainError> {
+        let Problem { network, run, .. } = *self.problem;
+        let target = self.target();
+        let lp = LpDomain { goal: target, rounds: 0, ..LpDomain::kpoly(1, backends()[0]) };
+        let suggestions = Suggestions::default();
+        let observed = Run { budget: run.budget, observer: &suggestions };
+        let trace = match propagate(&lp, network, self.region, known, observed) {
+            Ok(trace) => trace,
+            Err(DomainError::Contradiction { .. }) => {
+                examined.closed.extend(open.iter().map(|&(d, _)| (d, f64::INFINITY)));
+                return Ok(None);
+            }
+            Err(other) => return Err(other),
+        };
+        let mut left = Vec::new();
+        for (d, before) in open {
+            let (forms, _) = self.problem.forms_of(&[d]);
+            let bound = match forms.len() {
+                1 => lp.minima(&forms, &trace)?[0],
+                _ => lp.minimum_of_maximum(&forms, &trace)?,
+            };
+            let bound = bound.max(before);
+            if bound > target { examined.closed.push((d, bound)) } else { left.push((d, bound)) }
+        }
+        let disjuncts: Vec<usize> = left.iter().map(|&(d, _)| d).collect();
+        examined.witness = self.try_points(&disjuncts, &suggestions.0.into_inner().unwrap_or_default());
+        Ok((!left.is_empty() && examined.witness.is_none()).then_some(left))
+    }
+
+    /// Decides a disjunct where every neuron has one segment.
+    fn settle(&self, known: &Bounds, (d, before): (usize, f64), examined: &mut Examined<Phase>) {
+        let Problem { network, case, first, run, .. } = *self.problem;
+        let atoms = &case.property.disjuncts[d].atoms;
+        let mut witness = None;
+        let minimum = Cell::new(network, self.region, known, &self.free).and_then(|cell| {
+            cell.minimum(atoms, run.budget, |value, x| {
+                let inside = if self.region.contains(x) {
+                    Some(x.to_vec())
+                } else {
+                    self.region.nearest_member(&x.iter().map(nearest).collect::<Vec<f64>>())
+                };
+                if self.incumbent.is_some() {
+                    inside.iter().for_each(|x| self.offer(d, x));
+                    return enclose(value).lo > self.target();
+                }
+                // An irrational minimum of zero would be approached for ever.
+                const AS_GOOD_AS_ZERO: f64 = 1e-12;
+                if value <= &Rational::ZERO {
+                    witness = inside.and_then(|x| Witness::replay(network, case, d, first + d, x));
+                }
+                value > &Rational::ZERO || witness.is_some() || nearest(value) > -AS_GOOD_AS_ZERO
+            })
+        });
+        // The optimum over a box is attained, and has not been tried yet.
+        if let (None, Some(CellMinimum { point: Some(x), bound: Some(value) })) = (&witness, &minimum)
+            && self.region.contains(x)
+        {
+            match self.incumbent {
+                Some(_) => self.offer(d, x),
+                None if value <= &Rational::ZERO => {
+                    witness = Witness::replay(network, case, d, first + d, x.clone());
+                }
+                None => {}
+            }
+        }
+        match minimum {
+            Some(CellMinimum { bound: None, .. }) => examined.closed.push((d, f64::INFINITY)),
+            Some(CellMinimum { bound: Some(value), .. }) => {
+                let bound = enclose(&value).lo;
+                let bound = bound.max(before);
+                if bound > self.target() { examined.closed.push((d, bound)) } else { examined.stuck.push((d, bound)) }
+            }
+            None => examined.stuck.push((d, before)),
+        }
+        examined.witness = examined.witness.take().or(witness);
+    }
+
+    /// The unstable neuron whose relaxation leaves the largest gap at its break point, and that point.
+    fn widest(&self, known: &Bounds) -> Option<Option<(NodeId, usize, f64)>> {
+        let mut best: Option<(f64, (NodeId, usize, f64))> = None;
+        let mut any = false;
+        for (_, activation) in self.problem.network.activations() {
+            let z = known.get(activation.source)?;
+            for (i, z) in z.iter().enumerate() {
+                let segments = activation.function.segments(z.into());
+                if segments.len() < 2 {
+                    continue;
+                }
+                any = true;
+                let lines = activation.function.lines(z.into());
+                for segment in &segments[..segments.len() - 1] {
+                    let at = segment.to;
+                    let gap = lines.upper.at(at).hi - lines.lower.at(at).lo;
+                    if z.lo < at && at < z.hi && best.is_none_or(|(most, _)| gap > most) {
+                        best = Some((gap, (activation.source, i, at)));
+                    }
+                }
+            }
+        }
+        match best {
+            Some((_, split)) => Some(Some(split)),
+            // Unstable without a break point inside: an activation that jumps.
+            None if any => None,
+            None => Some(None),
+        }
+    }
+}
+
+/// The bounds with neuron `i` of `node` between `range`.
+fn with_side(known: &Bounds, node: NodeId, i: usize, range: Interval) -> Bounds {
+    let mut nodes = known.nodes().to_vec();
+    let side: NodeBounds = (0..nodes[node].len()).map(|j| if j == i { range } else { Interval::ALL }).collect();
+    nodes[node].intersect(&side);
+    Bounds::new(nodes)
+}
+
+impl Space for Phases<'_> {
+    type Part = Phase;
+
+    fn examine(&self, part: Phase) -> Result<Examined<Phase>, DomainError> {
+        let Problem { network, run, .. } = *self.problem;
+        let mut examined = Examined::default();
+        let base = DeepPoly::default();
+        let domain = DeepPolyWithin { base, known: &part.known };
+        let trace = match propagate(&domain, network, self.region, &part.known, Run::silent(run.budget)) {
+            Ok(trace) => trace,
+            // Proven bounds exclude the side that was chosen: no input goes there.
+            Err(DomainError::Contradiction { .. }) => {
+                examined.closed = part.open.iter().map(|&(d, _)| (d, f64::INFINITY)).collect();
+                return Ok(examined);
+            }
+            Err(other) => return Err(other),
+        };
+        let disjuncts: Vec<usize> = part.open.iter().map(|&(d, _)| d).collect();
+        let (all, rows) = self.problem.forms_of(&disjuncts);
+        let (minima, below) = base.back_substitution(&trace).minima_and_input_forms(&all)?;
+        let below = forms::rows(&below).unwrap_or_default();
+        let ranges = self.region.bounds();
+        let target = self.target();
+        let mut open: Vec<(usize, f64)> = Vec::new();
+        let mut candidates = VecDeque::new();
+        for (&(d, before), rows) in part.open.iter().zip(rows) {
+            let mut bound = minima[rows.clone()].iter().copied().fold(before, f64::max);
+            let of_disjunct = below.get(rows).unwrap_or(&[]);
+            if bound <= target && of_disjunct.len() > 1 {
+                bound = bound.max(forms::positive_combination(of_disjunct, ranges));
+            }
+            if bound > target {
+                examined.closed.push((d, bound));
+                continue;
+            }
+            let weights = forms::weights(of_disjunct, ranges);
+            let sum: Vec<f64> = (0..ranges.len())
+                .map(|j| of_disjunct.iter().zip(&weights).map(|(f, w)| w * f.coefficients[j]).sum())
+                .collect();
+            candidates.push_back(forms::minimiser(&sum, ranges));
+            open.push((d, bound));
+        }
+        if open.is_empty() {
+            return Ok(examined);
+        }
+        let disjuncts: Vec<usize> = open.iter().map(|&(d, _)| d).collect();
+        examined.witness = self.try_points(&disjuncts, &candidates);
+        if examined.witness.is_some() {
+            return Ok(examined);
+        }
+        let known = trace.bounds();
+        let Some(open) = self.relaxed(&known, open, &mut examined)? else { return Ok(examined) };
+        match self.widest(&known) {
+            Some(Some((node, i, at))) => {
+                for side in [Interval { lo: f64::NEG_INFINITY, hi: at }, Interval { lo: at, hi: f64::INFINITY }] {
+                    let known = with_side(&known, node, i, side);
+                    examined.children.push(Phase { known, open: open.clone() });
+                }
+            }
+            Some(None) => open.into_iter().for_each(|d| self.settle(&known, d, &mut examined)),
+            None => examined.stuck = open,
+        }
+        Ok(examined)
+    }
+}

@@ -1,0 +1,157 @@
+//! The search that all exact engines share: cases are examined in parallel, worst bound first, until
+//! every disjunct is refuted on each of them, one has a witness, or the time is up.
+
+use crate::domains::domain::{DomainError, Run};
+use crate::domains::observer::Event;
+use crate::domains::verdict::Witness;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// A part of the query: a box of inputs, or the phases of some neurons.
+pub(in crate::engine) trait Part: Send {
+    /// The disjuncts that are not refuted on it, each with the best certified lower bound of its maximum.
+    fn open(&self) -> &[(usize, f64)];
+}
+
+/// What examining a part gave.
+pub(in crate::engine) struct Examined<P> {
+    /// Disjuncts refuted on it (or as good as decided), with their certified lower bounds.
+    pub closed: Vec<(usize, f64)>,
+    /// What is left to examine; together they cover the part.
+    pub children: Vec<P>,
+    /// A replayed counterexample.
+    pub witness: Option<Witness>,
+    /// Disjuncts that the engine cannot decide here, with their bounds.
+    pub stuck: Vec<(usize, f64)>,
+}
+
+impl<P> Default for Examined<P> {
+    fn default() -> Self {
+        Self { closed: Vec::new(), children: Vec::new(), witness: None, stuck: Vec::new() }
+    }
+}
+
+impl<P: Part> Examined<P> {
+    /// Whether something is said of the disjunct: one that is passed over must not count as refuted.
+    fn accounts_for(&self, d: usize) -> bool {
+        self.closed.iter().chain(&self.stuck).any(|&(e, _)| d == e)
+            || self.children.iter().any(|child| child.open().iter().any(|&(e, _)| d == e))
+    }
+}
+
+/// How an engine takes a part apart.
+pub(in crate::engine) trait Space: Sync {
+    /// Its parts.
+    type Part: Part;
+    /// Parts that one thread examines together.
+    const TOGETHER: usize = 1;
+    /// With more open parts than this the ones nearest to their end go first, so that memory stays bounded.
+    const MANY: usize = 20_000;
+    /// Bounds what is open on a part, and splits it where something stays open.
+    fn examine(&self, part: Self::Part) -> Result<Examined<Self::Part>, DomainError>;
+    /// Examines several parts.
+    fn examine_all(&self, parts: Vec<Self::Part>) -> Vec<Result<Examined<Self::Part>, DomainError>> {
+        parts.into_iter().map(|part| self.examine(part)).collect()
+    }
+}
+
+/// What a search found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// A certified lower bound per disjunct (by index in the case): positive when it is refuted.
+    pub bounds: BTreeMap<usize, f64>,
+    /// A replayed counterexample.
+    pub witness: Option<Witness>,
+}
+
+/// Parts examined between two looks at the clock, per thread.
+const BATCH: usize = 16;
+
+/// Floats in their order.
+fn order(x: f64) -> i64 {
+    let bits = x.to_bits() as i64;
+    bits ^ (((bits >> 63) as u64) >> 1) as i64
+}
+
+fn worst(part: &impl Part) -> f64 {
+    part.open().iter().fold(f64::INFINITY, |least, &(_, bound)| least.min(bound))
+}
+
+/// Examines parts until none is open, or there were more than `most`.
+pub(in crate::engine) fn search<S: Space>(
+    space: &S,
+    roots: Vec<S::Part>,
+    most: usize,
+    run: Run<'_>,
+) -> Result<Found, DomainError> {
+    let mut bounds: BTreeMap<usize, f64> =
+        roots.iter().flat_map(Part::open).map(|&(d, _)| (d, f64::INFINITY)).collect();
+    let mut lower = |d: usize, bound: f64| {
+        bounds.entry(d).and_modify(|b| *b = b.min(bound)).or_insert(bound);
+    };
+    let mut open: BTreeMap<(i64, usize), S::Part> = BTreeMap::new();
+    let (mut number, mut closed) = (0, 0);
+    for root in roots {
+        open.insert((order(worst(&root)), number), root);
+        number += 1;
+    }
+    let mut witness = None;
+    while !open.is_empty() && witness.is_none() && number <= most && !run.budget.is_spent() {
+        let many = open.len() > S::MANY;
+        let size = BATCH * rayon::current_num_threads();
+        let take = || if many { open.pop_last() } else { open.pop_first() };
+        let batch: Vec<S::Part> = std::iter::from_fn(take).take(size).map(|(_, part)| part).collect();
+        let before: Vec<Vec<(usize, f64)>> = batch.iter().map(|part| part.open().to_vec()).collect();
+        let examined: Vec<Result<Examined<S::Part>, DomainError>> =
+            groups(batch, S::TOGETHER).into_par_iter().flat_map_iter(|parts| space.examine_all(parts)).collect();
+        let mut examined = examined.into_iter();
+        for before in before {
+            // What was not examined to the end keeps the bounds that it had.
+            let result = match examined.next() {
+                Some(Ok(result)) => result,
+                Some(Err(DomainError::OutOfTime)) | None => Examined::default(),
+                Some(Err(other)) => return Err(other),
+            };
+            for &(d, bound) in before.iter().filter(|(d, _)| !result.accounts_for(*d)) {
+                lower(d, bound);
+            }
+            closed += usize::from(result.children.is_empty());
+            result.closed.iter().chain(&result.stuck).for_each(|&(d, bound)| lower(d, bound));
+            for child in result.children {
+                open.insert((order(worst(&child)), number), child);
+                number += 1;
+            }
+            witness = witness.or(result.witness);
+        }
+        let bound = open.values().next().map_or(f64::INFINITY, worst);
+        run.observer.event(Event::Search { open: open.len(), closed, bound });
+    }
+    for part in open.values() {
+        part.open().iter().for_each(|&(d, bound)| lower(d, bound));
+    }
+    Ok(Found { bounds, witness })
+}
+
+/// The parts in order, at most `size` in each group, and no fewer groups than threads where possible.
+fn groups<P>(parts: Vec<P>, size: usize) -> Vec<Vec<P>> {
+    let size = size.min(parts.len().div_ceil(rayon::current_num_threads())).max(1);
+    let mut groups: Vec<Vec<P>> = Vec::new();
+    for part in parts {
+        match groups.last_mut() {
+            Some(group) if group.len() < size => group.push(part),
+            _ => groups.push(vec![part]),
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_keep_their_order() {
+        let sorted = [f64::NEG_INFINITY, -2.0, -1e-300, 0.0, 1e-300, 3.0, f64::INFINITY];
+        assert!(sorted.windows(2).all(|w| order(w[0]) < order(w[1])));
+    }
+}

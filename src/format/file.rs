@@ -1,0 +1,86 @@
+//! The bytes of a file, whether it is compressed or not, never more of them than a format can need.
+
+use flate2::bufread::MultiGzDecoder;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+/// How a gzip file begins; no format read here begins so (RFC 1952, §2.3.1).
+const GZIP: [u8; 2] = [0x1F, 0x8B];
+
+/// The content of a file, decompressed if it is in the gzip format, whatever its name.
+///
+/// `None` when there are more than `limit` bytes: reading stops there, so that a small file that
+/// declares or unpacks to a huge one costs no more memory than the format allows.
+///
+/// # Errors
+/// The file system's; a damaged or truncated gzip stream is one of them.
+pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    let bytes = first_bytes(path, limit.saturating_add(1))?;
+    Ok((bytes.len() as u64 <= limit).then_some(bytes))
+}
+
+/// At most the first `count` bytes of a file, decompressed if it is in the gzip format.
+///
+/// # Errors
+/// The file system's; a damaged gzip stream is one of them.
+pub(super) fn first_bytes(path: &Path, count: u64) -> io::Result<Vec<u8>> {
+    let mut file = BufReader::new(File::open(path)?);
+    let mut bytes = Vec::new();
+    if file.fill_buf()?.starts_with(&GZIP) {
+        let damaged = |e: io::Error| io::Error::new(e.kind(), format!("damaged gzip data: {e}"));
+        MultiGzDecoder::new(file).take(count).read_to_end(&mut bytes).map_err(damaged)?;
+    } else {
+        file.take(count).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
+
+    fn gzipped(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_compressed_file_reads_as_the_plain_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        let plain: Vec<u8> = (0..100_000u32).map(|i| (i.wrapping_mul(i) % 251) as u8).collect();
+        let two_members = [gzipped(&plain[..30_000]), gzipped(&plain[30_000..])].concat();
+        for content in [plain.clone(), gzipped(&plain), two_members] {
+            std::fs::write(&path, content).unwrap();
+            assert_eq!(read(&path, 100_000).unwrap().unwrap(), plain);
+            assert_eq!(read(&path, 99_999).unwrap(), None);
+            assert_eq!(first_bytes(&path, 4).unwrap(), plain[..4]);
+        }
+        std::fs::write(&path, []).unwrap();
+        assert!(read(&path, 0).unwrap().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_file_that_unpacks_to_a_huge_one_stops_at_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bomb.gz");
+        std::fs::write(&path, gzipped(&vec![0; 50 << 20])).unwrap();
+        assert!(std::fs::metadata(&path).unwrap().len() < 1 << 20);
+        assert_eq!(read(&path, 1 << 20).unwrap(), None);
+    }
+
+    #[test]
+    fn damaged_gzip_data_is_an_error_wherever_it_is_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("torn.gz");
+        let whole = gzipped(b"label,px0\n3,17\n");
+        for length in 2..whole.len() {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            assert!(read(&path, 1000).unwrap_err().to_string().contains("gzip"), "{length}");
+        }
+    }
+}

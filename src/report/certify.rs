@@ -1,0 +1,233 @@
+//! The results of a whole data set: one line per image, and what they amount to.
+
+use super::json::{SCHEMA, number, witness_json};
+use crate::domains::verdict::Verdict;
+use crate::engine::Analysis;
+use serde_json::{Map, Value, json};
+use std::fmt::Write;
+use std::time::Duration;
+
+/// What became of one image.
+#[derive(Debug)]
+pub enum ImageOutcome {
+    /// The network gives another class to the image itself.
+    Misclassified {
+        /// That class.
+        predicted: usize,
+    },
+    /// Its neighbourhood was analysed.
+    Analysed(Box<Analysis>),
+    /// The analysis did not stop in time and was abandoned.
+    Abandoned,
+    /// The analysis ended in an internal error.
+    Failed(String),
+}
+
+/// One line of results:
+///
+/// `{image, label, verdict, by?, margin?, open?, out_of_time?, predicted?, adversarial?, witness?, error?, time_s}`
+///
+/// * `verdict`: `verified`, `falsified`, `unknown`, `misclassified` or `error`;
+/// * `by`: the stage that decided; `margin`: the smallest certified bound over the other classes, if there
+///   is one; `open`: how many of them are not refuted;
+/// * `predicted`: the class of a misclassified image; `adversarial`: the class that a counterexample
+///   reaches; `witness`: the counterexample as in the answer of `analyze`, if it is asked for;
+/// * `time_s`: wall time in seconds, the only field that differs between two runs without a time limit.
+#[must_use]
+pub fn image_line(image: usize, label: usize, outcome: &ImageOutcome, time: Duration, with_witness: bool) -> Value {
+    let mut line = Map::new();
+    let mut set = |field: &str, value: Value| line.insert(field.into(), value);
+    set("image", image.into());
+    set("label", label.into());
+    match outcome {
+        ImageOutcome::Misclassified { predicted } => {
+            set("verdict", "misclassified".into());
+            set("predicted", (*predicted).into());
+        }
+        ImageOutcome::Abandoned => {
+            set("verdict", "unknown".into());
+            set("out_of_time", true.into());
+        }
+        ImageOutcome::Failed(error) => {
+            set("verdict", "error".into());
+            set("error", error.as_str().into());
+        }
+        ImageOutcome::Analysed(analysis) => {
+            set("verdict", analysis.verdict.name().into());
+            if let Some(stage) = analysis.decided_by() {
+                set("by", stage.into());
+            }
+            match &analysis.verdict {
+                Verdict::Verified(_) => {
+                    set("margin", margin(analysis));
+                }
+                Verdict::Unknown(gap) => {
+                    set("margin", margin(analysis));
+                    set("open", gap.open.len().into());
+                    set("out_of_time", gap.out_of_time.into());
+                }
+                Verdict::Falsified(witness) => {
+                    // Disjunct d of robustness is the d-th class other than the label.
+                    let class = witness.disjunct() + usize::from(witness.disjunct() >= label);
+                    set("adversarial", class.into());
+                    if with_witness {
+                        set("witness", witness_json(witness));
+                    }
+                }
+            }
+        }
+    }
+    set("time_s", number(time.as_secs_f64()));
+    Value::Object(line)
+}
+
+fn margin(analysis: &Analysis) -> Value {
+    number(analysis.disjuncts.iter().map(|d| d.bound).fold(f64::INFINITY, f64::min))
+}
+
+/// How many images had which outcome.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Images that the network classifies correctly and robustly.
+    pub verified: usize,
+    /// Images with a counterexample.
+    pub falsified: usize,
+    /// Correctly classified images of which nothing is known, for want of time or precision.
+    pub unknown: usize,
+    /// Those of them whose time was up.
+    pub out_of_time: usize,
+    /// Images that the network gives another class.
+    pub misclassified: usize,
+    /// Images whose analysis failed.
+    pub errors: usize,
+}
+
+impl Tally {
+    /// Counts one line of results.
+    pub fn add(&mut self, line: &Value) {
+        match line["verdict"].as_str() {
+            Some("verified") => self.verified += 1,
+            Some("falsified") => self.falsified += 1,
+            Some("misclassified") => self.misclassified += 1,
+            Some("unknown") => {
+                self.unknown += 1;
+                self.out_of_time += usize::from(line["out_of_time"] == Value::Bool(true));
+            }
+            _ => self.errors += 1,
+        }
+    }
+
+    /// Images in all.
+    #[must_use]
+    pub fn images(&self) -> usize {
+        self.verified + self.falsified + self.unknown + self.misclassified + self.errors
+    }
+
+    /// `count` of all images, as a fraction; NaN where there are none.
+    fn share(&self, count: usize) -> f64 {
+        count as f64 / self.images() as f64
+    }
+
+    /// Images that no counterexample speaks against: the attack's upper bound of robust accuracy.
+    #[must_use]
+    pub fn not_refuted(&self) -> usize {
+        self.verified + self.unknown + self.errors
+    }
+}
+
+/// The tally as one object. Accuracies are fractions of all images: `clean_accuracy` counts the correctly
+/// classified, `certified_accuracy` the verified, `attack_bound_accuracy` those without a counterexample;
+/// robust accuracy lies between the last two.
+#[must_use]
+pub fn tally_json(tally: &Tally, missing: usize) -> Value {
+    json!({
+        "schema": SCHEMA,
+        "images": tally.images(),
+        "verified": tally.verified,
+        "falsified": tally.falsified,
+        "unknown": tally.unknown,
+        "out_of_time": tally.out_of_time,
+        "misclassified": tally.misclassified,
+        "errors": tally.errors,
+        "missing": missing,
+        "clean_accuracy": number(tally.share(tally.images() - tally.misclassified)),
+        "certified_accuracy": number(tally.share(tally.verified)),
+        "attack_bound_accuracy": number(tally.share(tally.not_refuted())),
+    })
+}
+
+/// The tally in a few lines.
+#[must_use]
+pub fn tally_text(tally: &Tally) -> String {
+    let mut out = String::new();
+    let mut row = |name: &str, count: usize, note: &str| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{name:<15}{count:>7}  {}{note}", percent(tally.share(count)));
+    };
+    row("images", tally.images(), "");
+    row("verified", tally.verified, "");
+    row("falsified", tally.falsified, "");
+    let out_of_time = match tally.out_of_time {
+        0 => String::new(),
+        n => format!("  ({n} out of time)"),
+    };
+    row("unknown", tally.unknown, &out_of_time);
+    row("misclassified", tally.misclassified, "");
+    if tally.errors > 0 {
+        row("errors", tally.errors, "  (internal errors, please report them)");
+    }
+    let (low, high) = (percent(tally.share(tally.verified)), percent(tally.share(tally.not_refuted())));
+    let _ = write!(out, "robust accuracy {} (certified) to {} (no counterexample)", low.trim(), high.trim());
+    out
+}
+
+fn percent(share: f64) -> String {
+    if share.is_nan() { "     –".into() } else { format!("{:>5.1} %", 100.0 * share) }
+}
+
+/// Numbers as a list of ranges, such as `3, 17, 19–25`; only the first few of many.
+#[must_use]
+pub fn ranges(sorted: &[usize]) -> String {
+    const SHOWN: usize = 12;
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for &i in sorted {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == i => *last = i,
+            _ => runs.push((i, i)),
+        }
+    }
+    let show = |&(first, last): &(usize, usize)| match last - first {
+        0 => first.to_string(),
+        _ => format!("{first}–{last}"),
+    };
+    let more = if runs.len() > SHOWN { ", …" } else { "" };
+    runs.iter().take(SHOWN).map(show).collect::<Vec<_>>().join(", ") + more
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accuracies_lie_where_they_belong() {
+        let mut tally = Tally::default();
+        for verdict in ["verified", "verified", "falsified", "unknown", "misclassified"] {
+            tally.add(&json!({"verdict": verdict, "out_of_time": verdict == "unknown"}));
+        }
+        assert_eq!((tally.images(), tally.not_refuted(), tally.out_of_time), (5, 3, 1));
+        let object = tally_json(&tally, 0);
+        assert_eq!((object["certified_accuracy"].as_f64(), object["clean_accuracy"].as_f64()), (Some(0.4), Some(0.8)));
+        assert!(tally_text(&tally).contains("robust accuracy 40.0 % (certified) to 60.0 % (no counterexample)"));
+        // No image: no number, and no panic.
+        assert_eq!(tally_json(&Tally::default(), 0)["certified_accuracy"], Value::Null);
+        assert!(tally_text(&Tally::default()).contains('–'));
+    }
+
+    #[test]
+    fn ranges_are_short() {
+        assert_eq!(ranges(&[]), "");
+        assert_eq!(ranges(&[3, 17, 19, 20, 21]), "3, 17, 19–21");
+        let every_other: Vec<usize> = (0..100).map(|i| 2 * i).collect();
+        assert!(ranges(&every_other).ends_with("22, …"));
+    }
+}

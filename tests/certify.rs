@@ -1,0 +1,228 @@
+//! Data-set runs: what is interrupted goes on as if it had not been, and shards make one run.
+
+#![allow(clippy::unwrap_used)]
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+fn certify(arguments: &[&str], out: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_absint"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.args(["certify", "networks/digits_mlp.onnx", "--eps", "0.03", "--domain", "deeppoly", "-q"]);
+    command.args(arguments).arg("--out").arg(out);
+    command
+}
+
+fn merge(files: &[&Path], out: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_absint"));
+    command.arg("merge").args(files).arg("--out").arg(out).arg("-q");
+    command
+}
+
+fn succeed(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    assert_eq!(status.code(), Some(0), "{}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).unwrap()
+}
+
+/// The single error line of a refused command.
+fn refused(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(output.stdout.is_empty() && error.trim_end().lines().count() == 1, "{error}");
+    error
+}
+
+/// The header, and the results by image without their times.
+fn results(path: &Path) -> (Value, BTreeMap<u64, Value>) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.ends_with('\n'));
+    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let header = lines.next().unwrap();
+    let mut results = BTreeMap::new();
+    for mut line in lines {
+        assert!(line.as_object_mut().unwrap().remove("time_s").unwrap().is_f64());
+        let before = results.insert(line["image"].as_u64().unwrap(), line);
+        assert!(before.is_none(), "image twice: {before:?}");
+    }
+    (header, results)
+}
+
+/// A small file of images: lines of the digits.
+fn few_images(folder: &Path, lines: std::ops::Range<usize>) -> PathBuf {
+    let all = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("networks/digits.csv")).unwrap();
+    let mut all = all.lines();
+    let header = all.next().unwrap();
+    let chosen: Vec<&str> = all.skip(lines.start).take(lines.len()).collect();
+    let path = folder.join("few.csv");
+    fs::write(&path, format!("{header}\n{}\n", chosen.join("\n"))).unwrap();
+    path
+}
+
+#[test]
+fn a_run_killed_at_twenty_random_instants_ends_up_with_the_same_results() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, killed) = (folder.path().join("whole.jsonl"), folder.path().join("killed.jsonl"));
+    let images = ["--data", "networks/digits.csv", "--range", "1297..1497"];
+    let start = Instant::now();
+    succeed(&mut certify(&images, &whole));
+    // How long it takes only decides where the kills fall, not what must come out.
+    let total = start.elapsed();
+    let mut random = 0x2545_F491_4F6C_DD1D_u64;
+    for _ in 0..20 {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let mut run = certify(&images, &killed);
+        let mut run = run.arg("--resume").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(total.mul_f64((random >> 11) as f64 / (1u64 << 53) as f64 / 8.0));
+        run.kill().unwrap();
+        run.wait().unwrap();
+        // Where the kill came too late, the next one is of a new run.
+        if fs::read_to_string(&killed).is_ok_and(|text| text.matches('\n').count() == 201) {
+            assert_eq!(results(&killed), results(&whole));
+            fs::remove_file(&killed).unwrap();
+        }
+    }
+    let summary = succeed(certify(&images, &killed).arg("--resume"));
+    assert_eq!(results(&killed), results(&whole));
+    assert_eq!(results(&whole).1.keys().copied().collect::<Vec<_>>(), (1297..1497).collect::<Vec<_>>());
+    // A finished run, resumed, says the same again.
+    assert_eq!(summary, succeed(certify(&images, &killed).arg("--resume")));
+}
+
+#[test]
+fn a_file_cut_off_anywhere_is_healed() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = few_images(folder.path(), 1300..1303);
+    let images = ["--data", images.to_str().unwrap()];
+    let (whole, cut) = (folder.path().join("whole.jsonl"), folder.path().join("cut.jsonl"));
+    succeed(&mut certify(&images, &whole));
+    let text = fs::read(&whole).unwrap();
+    let last_line = text[..text.len() - 1].iter().rposition(|&b| b == b'\n').unwrap();
+    // Every byte of the last line, and some of the others; the unit tests of the format cut everywhere.
+    for length in (0..=text.len()).filter(|l| l % 31 == 0 || *l >= last_line) {
+        fs::write(&cut, &text[..length]).unwrap();
+        succeed(certify(&images, &cut).arg("--resume"));
+        assert_eq!(results(&cut), results(&whole), "cut at {length}");
+    }
+}
+
+#[test]
+fn shards_merged_equal_one_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let images = ["--data", "networks/digits.csv", "--range", "1297..1340", "--format", "json"];
+    let summary = succeed(&mut certify(&images, &path("whole")));
+    for (shard, name) in [("1/3", "1"), ("2/3", "2"), ("3/3", "3")] {
+        succeed(certify(&images, &path(name)).args(["--shard", shard]));
+    }
+    let parts = [path("3"), path("1"), path("2")];
+    let parts: Vec<&Path> = parts.iter().map(PathBuf::as_path).collect();
+    let merged = succeed(merge(&parts, &path("merged")).args(["--format", "json"]));
+    assert_eq!(merged, summary);
+    let (header, lines) = results(&path("merged"));
+    assert_eq!((&header, &lines), (&results(&path("whole")).0, &results(&path("whole")).1));
+    // A shard too few: said, and told by the exit status.
+    let output = merge(&parts[..2], &path("merged")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text.contains("missing 14 images: 1298, 1301"), "{text}");
+    // A shard of another run is refused.
+    let other = ["--data", "networks/digits.csv", "--range", "1297..1300"];
+    succeed(&mut certify(&other, &path("other")));
+    let error = refused(&mut merge(&[parts[0], &path("other")], &path("merged")));
+    assert!(error.contains("other") && error.contains("range") && !error.contains("domain"), "{error}");
+}
+
+#[test]
+fn another_run_is_not_continued_and_no_results_are_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let few = few_images(folder.path(), 1300..1302);
+    let images = ["--data", few.to_str().unwrap()];
+    let out = folder.path().join("results.jsonl");
+    succeed(&mut certify(&images, &out));
+    let before = fs::read(&out).unwrap();
+    let error = refused(&mut certify(&images, &out));
+    assert!(error.contains("results.jsonl") && error.contains("--resume"), "{error}");
+    for (option, value, field) in [
+        ("--norm", "l1", "norm"),
+        ("--timeout", "7", "timeout_s"),
+        ("--range", "0..1", "range"),
+        ("--shard", "1/2", "shard"),
+        ("--seed", "3", "seed"),
+        ("--layout", "hwc", "hwc"),
+    ] {
+        let error = refused(certify(&images, &out).args(["--resume", option, value]));
+        assert!(error.contains(field) && !error.contains("network_hash"), "{error}");
+    }
+    // Other images under the same name.
+    let other = few_images(folder.path(), 1310..1312);
+    let error = refused(certify(&["--data", other.to_str().unwrap()], &out).arg("--resume"));
+    assert!(error.contains("data_hash") && !error.contains("norm"), "{error}");
+    assert_eq!(fs::read(&out).unwrap(), before);
+}
+
+#[test]
+fn bad_usage_gets_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("results.jsonl");
+    let images = ["--data", "networks/digits.csv"];
+    let error = refused(certify(&images, &out).args(["--range", "0..99999"]));
+    assert!(error.contains("1797 images"), "{error}");
+    let label = few_images(folder.path(), 0..1);
+    fs::write(&label, format!("17{}\n", ",0".repeat(64))).unwrap();
+    let error = refused(&mut certify(&["--data", label.to_str().unwrap()], &out));
+    assert!(error.contains("image 0") && error.contains("17"), "{error}");
+    let error = refused(certify(&images, &out).args(["--range", "0..1", "--norm", "hamming"]));
+    assert!(error.contains("image 0") && error.contains("hamming"), "{error}");
+}
+
+#[test]
+fn the_answers_are_those_of_analyze_however_many_run_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (folder.path().join("one.jsonl"), folder.path().join("two.jsonl"));
+    let images = ["--data", "networks/digits.csv", "--range", "1297..1317", "--witnesses"];
+    let summary: Value =
+        serde_json::from_str(&succeed(certify(&images, &one).args(["--jobs", "1", "--format", "json"]))).unwrap();
+    succeed(certify(&images, &two).args(["--jobs", "2", "--threads", "2"]));
+    assert_eq!(results(&one), results(&two));
+    let lines = results(&one).1;
+    let count = |verdict: &str| lines.values().filter(|l| l["verdict"] == verdict).count() as u64;
+    for verdict in ["verified", "falsified", "unknown", "misclassified"] {
+        assert_eq!(summary[verdict].as_u64(), Some(count(verdict)), "{verdict}");
+    }
+    assert!(count("verified") > 0 && count("falsified") > 0, "the images are too easy or too hard to tell anything");
+    for (image, line) in lines.iter().filter(|(image, _)| *image % 3 == 0) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_absint"));
+        command.current_dir(env!("CARGO_MANIFEST_DIR"));
+        command.args(["analyze", "networks/digits_mlp.onnx", "--eps", "0.03", "--domain", "deeppoly", "-q"]);
+        command.args(["--data", "networks/digits.csv", "--format", "json", "--image", &image.to_string()]);
+        let answer: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+        // A misclassified centre is its own counterexample to `analyze`.
+        let expected = if line["verdict"] == "misclassified" { "falsified" } else { line["verdict"].as_str().unwrap() };
+        assert_eq!(answer["verdict"], expected, "image {image}");
+        if expected == "falsified" && line["verdict"] == "falsified" {
+            assert_eq!(answer["witness"], line["witness"], "image {image}");
+        }
+    }
+}
+
+#[test]
+fn an_image_that_takes_too_long_is_unknown_and_the_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("results.jsonl");
+    let images = ["--data", "networks/digits.csv", "--range", "1297..1300", "--timeout", "0", "--format", "json"];
+    let start = Instant::now();
+    let summary: Value = serde_json::from_str(&succeed(&mut certify(&images, &out))).unwrap();
+    // Not a measurement: a hang would show.
+    assert!(start.elapsed() < Duration::from_secs(60));
+    assert_eq!(summary["images"].as_u64(), Some(3));
+    assert_eq!(summary["out_of_time"], summary["unknown"]);
+    assert!(results(&out).1.values().all(|l| l["verdict"] == "misclassified" || l["out_of_time"] == true));
+}

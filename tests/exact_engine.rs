@@ -1,0 +1,264 @@
+//! The exact engines on random tiny networks whose minima are found by enumeration: every engine, on
+//! every kind of region that it takes.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod common;
+
+use absint::domains::activation::{ActivationFn, Clip, LeakyRelu, Relu, all};
+use absint::domains::budget::Budget;
+use absint::domains::domain::{
+    AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, DomainError, NodeBounds, Run, propagate,
+};
+use absint::domains::network::Network;
+use absint::domains::num::{Interval, Rational, exact_or_zero, parse_decimal};
+use absint::domains::query::{Atom, Case, Disjunct, LinearForms, Property, Region, Variable};
+use absint::engine::{Question, Splitting, deadline, decide, minimum};
+use common::enumeration::Cells;
+use common::exact::Exact;
+use common::{Dice, random_member, random_network, random_region};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A network on more pieces than this is drawn again.
+const LIMIT: usize = 300;
+
+fn random_box(dice: &mut Dice, inputs: usize) -> Region {
+    let mut lower: Vec<Rational> = dice.weights(inputs).into_iter().map(exact_or_zero).collect();
+    let mut upper = lower.clone();
+    for _ in 0..if inputs > 4 { 2 } else { 3 } {
+        let i = dice.below(inputs);
+        let radius = parse_decimal(["1/3", "0.5", "1", "2"][dice.below(4)]).unwrap();
+        lower[i] -= &radius;
+        upper[i] += &radius;
+    }
+    Region::new_box(lower, upper).unwrap()
+}
+
+fn random_atom(dice: &mut Dice, inputs: usize, outputs: usize) -> Atom {
+    let mut weights: Vec<(Variable, f64)> = (0..outputs).map(|i| (Variable::Output(i), dice.weight())).collect();
+    if dice.below(3) == 0 {
+        weights.push((Variable::Input(dice.below(inputs)), dice.weight()));
+    }
+    let terms = weights.into_iter().filter(|(_, w)| *w != 0.0).map(|(v, w)| (v, exact_or_zero(w))).collect();
+    Atom { terms, constant: exact_or_zero(dice.weight() * 4.0) }
+}
+
+/// A case with the exact minimum of the largest margin of each disjunct.
+struct Solved {
+    network: Network,
+    case: Case,
+    minima: Vec<Rational>,
+}
+
+/// A tie is as likely as a gap: every third case is shifted so that a minimum becomes exactly zero.
+fn solved(seed: u64, f: &Arc<dyn ActivationFn>) -> Option<Solved> {
+    let mut dice = Dice::new(seed);
+    let network = random_network(&mut dice, f);
+    let (inputs, outputs) = (network.input_len(), network.output_len());
+    let region = random_box(&mut dice, inputs);
+    let mut disjunct =
+        |atoms: usize| Disjunct { atoms: (0..atoms).map(|_| random_atom(&mut dice, inputs, outputs)).collect() };
+    let mut disjuncts = vec![disjunct(1), disjunct(2)];
+    let mut cells = Cells::new(&network, &region, LIMIT)?;
+    let mut minima: Vec<Rational> =
+        disjuncts.iter().map(|d| cells.minimum_of_maximum(d, 4 * LIMIT)).collect::<Option<_>>()?;
+    if seed.is_multiple_of(3) {
+        for (disjunct, minimum) in disjuncts.iter_mut().zip(&mut minima) {
+            disjunct.atoms.iter_mut().for_each(|a| a.constant -= &*minimum);
+            *minimum = Rational::ZERO;
+        }
+    } else if seed.is_multiple_of(2) {
+        // Barely safe.
+        let little = parse_decimal("1e-3").unwrap();
+        for (disjunct, minimum) in disjuncts.iter_mut().zip(&mut minima) {
+            disjunct.atoms.iter_mut().for_each(|a| a.constant += &little - &*minimum);
+            *minimum = little.clone();
+        }
+    }
+    Some(Solved { network, case: Case { region, property: Property { disjuncts } }, minima })
+}
+
+/// Decides a case by one engine; every bound must hold. `None` when the engine leaves it open.
+fn verdict(solved: &Solved, splitting: Splitting, what: &str) -> Option<bool> {
+    let Solved { network, case, minima } = solved;
+    let budget = deadline(Some(Duration::from_secs(60)));
+    let open: Vec<usize> = (0..minima.len()).collect();
+    let known = Bounds::unknown();
+    let question =
+        Question { network, case, first: 0, open: &open, known: &known, attack: true, splitting, most: usize::MAX };
+    let found = decide(&question, Run::silent(&budget)).unwrap();
+    let is_safe = minima.iter().all(|m| m > &Rational::ZERO);
+    if found.witness.is_some() {
+        assert!(!is_safe, "{what}: a witness of what is safe");
+        return Some(false);
+    }
+    for (d, &bound) in &found.bounds {
+        let holds = bound == f64::INFINITY || Exact::from(minima[*d].clone()).is_at_least(bound);
+        assert!(holds, "{what}: {bound} exceeds the minimum {} of {d}", minima[*d]);
+    }
+    let verified = open.iter().all(|d| found.bounds.get(d).is_some_and(|&bound| bound > 0.0));
+    assert!(!verified || is_safe, "{what}: proves what is false");
+    verified.then_some(true)
+}
+
+fn decided(splitting: Splitting, f: Arc<dyn ActivationFn>, seeds: u64) -> (usize, usize) {
+    let (mut total, mut decided) = (0, 0);
+    for seed in 0..seeds {
+        let Some(case) = solved(seed, &f) else { continue };
+        total += 1;
+        match verdict(&case, splitting, &format!("{splitting:?} on {} {seed}", f.name())) {
+            Some(_) => decided += 1,
+            None => println!("{splitting:?} leaves {} {seed} open", f.name()),
+        }
+    }
+    println!("{splitting:?} decides {decided} of {total} with {}", f.name());
+    (decided, total)
+}
+
+#[test]
+fn phases_decide_every_case_ties_included() {
+    let activations: [Arc<dyn ActivationFn>; 3] =
+        [Arc::new(Relu), Arc::new(LeakyRelu::new(0.125)), Arc::new(Clip::new(-1.0, 1.0))];
+    for f in activations {
+        let (decided, total) = decided(Splitting::Phases, f, 60);
+        assert_eq!(decided, total);
+    }
+}
+
+#[test]
+fn boxes_decide_every_case_ties_included() {
+    let (decided, total) = decided(Splitting::Inputs, Arc::new(Relu), 60);
+    assert_eq!(decided, total);
+}
+
+#[test]
+fn multipliers_never_prove_too_much() {
+    for f in [Arc::new(Relu) as Arc<dyn ActivationFn>, Arc::new(LeakyRelu::new(0.125))] {
+        let (decided, total) = decided(Splitting::Neurons, f, 90);
+        // Ties and conjunctions stay open.
+        assert!(2 * decided > total, "{decided} of {total}");
+    }
+}
+
+#[test]
+fn the_minimum_is_bracketed() {
+    let mut checked = 0;
+    for seed in 0..50 {
+        let Some(case) = solved(seed, &(Arc::new(Relu) as Arc<dyn ActivationFn>)) else { continue };
+        for (disjunct, exact) in case.case.property.disjuncts.iter().zip(&case.minima) {
+            let budget = Budget::unlimited();
+            let found = minimum(&case.network, &case.case.region, disjunct, 1e-7, Run::silent(&budget)).unwrap();
+            let exact = Exact::from(exact.clone());
+            assert!(exact.is_at_least(found.lower) && exact.shortfall(found.lower) < 1e-6, "{seed}: {found:?}");
+            assert!(found.upper >= exact.value() - 1e-9, "{seed}: {found:?}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 60, "{checked}");
+}
+
+/// Balls and half-spaces have no enumeration: no member may fall below the bound, and the bracket closes.
+#[test]
+fn over_balls_the_bracket_holds_every_member() {
+    let relu: Arc<dyn ActivationFn> = Arc::new(Relu);
+    for seed in 0..40u64 {
+        let mut dice = Dice::new(seed);
+        let network = random_network(&mut dice, &relu);
+        if network.input_len() > 4 {
+            continue;
+        }
+        let center: Vec<Rational> = dice.weights(network.input_len()).into_iter().map(exact_or_zero).collect();
+        let radius = parse_decimal("0.5").unwrap();
+        let region = if seed % 2 == 0 {
+            Region::l1(&center, &radius, None).unwrap()
+        } else {
+            Region::l2(&center, &radius, None).unwrap()
+        };
+        let atom = random_atom(&mut dice, network.input_len(), network.output_len());
+        let disjunct = Disjunct { atoms: vec![atom.clone()] };
+        let budget = deadline(Some(Duration::from_secs(20)));
+        let found = minimum(&network, &region, &disjunct, 1e-6, Run::silent(&budget)).unwrap();
+        assert!(found.lower <= found.upper && found.upper - found.lower < 2e-6, "{seed}: {found:?}");
+        for _ in 0..40 {
+            let x = random_member(&mut dice, &region);
+            let y = network.evaluate::<Rational>(&x).unwrap();
+            assert!(Exact::from(atom.margin(&x, &y)).is_at_least(found.lower), "{seed}");
+        }
+    }
+}
+
+/// Forms over the input that back-substitution ends in lie below the margins, exactly, at every member.
+#[test]
+fn forms_at_the_input_lie_below_the_margins() {
+    for seed in 0..80 {
+        let mut dice = Dice::new(seed);
+        let f = &all()[dice.below(5)];
+        let network = random_network(&mut dice, f);
+        let region = random_region(&mut dice, network.input_len());
+        let atoms: Vec<Atom> =
+            (0..3).map(|_| random_atom(&mut dice, network.input_len(), network.output_len())).collect();
+        let budget = Budget::unlimited();
+        let domain = DeepPoly::default();
+        let trace = propagate(&domain, &network, &region, &Bounds::unknown(), Run::silent(&budget)).unwrap();
+        let forms = LinearForms::of_atoms(&network, &atoms);
+        let (minima, below) = domain.back_substitution(&trace).minima_and_input_forms(&forms).unwrap();
+        assert_eq!(minima, domain.minima(&forms, &trace).unwrap());
+        for _ in 0..20 {
+            let x = random_member(&mut dice, &region);
+            let y = network.evaluate::<Rational>(&x).unwrap();
+            for (k, atom) in atoms.iter().enumerate() {
+                let start = exact_or_zero(below.constants[k]);
+                let row = below.terms[0].coefficients.row(k);
+                let value = row.iter().zip(&x).fold(start, |sum, (&c, x)| sum + exact_or_zero(c) * x);
+                assert!(value <= atom.margin(&x, &y), "{seed}");
+            }
+        }
+    }
+}
+
+/// Bounds within a box, and on one side of a neuron, hold for every member that is there.
+#[test]
+fn bounds_within_known_ones_hold() {
+    for seed in 0..80 {
+        let mut dice = Dice::new(seed);
+        let f = &all()[dice.below(3)];
+        let network = random_network(&mut dice, f);
+        let region = random_box(&mut dice, network.input_len());
+        let budget = Budget::unlimited();
+        let run = Run::silent(&budget);
+        let base = DeepPoly::default();
+        let known = propagate(&base, &network, &region, &Bounds::unknown(), run).unwrap().bounds();
+        // Half of the box, and the first unstable neuron at least zero.
+        let (lower, upper) = region.exact_box();
+        let half: Vec<Rational> = lower.iter().zip(upper).map(|(l, u)| (l + u) / Rational::from(2)).collect();
+        let inside = region.restricted(lower.to_vec(), half).unwrap();
+        let source = network.activations().next().unwrap().1.source;
+        let mut nodes = known.nodes().to_vec();
+        let unstable =
+            (0..nodes[source].len()).find(|&i| nodes[source].get(i).lo < 0.0 && nodes[source].get(i).hi > 0.0);
+        if let Some(i) = unstable {
+            let side = |j| if i == j { Interval::new(0.0, f64::INFINITY) } else { Interval::ALL };
+            let side: NodeBounds = (0..nodes[source].len()).map(side).collect();
+            nodes[source].intersect(&side);
+        }
+        let known = Bounds::new(nodes);
+        let domain = DeepPolyWithin { base, known: &known };
+        let bounds = match propagate(&domain, &network, &inside, &known, run) {
+            Ok(trace) => Some(trace.bounds()),
+            Err(DomainError::Contradiction { .. }) => None,
+            Err(other) => panic!("{other}"),
+        };
+        for _ in 0..20 {
+            let x = random_member(&mut dice, &inside);
+            let values = network.evaluate_all::<Rational>(&x).unwrap();
+            if unstable.is_some_and(|i| values[source][i] < Rational::ZERO) {
+                continue;
+            }
+            let bounds = bounds.as_ref().expect("a member shows that the part is not empty");
+            for (value, z) in values.iter().zip(bounds.nodes()).flat_map(|(v, b)| v.iter().zip(b.iter())) {
+                assert!(&exact_or_zero(z.lo) <= value && value <= &exact_or_zero(z.hi), "{seed}");
+            }
+        }
+    }
+}

@@ -128,7 +128,7 @@ fn a_start_from_outside_is_pulled_into_the_region() {
     let region = Region::linf(&image.pixels, &exact_or_zero(0.3), None).unwrap();
     let query = Query::robustness(region.clone(), network.output_len(), image.label);
     let attack = Attack::pgd(0);
-    let far = vec![vec![1e6; network.input_len()], vec![f64::NAN; network.input_len()], vec![0.5]];
+    let far = [vec![1e6; network.input_len()], vec![f64::NAN; network.input_len()], vec![0.5]];
     let open: Vec<usize> = (0..9).collect();
     let found = attack.run_from(&network, &query.cases[0], &open, 0, &far[..2], &Budget::unlimited());
     assert!(region.contains(found.witness.unwrap().input()));
@@ -195,7 +195,7 @@ fn the_command_prints_a_counterexample_or_says_that_it_has_none() {
     let x: Vec<Rational> = answer["witness"]["input"].as_array().unwrap().iter().map(rational).collect();
     let radius = absint::domains::num::parse_decimal("0.3").unwrap();
     for (x, p) in x.iter().zip(&image.pixels) {
-        assert!(&(x - p) <= &radius && &(p - x) <= &radius && x >= &Rational::ZERO && x <= &Rational::ONE);
+        assert!(x - p <= radius && p - x <= radius && x >= &Rational::ZERO && x <= &Rational::ONE);
     }
     let y = network.evaluate::<Rational>(&x).unwrap();
     assert!((0..y.len()).any(|j| j != image.label && y[j] >= y[image.label]));

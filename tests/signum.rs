@@ -85,7 +85,9 @@ fn region(dice: &mut Dice, kind: usize, n: usize) -> (Region, Vec<Vec<Rational>>
     if kind < 2 {
         members = (0..n).fold(vec![vec![]], |all: Vec<Vec<Rational>>, i| {
             let next = candidates(i);
-            all.iter().flat_map(|x| next.iter().map(move |v| [x.as_slice(), &[v.clone()]].concat())).collect()
+            all.iter()
+                .flat_map(|x| next.iter().map(move |v| [x.as_slice(), std::slice::from_ref(v)].concat()))
+                .collect()
         });
         members.retain(|x| region.contains(x));
     }

@@ -45,7 +45,7 @@ pub fn table2(job: &Job, networks: &[String], methods: &[String], timeout: f64) 
         let published: BTreeMap<String, String> = row?;
         let name = published["net"].clone();
         let model = folder.join(format!("{name}.onnx"));
-        let hash = format!("{}+{data}", hash(&[model.clone()])?);
+        let hash = format!("{}+{data}", hash(std::slice::from_ref(&model))?);
         rows.push(Row { network: onnx::read(&model)?.network, published, hash, name });
     }
     let keys: Vec<String> = (0..images.len()).map(|i| i.to_string()).collect();

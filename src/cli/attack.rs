@@ -3,7 +3,9 @@ use super::{CliResult, Color, Exit, Format, Global, answer};
 use crate::domains::query::Query;
 use crate::engine::{Aim, Attack, Schedule, check_query, deadline};
 use crate::report::{self, Attacked};
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::time::Instant;
 
@@ -79,6 +81,19 @@ impl PgdArgs {
             targets: self.targets.unwrap_or(usize::MAX),
             seed,
         }
+    }
+
+    /// For the header of a file of results.
+    pub fn fields(&self) -> Value {
+        let name = |value: Option<PossibleValue>| value.map(|v| v.get_name().to_owned());
+        json!({
+            "restarts": self.restarts,
+            "steps": self.steps,
+            "step_size": self.step_size,
+            "schedule": name(self.schedule.to_possible_value()),
+            "aim": name(self.aim.to_possible_value()),
+            "targets": self.targets,
+        })
     }
 }
 

@@ -4,11 +4,13 @@ mod analyze;
 mod attack;
 mod certify;
 mod compare;
+mod data_set;
 mod info;
 mod inputs;
 mod merge;
 mod options;
 mod progress;
+mod radius;
 mod range;
 mod shell;
 mod verify;
@@ -46,6 +48,7 @@ Examples:
   absint analyze net.onnx --data test.csv --image 7 --eps 0.03 --domain deeppoly
   absint attack net.onnx --data test.csv --image 7 --eps 0.1
   absint certify net.onnx --data test.csv --eps 2/255 --out results.jsonl
+  absint radius net.onnx --data test.csv --range 0..10 --domain deeppoly
   absint verify property.vnnlib --network net.onnx --timeout 60
   absint compare net.onnx --data test.csv --eps 2/255 --report out.html
   absint info net.onnx                                      layers, shapes, operators
@@ -81,6 +84,8 @@ enum Command {
     Attack(Box<attack::AttackArgs>),
     /// Analyse the neighbourhoods of all images of a data set
     Certify(Box<certify::CertifyArgs>),
+    /// Find the largest certified radius of each image, and the attack's upper bound
+    Radius(Box<radius::RadiusArgs>),
     /// Put the results of the shards of one data-set run together
     Merge(merge::MergeArgs),
     /// Answer a VNN-LIB query by the convention of its tools: sat, unsat, unknown or timed-out
@@ -170,6 +175,7 @@ where
         _ if global.threads == Some(0) => Err("--threads must be at least 1".into()),
         // These share the threads out themselves.
         Command::Certify(args) => certify::run(args, &global),
+        Command::Radius(args) => radius::run(args, &global),
         Command::Verify(args) => verify::run(args, &global),
         Command::Merge(args) => merge::run(args, &global),
         Command::Completions(args) => shell::completions(args),

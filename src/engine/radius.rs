@@ -79,7 +79,7 @@ pub struct Radius {
     pub certified: Option<Rational>,
     /// What the cheap domain certified, where a costly one went on from there.
     pub base: Option<Rational>,
-    /// The smallest radius at which there is a counterexample, and that one.
+    /// The smallest radius at which a counterexample was found, and that one.
     pub attacked: Option<(Rational, Witness)>,
     /// Analyses that were run.
     pub analyses: usize,
@@ -115,7 +115,9 @@ pub fn radius(
     let found = attacked_radius(network, ball, options, run)?;
     let mut search = Search { network, ball, options, run, found };
     let domain = &options.analysis;
-    let exhaustive = Options { attack: false, all_margins: false, ..domain.clone() };
+    // The attack has had its turn; only a search for the exact answer goes on with both.
+    let is_complete = matches!(domain.domain, DomainName::Exact | DomainName::Auto);
+    let exhaustive = Options { attack: domain.attack && is_complete, all_margins: false, ..domain.clone() };
     match base(domain.domain) {
         None => {
             let tolerance = match &options.tolerance {
@@ -224,11 +226,20 @@ impl Search<'_> {
     fn certify(&mut self, eps: &Rational, options: &Options) -> Result<bool, RadiusError> {
         self.found.analyses += 1;
         let analysis = analyze_within(self.network, &(self.ball)(eps)?, options, self.run)?;
-        let verified = matches!(analysis.verdict, Verdict::Verified(_));
-        if verified {
-            self.found.certified = Some(eps.clone());
+        match analysis.verdict {
+            Verdict::Verified(_) => {
+                self.found.certified = Some(eps.clone());
+                Ok(true)
+            }
+            // Complete domains refute as well.
+            Verdict::Falsified(witness) => {
+                if self.found.attacked.as_ref().is_none_or(|(attacked, _)| eps < attacked) {
+                    self.found.attacked = Some((eps.clone(), witness));
+                }
+                Ok(false)
+            }
+            Verdict::Unknown(_) => Ok(false),
         }
-        Ok(verified)
     }
 
     fn bisect_from_below(&mut self, options: &Options, tolerance: &Rational) -> Result<(), RadiusError> {

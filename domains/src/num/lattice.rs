@@ -362,10 +362,8 @@ mod tests {
                 let reach = Rational::from(1) / Rational::from(1_000_000) + &step;
                 prop_assert!(exact(low).unwrap() - exact(end).unwrap() <= reach);
                 let near = (-400..400).map(|k| member(&a, k)).find(|x| !(x < &exact(end).unwrap() || (is_open && x == &exact(end).unwrap())));
-                if let Some(near) = near {
-                    if step > Rational::ZERO && member(&a, -400) < exact(end).unwrap() {
-                        prop_assert_eq!(enclose(&near).lo.max(end), low);
-                    }
+                if let Some(near) = near.filter(|_| member(&a, -400) < exact(end).unwrap()) {
+                    prop_assert_eq!(enclose(&near).lo.max(end), low);
                 }
             }
         }

@@ -254,19 +254,19 @@ impl Search<'_> {
         match self.case.region.ball() {
             Ball::Hamming { flips, .. } => {
                 let is_used_up = (0..x.len()).filter(|&i| x[i] != self.center[i]).count() >= *flips;
-                for i in 0..x.len() {
-                    if x[i] != self.center[i] {
+                for (i, &value) in x.iter().enumerate() {
+                    if value != self.center[i] {
                         add(i, self.center[i]);
                     } else if !is_used_up {
-                        add(i, if x[i] == self.lower[i] { self.upper[i] } else { self.lower[i] });
+                        add(i, if value == self.lower[i] { self.upper[i] } else { self.lower[i] });
                     }
                 }
             }
             Ball::Box => (0..x.len()).for_each(|i| [self.lower[i], self.upper[i]].into_iter().for_each(|v| add(i, v))),
             Ball::Grid { step, .. } => {
                 let step = nearest(step);
-                for i in 0..x.len() {
-                    [self.lower[i], self.upper[i], x[i] - step, x[i] + step].into_iter().for_each(|v| add(i, v));
+                for (i, &value) in x.iter().enumerate() {
+                    [self.lower[i], self.upper[i], value - step, value + step].into_iter().for_each(|v| add(i, v));
                 }
             }
             Ball::L1 { radius, .. } => {

@@ -51,8 +51,9 @@ impl<'a> Geometry<'a> {
     /// One step down the `gradient` from `x`, of `length` times the region's radius in its own norm
     /// (2 leads across), then back into the region.
     ///
-    /// Steepest descent in L∞ moves every coordinate, in L2 along the gradient, in L1 towards the
-    /// point that uses the radius up on the largest slopes, as far as the box allows. In a Hamming ball it flips what gains most.
+    /// Steepest descent in L∞ moves every coordinate, in L2 along the gradient, in L1 towards the point
+    /// that uses the radius up on the largest slopes, as far as the box allows. In a Hamming ball it flips
+    /// what gains most.
     pub(super) fn step(&self, x: &mut [f64], gradient: &[f64], length: f64) {
         match &self.shape {
             Shape::Box | Shape::Other => {

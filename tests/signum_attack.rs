@@ -133,7 +133,8 @@ fn sampled(dice: &mut Dice, ball: impl Fn(&[Rational], &Rational) -> Region) -> 
 
 #[test]
 fn most_falsifiable_real_balls_are_falsified() {
-    let balls: [(&str, fn(&[Rational], &Rational) -> Region); 3] = [
+    type Ball = fn(&[Rational], &Rational) -> Region;
+    let balls: [(&str, Ball); 3] = [
         ("linf", |c, r| Region::linf(c, r, None).unwrap()),
         ("l1", |c, r| Region::l1(c, &(r * Rational::from(4)), None).unwrap()),
         ("l2", |c, r| Region::l2(c, &(r * Rational::from(2)), None).unwrap()),

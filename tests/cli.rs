@@ -102,7 +102,7 @@ fn a_conjunction_is_refuted_by_a_combination_of_its_atoms() {
     command.arg("analyze").arg(&network).arg("--vnnlib").arg(query);
     let (code, answer) = json(&mut command);
     assert_eq!(code, Some(0), "{answer}");
-    assert!(answer["disjuncts"][0]["bound"].as_f64().unwrap() > 0.09);
+    assert!(answer["disjuncts"][0]["bound"].as_f64().unwrap() > 0.0);
     assert!(answer["margins"][0]["bound"].as_f64().unwrap() < 0.0);
 }
 

@@ -105,8 +105,28 @@ fn is_ordered(loose: &Analysis, tight: &Analysis, what: &str) {
     }
 }
 
+/// The rungs of Salman et al. 2019, from the loosest to the tightest, and kpoly on the bounds of the last.
+const LADDER: [DomainName; 4] = [DomainName::LpGreedy, DomainName::LpLast, DomainName::LpAll, DomainName::LpAllKPoly];
+
+fn ladder(case: &Solved) -> [Analysis; 4] {
+    LADDER.map(|domain| {
+        let analysis = bounds(case, domain, Concretise::Every, 2);
+        is_sound(case, &analysis, &domain.to_string());
+        analysis
+    })
+}
+
+/// As [`is_ordered`], of what the last stage found by itself: an analysis keeps the best of its stages.
+fn is_ordered_by_itself(loose: &Analysis, tight: &Analysis) {
+    let (loose, tight) = (loose.stages.last().unwrap(), tight.stages.last().unwrap());
+    assert_eq!(loose.margins.len(), tight.margins.len());
+    for (a, b) in loose.margins.iter().zip(&tight.margins) {
+        assert!(*b >= a - TOLERANCE * a.abs().max(1.0), "{}: {a}, {}: {b}", loose.name, tight.name);
+    }
+}
+
 fn check(case: &Solved) {
-    use DomainName::{Auto, DeepPoly, Interval, KPoly, Rational as RationalDomain, Zonotope};
+    use DomainName::{Auto, DeepPoly, Interval, KPoly, LpAll, LpAllKPoly, Rational as RationalDomain, Zonotope};
     for (domain, concretise) in [
         (Interval, Concretise::Every),
         (Zonotope, Concretise::Every),
@@ -124,8 +144,20 @@ fn check(case: &Solved) {
     is_ordered(&kpoly[0], &kpoly[1], "kpoly 1 and 2");
     is_ordered(&kpoly[0], &kpoly[2], "kpoly 1 and 3");
 
+    let ladder = ladder(case);
+    ladder.windows(2).for_each(|pair| is_ordered_by_itself(&pair[0], &pair[1]));
+
     let is_safe = case.joint.iter().all(|m| m > &Rational::ZERO);
-    for (domain, k) in [(Interval, 1), (Zonotope, 1), (DeepPoly, 1), (RationalDomain, 1), (KPoly, 2), (Auto, 3)] {
+    for (domain, k) in [
+        (Interval, 1),
+        (Zonotope, 1),
+        (DeepPoly, 1),
+        (RationalDomain, 1),
+        (KPoly, 2),
+        (LpAll, 1),
+        (LpAllKPoly, 2),
+        (Auto, 3),
+    ] {
         let options = Options { domain, k, ..Options::default() };
         match analyze(&case.network, &case.query, &options).unwrap().verdict {
             Verdict::Verified(_) => assert!(is_safe, "{domain} proves what is false"),
@@ -151,6 +183,30 @@ proptest! {
         prop_assume!(case.is_some());
         check(&case.unwrap());
     }
+}
+
+/// Every rung is worth its price on some network, and neurons' bounds only get tighter.
+#[test]
+fn the_rungs_of_the_ladder_differ() {
+    let relu: Arc<dyn ActivationFn> = Arc::new(activation::Relu);
+    let mut gains = [0; 3];
+    let mut tighter_neurons = 0;
+    for case in (0..60).filter_map(|seed| solved(seed, &relu)) {
+        let ladder = ladder(&case);
+        for (gain, pair) in gains.iter_mut().zip(ladder.windows(2)) {
+            let margins = pair[0].stages.last().unwrap().margins.iter().zip(&pair[1].stages.last().unwrap().margins);
+            *gain += usize::from(margins.into_iter().any(|(a, b)| *b > a + 1e-3 * a.abs().max(1.0)));
+        }
+        let nodes = |analysis: &Analysis| -> Vec<_> {
+            analysis.bounds[0].nodes().iter().flat_map(|node| node.iter().collect::<Vec<_>>()).collect()
+        };
+        for (greedy, all) in nodes(&ladder[0]).into_iter().zip(nodes(&ladder[2])) {
+            assert!(greedy.lo <= all.lo && all.hi <= greedy.hi);
+            tighter_neurons += usize::from(all.width() < 0.99 * greedy.width());
+        }
+    }
+    println!("gains {gains:?}, tighter neurons {tighter_neurons}");
+    assert!(gains.iter().all(|&gain| gain >= 3) && tighter_neurons >= 20);
 }
 
 /// The enumeration itself: no member of the region falls below its minimum, and networks have several

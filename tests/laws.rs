@@ -4,11 +4,12 @@
 
 mod common;
 
-use absint::domains::activation::ActivationFn;
+use absint::domains::activation::{ActivationFn, Slopes};
 use absint::domains::budget::Budget;
 use absint::domains::domain::{
-    AbstractDomain, Bounds, Concretise, DeepPoly, Fact, IntervalDomain, Run, Zonotope, propagate,
+    AbstractDomain, Bounds, Concretise, DeepPoly, Fact, IntervalDomain, LpDomain, Run, Tighten, Zonotope, propagate,
 };
+use absint::domains::lp::backends;
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, exact};
 use absint::domains::query::{LinearForms, Region};
@@ -45,6 +46,20 @@ fn contains_all_executions<D: AbstractDomain>(domain: &D, network: &Network, reg
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Programs per neuron, each over the neurons that it depends on.
+    #[test]
+    fn concrete_values_lie_inside_bounds_by_linear_programs(seed in any::<u64>(), f in any_activation(), k in 1..3usize) {
+        let mut dice = Dice::new(seed);
+        let network = random_network(&mut dice, &f);
+        let region = random_region(&mut dice, network.input_len());
+        let domain = LpDomain { tighten: Tighten::All, ..LpDomain::kpoly(k, backends()[0]) };
+        contains_all_executions(&domain, &network, &region, &mut dice);
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
@@ -54,8 +69,11 @@ proptest! {
         let region = random_region(&mut dice, network.input_len());
         contains_all_executions(&IntervalDomain, &network, &region, &mut dice);
         contains_all_executions(&Zonotope, &network, &region, &mut dice);
-        contains_all_executions(&DeepPoly { concretise: Concretise::Every }, &network, &region, &mut dice);
-        contains_all_executions(&DeepPoly { concretise: Concretise::Input }, &network, &region, &mut dice);
+        for slopes in [Slopes::Area, Slopes::Parallel, Slopes::Zero, Slopes::One] {
+            for concretise in [Concretise::Every, Concretise::Input] {
+                contains_all_executions(&DeepPoly { concretise, slopes }, &network, &region, &mut dice);
+            }
+        }
     }
 }
 

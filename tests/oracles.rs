@@ -70,7 +70,7 @@ const ABOVE: f64 = 1e-10;
 fn back_substitution_to_the_input_is_crown() {
     let Some(data) = data("comparing margins with other tools") else { return };
     let Some(table) = table(&data) else { return };
-    let domain = DeepPoly { concretise: Concretise::Input };
+    let domain = DeepPoly { concretise: Concretise::Input, ..DeepPoly::default() };
     let (mut rows, mut lowest, mut highest) = (0, 0.0_f64, 0.0_f64);
     for (instance, methods) in &table {
         let Some(expected) = methods.get("crown") else { continue };

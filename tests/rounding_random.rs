@@ -291,8 +291,8 @@ fn one(seed: u64, scales: &[Scale]) -> Vec<String> {
         run!("interval", &IntervalDomain, &unknown),
         run!("zonotope", &Zonotope, &unknown),
         run!("deeppoly", &DeepPoly::default(), &unknown),
-        run!("deeppoly-input", &DeepPoly { concretise: Concretise::Input }, &unknown),
-        run!("deeppoly-act", &DeepPoly { concretise: Concretise::Activations }, &unknown),
+        run!("deeppoly-input", &DeepPoly { concretise: Concretise::Input, ..DeepPoly::default() }, &unknown),
+        run!("deeppoly-act", &DeepPoly { concretise: Concretise::Activations, ..DeepPoly::default() }, &unknown),
         run!("rational", &RationalDeepPoly, &unknown),
     ];
     found.iter().flatten().for_each(|b| known.intersect(b));

@@ -16,16 +16,7 @@ Examples:
   absint analyze --domain kpoly --k 3
   absint analyze net.onnx --vnnlib property.vnnlib --timeout 60
   absint analyze net.onnx --data mnist_test.csv --image 0 --eps 0.026 --domain deeppoly --format json
-  absint analyze net.onnx --query ball.json --domain zonotope
-
-Domains:
-  interval   interval arithmetic: microseconds, loose
-  zonotope   affine forms with one noise symbol per unstable neuron
-  deeppoly   two lines per neuron and back-substitution: milliseconds
-  rational   deeppoly in exact rationals, for small networks
-  kpoly      deeppoly, then a linear program with joint constraints of k neurons: seconds
-  exact      splits inputs or neurons until the query is decided: as long as it takes
-  auto       the cascade of these, stopping as soon as the query is decided")]
+  absint analyze net.onnx --query ball.json --domain zonotope")]
 pub struct AnalyzeArgs {
     #[command(flatten)]
     problem: QueryArgs,

@@ -1,10 +1,12 @@
 //! The options of an analysis, on the command line of every subcommand that runs one.
 
+use crate::domains::activation::Slopes;
 use crate::domains::domain::Concretise;
 use crate::domains::lp::{LpBackend, backend, backends};
 use crate::engine::{DomainName, Options};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
 
 /// Where back-substitution turns forms into numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -15,11 +17,30 @@ enum ConcretiseName {
     Input,
 }
 
+/// The line that back-substitution keeps below an unstable neuron.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SlopesName {
+    /// Least area (DeepPoly, CROWN)
+    Area,
+    /// Parallel to the line above (Fast-Lin, Wong and Kolter)
+    Parallel,
+    /// Slope 0
+    Zero,
+    /// Slope 1
+    One,
+}
+
+/// What `--help` says of `--domain`: every name, with what it does.
+static DOMAINS: LazyLock<String> = LazyLock::new(|| {
+    let lines = DomainName::ALL.map(|(_, name, what)| format!("- {name}: {what}"));
+    format!("Which domain:\n{}", lines.join("\n"))
+});
+
 /// How a query is analysed.
 #[derive(Args)]
 pub struct EngineArgs {
-    /// Which domain: interval, zonotope, deeppoly, rational, kpoly or auto
-    #[arg(long, default_value = "auto")]
+    /// Which domain
+    #[arg(long, default_value = "auto", long_help = DOMAINS.as_str())]
     pub domain: DomainName,
     /// Neurons that kpoly joins (1 is the triangle relaxation alone)
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=12))]
@@ -30,6 +51,9 @@ pub struct EngineArgs {
     /// Where back-substitution turns forms into numbers
     #[arg(long, value_enum, default_value = "every")]
     concretise: ConcretiseName,
+    /// Which line back-substitution keeps below an unstable neuron
+    #[arg(long, value_enum, default_value = "area")]
+    slopes: SlopesName,
     /// Solver of linear programs
     #[arg(long, default_value = "interior", value_parser = lp_backend)]
     lp: Lp,
@@ -47,6 +71,12 @@ impl EngineArgs {
             concretise: match self.concretise {
                 ConcretiseName::Every => Concretise::Every,
                 ConcretiseName::Input => Concretise::Input,
+            },
+            slopes: match self.slopes {
+                SlopesName::Area => Slopes::Area,
+                SlopesName::Parallel => Slopes::Parallel,
+                SlopesName::Zero => Slopes::Zero,
+                SlopesName::One => Slopes::One,
             },
             lp: self.lp.0,
             all_margins: false,
@@ -66,6 +96,12 @@ pub fn fields(options: &Options) -> Map<String, Value> {
             Concretise::Every => "every",
             Concretise::Input => "input",
             Concretise::Activations => "activations",
+        },
+        "slopes": match options.slopes {
+            Slopes::Area => "area",
+            Slopes::Parallel => "parallel",
+            Slopes::Zero => "zero",
+            Slopes::One => "one",
         },
         "lp": options.lp.name(),
         "attack": options.attack,

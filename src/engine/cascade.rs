@@ -112,6 +112,9 @@ enum Step {
     DeepPoly,
     Rational,
     Attack,
+    LpGreedy,
+    LpLast,
+    LpAll,
     Lp { joint: bool, hull: bool },
     Exact,
 }
@@ -124,6 +127,9 @@ impl Step {
             Self::DeepPoly => "deeppoly",
             Self::Rational => "rational",
             Self::Attack => "attack",
+            Self::LpGreedy => "lp-greedy",
+            Self::LpLast => "lp-last",
+            Self::LpAll => "lp-all",
             Self::Lp { joint: true, hull: false } => "kpoly",
             Self::Lp { joint: false, hull: false } => "nat",
             Self::Lp { joint: false, hull: true } => "hull",
@@ -142,6 +148,12 @@ fn plan(options: &Options, network: &Network) -> Vec<Step> {
         DomainName::Zonotope => vec![Step::Zonotope, Step::Attack],
         DomainName::DeepPoly => vec![Step::DeepPoly, Step::Attack],
         DomainName::Rational => vec![Step::Rational, Step::Attack],
+        DomainName::LpGreedy => vec![Step::LpGreedy, Step::Attack],
+        DomainName::LpLast => vec![Step::LpGreedy, Step::Attack, Step::LpLast],
+        DomainName::LpAll => vec![Step::LpGreedy, Step::Attack, Step::LpAll],
+        DomainName::LpAllKPoly => {
+            vec![Step::LpGreedy, Step::Attack, Step::LpAll, Step::Lp { joint: true, hull: false }]
+        }
         DomainName::KPoly => lp(true, false),
         DomainName::Nat => lp(false, false),
         DomainName::Hull => lp(false, true),
@@ -351,17 +363,20 @@ fn run_domain(
     found: &mut [Vec<f64>],
     unstable: &mut Vec<usize>,
 ) -> Result<(), DomainError> {
-    let deeppoly = DeepPoly { concretise: options.concretise };
+    let deeppoly = DeepPoly { concretise: options.concretise, slopes: options.slopes };
     match step {
         Step::Interval => apply(&IntervalDomain, network, case, options, run, found, unstable),
         Step::Zonotope => apply(&Zonotope, network, case, options, run, found, unstable),
         Step::DeepPoly => apply(&deeppoly, network, case, options, run, found, unstable),
         Step::Rational => apply(&RationalDeepPoly, network, case, options, run, found, unstable),
-        Step::Lp { joint, hull } => {
+        Step::LpGreedy => apply(&DeepPoly::greedy(), network, case, options, run, found, unstable),
+        Step::LpLast | Step::LpAll | Step::Lp { .. } => {
+            let (joint, hull) = if let Step::Lp { joint, hull } = step { (joint, hull) } else { (false, false) };
+            let refine = step == Step::LpAll || (options.refine && step != Step::LpLast);
             let domain = LpDomain {
                 hull,
-                base: deeppoly,
-                tighten: if options.refine { Tighten::All } else { Tighten::None },
+                base: if step == Step::LpLast { DeepPoly::greedy() } else { deeppoly },
+                tighten: if refine { Tighten::All } else { Tighten::None },
                 goal: if options.all_margins { f64::INFINITY } else { 0.0 },
                 fail_fast: !options.all_margins && case.case.property.disjuncts.iter().all(|d| d.atoms.len() == 1),
                 ..LpDomain::kpoly(if joint { options.k } else { 1 }, options.lp)

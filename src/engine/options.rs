@@ -1,3 +1,4 @@
+use crate::domains::activation::Slopes;
 use crate::domains::budget::Budget;
 use crate::domains::domain::Concretise;
 use crate::domains::lp::{LpBackend, backends};
@@ -17,6 +18,12 @@ pub enum DomainName {
     DeepPoly,
     /// DeepPoly in exact rationals, for small networks.
     Rational,
+    /// Back-substitution with the greedy dual solution's slopes.
+    LpGreedy,
+    /// The greedy bounds for neurons, the LP for the property.
+    LpLast,
+    /// Every unstable neuron's bounds by the LP, layer by layer; then the property.
+    LpAll,
     /// DeepPoly, then the LP with joint cuts of k neurons.
     KPoly,
     /// DeepPoly, then the LP with Proposition 1 for signum neurons.
@@ -27,24 +34,37 @@ pub enum DomainName {
     HullKPoly,
     /// DeepPoly, then splitting of inputs or neurons until the query is decided.
     Exact,
+    /// The bounds of `LpAll`, then the LP with joint cuts of k neurons.
+    LpAllKPoly,
     /// The cascade: each stage only where the one before left something open.
     Auto,
 }
 
 impl DomainName {
     /// Every name, with what it does.
-    pub const ALL: [(Self, &'static str, &'static str); 10] = [
+    pub const ALL: [(Self, &'static str, &'static str); 14] = [
         (Self::Interval, "interval", "interval arithmetic: microseconds, loose"),
         (Self::Zonotope, "zonotope", "affine forms with one noise symbol per unstable neuron"),
         (Self::DeepPoly, "deeppoly", "two lines per neuron and back-substitution: milliseconds"),
         (Self::Rational, "rational", "deeppoly in exact rationals: small networks, no rounding at all"),
+        (Self::LpGreedy, "lp-greedy", "back-substitution with parallel lines: the greedy solution of the LP's dual"),
+        (Self::LpLast, "lp-last", "the greedy bounds for neurons, a linear program (triangles) for the property"),
+        (Self::LpAll, "lp-all", "linear programs for every unstable neuron, layer by layer, and for the property"),
         (Self::KPoly, "kpoly", "deeppoly, then a linear program with joint constraints of k neurons: seconds"),
         (Self::Nat, "nat", "signum networks: a linear program with each neuron's own relaxation"),
         (Self::Hull, "hull", "signum networks: the ideal convex hull of each neuron with its inputs"),
         (Self::HullKPoly, "hull+kpoly", "signum networks: both kinds of joint constraints"),
+        (Self::LpAllKPoly, "lp-all+kpoly", "kpoly on the bounds of lp-all: slow, and the tightest"),
         (Self::Exact, "exact", "splits inputs or neurons until the query is decided: as long as it takes"),
         (Self::Auto, "auto", "the cascade of these, stopping as soon as the query is decided"),
     ];
+}
+
+impl DomainName {
+    /// All names, for messages.
+    fn names() -> String {
+        Self::ALL.map(|(_, name, _)| name).join(", ")
+    }
 }
 
 impl fmt::Display for DomainName {
@@ -56,15 +76,14 @@ impl fmt::Display for DomainName {
 
 /// A name that is no domain's.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("there is no domain `{0}`; the domains are {1}")]
-pub struct UnknownDomain(String, String);
+#[error("there is no domain `{0}`; the domains are {names}", names = DomainName::names())]
+pub struct UnknownDomain(String);
 
 impl FromStr for DomainName {
     type Err = UnknownDomain;
     fn from_str(text: &str) -> Result<Self, UnknownDomain> {
         let found = Self::ALL.iter().find(|(_, name, _)| *name == text);
-        let names = || Self::ALL.map(|(_, name, _)| name).join(", ");
-        found.map(|(domain, ..)| *domain).ok_or_else(|| UnknownDomain(text.into(), names()))
+        found.map(|(domain, ..)| *domain).ok_or_else(|| UnknownDomain(text.into()))
     }
 }
 
@@ -79,6 +98,8 @@ pub struct Options {
     pub refine: bool,
     /// Where back-substitution concretises.
     pub concretise: Concretise,
+    /// Which line back-substitution keeps below an unstable neuron.
+    pub slopes: Slopes,
     /// The solver of linear programs.
     pub lp: &'static dyn LpBackend,
     /// Whether every margin is bounded as well as the domain can, even when the verdict no longer
@@ -97,6 +118,7 @@ impl Default for Options {
             k: 3,
             refine: false,
             concretise: Concretise::Every,
+            slopes: Slopes::Area,
             lp: backends()[0],
             all_margins: false,
             attack: true,

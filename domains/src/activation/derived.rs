@@ -34,6 +34,22 @@ pub struct Lines {
     pub upper: Line,
 }
 
+/// The line below an unstable neuron where the graph is convex with one kink (ReLU and its leaky
+/// relatives), so that every slope between those of its two pieces supports it there. Any other neuron keeps
+/// the lines of least area.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Slopes {
+    /// Least area: the slope of one of the pieces (DeepPoly, and CROWN's adaptive choice).
+    #[default]
+    Area,
+    /// The slope of the line above (Fast-Lin, DeepZ, and the greedy dual solution of Wong and Kolter 2018).
+    Parallel,
+    /// The slope of the left piece: 0 for ReLU.
+    Zero,
+    /// The slope of the right piece: 1 for ReLU.
+    One,
+}
+
 /// Numbers to which an activation can be applied.
 pub trait Activate: Scalar {
     /// The function given by `pieces`, at `self`.
@@ -217,12 +233,31 @@ fn upper_chain(points: &[(f64, Interval)], sign: f64) -> Vec<(Point, Point)> {
     chain.windows(2).map(|w| ((w[0].0, sign * w[0].1), (w[1].0, sign * w[1].1))).collect()
 }
 
-pub(super) fn lines(segments: &[Segment], z: Interval) -> Lines {
+pub(super) fn lines(segments: &[Segment], z: Interval, slopes: Slopes) -> Lines {
     if let [only] = segments {
         let line = Line { slope: only.slope, intercept: only.intercept };
         return Lines { lower: line, upper: line };
     }
-    Lines { lower: supporting_line(segments, z, -1.0), upper: supporting_line(segments, z, 1.0) }
+    let upper = supporting_line(segments, z, 1.0);
+    let lower = match (slopes, kink(segments)) {
+        (Slopes::Area, _) | (_, None) => supporting_line(segments, z, -1.0),
+        (Slopes::Parallel, Some(_)) => below(segments, upper.slope),
+        (Slopes::Zero, Some((left, _))) => below(segments, left),
+        (Slopes::One, Some((_, right))) => below(segments, right),
+    };
+    Lines { lower, upper }
+}
+
+/// The two slopes of a convex continuous graph with one kink.
+fn kink(segments: &[Segment]) -> Option<(f64, f64)> {
+    let [left, right] = segments else { return None };
+    let joins = left.to == right.from && value_at(left, left.to) == value_at(right, right.from);
+    (joins && left.slope < right.slope).then_some((left.slope, right.slope))
+}
+
+/// The highest line of a slope below the graph.
+fn below(segments: &[Segment], slope: f64) -> Line {
+    Line { slope, intercept: band(segments, slope).lo }
 }
 
 /// Among the lines on one side of the graph, the one that encloses the least area with it over
@@ -287,9 +322,11 @@ mod tests {
                     let value = exact(h.z).unwrap() * &rx + exact(h.y).unwrap() * &ry;
                     prop_assert!(value <= exact(h.rhs).unwrap(), "{:?}", h);
                 }
-                let lines = f.lines(z.into());
-                let line = |l: Line| exact(l.slope).unwrap() * &rx + exact(l.intercept).unwrap();
-                prop_assert!(line(lines.lower) <= ry && ry <= line(lines.upper));
+                for slopes in [Slopes::Area, Slopes::Parallel, Slopes::Zero, Slopes::One] {
+                    let lines = f.lines_with(z.into(), slopes);
+                    let line = |l: Line| exact(l.slope).unwrap() * &rx + exact(l.intercept).unwrap();
+                    prop_assert!(line(lines.lower) <= ry && ry <= line(lines.upper), "{:?}", slopes);
+                }
                 let on_a_segment = f.segments(z.into()).iter().any(|s| {
                     s.from <= x && x <= s.to
                         && exact(s.slope).unwrap() * &rx + exact(s.intercept).unwrap() == ry
@@ -309,6 +346,27 @@ mod tests {
         assert_eq!(Relu.segments(Interval::new(-1.0, 0.0).into()).len(), 1);
         assert_eq!(Relu.segments(Interval::new(0.0, 1.0).into()).len(), 1);
         assert_eq!(Relu.segments(Interval::new(0.0, 0.0).into()).len(), 1);
+    }
+
+    #[test]
+    fn the_slopes_asked_for_are_taken_where_they_make_sense() {
+        let z = Interval::new(-1.0, 3.0);
+        let lower = |f: &dyn ActivationFn, slopes| f.lines_with(z.into(), slopes).lower;
+        assert_eq!(lower(&Relu, Slopes::Area).slope, 1.0);
+        assert_eq!(lower(&Relu, Slopes::One).slope, 1.0);
+        assert_eq!(lower(&Relu, Slopes::Zero), Line { slope: 0.0, intercept: 0.0 });
+        assert_eq!(lower(&Relu, Slopes::Parallel), Line { slope: 0.75, intercept: 0.0 });
+        assert_eq!(lower(&crate::activation::LeakyRelu::new(0.125), Slopes::Zero).slope, 0.125);
+        for f in all() {
+            let area = f.lines_with(z.into(), Slopes::Area);
+            for slopes in [Slopes::Parallel, Slopes::Zero, Slopes::One] {
+                let lines = f.lines_with(z.into(), slopes);
+                assert_eq!(lines.upper, area.upper);
+                assert!(f.name().contains("relu") || lines == area, "{}: {slopes:?}", f.name());
+                let stable = Interval::new(1.5, 2.0);
+                assert_eq!(f.lines_with(stable.into(), slopes), f.lines(stable.into()));
+            }
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod relu;
 mod sign;
 
 pub use clip::Clip;
-pub use derived::{Activate, HalfPlane, Line, Lines};
+pub use derived::{Activate, HalfPlane, Line, Lines, Slopes};
 pub use leaky_relu::LeakyRelu;
 pub use relu::Relu;
 pub use sign::{Sign, SignWithZero};
@@ -96,7 +96,12 @@ pub trait ActivationFn: std::fmt::Debug + Send + Sync {
 
     /// One line below and one above the graph over `z`: the pair of least area.
     fn lines(&self, z: Reach<'_>) -> Lines {
-        derived::lines(&self.segments(z), z.bounds)
+        self.lines_with(z, Slopes::Area)
+    }
+
+    /// One line below and one above the graph over `z`, with the slopes asked for where they make sense.
+    fn lines_with(&self, z: Reach<'_>, slopes: Slopes) -> Lines {
+        derived::lines(&self.segments(z), z.bounds, slopes)
     }
 }
 

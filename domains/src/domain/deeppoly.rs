@@ -1,5 +1,6 @@
 use super::back_substitution::History;
 use super::{AbstractDomain, BackSubstitution, Concretise, DomainError, Fact, NodeBounds, Relaxation, Trace};
+use crate::activation::Slopes;
 use crate::network::{Activation, Affine, Network, NodeId, NodeKind};
 use crate::query::{LinearForms, Region};
 
@@ -9,11 +10,13 @@ use crate::query::{LinearForms, Region};
 pub struct DeepPoly {
     /// Where forms are concretised on the way back.
     pub concretise: Concretise,
+    /// Which line below an unstable neuron is kept.
+    pub slopes: Slopes,
 }
 
 impl Default for DeepPoly {
     fn default() -> Self {
-        Self { concretise: Concretise::Every }
+        Self { concretise: Concretise::Every, slopes: Slopes::Area }
     }
 }
 
@@ -63,6 +66,13 @@ impl<F: Fact + AsRef<DeepPolyFact>> History for Trace<'_, F> {
 }
 
 impl DeepPoly {
+    /// The greedy solution of the linear relaxation's dual program (Wong and Kolter 2018; LP-GREEDY of Salman
+    /// et al. 2019, App. G): parallel lines, and bounds at the input only.
+    #[must_use]
+    pub fn greedy() -> Self {
+        Self { concretise: Concretise::Input, slopes: Slopes::Parallel }
+    }
+
     /// Back-substitution over any trace that carries DeepPoly facts.
     #[must_use]
     pub fn back_substitution<'a, F: Fact + AsRef<DeepPolyFact>>(
@@ -105,10 +115,10 @@ impl DeepPoly {
 
     /// The fact of an activation node over any trace that carries DeepPoly facts.
     #[must_use]
-    pub fn activation_fact<F: Fact>(activation: &Activation, seen: &Trace<F>) -> DeepPolyFact {
+    pub fn activation_fact<F: Fact>(&self, activation: &Activation, seen: &Trace<F>) -> DeepPolyFact {
         let z = seen.facts[activation.source].bounds();
         let bounds = z.reaches().map(|z| activation.function.image(z)).collect();
-        DeepPolyFact::new(bounds, Relaxation::activation(activation, z))
+        DeepPolyFact::new(bounds, Relaxation::activation(activation, z, self.slopes))
     }
 }
 
@@ -139,7 +149,7 @@ impl AbstractDomain for DeepPoly {
         node: &Activation,
         seen: &Trace<DeepPolyFact>,
     ) -> Result<DeepPolyFact, DomainError> {
-        Ok(Self::activation_fact(node, seen))
+        Ok(self.activation_fact(node, seen))
     }
 
     fn minima(&self, forms: &LinearForms, seen: &Trace<DeepPolyFact>) -> Result<Vec<f64>, DomainError> {

@@ -6,6 +6,7 @@
 //! triangle. A stable neuron is a constant, or one variable tied by an equality.
 
 use super::NodeBounds;
+use super::cone::Cone;
 use super::step_hull::{Product, StepCut, StepNeuron};
 use crate::activation::{ActivationFn, HalfPlane, Reach};
 use crate::lp::LinearProgram;
@@ -24,7 +25,8 @@ enum Value {
     Variable(usize),
     /// `y − s`: the pre-activation of an unstable neuron.
     Difference { y: usize, s: usize },
-    /// Not in the program: the pre-activation of a neuron whose output is constant.
+    /// Not in the program: the pre-activation of a neuron whose output is constant, or a neuron outside of the
+    /// cone.
     Absent,
 }
 
@@ -73,16 +75,20 @@ impl Expression {
 }
 
 /// The linear relaxation of the first nodes of a network over a region.
+#[derive(Clone)]
 pub(super) struct Encoding<'a> {
     network: &'a Network,
     program: LinearProgram,
     /// Values of the nodes that others read; pre-activations only where an activation has been encoded.
     values: Vec<Option<Vec<Value>>>,
+    /// The neurons that are encoded.
+    cone: &'a Cone,
 }
 
 impl<'a> Encoding<'a> {
     /// Encodes what the nodes `targets` depend on, and gives those nodes values to put into forms.
-    /// `bounds` must know all nodes up to the largest target.
+    /// `bounds` must know all nodes up to the largest target. Neurons outside of `cone` are left out; forms
+    /// that read them have no bound.
     ///
     /// `None` when a bound is infinite: there is no program then.
     pub fn new(
@@ -90,6 +96,7 @@ impl<'a> Encoding<'a> {
         region: &Region,
         bounds: &dyn Fn(NodeId) -> &'a NodeBounds,
         targets: &[NodeId],
+        cone: &'a Cone,
     ) -> Option<Self> {
         let last = targets.iter().copied().max()?;
         let mut needed = vec![false; last + 1];
@@ -108,7 +115,7 @@ impl<'a> Encoding<'a> {
                 node.sources().for_each(|source| read_directly[source] = true);
             }
         }
-        let mut encoding = Self { network, program: LinearProgram::new(), values: vec![None; last + 1] };
+        let mut encoding = Self { network, program: LinearProgram::new(), values: vec![None; last + 1], cone };
         encoding.input(region)?;
         for id in (1..=last).filter(|&id| needed[id]) {
             encoding.program.begin_layer();
@@ -206,8 +213,9 @@ impl<'a> Encoding<'a> {
         Some(())
     }
 
-    /// `−(W x + b)` of every neuron of an affine node, as expressions over its sources.
-    fn negated(&self, affine: &Affine, bounds: &dyn Fn(NodeId) -> &'a NodeBounds) -> Vec<Expression> {
+    /// `−(W x + b)` of every neuron of the affine node `id`, as expressions over its sources; those outside of
+    /// the cone are not filled in.
+    fn negated(&self, id: NodeId, affine: &Affine, bounds: &dyn Fn(NodeId) -> &'a NodeBounds) -> Vec<Expression> {
         const AT_ONCE: usize = 256;
         let n = affine.bias.len();
         let mut all: Vec<Expression> = (0..n).map(|i| Expression::new(-affine.bias.enclosure(i))).collect();
@@ -216,9 +224,9 @@ impl<'a> Encoding<'a> {
                 all.iter_mut().for_each(|expression| expression.constant = Interval::ALL);
                 continue;
             };
-            for first in (0..n).step_by(AT_ONCE) {
-                let units: Vec<(usize, f64)> = (first..n.min(first + AT_ONCE)).map(|i| (i, -1.0)).collect();
-                for (row, &(i, _)) in term.map.rows(&units).rows().into_iter().zip(&units) {
+            let needed: Vec<(usize, f64)> = (0..n).filter(|&i| self.cone.contains(id, i)).map(|i| (i, -1.0)).collect();
+            for units in needed.chunks(AT_ONCE) {
+                for (row, &(i, _)) in term.map.rows(units).rows().into_iter().zip(units) {
                     for (&w, &value) in row.iter().zip(values) {
                         all[i].add(w, value);
                     }
@@ -235,7 +243,11 @@ impl<'a> Encoding<'a> {
 
     fn affine(&mut self, id: NodeId, affine: &Affine, bounds: &dyn Fn(NodeId) -> &'a NodeBounds) -> Option<()> {
         let mut values = Vec::with_capacity(affine.bias.len());
-        for (i, mut row) in self.negated(affine, bounds).into_iter().enumerate() {
+        for (i, mut row) in self.negated(id, affine, bounds).into_iter().enumerate() {
+            if !self.cone.contains(id, i) {
+                values.push(Value::Absent);
+                continue;
+            }
             let z = Value::Variable(self.variable(bounds(id).get(i))?);
             row.add(1.0, z);
             self.row(&row, Interval::ZERO);
@@ -257,12 +269,17 @@ impl<'a> Encoding<'a> {
         let known = self.values[activation.source].clone();
         // Where the pre-activations have no values yet, each neuron's row ties z to the nodes before.
         let rows = match (&known, &self.network.node(activation.source).kind) {
-            (None, NodeKind::Affine(affine)) => Some(self.negated(affine, bounds)),
+            (None, NodeKind::Affine(affine)) => Some(self.negated(activation.source, affine, bounds)),
             _ => None,
         };
         let n = z_bounds.len();
         let (mut zs, mut ys) = (Vec::with_capacity(n), Vec::with_capacity(n));
         for i in 0..n {
+            if !self.cone.contains(id, i) {
+                zs.push(Value::Absent);
+                ys.push(Value::Absent);
+                continue;
+            }
             let tie = match (&known, &rows) {
                 (Some(values), _) => {
                     let mut row = Expression::new(Interval::ZERO);

@@ -1,18 +1,16 @@
 //! The linear-programming domain: DeepPoly's bounds, the LP over the whole network, and joint cuts for
 //! groups of k neurons (kPoly; Singh et al. 2019, §4).
 
+use super::cone::Cone;
 use super::encoding::{Encoding, Objective};
 use super::groups::{Group, joint_groups};
 use super::step_hull::{StepNeuron, step_neurons};
 use super::{AbstractDomain, DeepPoly, DeepPolyFact, DomainError, Fact, NodeBounds, Run, Trace};
-use crate::budget::Budget;
-use crate::lp::{LpBackend, certified_minimum_of};
+use crate::lp::{LpBackend, LpSession, Stop, certified_minimum_of};
 use crate::network::{Activation, Affine, NodeId, NodeKind};
-use crate::num::Interval;
 use crate::num::round::{add_down, add_up, sub_up};
 use crate::observer::Event;
 use crate::query::{LinearForms, Region};
-use ndarray::Array2;
 use rayon::prelude::*;
 use std::cell::OnceCell;
 use std::sync::OnceLock;
@@ -20,7 +18,7 @@ use std::sync::OnceLock;
 /// Which neurons' bounds the linear program re-computes on the way through the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tighten {
-    /// None: DeepPoly's bounds stand (LP-LAST when DeepPoly is the base).
+    /// None: the base's bounds stand (LP-LAST of Salman et al. 2019 when the base is [`DeepPoly::greedy`]).
     None,
     /// Every unstable neuron, layer by layer (LP-ALL; Salman et al. 2019; the refinement of Singh et
     /// al. 2019, §4.3).
@@ -61,7 +59,7 @@ pub struct LpFact {
 
 /// What the points of a program are separated from.
 #[derive(Default)]
-struct Cuts<'t> {
+pub(super) struct Cuts<'t> {
     groups: Vec<&'t Group>,
     steps: Vec<&'t StepNeuron>,
 }
@@ -87,6 +85,9 @@ impl From<DeepPolyFact> for LpFact {
     }
 }
 
+/// Forms that one session solves, where they need not wait for each other.
+const FORMS_PER_SESSION: usize = 4;
+
 /// Gains below this fraction of the bound's size end the rounds of cuts.
 const WORTHWHILE_GAIN: f64 = 1e-4;
 
@@ -111,7 +112,7 @@ impl LpDomain {
     }
 
     /// The groups and the step neurons of all activation nodes seen.
-    fn cuts<'t>(&self, seen: &'t Trace<LpFact>) -> Result<Cuts<'t>, DomainError> {
+    pub(super) fn cuts<'t>(&self, seen: &'t Trace<LpFact>) -> Result<Cuts<'t>, DomainError> {
         let mut cuts = Cuts::default();
         for (id, node) in seen.network.nodes().iter().enumerate().take(seen.facts.len()) {
             let NodeKind::Activation(activation) = &node.kind else { continue };
@@ -139,35 +140,37 @@ impl LpDomain {
         cell.get_or_init(|| self.cuts(seen).unwrap_or_default())
     }
 
-    /// Certified minimum of an objective, with cuts where its optimum violates them. `encoding` keeps the cuts for the objectives that follow; `cuts` is only called when the
-    /// single relaxations alone do not reach the goal; `form` is told to the observer.
-    fn minimum<'g>(
+    /// Certified minimum of an objective, with cuts where its optimum violates them. `encoding` keeps the
+    /// cuts for the objectives that follow; `cuts` is only called when the single relaxations alone do not
+    /// reach the bound at which to `stop`; `form` is told to the observer.
+    pub(super) fn minimum<'g>(
         &self,
         encoding: &mut Encoding,
         cuts: &dyn Fn() -> &'g Cuts<'g>,
         objective: &Objective,
+        stop: Stop,
         form: usize,
         run: Run<'_>,
     ) -> f64 {
+        let goal = stop.above;
         let mut best = f64::NEG_INFINITY;
         let mut previous = f64::NEG_INFINITY;
         let mut new_cuts = 0;
         for round in 0..=self.rounds {
-            let Some((bound, point)) = self.solve(encoding, objective, run.budget) else { break };
+            let Ok(mut session) = self.backend.session(encoding.program()) else { break };
+            let Some(answer) = self.solve(&mut *session, encoding, objective, stop, run) else { break };
+            drop(session);
+            let Answer { bound, ref point } = answer;
             best = best.max(bound);
-            run.observer.event(Event::Lp { form, bound: best, rows: encoding.program().rows(), new_cuts });
-            if let Some(input) = encoding.input_at(&point) {
-                run.observer.event(Event::Candidate { input });
-            }
+            answer.report(form, best, encoding, new_cuts, run);
             let stalls = round > 0 && bound - previous < WORTHWHILE_GAIN * (1.0 + bound.abs());
-            let hopeless =
-                round > 0 && bound + REMAINING_GAINS * (bound - previous) <= self.goal && self.goal.is_finite();
+            let hopeless = round > 0 && bound + REMAINING_GAINS * (bound - previous) <= goal && goal.is_finite();
             let is_last = round == self.rounds || run.budget.is_spent() || point.is_empty();
-            if best > self.goal || stalls || hopeless || is_last {
+            if best > goal || stalls || hopeless || is_last {
                 break;
             }
             previous = bound;
-            new_cuts = cuts().add_violated(encoding, &point);
+            new_cuts = cuts().add_violated(encoding, point);
             if new_cuts == 0 {
                 break;
             }
@@ -175,95 +178,82 @@ impl LpDomain {
         best
     }
 
-    /// One solve: the certified bound and the solver's point. `None` when the solver has nothing.
-    fn solve(&self, encoding: &Encoding, objective: &Objective, budget: &Budget) -> Option<(f64, Vec<f64>)> {
-        let program = encoding.program();
+    /// One solve, in a session of the encoding's program. `None` when the solver has nothing.
+    pub(super) fn solve(
+        &self,
+        session: &mut dyn LpSession,
+        encoding: &Encoding,
+        objective: &Objective,
+        stop: Stop,
+        run: Run<'_>,
+    ) -> Option<Answer> {
         let Objective { coefficients, constant } = objective;
         // The constant is only rounded here, so ask for a little more.
-        let goal = add_up(sub_up(self.goal, *constant), 1e-12 * (self.goal.abs() + constant.abs()));
-        let solution = self.backend.session(program).ok()?.minimise_above(coefficients, goal, budget).ok()?;
-        let bound = add_down(certified_minimum_of(program, coefficients, &solution.multipliers), *constant);
-        Some((bound, solution.primal))
+        let above = add_up(sub_up(stop.above, *constant), 1e-12 * (stop.above.abs() + constant.abs()));
+        let stop = Stop { above, known: stop.known - constant, ..stop };
+        let solution = session.minimise_until(coefficients, stop, run.budget).ok()?;
+        let bound = certified_minimum_of(encoding.program(), coefficients, &solution.multipliers);
+        Some(Answer { bound: add_down(bound, *constant), point: solution.primal })
     }
 
-    /// Bounds of the unstable neurons of an affine node, by two programs each.
-    fn tightened(
+    /// Bounds of forms without joint cuts: each is a program of its own, a few of them share a session.
+    fn separate_minima(
         &self,
-        id: NodeId,
-        base: DeepPolyFact,
-        affine: &Affine,
+        encoding: &Encoding,
+        forms: &LinearForms,
+        open: &[usize],
         seen: &Trace<LpFact>,
-    ) -> Result<LpFact, DomainError> {
-        let mut fact = LpFact::from(base);
-        let activations: Vec<&Activation> = seen
-            .network
-            .nodes()
-            .iter()
-            .filter_map(|node| match &node.kind {
-                NodeKind::Activation(a) if a.source == id => Some(a),
-                _ => None,
-            })
-            .collect();
-        let is_first = affine.terms.iter().all(|t| t.source == 0);
-        let unstable: Vec<usize> = (0..fact.bounds().len())
-            .filter(|&i| activations.iter().any(|a| a.function.segments(fact.bounds().reach(i)).len() > 1))
-            .collect();
-        if is_first || unstable.is_empty() {
-            return Ok(fact);
-        }
-        let cuts = self.cuts(seen)?;
-        let sources: Vec<NodeId> = affine.terms.iter().map(|t| t.source).collect();
-        let rows: Vec<(usize, f64)> = unstable.iter().flat_map(|&i| [(i, 1.0), (i, -1.0)]).collect();
-        let forms = affine_forms(affine, &rows, seen);
-        let minima: Vec<f64> = (0..rows.len())
-            .into_par_iter()
-            .map(|form| {
+    ) -> Vec<(usize, f64)> {
+        let bounds = |id: NodeId| seen.facts[id].bounds();
+        let several = |some: &[usize]| -> Vec<(usize, f64)> {
+            let mut found = Vec::new();
+            let Ok(mut session) = self.backend.session(encoding.program()) else { return found };
+            for &form in some {
                 if seen.run.budget.is_spent() {
-                    return f64::NEG_INFINITY;
+                    break;
                 }
-                let bounds = |id: NodeId| seen.facts[id].bounds();
-                let Some(mut encoding) = Encoding::new(seen.network, seen.region, &bounds, &sources) else {
-                    return f64::NEG_INFINITY;
-                };
-                let Some(objective) = encoding.objective(&forms, form, &bounds) else {
-                    return f64::NEG_INFINITY;
-                };
-                let to_the_end = Self { goal: f64::INFINITY, ..self.clone() };
-                to_the_end.minimum(&mut encoding, &|| &cuts, &objective, form, seen.run)
-            })
-            .collect();
-        let mut known: Vec<Interval> = vec![Interval::ALL; fact.bounds().len()];
-        for (&i, pair) in unstable.iter().zip(minima.chunks(2)) {
-            known[i] = Interval::new(pair[0], -pair[1]);
-        }
-        fact.tighten(&known.into_iter().collect());
-        Ok(fact)
+                let Some(objective) = encoding.objective(forms, form, &bounds) else { continue };
+                let stop = Stop::above(self.goal);
+                let answer = self.solve(&mut *session, encoding, &objective, stop, seen.run);
+                if let Some(answer) = &answer {
+                    answer.report(form, answer.bound, encoding, 0, seen.run);
+                    found.push((form, answer.bound));
+                }
+                if self.fail_fast && answer.is_none_or(|answer| answer.bound <= self.goal) {
+                    break;
+                }
+            }
+            found
+        };
+        let size = if self.fail_fast { open.len() } else { FORMS_PER_SESSION };
+        open.par_chunks(size.max(1)).flat_map_iter(several).collect()
     }
 }
 
-/// The neurons `sign · z_i` of an affine node as forms over its sources.
-fn affine_forms(affine: &Affine, rows: &[(usize, f64)], seen: &Trace<LpFact>) -> LinearForms {
-    let constants = rows.iter().map(|&(i, sign)| affine.bias.enclosure(i).scale(sign).lo).collect();
-    let mut forms = LinearForms { terms: Vec::new(), constants };
-    for term in &affine.terms {
-        let coefficients = term.map.rows(rows);
-        let radius = match &term.map {
-            crate::network::LinearMap::Diagonal(d) if !d.is_exact() => {
-                let mut radius = Array2::zeros(coefficients.dim());
-                for (r, &(i, _)) in rows.iter().enumerate() {
-                    radius[[r, i]] = d.radius(i);
-                }
-                Some(radius)
-            }
-            _ => None,
-        };
-        debug_assert!(term.source < seen.facts.len());
-        forms.terms.push(crate::query::FormTerm { node: term.source, coefficients, radius });
+/// What a solve found.
+pub(super) struct Answer {
+    /// The certified bound.
+    pub bound: f64,
+    /// The solver's point; empty when it has none.
+    pub point: Vec<f64>,
+}
+
+impl Answer {
+    /// Tells the observer, with the best bound so far.
+    pub fn report(&self, form: usize, best: f64, encoding: &Encoding, new_cuts: usize, run: Run<'_>) {
+        run.observer.event(Event::Lp { form, bound: best, rows: encoding.program().rows(), new_cuts });
+        if let Some(input) = encoding.input_at(&self.point) {
+            run.observer.event(Event::Candidate { input });
+        }
     }
-    forms
 }
 
 impl Cuts<'_> {
+    /// True when there is nothing to separate from.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.steps.is_empty()
+    }
+
     /// Adds the deepest cuts of every group and step neuron that the point violates; returns how many.
     fn add_violated(&self, encoding: &mut Encoding, point: &[f64]) -> usize {
         let of_group = |group: &&Group| {
@@ -317,7 +307,7 @@ impl AbstractDomain for LpDomain {
     }
 
     fn activation(&self, _: NodeId, node: &Activation, seen: &Trace<LpFact>) -> Result<LpFact, DomainError> {
-        Ok(DeepPoly::activation_fact(node, seen).into())
+        Ok(self.base.activation_fact(node, seen).into())
     }
 
     /// DeepPoly's bounds first; where they do not reach the goal, the linear program, hardest form first
@@ -331,9 +321,15 @@ impl AbstractDomain for LpDomain {
         }
         let targets: Vec<NodeId> = forms.terms.iter().map(|t| t.node).collect();
         let bounds = |id: NodeId| seen.facts[id].bounds();
-        let Some(mut encoding) = Encoding::new(seen.network, seen.region, &bounds, &targets) else {
+        let cone = Cone::whole();
+        let Some(mut encoding) = Encoding::new(seen.network, seen.region, &bounds, &targets, &cone) else {
             return Ok(minima);
         };
+        if self.k < 2 && !self.hull {
+            let found = self.separate_minima(&encoding, forms, &open, seen);
+            found.into_iter().for_each(|(form, bound)| minima[form] = minima[form].max(bound));
+            return Ok(minima);
+        }
         let cell = OnceCell::new();
         let cuts = || self.cuts_once(&cell, seen);
         for form in open {
@@ -341,7 +337,7 @@ impl AbstractDomain for LpDomain {
                 break;
             }
             let Some(objective) = encoding.objective(forms, form, &bounds) else { continue };
-            let bound = self.minimum(&mut encoding, &cuts, &objective, form, seen.run);
+            let bound = self.minimum(&mut encoding, &cuts, &objective, Stop::above(self.goal), form, seen.run);
             minima[form] = minima[form].max(bound);
             if self.fail_fast && minima[form] <= self.goal {
                 break;
@@ -355,12 +351,13 @@ impl AbstractDomain for LpDomain {
     fn minimum_of_maximum(&self, forms: &LinearForms, seen: &Trace<LpFact>) -> Result<f64, DomainError> {
         let targets: Vec<NodeId> = forms.terms.iter().map(|t| t.node).collect();
         let bounds = |id: NodeId| seen.facts[id].bounds();
-        let Some(mut encoding) = Encoding::new(seen.network, seen.region, &bounds, &targets) else {
+        let cone = Cone::whole();
+        let Some(mut encoding) = Encoding::new(seen.network, seen.region, &bounds, &targets, &cone) else {
             return Ok(f64::NEG_INFINITY);
         };
         let Some(objective) = encoding.maximum(forms, &bounds) else { return Ok(f64::NEG_INFINITY) };
         let cell = OnceCell::new();
         let cuts = || self.cuts_once(&cell, seen);
-        Ok(self.minimum(&mut encoding, &cuts, &objective, 0, seen.run))
+        Ok(self.minimum(&mut encoding, &cuts, &objective, Stop::above(self.goal), 0, seen.run))
     }
 }

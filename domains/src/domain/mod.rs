@@ -2,6 +2,7 @@
 
 mod back_substitution;
 mod bounds;
+mod cone;
 mod deeppoly;
 mod encoding;
 mod groups;
@@ -9,6 +10,7 @@ mod interval;
 mod lattice;
 mod lp_domain;
 mod rational_deeppoly;
+mod refinement;
 mod relaxation;
 mod step_hull;
 mod within;
@@ -88,6 +90,8 @@ pub struct Trace<'a, F> {
     pub region: &'a Region,
     /// One fact per node seen, in topological order.
     pub facts: Vec<F>,
+    /// What earlier stages know of all nodes.
+    pub known: Bounds,
     /// Deadline and listener.
     pub run: Run<'a>,
 }
@@ -136,7 +140,7 @@ pub fn propagate<'a, D: AbstractDomain>(
         return Err(DomainError::Region { found: region.len(), expected: network.input_len() });
     }
     let total = network.nodes().len();
-    let mut trace = Trace { network, region, facts: Vec::with_capacity(total), run };
+    let mut trace = Trace { network, region, facts: Vec::with_capacity(total), known: known.clone(), run };
     for (id, node) in network.nodes().iter().enumerate() {
         if run.budget.is_spent() {
             return Err(DomainError::OutOfTime);

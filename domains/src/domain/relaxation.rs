@@ -1,5 +1,5 @@
 use super::NodeBounds;
-use crate::activation::{ActivationFn, Lines};
+use crate::activation::{ActivationFn, Lines, Slopes};
 use crate::network::{Activation, Affine, NodeId, NodeKind, PullBackError};
 use crate::num::Interval;
 use crate::num::error::{ETA, UNIT, gamma};
@@ -40,12 +40,12 @@ pub struct NodeLines {
 const NEURONS_PER_TASK: usize = 128;
 
 impl NodeLines {
-    /// The lines of least area over the bounds `z` of the pre-activations.
+    /// The lines of the given slopes over the bounds `z` of the pre-activations.
     #[must_use]
-    pub fn new(function: &dyn ActivationFn, z: &NodeBounds) -> Self {
+    pub fn new(function: &dyn ActivationFn, z: &NodeBounds, slopes: Slopes) -> Self {
         let n = z.len();
         let of_neuron = |i: usize| {
-            let pair = function.lines(z.reach(i));
+            let pair = function.lines_with(z.reach(i), slopes);
             let (error, lost) = loss(&pair, z.get(i), n);
             (pair, error, lost)
         };
@@ -101,17 +101,17 @@ impl Relaxation {
 
     /// The relaxation of an activation node over the bounds of its source.
     #[must_use]
-    pub fn activation(activation: &Activation, z: &NodeBounds) -> Self {
-        Self::Activation(NodeLines::new(activation.function.as_ref(), z))
+    pub fn activation(activation: &Activation, z: &NodeBounds, slopes: Slopes) -> Self {
+        Self::Activation(NodeLines::new(activation.function.as_ref(), z, slopes))
     }
 
-    /// The relaxation of any node.
+    /// The relaxation of any node, with lines of least area.
     #[must_use]
     pub fn of<'a>(kind: &NodeKind, bounds: impl Fn(NodeId) -> &'a NodeBounds) -> Self {
         match kind {
             NodeKind::Input => Self::Input,
             NodeKind::Affine(affine) => Self::affine(affine, bounds),
-            NodeKind::Activation(activation) => Self::activation(activation, bounds(activation.source)),
+            NodeKind::Activation(activation) => Self::activation(activation, bounds(activation.source), Slopes::Area),
         }
     }
 }

@@ -53,7 +53,7 @@ impl AbstractDomain for DeepPolyWithin<'_> {
         node: &Activation,
         seen: &Trace<DeepPolyFact>,
     ) -> Result<DeepPolyFact, DomainError> {
-        Ok(DeepPoly::activation_fact(node, seen))
+        Ok(self.base.activation_fact(node, seen))
     }
 
     fn minima(&self, forms: &LinearForms, seen: &Trace<DeepPolyFact>) -> Result<Vec<f64>, DomainError> {

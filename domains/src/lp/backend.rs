@@ -35,14 +35,36 @@ pub trait LpSession {
     /// As [`LpBackend::solve`].
     fn minimise(&mut self, objective: &[f64], budget: &Budget) -> Result<LpSolution, LpError>;
 
-    /// As [`minimise`](Self::minimise), but a solver may stop as soon as the certified bound of its
-    /// multipliers exceeds `goal`; its point is then no optimum.
+    /// As [`minimise`](Self::minimise), but a solver may stop as soon as `stop` allows it; its point is
+    /// then no optimum.
     ///
     /// # Errors
     /// As [`LpBackend::solve`].
-    fn minimise_above(&mut self, objective: &[f64], goal: f64, budget: &Budget) -> Result<LpSolution, LpError> {
-        let _ = goal;
+    fn minimise_until(&mut self, objective: &[f64], stop: Stop, budget: &Budget) -> Result<LpSolution, LpError> {
+        let _ = stop;
         self.minimise(objective, budget)
+    }
+}
+
+/// When a solve may end before it reaches the optimum: as soon as any of these holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stop {
+    /// The certified bound of the multipliers exceeds this.
+    pub above: f64,
+    /// The optimum exceeds the better one of the multipliers' bound and `known` by at most this much.
+    pub gap: f64,
+    /// A bound of the optimum that is known already; −∞ when there is none.
+    pub known: f64,
+}
+
+impl Stop {
+    /// At the optimum.
+    pub const AT_OPTIMUM: Self = Self::above(f64::INFINITY);
+
+    /// Once the certified bound exceeds `goal`, or at the optimum.
+    #[must_use]
+    pub const fn above(goal: f64) -> Self {
+        Self { above: goal, gap: 0.0, known: f64::NEG_INFINITY }
     }
 }
 

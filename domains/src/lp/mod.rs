@@ -16,7 +16,7 @@ mod rational;
 #[cfg(test)]
 mod tests;
 
-pub use backend::{LpBackend, LpError, LpSession, LpSolution, Status, backend, backends};
+pub use backend::{LpBackend, LpError, LpSession, LpSolution, Status, Stop, backend, backends};
 pub use certify::{certified_infeasible, certified_minimum, certified_minimum_of};
 pub use clarabel::Clarabel;
 #[cfg(feature = "highs")]

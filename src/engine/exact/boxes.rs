@@ -68,7 +68,7 @@ impl Space for Boxes<'_> {
             return Ok(examined);
         };
         // The bounds around the box stand in for those that concretising on the way would give.
-        let base = DeepPoly { concretise: Concretise::Input };
+        let base = DeepPoly { concretise: Concretise::Input, ..DeepPoly::default() };
         let domain = DeepPolyWithin { base, known: &part.known };
         let trace = match propagate(&domain, network, &region, &part.known, Run::silent(run.budget)) {
             Ok(trace) => trace,

@@ -2,7 +2,7 @@
 
 use super::Problem;
 use super::dual::Row;
-use crate::domains::activation::{Line, Lines};
+use crate::domains::activation::{Line, Lines, Slopes};
 use crate::domains::domain::{
     BackSubstitution, Bounds, Concretise, DomainError, History, NodeBounds, NodeLines, Relaxation,
 };
@@ -14,7 +14,7 @@ use ndarray::Array2;
 pub(super) fn node_lines(network: &Network, bounds: &Bounds) -> Vec<Option<NodeLines>> {
     let mut all: Vec<Option<NodeLines>> = vec![None; network.nodes().len()];
     for (id, activation) in network.activations() {
-        all[id] = bounds.get(activation.source).map(|z| NodeLines::new(activation.function.as_ref(), z));
+        all[id] = bounds.get(activation.source).map(|z| NodeLines::new(activation.function.as_ref(), z, Slopes::Area));
     }
     all
 }

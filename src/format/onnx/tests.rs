@@ -125,7 +125,8 @@ fn constants_come_in_every_encoding() {
     after(weight(TensorProto { data_type: Some(proto::FLOAT16), int32_data: vec![0x4000, 0xbc00], ..empty() }), None);
     after(weight(TensorProto { data_type: Some(proto::INT64), int64_data: vec![2, -1], ..empty() }), None);
     after(weight(TensorProto { data_type: Some(proto::INT32), int32_data: vec![2, -1], ..empty() }), None);
-    after(weight(TensorProto { data_type: Some(3), int32_data: vec![2, -1], ..empty() }), Some("quantised"));
+    after(weight(TensorProto { data_type: Some(3), int32_data: vec![2, -1], ..empty() }), None);
+    after(weight(TensorProto { data_type: Some(2), int32_data: vec![2, 1], ..empty() }), Some("quantised"));
     after(weight(TensorProto { data_type: Some(proto::FLOAT), float_data: vec![2.0], ..empty() }), Some("holds 1"));
     after(weight(TensorProto { data_location: Some(1), ..empty() }), Some("another file"));
     // The weight as the tensor of a Constant node.

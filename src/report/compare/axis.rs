@@ -42,7 +42,8 @@ impl Axis {
         if largest <= 30.0 * typical {
             return Self::linear(values, &[0.0], from, to);
         }
-        let unit = 10f64.powf((typical * 0.5).log10().floor());
+        // At most nine decades on either side: what is smaller is as good as zero beside the largest.
+        let unit = 10f64.powf((typical * 0.5).max(largest * 1e-9).log10().floor());
         Self::fitted(Kind::Signed(unit), values.iter().chain(&[0.0]), &[], from, to)
     }
 
@@ -206,7 +207,7 @@ mod tests {
                 prop_oneof![-1e3..1e3f64, any::<f64>(), Just(0.0), -1e-9..1e-9f64], 0..12)
         ) {
             // Axes of numbers beyond what a plot could show need not be good, only finite.
-            let values: Vec<f64> = values.into_iter().filter(|x| x.is_nan() || x.abs() <= 1e150).collect();
+            let values: Vec<f64> = values.into_iter().filter(|x| x.is_nan() || x.abs() <= 1e150 || x.is_infinite()).collect();
             for axis in [
                 Axis::linear(&values, &[0.0], 400.0, 10.0),
                 Axis::log(&values, 10.0, 400.0),

@@ -7,6 +7,10 @@
 //! A t = b,   G t − r = 0,   c − Aᵀy − Gᵀw − zₗ + zᵤ = 0,   w − zₗ + zᵤ = 0 (for r)
 //! ```
 //!
+//! All bounds are moved outward a little, so that there is an interior even where the rows leave a
+//! variable no room: without one, multipliers of rows that push against each other grow beyond all
+//! bounds. What they prove of the program as it stands is certified elsewhere.
+//!
 //! A Newton step eliminates everything but `y`: with `θ = zₗ/sₗ + zᵤ/sᵤ`, `H = θ_t + Gᵀ θ_r G` and
 //! `N = A H⁻¹ Aᵀ`.
 
@@ -14,10 +18,12 @@ use super::cholesky::{BlockMatrix, dot};
 use super::components::Components;
 use super::equalities::Equalities;
 use super::form::Form;
+use super::iterate::{Iterate, Step, TO_THE_BOUNDARY};
 use crate::budget::Budget;
+use std::rc::Rc;
 
-/// Part of the way to the boundary that a step goes at most.
-const TO_THE_BOUNDARY: f64 = 0.995;
+/// By how much bounds of variables and rows (of size one) are moved outward.
+const RELAXATION: f64 = 1e-9;
 /// Gondzio's corrections of a step: fewer iterations, each a little longer.
 const CORRECTIONS: usize = 1;
 /// What such a correction must add to the lengths of the steps.
@@ -35,13 +41,32 @@ const REGULARISATIONS: [f64; 3] = [1e-14, 1e-12, 1e-9];
 /// Iterations without progress after which the method has stalled.
 const PATIENCE: usize = 12;
 
+/// How near a bound a start lies, at most: in the middle of the box, and at the centre.
+const NEAREST: f64 = 0.1;
+const NEAREST_OF_CENTRE: f64 = 1e-3;
+/// Complementarity of a start at the centre.
+const START_OF_CENTRE: f64 = 0.1;
+/// Infeasibility up to which the value of a point says how far the optimum can be.
+const NEARLY_FEASIBLE: f64 = 1e-6;
+
+/// When a run ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    /// Relative gap and infeasibility of convergence.
+    pub tolerance: f64,
+    pub iterations: u32,
+    /// Absolute gap that is enough, from the better one of the bound found and `known`.
+    pub gap: f64,
+    pub known: f64,
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Converged,
     /// The multipliers alone prove that no point is feasible.
     Infeasible,
-    /// The caller's test was satisfied.
+    /// The caller's test or gap was satisfied.
     Enough,
     /// No more progress, close to feasible points.
     Stopped,
@@ -61,8 +86,8 @@ pub(super) struct Outcome {
 }
 
 /// The parts of the Newton system that depend on the program alone.
-pub(super) struct Newton<'a> {
-    pub form: &'a Form,
+pub(super) struct Newton {
+    pub form: Rc<Form>,
     pub components: Components,
     pub equalities: Equalities,
     pub matrix: BlockMatrix,
@@ -71,6 +96,8 @@ pub(super) struct Newton<'a> {
     /// Bounds of variables and row values.
     lower: Vec<f64>,
     upper: Vec<f64>,
+    /// A point away from all bounds, for the next objective to start from.
+    centre: Option<Vec<f64>>,
 }
 
 /// What a Newton step is to remove.
@@ -83,45 +110,21 @@ struct Residuals {
     dual: Vec<f64>,
 }
 
-/// A Newton step of all unknowns.
-#[derive(Clone, Default)]
-struct Step {
-    point: Vec<f64>,
-    y: Vec<f64>,
-    w: Vec<f64>,
-    z_lower: Vec<f64>,
-    z_upper: Vec<f64>,
-}
-
-struct Iterate {
-    s_lower: Vec<f64>,
-    s_upper: Vec<f64>,
-    z_lower: Vec<f64>,
-    z_upper: Vec<f64>,
-    y: Vec<f64>,
-    w: Vec<f64>,
-}
-
-impl<'a> Newton<'a> {
+impl Newton {
     /// `None` when the normal matrix would be too large.
-    pub fn new(form: &'a Form) -> Option<Self> {
-        let components = Components::new(form);
-        let (equalities, matrix) = Equalities::new(form, &components)?;
+    pub fn new(form: Rc<Form>) -> Option<Self> {
+        let components = Components::new(&form);
+        let (equalities, matrix) = Equalities::new(&form, &components)?;
         let right = equalities.order().iter().map(|&i| form.right[i]).collect();
-        let lower = std::iter::repeat_n(0.0, form.variables()).chain(form.low.iter().copied()).collect();
-        let upper = form.upper.iter().chain(&form.high).copied().collect();
-        Some(Self { form, components, equalities, matrix, right, lower, upper })
+        let lower = std::iter::repeat_n(0.0, form.variables()).chain(form.low.iter().copied());
+        let lower = lower.map(|l| l - RELAXATION).collect();
+        let upper = form.upper.iter().chain(&form.high).map(|u| u + RELAXATION).collect();
+        Some(Self { form, components, equalities, matrix, right, lower, upper, centre: None })
     }
 
     /// Minimises `objective`; `enough` is asked about multipliers whose bound is the best so far.
-    pub fn minimise(
-        &mut self,
-        objective: &[f64],
-        tolerance: f64,
-        iterations: u32,
-        budget: &Budget,
-        enough: &mut Enough<'_>,
-    ) -> Outcome {
+    pub fn minimise(&mut self, objective: &[f64], rules: Rules, budget: &Budget, enough: &mut Enough<'_>) -> Outcome {
+        let Rules { tolerance, iterations, .. } = rules;
         let n = self.form.variables();
         let mut at = self.start(objective);
         let largest: f64 =
@@ -130,7 +133,7 @@ impl<'a> Newton<'a> {
         let pairs = self.lower.iter().chain(&self.upper).filter(|b| b.is_finite()).count().max(1) as f64;
         let mut best = (f64::NEG_INFINITY, at.y.clone(), at.w.clone());
         let mut progress = (f64::INFINITY, 0usize);
-        let mut point = at.point(self);
+        let mut point = at.point(&self.lower, &self.upper);
         let mut least_residual = f64::INFINITY;
         let mut end = None;
         for iteration in 0..=iterations {
@@ -154,6 +157,9 @@ impl<'a> Newton<'a> {
                 break;
             }
             least_residual = least_residual.min(residual);
+            if self.centre.is_none() && residual <= NEARLY_FEASIBLE {
+                self.centre = Some(point.clone());
+            }
             if bound > best.0 {
                 best = (bound, at.y.clone(), at.w.clone());
                 if bound > largest + tolerance * (1.0 + largest) {
@@ -169,6 +175,10 @@ impl<'a> Newton<'a> {
                 end = Some(End::Converged);
                 break;
             }
+            if rules.gap > 0.0 && residual <= NEARLY_FEASIBLE && primal - best.0.max(rules.known) <= rules.gap {
+                end = Some(End::Enough);
+                break;
+            }
             let merit = gap.max(residual).max(mu);
             if merit < 0.9 * progress.0 {
                 progress = (merit, iteration as usize);
@@ -179,7 +189,7 @@ impl<'a> Newton<'a> {
                 break;
             }
             let moved = self.advance(&mut at, &residuals, mu, pairs);
-            point = at.point(self);
+            point = at.point(&self.lower, &self.upper);
             if !moved {
                 break;
             }
@@ -189,15 +199,14 @@ impl<'a> Newton<'a> {
         Outcome { y: best.1, w: best.2, point, end }
     }
 
-    /// In the middle of the box, where `y = 0` leaves no dual residual.
+    /// At the centre, if there is one; otherwise in the middle of the box. `y = 0` leaves no dual
+    /// residual.
     fn start(&self, objective: &[f64]) -> Iterate {
         let (n, p) = (self.form.variables(), self.form.low.len());
-        let mut values = vec![0.5; n];
-        for (x, u) in values.iter_mut().zip(&self.upper) {
-            *x = if u.is_finite() { 0.5 * u } else { 0.5 };
-        }
-        let mut rows = vec![0.0; p];
-        self.form.inequalities.add_product(&values, &mut rows);
+        let (wanted, nearest, mu) = match &self.centre {
+            Some(centre) => (centre.clone(), NEAREST_OF_CENTRE, START_OF_CENTRE),
+            None => (self.middle(), NEAREST, 0.5),
+        };
         let mut at = Iterate {
             s_lower: vec![f64::INFINITY; n + p],
             s_upper: vec![f64::INFINITY; n + p],
@@ -206,17 +215,17 @@ impl<'a> Newton<'a> {
             y: vec![0.0; self.equalities.rows()],
             w: vec![0.0; p],
         };
-        const NEAREST: f64 = 0.1;
-        for i in 0..n + p {
+        for (i, &wanted) in wanted.iter().enumerate() {
             let (l, u) = (self.lower[i], self.upper[i]);
-            let wanted = if i < n { values[i] } else { rows[i - n] };
-            let margin = if u - l < f64::INFINITY { (0.4 * (u - l)).min(NEAREST) } else { NEAREST };
+            let margin = if u - l < f64::INFINITY { (0.4 * (u - l)).min(nearest) } else { nearest };
             let value = wanted.max(l + margin).min(u - margin);
             if l.is_finite() {
-                (at.s_lower[i], at.z_lower[i]) = (value - l, 1.0);
+                at.s_lower[i] = value - l;
+                at.z_lower[i] = mu / at.s_lower[i];
             }
             if u.is_finite() {
-                (at.s_upper[i], at.z_upper[i]) = (u - value, 1.0);
+                at.s_upper[i] = u - value;
+                at.z_upper[i] = mu / at.s_upper[i];
             }
             if i >= n {
                 at.w[i - n] = at.z_lower[i] - at.z_upper[i];
@@ -226,23 +235,34 @@ impl<'a> Newton<'a> {
         self.form.inequalities.add_transposed(-1.0, &at.w, &mut reduced);
         for (i, d) in reduced.into_iter().enumerate() {
             // zₗ − zᵤ = d
-            let base = 1.0;
+            let missing = d - (at.z_lower[i] - at.z_upper[i]);
+            at.z_lower[i] += missing.max(0.0);
             if at.s_upper[i].is_finite() {
-                (at.z_lower[i], at.z_upper[i]) = (base + d.max(0.0), base + (-d).max(0.0));
-            } else {
-                at.z_lower[i] = base + d.max(0.0);
+                at.z_upper[i] += (-missing).max(0.0);
             }
         }
         at
+    }
+
+    /// The middle of the box, and the rows' values there.
+    fn middle(&self) -> Vec<f64> {
+        let n = self.form.variables();
+        let middle = |u: &f64| if u.is_finite() { 0.5 * u } else { 0.5 };
+        let mut values: Vec<f64> = self.form.upper.iter().map(middle).collect();
+        values.resize(self.lower.len(), 0.0);
+        let (x, rows) = values.split_at_mut(n);
+        self.form.inequalities.add_product(x, rows);
+        values
     }
 
     /// What the multipliers prove of the scaled program: every reduced cost at its better bound.
     fn bound(&self, reduced: &[f64], at: &Iterate) -> f64 {
         let n = self.form.variables();
         let mut bound = dot(&self.right, &at.y);
-        for (d, u) in reduced.iter().zip(&self.upper) {
-            if *d < 0.0 && u.is_finite() {
-                bound += d * u;
+        for ((d, l), u) in reduced.iter().zip(&self.lower).zip(&self.upper) {
+            let side = if *d > 0.0 { l } else { u };
+            if side.is_finite() {
+                bound += d * side;
             }
         }
         for (i, &w) in at.w.iter().enumerate() {
@@ -432,74 +452,6 @@ fn subtract(x: &mut [f64], product: impl FnOnce(&mut [f64])) {
     let mut sum = vec![0.0; x.len()];
     product(&mut sum);
     x.iter_mut().zip(&sum).for_each(|(x, s)| *x -= s);
-}
-
-impl Iterate {
-    fn point(&self, newton: &Newton<'_>) -> Vec<f64> {
-        (0..self.s_lower.len())
-            .map(|i| {
-                if self.s_lower[i] <= self.s_upper[i] {
-                    newton.lower[i] + self.s_lower[i]
-                } else {
-                    newton.upper[i] - self.s_upper[i]
-                }
-            })
-            .collect()
-    }
-
-    fn complementarity(&self) -> f64 {
-        let of = |s: &[f64], z: &[f64]| -> f64 {
-            s.iter().zip(z).map(|(s, z)| if s.is_finite() { s * z } else { 0.0 }).sum()
-        };
-        of(&self.s_lower, &self.z_lower) + of(&self.s_upper, &self.z_upper)
-    }
-
-    fn complementarity_after(&self, step: &Step, primal: f64, dual: f64) -> f64 {
-        let mut sum = 0.0;
-        for i in 0..self.s_lower.len() {
-            if self.s_lower[i].is_finite() {
-                sum += (self.s_lower[i] + primal * step.point[i]) * (self.z_lower[i] + dual * step.z_lower[i]);
-            }
-            if self.s_upper[i].is_finite() {
-                sum += (self.s_upper[i] - primal * step.point[i]) * (self.z_upper[i] + dual * step.z_upper[i]);
-            }
-        }
-        sum
-    }
-
-    /// The longest steps, at most 1 over the fraction kept, that leave all positive.
-    fn longest(&self, step: &Step) -> (f64, f64) {
-        let (mut primal, mut dual) = (1.0 / TO_THE_BOUNDARY, 1.0 / TO_THE_BOUNDARY);
-        for i in 0..self.s_lower.len() {
-            let d = step.point[i];
-            if d < 0.0 {
-                primal = f64::min(primal, -self.s_lower[i] / d);
-            } else if d > 0.0 {
-                primal = f64::min(primal, self.s_upper[i] / d);
-            } else if d.is_nan() {
-                primal = f64::NAN;
-                break;
-            }
-            if step.z_lower[i] < 0.0 {
-                dual = f64::min(dual, -self.z_lower[i] / step.z_lower[i]);
-            }
-            if step.z_upper[i] < 0.0 {
-                dual = f64::min(dual, -self.z_upper[i] / step.z_upper[i]);
-            }
-        }
-        (primal, dual)
-    }
-
-    fn advance(&mut self, step: &Step, primal: f64, dual: f64) {
-        for (i, d) in step.point.iter().enumerate() {
-            self.s_lower[i] += primal * d;
-            self.s_upper[i] -= primal * d;
-            self.z_lower[i] += dual * step.z_lower[i];
-            self.z_upper[i] += dual * step.z_upper[i];
-        }
-        self.y.iter_mut().zip(&step.y).for_each(|(y, d)| *y += dual * d);
-        self.w.iter_mut().zip(&step.w).for_each(|(w, d)| *w += dual * d);
-    }
 }
 
 fn largest_of(values: &[f64]) -> f64 {

@@ -1,8 +1,8 @@
 use super::super::tests::triangle_program;
-use super::Interior;
 use super::cholesky::BlockMatrix;
+use super::{Interior, Session};
 use crate::budget::Budget;
-use crate::lp::{Clarabel, LinearProgram, LpBackend, Status, certified_minimum};
+use crate::lp::{Clarabel, LinearProgram, LpBackend, LpSession, Status, Stop, certified_minimum, certified_minimum_of};
 use proptest::prelude::*;
 
 fn both(program: &LinearProgram) -> (f64, f64, Status) {
@@ -88,11 +88,66 @@ fn it_stops_once_the_goal_is_certified() {
     let optimum = both(&program).1;
     let goal = optimum - 0.2 * optimum.abs();
     let mut session = Interior::DEFAULT.session(&program).unwrap();
-    let solution = session.minimise_above(program.objective(), goal, &Budget::unlimited()).unwrap();
+    let solution = session.minimise_until(program.objective(), Stop::above(goal), &Budget::unlimited()).unwrap();
     assert_eq!(solution.status, Status::Stopped);
     assert!(certified_minimum(&program, &solution.multipliers) > goal);
-    let solution = session.minimise_above(program.objective(), optimum + 1.0, &Budget::unlimited()).unwrap();
+    let solution =
+        session.minimise_until(program.objective(), Stop::above(optimum + 1.0), &Budget::unlimited()).unwrap();
     assert_eq!(solution.status, Status::Optimal);
+}
+
+/// Rows that leave a variable no room: with `x = 0` from an equality, the rows that have 0 as a side push
+/// against it with multipliers that nothing bounds. Found by proptest, and shrunk.
+#[test]
+fn rows_without_interior_do_not_spoil_the_multipliers() {
+    type Rows<'a> = &'a [(usize, f64, f64, f64)];
+    let solve = |bounds: &[(f64, f64)], objective: &[f64], rows: Rows, optimum: f64| {
+        let mut program = LinearProgram::new();
+        bounds.iter().for_each(|&(l, u)| {
+            program.add_variable(l, u);
+        });
+        rows.iter().for_each(|&(j, a, low, high)| {
+            program.add_row(&[(j, a)], low, high);
+        });
+        let mut session = Session::new(Interior::DEFAULT, &program);
+        let solution = session.minimise(objective, &Budget::unlimited()).unwrap();
+        assert!(session.general.is_none(), "the general solver is not needed");
+        assert_eq!(solution.status, Status::Optimal);
+        let bound = certified_minimum_of(&program, objective, &solution.multipliers);
+        assert!((bound - optimum).abs() < 1e-6, "{bound} is not {optimum}");
+    };
+    let first: Rows = &[(0, 1.5, -0.5, 0.0), (0, -1.5, 0.0, 0.0), (0, 3.0, -1.5, 2.0), (0, -0.5, 0.0, 0.0)];
+    solve(&[(-3.5, 1.0)], &[-0.5], first, 0.0);
+    let second: Rows = &[(0, -1.5, 0.0, 0.0), (0, 4.5, 0.0, 0.5), (0, 0.5, 0.0, 0.0)];
+    solve(&[(-3.0, 0.5)], &[1.0], second, 0.0);
+    let third: Rows =
+        &[(0, 0.5, -0.5, 0.0), (1, -2.5, 0.0, 0.0), (1, -0.5, 0.0, 0.0), (1, 2.0, 0.0, 0.5), (1, 2.5, -1.0, 0.0)];
+    solve(&[(-0.5, 2.0), (-0.5, 1.5)], &[0.5, -1.0], third, -0.25);
+}
+
+/// What a session keeps of one objective must not spoil the next ones.
+#[test]
+fn many_objectives_over_one_program_agree_with_the_general_solver() {
+    let program = triangle_program(3, 16, 8);
+    let mut session = Interior::DEFAULT.session(&program).unwrap();
+    for j in 0..12 {
+        for sign in [1.0, -1.0] {
+            let mut objective = vec![0.0; program.variables()];
+            objective[program.variables() - 1 - j] = sign;
+            objective[8 + j] = 0.25 * sign;
+            let bound = |multipliers: &[f64]| certified_minimum_of(&program, &objective, multipliers);
+            let found = session.minimise(&objective, &Budget::unlimited()).unwrap();
+            let mut reference = Clarabel::DEFAULT.session(&program).unwrap();
+            let reference = bound(&reference.minimise(&objective, &Budget::unlimited()).unwrap().multipliers);
+            let first = bound(&found.multipliers);
+            assert!((first - reference).abs() <= 1e-6 * (1.0 + reference.abs()), "{j}: {first} {reference}");
+            // Up to a gap: not further below than that.
+            let gap = 0.01 * (1.0 + reference.abs());
+            let stop = Stop { gap, ..Stop::AT_OPTIMUM };
+            let rough = bound(&session.minimise_until(&objective, stop, &Budget::unlimited()).unwrap().multipliers);
+            assert!(rough >= reference - 1.01 * gap && rough <= reference + 1e-6 * (1.0 + reference.abs()));
+        }
+    }
 }
 
 /// Deep enough for several panels, with layers told and not told.

@@ -1,0 +1,158 @@
+//! Neurons' bounds by linear programs over the layers before them (LP-ALL of Salman et al. 2019; the
+//! refinement of Singh et al. 2019, §4.3).
+//!
+//! All neurons of a layer share one program, since it is the program of the layers before; only the
+//! objective differs. Convolutions have one program per set of neurons that read the same window.
+
+use super::cone::{Cone, of_same_cone};
+use super::encoding::Encoding;
+use super::lp_domain::{Cuts, LpDomain, LpFact};
+use super::{DeepPolyFact, DomainError, Fact, Trace};
+use crate::activation::{ActivationFn, Reach};
+use crate::lp::Stop;
+use crate::network::{Affine, LinearMap, NodeId};
+use crate::num::Interval;
+use crate::query::{FormTerm, LinearForms};
+use ndarray::Array2;
+use rayon::prelude::*;
+
+/// A bound is computed up to this part of the distance between the bounds known before.
+const PRECISION: f64 = 1e-4;
+
+/// Neurons whose programs one session solves: each profits from those before it.
+const NEURONS_PER_SESSION: usize = 12;
+
+/// An affine node whose neurons are bounded.
+struct Layer<'t, 'a> {
+    domain: &'t LpDomain,
+    affine: &'a Affine,
+    activations: Vec<&'a dyn ActivationFn>,
+    cuts: Cuts<'t>,
+    seen: &'t Trace<'a, LpFact>,
+}
+
+impl LpDomain {
+    /// Bounds of the unstable neurons of an affine node, by two programs each.
+    pub(super) fn tightened(
+        &self,
+        id: NodeId,
+        base: DeepPolyFact,
+        affine: &Affine,
+        seen: &Trace<LpFact>,
+    ) -> Result<LpFact, DomainError> {
+        let mut fact = LpFact::from(base);
+        if let Some(known) = seen.known.get(id) {
+            fact.tighten(known);
+        }
+        let activations: Vec<&dyn ActivationFn> = seen
+            .network
+            .activations()
+            .filter(|(_, activation)| activation.source == id)
+            .map(|(_, activation)| activation.function.as_ref())
+            .collect();
+        let is_unstable = |&i: &usize| is_unstable(&activations, fact.bounds().reach(i));
+        let unstable: Vec<usize> = (0..fact.bounds().len()).filter(is_unstable).collect();
+        // Without an activation before it, the region's support function bounds a neuron as well as any program.
+        let is_first = seen.network.activations().all(|(before, _)| before > id);
+        if is_first || unstable.is_empty() || fact.bounds().is_contradictory() {
+            return Ok(fact);
+        }
+        let layer = Layer { domain: self, affine, activations, cuts: self.cuts(seen)?, seen };
+        let known = |i: usize| fact.bounds().reach(i);
+        let found: Vec<(usize, Interval)> =
+            of_same_cone(affine, &unstable).par_iter().flat_map_iter(|set| layer.bounds(set, &known)).collect();
+        let mut tighter = vec![Interval::ALL; fact.bounds().len()];
+        found.into_iter().for_each(|(i, z)| tighter[i] = z);
+        fact.tighten(&tighter.into_iter().collect());
+        Ok(fact)
+    }
+}
+
+fn is_unstable(activations: &[&dyn ActivationFn], z: Reach<'_>) -> bool {
+    activations.iter().any(|function| function.segments(z).len() > 1)
+}
+
+impl<'t> Layer<'t, '_> {
+    /// Bounds of neurons that depend on the same neurons of the nodes before.
+    fn bounds<'k>(&self, neurons: &[usize], known: &(dyn Fn(usize) -> Reach<'k> + Sync)) -> Vec<(usize, Interval)> {
+        let Self { affine, seen, .. } = self;
+        let sources: Vec<NodeId> = affine.terms.iter().map(|term| term.source).collect();
+        let cone = Cone::of(seen.network, affine, neurons);
+        let bounds = |id: NodeId| seen.facts[id].bounds();
+        let Some(encoding) = Encoding::new(seen.network, seen.region, &bounds, &sources, &cone) else {
+            return Vec::new();
+        };
+        let several = |some: &[usize]| -> Vec<(usize, Interval)> {
+            let mut session = self.domain.backend.session(encoding.program()).ok();
+            let mut solve = |forms: &LinearForms, stop: Stop, form: usize| {
+                let objective = encoding.objective(forms, 0, &bounds)?;
+                if self.cuts.is_empty() {
+                    let answer = self.domain.solve(&mut **session.as_mut()?, &encoding, &objective, stop, seen.run)?;
+                    answer.report(form, answer.bound, &encoding, 0, seen.run);
+                    return Some(answer.bound);
+                }
+                let cuts = || &self.cuts;
+                Some(self.domain.minimum(&mut encoding.clone(), &cuts, &objective, stop, form, seen.run))
+            };
+            some.iter().map(|&i| (i, self.neuron(i, known(i), &mut solve))).collect()
+        };
+        neurons.par_chunks(NEURONS_PER_SESSION).flat_map_iter(several).collect()
+    }
+
+    /// Tightens the bounds `z` of one neuron, first on the side that is more likely to decide its branch.
+    fn neuron(
+        &self,
+        i: usize,
+        known: Reach<'_>,
+        solve: &mut dyn FnMut(&LinearForms, Stop, usize) -> Option<f64>,
+    ) -> Interval {
+        let Reach { bounds: mut z, lattice } = known;
+        let gap = PRECISION * z.width();
+        let order = if -z.lo < z.hi { [1.0, -1.0] } else { [-1.0, 1.0] };
+        for sign in order {
+            if z.is_empty()
+                || !is_unstable(&self.activations, Reach { bounds: z, lattice })
+                || self.seen.run.budget.is_spent()
+            {
+                break;
+            }
+            let forms = affine_forms(self.affine, &[(i, sign)]);
+            let known = z.scale(sign).lo;
+            let stop = Stop { above: self.decisive(z, sign), gap, known };
+            let form = 2 * i + usize::from(sign < 0.0);
+            let bound = solve(&forms, stop, form).unwrap_or(f64::NEG_INFINITY).max(known);
+            if sign > 0.0 { z.lo = bound } else { z.hi = -bound }
+        }
+        z
+    }
+
+    /// The bound of `sign · z` beyond which one piece of each activation is left: what is gained further on
+    /// is gained by the rows of the neuron itself.
+    fn decisive(&self, z: Interval, sign: f64) -> f64 {
+        let ends = self.activations.iter().flat_map(|function| function.pieces()).map(|piece| sign * piece.from);
+        let reach = z.scale(sign).hi;
+        // The last end of a piece on the way.
+        ends.filter(|&end| end.is_finite() && end <= reach).reduce(f64::max).unwrap_or(f64::INFINITY)
+    }
+}
+
+/// The neurons `sign · z_i` of an affine node as forms over its sources.
+fn affine_forms(affine: &Affine, rows: &[(usize, f64)]) -> LinearForms {
+    let constants = rows.iter().map(|&(i, sign)| affine.bias.enclosure(i).scale(sign).lo).collect();
+    let mut forms = LinearForms { terms: Vec::new(), constants };
+    for term in &affine.terms {
+        let coefficients = term.map.rows(rows);
+        let radius = match &term.map {
+            LinearMap::Diagonal(d) if !d.is_exact() => {
+                let mut radius = Array2::zeros(coefficients.dim());
+                for (r, &(i, _)) in rows.iter().enumerate() {
+                    radius[[r, i]] = d.radius(i);
+                }
+                Some(radius)
+            }
+            _ => None,
+        };
+        forms.terms.push(FormTerm { node: term.source, coefficients, radius });
+    }
+    forms
+}

@@ -2,6 +2,7 @@
 
 use absint::report::{Journal, content_hash};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
@@ -42,9 +43,18 @@ impl Job {
             workers.into_iter().try_for_each(|w| w.join().map_err(|_| "a worker panicked")?)
         })?;
         drop(journal);
+        let mut done = self.load(name, header)?;
+        keys.iter().map(|k| done.remove(k).ok_or_else(|| format!("{k} is missing").into())).collect()
+    }
+
+    /// The results that a partial file has, by key; none when there is no file.
+    pub fn load(&self, name: &str, header: &Value) -> Outcome<BTreeMap<String, Value>> {
+        let path = self.out.join(format!("partial/{name}.jsonl"));
+        if !path.exists() {
+            return Ok(BTreeMap::new());
+        }
         let journal = Journal::resume(&path, header, "key")?;
-        let result = |key: &String| journal.done().get(key).map(|line| line["result"].clone());
-        keys.iter().map(|k| result(k).ok_or_else(|| format!("{k} is missing").into())).collect()
+        Ok(journal.done().iter().map(|(key, line)| (key.clone(), line["result"].clone())).collect())
     }
 
     /// Writes a table, with what it was measured on and how.

@@ -10,8 +10,11 @@
 mod job;
 mod margins;
 mod robustness;
+mod salman;
+mod salman_radius;
 mod signum;
 mod truth;
+mod volume;
 
 use clap::{Parser, Subcommand};
 use job::{Job, Outcome, seconds};
@@ -89,6 +92,53 @@ enum Table {
         #[arg(long, default_value_t = 600.0)]
         timeout: f64,
     },
+    /// salman_table1.csv: robust error of the convex-barrier paper's networks, by attack and domains
+    #[command(name = "salman-table1")]
+    SalmanTable1 {
+        /// Which network, as its file is called without `.onnx`; several times for several [default: all]
+        #[arg(long = "network")]
+        networks: Vec<String>,
+        /// pgd, exact, kpoly3, or a domain such as lp-greedy; several times for several. The table has
+        /// whatever was ever run
+        #[arg(long = "method")]
+        methods: Vec<String>,
+        /// How many of the first images
+        #[arg(long, default_value_t = 100)]
+        images: usize,
+        /// Seconds per image
+        #[arg(long, default_value_t = 60.0)]
+        timeout: f64,
+    },
+    /// salman_table2.csv: certified radii on ten images for the convex-barrier paper's networks
+    #[command(name = "salman-table2")]
+    SalmanTable2 {
+        /// Which network; several times for several [default: all]
+        #[arg(long = "network")]
+        networks: Vec<String>,
+        /// pgd, kpoly2, kpoly3, or a domain such as lp-greedy; several times for several. The table has
+        /// whatever was ever run
+        #[arg(long = "method")]
+        methods: Vec<String>,
+        /// Seconds per image
+        #[arg(long, default_value_t = 3600.0)]
+        timeout: f64,
+    },
+    /// volume_table1.csv: volume of the output box, as in table 1 of the k-ReLU paper
+    #[command(name = "volume-table1")]
+    VolumeTable1 {
+        /// Neurons joined; several times for several
+        #[arg(long = "k", default_values_t = [1, 2, 3])]
+        ks: Vec<usize>,
+        /// How many of the first images
+        #[arg(long, default_value_t = 1)]
+        images: usize,
+        /// Re-compute the bounds of neurons by linear programs
+        #[arg(long)]
+        refine: bool,
+        /// Seconds per image
+        #[arg(long, default_value_t = 3600.0)]
+        timeout: f64,
+    },
 }
 
 fn main() -> Outcome<()> {
@@ -103,6 +153,13 @@ fn main() -> Outcome<()> {
         }
         Table::Margins { networks, timeout } => margins::margins(&job, &networks, seconds(timeout)?),
         Table::SignumTable1 { methods, flips, timeout } => signum::table1(&job, &methods, flips, seconds(timeout)?),
+        Table::SalmanTable1 { networks, methods, images, timeout } => {
+            salman::table1(&job, &networks, &methods, images, timeout)
+        }
+        Table::SalmanTable2 { networks, methods, timeout } => salman_radius::table2(&job, &networks, &methods, timeout),
+        Table::VolumeTable1 { ks, images, refine, timeout } => {
+            volume::table1(&job, &ks, images, refine, seconds(timeout)?)
+        }
         Table::Truth { benchmarks, timeout } => truth::truth(&job, &benchmarks, timeout),
     }
 }

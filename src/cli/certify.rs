@@ -1,3 +1,4 @@
+use super::data_set::{self, GRACE, check_labels, side_by_side};
 use super::inputs::{ImageArgs, radius};
 use super::options::{EngineArgs, fields};
 use super::progress::DataSetProgress;
@@ -11,19 +12,14 @@ use crate::domains::observer::Silent;
 use crate::domains::query::Query;
 use crate::engine::{Options, Worker, WorkerError, analyze_within, beaten_by, deadline};
 use crate::format::images::{Image, ImageSet};
-use crate::report::{self, Fingerprint, ImageOutcome, Journal, Tally};
+use crate::report::{self, ImageOutcome, Journal, Outcomes, Tally};
 use clap::Args;
-use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// How much longer than its time limit an image may take before its thread is abandoned.
-const GRACE: Duration = Duration::from_millis(500);
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -102,8 +98,8 @@ struct Task {
 pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     let network = args.images.read_network(&args.network)?.network;
     let images = args.images.read_images(&args.data, &network)?;
-    let range = args.range.start..args.range.end.unwrap_or(images.len());
-    check_images(args, &range, &images, &network)?;
+    let range = args.range.within(&images, &args.data)?;
+    check_labels(&args.data, &range, &images, &network)?;
     let task = Arc::new(Task {
         network,
         images,
@@ -114,7 +110,7 @@ pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     let journal = match &args.out {
         None => None,
         Some(path) => {
-            let header = header(args, &range, &task)?;
+            let header = header(args, &range, &task, global)?;
             let open = if args.resume { Journal::resume } else { Journal::create };
             Some(open(path, &header, "image")?)
         }
@@ -131,7 +127,12 @@ pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     let progress = DataSetProgress::new(global.quiet, tally, open.len());
     let start = Instant::now();
     let count = open.len();
-    work_through(args, global, &task, open, journal.as_ref(), &progress)?;
+    side_by_side(&open, args.jobs, global, |image, worker| {
+        let line = one_image(args, &task, image, worker)?;
+        journal.as_ref().map_or(Ok(()), |journal| journal.append(&line))?;
+        progress.add(&line);
+        Ok(())
+    })?;
     let tally = progress.finish();
     tracing::info!("{count} images in {:.3} s", start.elapsed().as_secs_f64());
     let text = match global.format {
@@ -147,94 +148,16 @@ pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     }
 }
 
-fn check_images(args: &CertifyArgs, range: &Range<usize>, images: &ImageSet, network: &Network) -> CliResult<()> {
-    let file = args.data.display();
-    if range.end > images.len() || range.start >= range.end {
-        let (start, end, len) = (range.start, range.end, images.len());
-        return Err(format!("--range {start}..{end}: {file} has {len} images, 0..{len}").into());
-    }
-    for i in range.clone() {
-        let label = images.bytes(i).map_or(0, |(label, _)| label);
-        if label >= network.output_len() {
-            let outputs = network.output_len();
-            return Err(format!("{file}: image {i} has the label {label}, the network has {outputs} outputs").into());
-        }
-    }
-    Ok(())
-}
-
 /// What the results depend on, apart from the machine.
-fn header(args: &CertifyArgs, range: &Range<usize>, task: &Task) -> CliResult<Value> {
-    let name = |path: &PathBuf| path.file_name().map(|n| n.to_string_lossy().into_owned());
-    let spelled = |value: &dyn ToString| Value::String(value.to_string());
-    let mut header = json!({
-        "schema": report::SCHEMA,
-        "command": "certify",
-        "version": env!("CARGO_PKG_VERSION"),
-        "network": name(&args.network),
-        "network_hash": report::content_hash(&args.network)?,
-        "data": name(&args.data),
-        "binarize": args.images.binarize,
-        "data_hash": fingerprint(&task.images),
-        "eps": spelled(&task.eps),
-        "norm": args.images.norm.to_possible_value().map(|v| v.get_name().to_owned()),
-        "layout": args.images.layout.to_possible_value().map(|v| v.get_name().to_owned()),
-        "mean": args.images.mean.iter().map(|m| spelled(m)).collect::<Vec<_>>(),
-        "std": args.images.std.iter().map(|s| spelled(s)).collect::<Vec<_>>(),
-        "timeout_s": task.timeout.map(|t| t.as_secs_f64()),
-        "witnesses": args.witnesses,
-        "range": [range.start, range.end],
-        "shard": args.shard.map(|s| [s.index, s.of]),
-    });
-    if let Some(object) = header.as_object_mut() {
-        object.extend(fields(&task.options));
-    }
-    Ok(header)
-}
-
-/// Of labels and pixels, however the file writes them.
-fn fingerprint(images: &ImageSet) -> String {
-    let mut fingerprint = Fingerprint::default();
-    for (label, pixels) in (0..images.len()).filter_map(|i| images.bytes(i)) {
-        fingerprint.update(&(label as u64).to_le_bytes());
-        fingerprint.update(pixels);
-    }
-    fingerprint.to_string()
-}
-
-/// Analyses the images `open`, several side by side, and writes each result as soon as it is there.
-fn work_through(
-    args: &CertifyArgs,
-    global: &Global,
-    task: &Arc<Task>,
-    open: Vec<usize>,
-    journal: Option<&Journal>,
-    progress: &DataSetProgress,
-) -> CliResult<()> {
-    let threads = global.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let jobs = args.jobs.map_or(threads, usize::from).min(open.len().max(1));
-    let next = AtomicUsize::new(0);
-    let failure = Mutex::new(None);
-    std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| {
-                let mut worker = Worker::new(threads / jobs);
-                while let Some(&image) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let done = one_image(args, task, image, &mut worker).and_then(|line| {
-                        journal.map_or(Ok(()), |journal| journal.append(&line))?;
-                        progress.add(&line);
-                        Ok(())
-                    });
-                    if let Err(error) = done {
-                        // The others finish what they have begun.
-                        next.store(open.len(), Ordering::Relaxed);
-                        failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                    }
-                }
-            });
-        }
-    });
-    failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+fn header(args: &CertifyArgs, range: &Range<usize>, task: &Task, global: &Global) -> CliResult<Value> {
+    let files = (args.network.as_path(), args.data.as_path());
+    let mut header = data_set::header("certify", files, &args.images, &task.images, global)?;
+    header.insert("eps".into(), task.eps.to_string().into());
+    header.insert("witnesses".into(), args.witnesses.into());
+    header.insert("range".into(), json!([range.start, range.end]));
+    header.insert("shard".into(), json!(args.shard.map(|s| [s.index, s.of])));
+    header.extend(fields(&task.options));
+    Ok(Value::Object(header))
 }
 
 /// The line of one image.

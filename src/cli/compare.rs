@@ -1,3 +1,4 @@
+use super::data_set::check_labels;
 use super::inputs::{ImageArgs, radius, read_vnnlib, refuse_softmax};
 use super::progress::Progress;
 use super::range::ImageRange;
@@ -165,7 +166,7 @@ impl CompareArgs {
             attack: match self.attack {
                 Effort::None => None,
                 Effort::Short => Some(Attack::thorough(global.seed)),
-                Effort::Long => Some(Attack { steps: 200, restarts: 25, disjuncts: usize::MAX, seed: global.seed }),
+                Effort::Long => Some(Attack { steps: 200, restarts: 25, ..Attack::pgd(global.seed) }),
             },
             timeout: global.timeout,
             volume: !self.no_volume,
@@ -231,18 +232,9 @@ impl CompareArgs {
 
     fn images_of(&self, data: &Path, model: &onnx::Model) -> CliResult<(Asked<'_>, String)> {
         let set = self.images.read_images(data, &model.network)?;
-        let (file, len) = (data.display(), set.len());
-        let range = self.range.map_or(0..len.min(10), |r| r.start..r.end.unwrap_or(len));
-        if range.end > len || range.is_empty() {
-            return Err(format!("--range {}..{}: {file} has {len} images, 0..{len}", range.start, range.end).into());
-        }
-        let outputs = model.network.output_len();
-        let labels = range.clone().filter_map(|i| Some((i, set.bytes(i)?.0)));
-        if let Some((image, label)) = labels.into_iter().find(|(_, label)| *label >= outputs) {
-            return Err(
-                format!("{file}: image {image} has the label {label}, the network has {outputs} outputs").into()
-            );
-        }
+        let range = self.range.unwrap_or(ImageRange::first(set.len().min(10))).within(&set, data)?;
+        check_labels(data, &range, &set, &model.network)?;
+        let file = data.display();
         let eps_text = self.eps.as_deref().unwrap_or("0");
         let eps = radius(eps_text)?;
         let norm = self.images.norm;

@@ -3,7 +3,7 @@
 use super::CliResult;
 use crate::domains::network::Network;
 use crate::domains::num::{Rational, parse_decimal};
-use crate::domains::query::{Query, Region};
+use crate::domains::query::{Query, Region, RegionError};
 use crate::format::images::{self, Image, ImageSet, Layout};
 use crate::format::{file, json_query, onnx, vnnlib};
 use clap::{Args, ValueEnum};
@@ -127,10 +127,18 @@ impl ImageArgs {
 
     /// The robustness query of the ball around an image that [`ImageArgs::pick`] gave.
     pub fn ball(&self, network: &Network, center: &[Rational], eps: &Rational, label: usize) -> CliResult<Query> {
-        let low = if self.binarize.is_some() { -Rational::ONE } else { Rational::ZERO };
-        ball_between((&low, &Rational::ONE), network, center, eps, self.norm, label)
+        let (low, high) = self.pixel_range();
+        ball_between((&low, &high), network, center, eps, self.norm, label)
+    }
+
+    /// The smallest and the largest value of a pixel, as the network reads it.
+    pub fn pixel_range(&self) -> (Rational, Rational) {
+        (if self.binarize.is_some() { -Rational::ONE } else { Rational::ZERO }, Rational::ONE)
     }
 }
+
+/// Makes the ball of a norm around a centre, with a radius and perhaps the range of its values.
+pub type Ball = fn(&[Rational], &Rational, Option<(&Rational, &Rational)>) -> Result<Region, RegionError>;
 
 impl Norm {
     /// The name that people read.
@@ -140,6 +148,16 @@ impl Norm {
             Self::L1 => "L1",
             Self::L2 => "L2",
             Self::Hamming => "Hamming",
+        }
+    }
+
+    /// The balls of the norm, if it has one for every radius: Hamming balls count flips.
+    pub fn ball(self) -> Option<Ball> {
+        match self {
+            Self::Linf => Some(Region::linf),
+            Self::L1 => Some(Region::l1),
+            Self::L2 => Some(Region::l2),
+            Self::Hamming => None,
         }
     }
 }
@@ -282,12 +300,9 @@ fn ball_between(
     norm: Norm,
     label: usize,
 ) -> CliResult<Query> {
-    let pixels = Some((low, high));
-    let region = match norm {
-        Norm::Linf => Region::linf(center, eps, pixels)?,
-        Norm::L1 => Region::l1(center, eps, pixels)?,
-        Norm::L2 => Region::l2(center, eps, pixels)?,
-        Norm::Hamming => {
+    let region = match norm.ball() {
+        Some(ball) => ball(center, eps, Some((low, high)))?,
+        None => {
             let is_two_valued = center.iter().all(|p| p == low || p == high);
             if !is_two_valued {
                 return Err("--norm hamming needs an image of zeros and 255s, or --binarize T".into());

@@ -1,14 +1,17 @@
 //! The command line: one file per subcommand.
 
 mod analyze;
+mod attack;
 mod certify;
 mod check;
 mod compare;
+mod data_set;
 mod info;
 mod inputs;
 mod merge;
 mod options;
 mod progress;
+mod radius;
 mod range;
 mod shell;
 mod verify;
@@ -44,7 +47,9 @@ Examples:
   absint analyze --domain kpoly --k 3                       the built-in example
   absint analyze net.onnx --vnnlib property.vnnlib          a network and a VNN-LIB query
   absint analyze net.onnx --data test.csv --image 7 --eps 0.03 --domain deeppoly
+  absint attack net.onnx --data test.csv --image 7 --eps 0.1
   absint certify net.onnx --data test.csv --eps 2/255 --out results.jsonl
+  absint radius net.onnx --data test.csv --range 0..10 --domain deeppoly
   absint verify property.vnnlib --network net.onnx --timeout 60
   absint compare net.onnx --data test.csv --eps 2/255 --report out.html
   absint info net.onnx                                      layers, shapes, operators
@@ -76,8 +81,12 @@ struct Cli {
 enum Command {
     /// Prove or refute a property of a network over a region of inputs
     Analyze(Box<analyze::AnalyzeArgs>),
+    /// Look for a counterexample by gradient descent
+    Attack(Box<attack::AttackArgs>),
     /// Analyse the neighbourhoods of all images of a data set
     Certify(Box<certify::CertifyArgs>),
+    /// Find the largest certified radius of each image, and the attack's upper bound
+    Radius(Box<radius::RadiusArgs>),
     /// Put the results of the shards of one data-set run together
     Merge(merge::MergeArgs),
     /// Answer a VNN-LIB query by the convention of its tools: sat, unsat, unknown or timed-out
@@ -169,12 +178,14 @@ where
         _ if global.threads == Some(0) => Err("--threads must be at least 1".into()),
         // These share the threads out themselves.
         Command::Certify(args) => certify::run(args, &global),
+        Command::Radius(args) => radius::run(args, &global),
         Command::Verify(args) => verify::run(args, &global),
         Command::Merge(args) => merge::run(args, &global),
         Command::Check(args) => check::run(args, &global),
         Command::Completions(args) => shell::completions(args),
         Command::Man(args) => shell::man(args),
         Command::Analyze(args) => with_threads(&global, || analyze::run(args, &global)),
+        Command::Attack(args) => with_threads(&global, || attack::run(args, &global)),
         Command::Compare(args) => with_threads(&global, || compare::run(args, &global)),
         Command::Info(args) => info::run(args, &global),
     };

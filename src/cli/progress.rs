@@ -1,5 +1,5 @@
 use crate::domains::observer::{Event, Observer};
-use crate::report::Tally;
+use crate::report::Outcomes;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -59,14 +59,14 @@ impl Drop for Progress {
 }
 
 /// A bar on stderr (only on a terminal) with the outcomes of a data set so far and the time left.
-pub struct DataSetProgress {
+pub struct DataSetProgress<T> {
     bar: ProgressBar,
-    tally: Mutex<Tally>,
+    tally: Mutex<T>,
 }
 
-impl DataSetProgress {
+impl<T: Outcomes> DataSetProgress<T> {
     /// `tally` counts the images of an earlier run, `open` are still to be done.
-    pub fn new(quiet: bool, tally: Tally, open: usize) -> Self {
+    pub fn new(quiet: bool, tally: T, open: usize) -> Self {
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let done = tally.images();
         let bar = ProgressBar::with_draw_target(Some((done + open) as u64), target);
@@ -84,15 +84,12 @@ impl DataSetProgress {
     pub fn add(&self, line: &Value) {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.add(line);
-        self.bar.set_message(format!(
-            "{} verified, {} falsified, {} unknown, {} misclassified",
-            tally.verified, tally.falsified, tally.unknown, tally.misclassified
-        ));
+        self.bar.set_message(tally.short());
         self.bar.inc(1);
     }
 
     /// Removes the bar; the counts of all.
-    pub fn finish(self) -> Tally {
+    pub fn finish(self) -> T {
         self.bar.finish_and_clear();
         self.tally.into_inner().unwrap_or_else(PoisonError::into_inner)
     }

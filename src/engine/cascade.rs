@@ -72,7 +72,7 @@ pub fn analyze_within(
     options: &Options,
     run: Run<'_>,
 ) -> Result<Analysis, AnalyzeError> {
-    check_variables(network, query)?;
+    check_query(network, query)?;
     if options.certify && !query.cases.iter().all(|case| bnn::certifies(network, &case.region)) {
         return Err(AnalyzeError::NoCertificate);
     }
@@ -88,7 +88,12 @@ pub fn analyze_within(
     Ok(state.finish(run.budget))
 }
 
-fn check_variables(network: &Network, query: &Query) -> Result<(), AnalyzeError> {
+/// Whether the query fits the network: its regions have as many inputs, and its atoms read only what is
+/// there.
+///
+/// # Errors
+/// The [`AnalyzeError`] that an analysis would end with.
+pub fn check_query(network: &Network, query: &Query) -> Result<(), AnalyzeError> {
     if query.disjuncts() == 0 {
         return Err(AnalyzeError::Nothing);
     }
@@ -264,7 +269,7 @@ impl<'a> State<'a> {
                 match step {
                     Step::Attack => {
                         let attack = Attack::short(options.seed);
-                        self.witness = attack.run(network, case.case, &case.open(), case.first, run.budget);
+                        self.witness = attack.run(network, case.case, &case.open(), case.first, run.budget).witness;
                     }
                     Step::Exact => {
                         let certificates = &mut self.certificates;

@@ -10,14 +10,16 @@ mod exact;
 mod exact_step;
 mod options;
 mod portable;
+mod radius;
 pub mod sat;
 mod worker;
 
 pub use analysis::{Analysis, DisjunctBound, Margin, Stage};
-pub use attack::{Attack, Attained, Flips, gradient};
-pub use cascade::{AnalyzeError, analyze, analyze_within};
+pub use attack::{Aim, Attack, Attained, Flips, Outcome, Schedule, gradient};
+pub use cascade::{AnalyzeError, analyze, analyze_within, check_query};
 pub use classify::beaten_by;
 pub use exact::{Found, Minimum, Question, Splitting, decide, minimum};
 pub use options::{DomainName, Options, UnknownDomain, deadline};
 pub use portable::portable;
+pub use radius::{Radius, RadiusError, RadiusOptions, Tolerance, attacked_radius, radius};
 pub use worker::{Worker, WorkerError};

@@ -1,5 +1,6 @@
 //! The results of a whole data set: one line per image, and what they amount to.
 
+use super::Outcomes;
 use super::json::{SCHEMA, number, witness_json};
 use crate::domains::verdict::Verdict;
 use crate::engine::Analysis;
@@ -102,9 +103,8 @@ pub struct Tally {
     pub errors: usize,
 }
 
-impl Tally {
-    /// Counts one line of results.
-    pub fn add(&mut self, line: &Value) {
+impl Outcomes for Tally {
+    fn add(&mut self, line: &Value) {
         match line["verdict"].as_str() {
             Some("verified") => self.verified += 1,
             Some("falsified") => self.falsified += 1,
@@ -117,12 +117,19 @@ impl Tally {
         }
     }
 
-    /// Images in all.
-    #[must_use]
-    pub fn images(&self) -> usize {
+    fn images(&self) -> usize {
         self.verified + self.falsified + self.unknown + self.misclassified + self.errors
     }
 
+    fn short(&self) -> String {
+        format!(
+            "{} verified, {} falsified, {} unknown, {} misclassified",
+            self.verified, self.falsified, self.unknown, self.misclassified
+        )
+    }
+}
+
+impl Tally {
     /// `count` of all images, as a fraction; NaN where there are none.
     fn share(&self, count: usize) -> f64 {
         count as f64 / self.images() as f64

@@ -1,3 +1,4 @@
+use super::Outcomes;
 use super::certify::Tally;
 use super::jsonl::{JournalError, JournalProblem, Results, differing};
 use serde_json::Value;

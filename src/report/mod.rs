@@ -1,5 +1,6 @@
 //! What a person or a program reads: one file per output.
 
+mod attack;
 mod bounds;
 mod certificate;
 mod certify;
@@ -8,9 +9,11 @@ mod info;
 mod json;
 mod jsonl;
 mod merge;
+mod radius;
 mod text;
 mod vnnlib;
 
+pub use attack::{Attacked, attack_json, attack_text};
 pub use bounds::{write_bounds, write_whole};
 pub use certificate::{read_certificates, write_certificates};
 pub use certify::{ImageOutcome, Tally, image_line, ranges, tally_json, tally_text};
@@ -18,6 +21,7 @@ pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};
 pub use jsonl::{Fingerprint, Journal, JournalError, JournalProblem, Results, content_hash};
 pub use merge::{MergeError, Merged, merge};
+pub use radius::{RadiusOutcome, RadiusTally, radius_line, radius_tally_json, radius_text};
 pub use text::analysis_text;
 pub use vnnlib::{TIMED_OUT, UNKNOWN, vnnlib_answer};
 
@@ -31,4 +35,14 @@ pub struct Context<'a> {
     pub domain: String,
     /// True for the built-in example.
     pub is_example: bool,
+}
+
+/// Counts over the lines of a file of results.
+pub trait Outcomes {
+    /// Counts one line.
+    fn add(&mut self, line: &serde_json::Value);
+    /// Images counted so far.
+    fn images(&self) -> usize;
+    /// The counts in a few words.
+    fn short(&self) -> String;
 }

@@ -1,7 +1,7 @@
 use super::Context;
 use crate::domains::num::nearest;
 use crate::domains::query::{Atom, Query, Variable};
-use crate::domains::verdict::Verdict;
+use crate::domains::verdict::{Verdict, Witness};
 use crate::engine::Analysis;
 use std::fmt::Write;
 
@@ -17,6 +17,17 @@ pub fn analysis_text(analysis: &Analysis, query: &Query, context: &Context, colo
     out
 }
 
+/// The name of a verdict, in its colour.
+pub(super) fn coloured(verdict: &str, colour: bool) -> String {
+    let code = match verdict {
+        _ if !colour => return verdict.into(),
+        "verified" => 32,
+        "falsified" => 31,
+        _ => 33,
+    };
+    format!("\x1b[1;{code}m{verdict}\x1b[0m")
+}
+
 fn write_analysis(
     out: &mut String,
     analysis: &Analysis,
@@ -27,12 +38,7 @@ fn write_analysis(
     if context.is_example {
         writeln!(out, "No network given: this is the built-in example.")?;
     }
-    let (code, reset) = match (&analysis.verdict, colour) {
-        (_, false) => ("", ""),
-        (Verdict::Verified(_), _) => ("\x1b[1;32m", "\x1b[0m"),
-        (Verdict::Falsified(_), _) => ("\x1b[1;31m", "\x1b[0m"),
-        (Verdict::Unknown(_), _) => ("\x1b[1;33m", "\x1b[0m"),
-    };
+    let word = coloured(analysis.verdict.name(), colour);
     let how = match &analysis.verdict {
         Verdict::Unknown(gap) if gap.out_of_time => ": out of time".into(),
         Verdict::Unknown(gap) => {
@@ -40,25 +46,29 @@ fn write_analysis(
         }
         _ => analysis.decided_by().map_or(String::new(), |stage| format!(" by {stage}")),
     };
-    writeln!(out, "{code}{}{reset}{how}", analysis.verdict.name())?;
+    writeln!(out, "{word}{how}")?;
     writeln!(out, "network   {}", context.network)?;
     writeln!(out, "query     {}", context.query)?;
     write_margins(out, analysis, query)?;
     write_stages(out, analysis)?;
     if let Verdict::Falsified(witness) = &analysis.verdict {
-        let input: Vec<String> = witness.input().iter().map(|q| nearest(q).to_string()).collect();
-        let shown = input.len().min(16);
-        let more = if input.len() > shown {
-            format!(" … ({} values; --format json has all)", input.len())
-        } else {
-            String::new()
-        };
-        writeln!(out, "witness   x = {}{more}", input[..shown].join(" "))?;
-        let output: Vec<String> = witness.output().iter().map(|y| format!("{:.6}", y.middle())).collect();
-        writeln!(out, "          y = {}", output.join(" "))?;
-        writeln!(out, "          replayed exactly; it satisfies disjunct {} of the unsafe set", witness.disjunct())?;
+        write_witness(out, witness)?;
     }
     Ok(())
+}
+
+pub(super) fn write_witness(out: &mut String, witness: &Witness) -> std::fmt::Result {
+    let input: Vec<String> = witness.input().iter().map(|q| nearest(q).to_string()).collect();
+    let shown = input.len().min(16);
+    let more = if input.len() > shown {
+        format!(" … ({} values; --format json has all)", input.len())
+    } else {
+        String::new()
+    };
+    writeln!(out, "witness   x = {}{more}", input[..shown].join(" "))?;
+    let output: Vec<String> = witness.output().iter().map(|y| format!("{:.6}", y.middle())).collect();
+    writeln!(out, "          y = {}", output.join(" "))?;
+    writeln!(out, "          replayed exactly; it satisfies disjunct {} of the unsafe set", witness.disjunct())
 }
 
 fn write_margins(out: &mut String, analysis: &Analysis, query: &Query) -> std::fmt::Result {
@@ -98,7 +108,7 @@ fn write_stages(out: &mut String, analysis: &Analysis) -> std::fmt::Result {
     Ok(())
 }
 
-fn decimal(x: f64) -> String {
+pub(super) fn decimal(x: f64) -> String {
     if x == f64::NEG_INFINITY {
         "none".into()
     } else if x != 0.0 && (x.abs() < 1e-3 || x.abs() >= 1e6) {
@@ -109,7 +119,7 @@ fn decimal(x: f64) -> String {
 }
 
 /// The margin as a formula, such as `Y_3 − Y_5`.
-fn describe(atom: &Atom) -> String {
+pub(super) fn describe(atom: &Atom) -> String {
     let mut text = String::new();
     for (variable, c) in &atom.terms {
         let (negative, size) = if nearest(c) < 0.0 { (true, -nearest(c)) } else { (false, nearest(c)) };

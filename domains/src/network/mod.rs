@@ -10,6 +10,7 @@ mod evaluate;
 mod linear_map;
 mod parameter;
 mod pull_back;
+mod push_forward;
 mod threshold;
 mod window;
 

@@ -391,12 +391,12 @@ fn matrix_reusing(mut storage: Vec<f64>, rows: usize, columns: usize) -> Array2<
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use ndarray::Array4;
     use proptest::prelude::*;
 
-    fn convolution() -> impl Strategy<Value = Conv2d> {
+    pub(in crate::network) fn convolution() -> impl Strategy<Value = Conv2d> {
         let sizes = (1..3usize, 1..4usize, 1..4usize, 1..4usize, 1..4usize);
         let steps = ([1..4usize, 1..4usize], [0..3usize, 0..3usize], [1..3usize, 1..3usize], [4..9usize, 4..9usize]);
         (sizes, steps).prop_map(|((groups, inputs, outputs, kh, kw), (stride, padding, dilation, size))| {

@@ -1,19 +1,20 @@
 use crate::domains::network::{Network, NodeKind};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 
-/// The gradient of `seed · output` with respect to the input, by reverse mode over the graph; `values`
-/// are those of all nodes at the point.
+/// Row by row the gradient of `seed · output` with respect to the input, by reverse mode over the graph;
+/// `values` are those of all nodes ([`Network::evaluate_rows`]), `seeds` is rows × outputs.
 ///
 /// Where an activation is flat around a jump (sign), the straight-through estimator passes the gradient
 /// on times `1 − tanh²(αz)` (Jia and Rinard: "Efficient exact verification of binarized neural networks",
 /// 2020, §6), with `1/α` the root mean square of the layer's `z`: so the pre-activations of binarized
 /// layers, large integers, do not cancel all of it.
 #[must_use]
-pub fn gradient(network: &Network, values: &[Vec<f64>], seed: &[f64]) -> Vec<f64> {
+pub fn gradient(network: &Network, values: &[Array2<f64>], seeds: Array2<f64>) -> Array2<f64> {
+    let rows = seeds.nrows();
     let mut adjoints: Vec<Option<Array2<f64>>> = vec![None; network.nodes().len()];
-    adjoints[network.output()] = Some(row(seed));
+    adjoints[network.output()] = Some(seeds);
     for id in (1..=network.output()).rev() {
-        let Some(adjoint) = adjoints[id].take() else { continue };
+        let Some(mut adjoint) = adjoints[id].take() else { continue };
         match &network.node(id).kind {
             NodeKind::Input => {}
             NodeKind::Affine(affine) => {
@@ -24,32 +25,27 @@ pub fn gradient(network: &Network, values: &[Vec<f64>], seed: &[f64]) -> Vec<f64
             NodeKind::Activation(activation) => {
                 let pieces = activation.function.pieces();
                 let jumps = pieces.iter().all(|p| p.slope == 0.0);
-                let spread = root_mean_square(&values[activation.source]);
-                let slope = |z: f64| {
-                    if jumps {
-                        let cancelled = (z / spread).tanh();
-                        return 1.0 - cancelled * cancelled;
-                    }
-                    pieces.iter().rfind(|p| p.from <= z).map_or(0.0, |p| p.slope)
-                };
-                let slopes: Vec<f64> = values[activation.source].iter().map(|&z| slope(z)).collect();
-                add(&mut adjoints[activation.source], adjoint * &row(&slopes));
+                for (mut adjoint, z) in adjoint.rows_mut().into_iter().zip(values[activation.source].rows()) {
+                    let spread = if jumps { root_mean_square(z) } else { 1.0 };
+                    let slope = |z: f64| {
+                        if jumps {
+                            let cancelled = (z / spread).tanh();
+                            return 1.0 - cancelled * cancelled;
+                        }
+                        pieces.iter().rfind(|p| p.from <= z).map_or(0.0, |p| p.slope)
+                    };
+                    adjoint.zip_mut_with(&z, |a, &z| *a *= slope(z));
+                }
+                add(&mut adjoints[activation.source], adjoint);
             }
         }
     }
-    match adjoints.swap_remove(0) {
-        Some(adjoint) => adjoint.into_iter().collect(),
-        None => vec![0.0; network.input_len()],
-    }
+    adjoints.swap_remove(0).unwrap_or_else(|| Array2::zeros((rows, network.input_len())))
 }
 
 /// Never 0.
-fn root_mean_square(z: &[f64]) -> f64 {
+fn root_mean_square(z: ArrayView1<f64>) -> f64 {
     (z.iter().map(|z| z * z).sum::<f64>() / z.len().max(1) as f64).sqrt().max(f64::MIN_POSITIVE)
-}
-
-fn row(values: &[f64]) -> Array2<f64> {
-    Array2::from_shape_fn((1, values.len()), |(_, i)| values[i])
 }
 
 fn add(sum: &mut Option<Array2<f64>>, more: Array2<f64>) {
@@ -76,16 +72,17 @@ mod tests {
         let terms = vec![Term { source: relu, map: w() }, Term { source: 0, map: LinearMap::Identity(2) }];
         let sum = b.affine("add", terms, Coefficients::zeros(2)).unwrap();
         let network = b.finish(sum, &[2]).unwrap();
-        let (x, seed) = ([0.7, -0.4], [2.0, -1.0]);
-        let exact = gradient(&network, &network.evaluate_all(&x).unwrap(), &seed);
-        for i in 0..2 {
+        let points = array![[0.7, -0.4], [-0.1, 0.2]];
+        let seeds = array![[2.0, -1.0], [0.5, 3.0]];
+        let found = gradient(&network, &network.evaluate_rows(points.clone()).unwrap(), seeds.clone());
+        for (r, i) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
             let at = |h: f64| {
-                let mut x = x;
+                let mut x = points.row(r).to_vec();
                 x[i] += h;
                 let y = network.evaluate(&x).unwrap();
-                seed[0] * y[0] + seed[1] * y[1]
+                seeds[[r, 0]] * y[0] + seeds[[r, 1]] * y[1]
             };
-            assert!((exact[i] - (at(1e-6) - at(-1e-6)) / 2e-6).abs() < 1e-6);
+            assert!((found[[r, i]] - (at(1e-6) - at(-1e-6)) / 2e-6).abs() < 1e-6);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The smallest margin that some point of the region is seen to have: an upper bound of the exact
 //! minimum, as a domain's margin is a lower bound of it.
 
-use super::{Attack, Random, Search};
+use super::Attack;
+use super::search::{Goal, Search, WORTH_A_REPLAY};
 use crate::domains::budget::Budget;
 use crate::domains::network::Network;
-use crate::domains::num::{Interval, enclose, nearest};
-use crate::domains::query::Case;
+use crate::domains::num::{Interval, enclose};
+use crate::domains::query::{Case, Disjunct};
 use crate::domains::verdict::Witness;
 
 /// A point of the region with a small margin.
@@ -28,25 +29,8 @@ impl Attained {
     }
 }
 
-/// Points whose margins are small in floats: the best of each descent.
-struct Found(Vec<(f64, Vec<f64>)>);
-
-impl Found {
-    fn add(&mut self, margin: f64, x: &[f64]) {
-        if !margin.is_nan() {
-            self.0.push((margin, x.to_vec()));
-        }
-    }
-
-    /// Smallest margin first.
-    fn best(mut self, count: usize) -> Vec<Vec<f64>> {
-        self.0.sort_by(|a, b| a.0.total_cmp(&b.0));
-        self.0.into_iter().take(count).map(|(_, x)| x).collect()
-    }
-}
-
 impl Attack {
-    /// Descends on the margin of each disjunct of `case` from the centre, from random points and from
+    /// Descends on the margins of all disjuncts of `case` from the centre, from random points and from
     /// `starts` (inputs that a relaxation suggested), and returns the smallest margin attained. It does
     /// not stop at a violation. `first` is the number of the case's first disjunct in the query; `None`
     /// when no point could be evaluated.
@@ -59,77 +43,37 @@ impl Attack {
         starts: &[Vec<f64>],
         budget: &Budget,
     ) -> Option<Attained> {
-        /// Points that are evaluated rigorously, and suggested inputs that are followed.
+        /// Points that are evaluated rigorously.
         const KEPT: usize = 4;
-        let search = Search { network, case, first };
-        let center: Vec<f64> = case.region.center().iter().map(nearest).collect();
-        let disjuncts = 0..case.property.disjuncts.len();
-        let mut found = Found(Vec::new());
-        let mut reached: Vec<(f64, usize)> = Vec::new();
-        for d in disjuncts.clone() {
-            if budget.is_spent() {
-                break;
-            }
-            let mut x = center.clone();
-            found.add(search.worst_margin(d, &x)?, &x);
-            search.step(d, &mut x, 2.0)?;
-            let margin = search.worst_margin(d, &x)?;
-            found.add(margin, &x);
-            reached.push((margin, d));
+        if budget.is_spent() {
+            return None;
         }
-        reached.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut random = Random(self.seed ^ 0x2545_F491_4F6C_DD1D);
-        for &(_, d) in reached.iter().take(self.disjuncts) {
-            let mut suggested = Found(Vec::new());
-            for x in starts {
-                suggested.add(search.worst_margin(d, x)?, x);
-            }
-            let random_starts = (0..self.restarts).map(|i| match i {
-                0 => center.clone(),
-                _ => search.random_start(&mut random),
-            });
-            for start in suggested.best(KEPT).into_iter().chain(random_starts) {
-                self.follow(&search, d, start, &mut found, budget);
-            }
-        }
-        let rigorous = |x: &Vec<f64>| search.attained(x);
-        found.best(KEPT).iter().filter_map(rigorous).reduce(Attained::better)
-    }
-
-    /// Projected signed-gradient steps of falling length; the best point goes to `found`.
-    fn follow(&self, search: &Search, d: usize, mut x: Vec<f64>, found: &mut Found, budget: &Budget) {
-        let mut best = (f64::INFINITY, x.clone());
-        for step in 0..=self.steps {
-            let Some(margin) = search.worst_margin(d, &x) else { return };
-            if margin < best.0 {
-                best = (margin, x.clone());
-            }
-            let length = 0.5 * (1.0 - step as f64 / (self.steps + 1) as f64);
-            if budget.is_spent() || search.step(d, &mut x, length).is_none() {
-                break;
-            }
-        }
-        found.add(best.0, &best.1);
+        let all: Vec<usize> = (0..case.property.disjuncts.len()).collect();
+        let mut search = Search::new(network, case, &all, first, Goal::LeastMargin);
+        // With this goal there is nothing that ends the search early but the time.
+        let _ = self.search(&mut search, starts, budget);
+        let center = search.geometry.center().to_vec();
+        let rigorous = |x: &Vec<f64>| attained(network, case, first, x);
+        search.closest_points().take(KEPT).chain([&center]).filter_map(rigorous).reduce(Attained::better)
     }
 }
 
-impl Search<'_> {
-    /// The margin at the point of the region nearest to `x`, rounded up.
-    fn attained(&self, x: &[f64]) -> Option<Attained> {
-        let member = self.case.region.nearest_member(x)?;
-        let enclosed: Vec<Interval> = member.iter().map(enclose).collect();
-        let output = self.network.evaluate::<Interval>(&enclosed).ok()?;
-        let largest = |d: usize| {
-            let margins = self.disjunct(d).atoms.iter().map(|a| a.margin_enclosure(&enclosed, &output).hi);
-            margins.fold(f64::NEG_INFINITY, f64::max)
-        };
-        let disjuncts = 0..self.case.property.disjuncts.len();
-        let (margin, d) = disjuncts.map(|d| (largest(d), d)).min_by(|a, b| a.0.total_cmp(&b.0))?;
-        let witness = self.hit_at(d, margin, member);
-        // What is replayed is a violation even where the enclosure was too wide to tell.
-        let margin = if witness.is_some() { margin.min(0.0) } else { margin };
-        margin.is_finite().then_some(Attained { margin, witness })
-    }
+/// The margin at the point of the region nearest to `x`, rounded up.
+fn attained(network: &Network, case: &Case, first: usize, x: &[f64]) -> Option<Attained> {
+    let member = case.region.nearest_member(x)?;
+    let enclosed: Vec<Interval> = member.iter().map(enclose).collect();
+    let output = network.evaluate::<Interval>(&enclosed).ok()?;
+    let largest = |disjunct: &Disjunct| {
+        let margins = disjunct.atoms.iter().map(|a| a.margin_enclosure(&enclosed, &output).hi);
+        margins.fold(f64::NEG_INFINITY, f64::max)
+    };
+    let margins = case.property.disjuncts.iter().map(largest).enumerate();
+    let (d, margin) = margins.min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let replay = || Witness::replay(network, case, d, first + d, member);
+    let witness = (margin <= WORTH_A_REPLAY || margin.is_nan()).then(replay).flatten();
+    // What is replayed is a violation even where the enclosure was too wide to tell.
+    let margin = if witness.is_some() { margin.min(0.0) } else { margin };
+    margin.is_finite().then_some(Attained { margin, witness })
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
-//! A short attack: the centre, the corner that the gradient points to, and a few projected steps. Every
-//! hit is replayed exactly before it counts.
+//! Attacks: projected gradient descent on the margins (Madry et al. 2018), over batches of starting
+//! points. Every hit is replayed exactly before it counts.
 
 mod flips;
+mod geometry;
 mod gradient;
 mod minimise;
 mod neighbours;
+mod random;
+mod search;
 
 pub use flips::Flips;
 pub use gradient::gradient;
@@ -12,234 +15,206 @@ pub use minimise::Attained;
 
 use crate::domains::budget::Budget;
 use crate::domains::network::Network;
-use crate::domains::num::{Rational, nearest};
-use crate::domains::query::{Ball, Case, Disjunct, Variable};
+use crate::domains::query::Case;
 use crate::domains::verdict::Witness;
+use ndarray::Array2;
+use random::Random;
+use search::{Goal, Search};
 use std::collections::VecDeque;
 
-/// How long to try.
-#[derive(Clone, Copy, Debug)]
+/// How the length of a step changes from the first step to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    /// It stays.
+    Constant,
+    /// It falls linearly towards zero.
+    Linear,
+}
+
+/// Which margin a point goes down on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// Each point has one disjunct of the unsafe set, say one other class, as its target.
+    Targeted,
+    /// Each point follows the disjunct that is nearest at the moment.
+    Untargeted,
+}
+
+/// How an attack goes about it.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Attack {
     /// Projected gradient steps per start.
     pub steps: usize,
-    /// Starts per disjunct: the centre, then random points.
+    /// Starts, for each target: the centre, then random points.
     pub restarts: usize,
-    /// Disjuncts that are followed beyond the first step: those that it brought closest.
-    pub disjuncts: usize,
+    /// Length of the first step as a multiple of the region's radius, in the region's own norm.
+    pub step_size: f64,
+    /// How the length goes on.
+    pub schedule: Schedule,
+    /// What the steps follow.
+    pub aim: Aim,
+    /// Targets that are followed beyond the first step: those that it brought closest.
+    pub targets: usize,
     /// Seed of the random starts.
     pub seed: u64,
+}
+
+/// What an attack found.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The counterexample, replayed exactly.
+    pub witness: Option<Witness>,
+    /// For each open disjunct the smallest margin (the largest of its atoms') of all points tried, in
+    /// floats: an estimate, not a bound.
+    pub closest: Vec<f64>,
+    /// Points evaluated.
+    pub points: usize,
 }
 
 impl Attack {
     /// A few steps per disjunct, for answering easily falsified queries quickly.
     #[must_use]
     pub fn short(seed: u64) -> Self {
-        Self { steps: 15, restarts: 2, disjuncts: 3, seed }
+        Self {
+            steps: 15,
+            restarts: 2,
+            step_size: 1.0,
+            schedule: Schedule::Linear,
+            aim: Aim::Targeted,
+            targets: 3,
+            seed,
+        }
+    }
+
+    /// Many steps from many points.
+    #[must_use]
+    pub fn pgd(seed: u64) -> Self {
+        Self { steps: 50, restarts: 10, targets: usize::MAX, ..Self::short(seed) }
+    }
+
+    /// One step across the region, from the centre (the fast gradient sign method in L∞; Goodfellow et
+    /// al. 2015).
+    #[must_use]
+    pub fn single_step(seed: u64) -> Self {
+        Self { restarts: 0, ..Self::short(seed) }
     }
 
     /// More steps and starts, for a small margin rather than the first violation.
     #[must_use]
     pub fn thorough(seed: u64) -> Self {
-        Self { steps: 50, restarts: 4, disjuncts: 4, seed }
+        Self { steps: 50, restarts: 4, targets: 4, ..Self::short(seed) }
     }
 
     /// Looks for an input of `case` that satisfies one of its disjuncts `open` (indices in the case);
     /// `first` is the number of the case's first disjunct in the query.
     #[must_use]
-    pub fn run(
+    pub fn run(&self, network: &Network, case: &Case, open: &[usize], first: usize, budget: &Budget) -> Outcome {
+        self.run_from(network, case, open, first, &[], budget)
+    }
+
+    /// [`Attack::run`] with further starting points, which are pulled into the region. Points that are not
+    /// finite, or of another length than the network's input, are left out.
+    #[must_use]
+    pub fn run_from(
         &self,
         network: &Network,
         case: &Case,
         open: &[usize],
         first: usize,
+        starts: &[Vec<f64>],
         budget: &Budget,
-    ) -> Option<Witness> {
-        let search = Search { network, case, first };
-        let center: Vec<f64> = case.region.center().iter().map(nearest).collect();
-        if let Some(witness) = search.try_point(open, &center) {
-            return Some(witness);
-        }
-        if let Some(witness) = search.try_corners(open, budget) {
-            return Some(witness);
-        }
-        // One step to the corner that the gradient points to, for every disjunct; then the steps go
-        // where that came closest.
-        let mut reached: Vec<(f64, usize)> = Vec::new();
-        for &d in open {
-            if budget.is_spent() {
-                return None;
-            }
-            let mut x = center.clone();
-            search.step(d, &mut x, 2.0)?;
-            let margin = search.worst_margin(d, &x)?;
-            if let Some(witness) = search.hit(d, &x, margin) {
-                return Some(witness);
-            }
-            reached.push((margin, d));
-        }
-        reached.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut random = Random(self.seed ^ 0x5851_F42D_4C95_7F2D);
-        for &(_, d) in reached.iter().take(self.disjuncts) {
-            for restart in 0..self.restarts {
-                let start = if restart == 0 { center.clone() } else { search.random_start(&mut random) };
-                if let Some(witness) = self.descend(&search, d, start, budget) {
-                    return Some(witness);
-                }
-            }
-        }
-        None
+    ) -> Outcome {
+        let mut search = Search::new(network, case, open, first, Goal::Witness);
+        let witness = self.search(&mut search, starts, budget).err().flatten();
+        Outcome { witness, closest: search.closest, points: search.points }
     }
 
-    /// Projected signed-gradient steps of falling length from `x`.
-    fn descend(&self, search: &Search, d: usize, mut x: Vec<f64>, budget: &Budget) -> Option<Witness> {
+    /// `Err` ends the search: with a witness, or without one where no more can be tried.
+    fn search(&self, search: &mut Search, starts: &[Vec<f64>], budget: &Budget) -> Result<(), Option<Witness>> {
+        /// Points in one batch: enough for the matrix product, few enough for the cache.
+        const BATCH: usize = 64;
+        let center = search.geometry.center().to_vec();
+        search.look(&rows(&[&center]), &[None])?;
+        if let Some(witness) = search.try_corners(budget) {
+            return Err(Some(witness));
+        }
+        let starts: Vec<Vec<f64>> = starts
+            .iter()
+            .filter(|start| start.len() == center.len() && start.iter().all(|x| x.is_finite()))
+            .map(|start| {
+                let mut x = start.clone();
+                search.geometry.project(&mut x);
+                x
+            })
+            .collect();
+        for batch in starts.chunks(BATCH) {
+            self.descend(search, batch.iter().collect(), &vec![None; batch.len()], budget)?;
+        }
+        // One step to the point that the gradient points to, for every disjunct; then the steps go where
+        // that came closest.
+        let all: Vec<usize> = (0..search.open.len()).collect();
+        for batch in all.chunks(BATCH) {
+            if budget.is_spent() {
+                return Err(None);
+            }
+            let aims: Vec<Option<usize>> = batch.iter().map(|&d| Some(d)).collect();
+            let mut x = rows(&vec![&center; batch.len()]);
+            let look = search.look(&x, &aims)?;
+            search.step(&mut x, &look, 2.0);
+            search.look(&x, &aims)?;
+        }
+        let mut order = all;
+        order.sort_by(|&a, &b| search.closest[a].total_cmp(&search.closest[b]));
+        order.truncate(self.targets);
+        let mut random = Random::new(self.seed);
+        let mut pending: Vec<(Vec<f64>, Option<usize>)> = Vec::new();
+        for restart in 0..self.restarts {
+            let aims: Vec<Option<usize>> = match self.aim {
+                Aim::Targeted => order.iter().map(|&d| Some(d)).collect(),
+                Aim::Untargeted => vec![None],
+            };
+            for aim in aims {
+                let start = if restart == 0 { center.clone() } else { search.geometry.random(&mut || random.unit()) };
+                pending.push((start, aim));
+            }
+            // The centre goes first and alone: mostly it is enough.
+            let is_last = restart + 1 == self.restarts;
+            while restart == 0 && !pending.is_empty() || pending.len() >= BATCH || (is_last && !pending.is_empty()) {
+                let batch: Vec<_> = pending.drain(..pending.len().min(BATCH)).collect();
+                let aims: Vec<Option<usize>> = batch.iter().map(|(_, aim)| *aim).collect();
+                self.descend(search, batch.iter().map(|(x, _)| x).collect(), &aims, budget)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All steps of a batch of points.
+    fn descend(
+        &self,
+        search: &mut Search,
+        starts: Vec<&Vec<f64>>,
+        aims: &[Option<usize>],
+        budget: &Budget,
+    ) -> Result<(), Option<Witness>> {
+        let mut x = rows(&starts);
         for step in 0..self.steps {
             if budget.is_spent() {
-                return None;
+                return Err(None);
             }
-            search.step(d, &mut x, 0.5 * (1.0 - step as f64 / self.steps as f64))?;
-            let margin = search.worst_margin(d, &x)?;
-            if let Some(witness) = search.hit(d, &x, margin) {
-                return Some(witness);
-            }
+            let look = search.look(&x, aims)?;
+            let length = match self.schedule {
+                Schedule::Constant => self.step_size,
+                Schedule::Linear => self.step_size * (1.0 - step as f64 / self.steps as f64),
+            };
+            search.step(&mut x, &look, length);
         }
-        None
+        search.look(&x, aims).map(|_| ())
     }
 }
 
-/// Whether a margin, in floats, comes close enough to a violation for exact arithmetic to decide.
-fn is_worth_a_replay(margin: f64) -> bool {
-    margin <= 1e-6 || margin.is_nan()
-}
-
-/// What all attempts share.
-struct Search<'a> {
-    network: &'a Network,
-    case: &'a Case,
-    first: usize,
-}
-
-impl Search<'_> {
-    fn disjunct(&self, d: usize) -> &Disjunct {
-        &self.case.property.disjuncts[d]
-    }
-
-    /// The margins of a disjunct's atoms at `x`, in floats.
-    fn margins(&self, d: usize, x: &[f64], y: &[f64]) -> Vec<f64> {
-        let margin = |atom: &crate::domains::query::Atom| {
-            atom.terms.iter().fold(nearest(&atom.constant), |sum, (variable, c)| {
-                sum + nearest(c)
-                    * match variable {
-                        Variable::Input(i) => x[*i],
-                        Variable::Output(i) => y[*i],
-                    }
-            })
-        };
-        self.disjunct(d).atoms.iter().map(margin).collect()
-    }
-
-    fn worst_margin(&self, d: usize, x: &[f64]) -> Option<f64> {
-        let y = self.network.evaluate(x).ok()?;
-        Some(self.margins(d, x, &y).into_iter().fold(f64::NEG_INFINITY, f64::max))
-    }
-
-    /// Replays `x` where its margin, in floats, comes close enough to a violation.
-    fn hit(&self, d: usize, x: &[f64], margin: f64) -> Option<Witness> {
-        if is_worth_a_replay(margin) { self.replay(d, x) } else { None }
-    }
-
-    /// The same for a point that is known to lie in the region.
-    fn hit_at(&self, d: usize, margin: f64, member: Vec<Rational>) -> Option<Witness> {
-        let replay = || Witness::replay(self.network, self.case, d, self.first + d, member);
-        is_worth_a_replay(margin).then(replay).flatten()
-    }
-
-    /// A signed gradient step of `length` times the width of each input's range.
-    fn step(&self, d: usize, x: &mut [f64], length: f64) -> Option<()> {
-        let slope = self.slope(d, x)?;
-        for ((x, g), range) in x.iter_mut().zip(&slope).zip(self.case.region.bounds()) {
-            if *g != 0.0 {
-                *x = (*x - length * g.signum() * (range.hi - range.lo)).clamp(range.lo, range.hi);
-            }
-        }
-        self.project(x);
-        Some(())
-    }
-
-    /// The gradient of the largest margin of the disjunct with respect to the input.
-    fn slope(&self, d: usize, x: &[f64]) -> Option<Vec<f64>> {
-        let values = self.network.evaluate_all(x).ok()?;
-        let margins = self.margins(d, x, &values[self.network.output()]);
-        let worst = (0..margins.len()).max_by(|&a, &b| margins[a].total_cmp(&margins[b]))?;
-        let atom = &self.disjunct(d).atoms[worst];
-        let mut seed = vec![0.0; self.network.output_len()];
-        let mut direct = vec![0.0; x.len()];
-        for (variable, c) in &atom.terms {
-            match variable {
-                Variable::Input(i) => direct[*i] += nearest(c),
-                Variable::Output(i) => seed[*i] += nearest(c),
-            }
-        }
-        let through = gradient(self.network, &values, &seed);
-        Some(through.iter().zip(&direct).map(|(a, b)| a + b).collect())
-    }
-
-    /// Pulls `x` into the ball; a box needs nothing more than the clamping already done.
-    fn project(&self, x: &mut [f64]) {
-        if matches!(self.case.region.ball(), Ball::Box) {
-            return;
-        }
-        if let Some(member) = self.case.region.nearest_member(x) {
-            for (x, m) in x.iter_mut().zip(&member) {
-                *x = nearest(m);
-            }
-        }
-    }
-
-    fn replay(&self, d: usize, x: &[f64]) -> Option<Witness> {
-        let member = self.case.region.nearest_member(x)?;
-        Witness::replay(self.network, self.case, d, self.first + d, member)
-    }
-
-    /// Replays `x` for each of the disjuncts that it nearly satisfies.
-    fn try_point(&self, open: &[usize], x: &[f64]) -> Option<Witness> {
-        let y = self.network.evaluate(x).ok()?;
-        open.iter().find_map(|&d| {
-            let margin = self.margins(d, x, &y).into_iter().fold(f64::NEG_INFINITY, f64::max);
-            self.hit(d, x, margin)
-        })
-    }
-
-    /// Replays every corner of a small box: where floats cancel or underflow, gradients lead nowhere.
-    fn try_corners(&self, open: &[usize], budget: &Budget) -> Option<Witness> {
-        const MOST_INPUTS: usize = 11;
-        const MOST_PARAMETERS: usize = 2000;
-        let ranges = self.case.region.bounds();
-        let free: Vec<usize> = (0..ranges.len()).filter(|&i| ranges[i].lo < ranges[i].hi).collect();
-        if free.len() > MOST_INPUTS || self.network.parameters() > MOST_PARAMETERS {
-            return None;
-        }
-        let (lower, upper) = self.case.region.exact_box();
-        for corner in 0..1usize << free.len() {
-            if budget.is_spent() {
-                return None;
-            }
-            let mut x = lower.to_vec();
-            for (_, &i) in free.iter().enumerate().filter(|(bit, _)| corner >> bit & 1 == 1) {
-                x[i] = upper[i].clone();
-            }
-            let replay = |&d: &usize| Witness::replay(self.network, self.case, d, self.first + d, x.clone());
-            if let Some(witness) = open.iter().find_map(replay) {
-                return Some(witness);
-            }
-        }
-        None
-    }
-
-    fn random_start(&self, random: &mut Random) -> Vec<f64> {
-        let mut x: Vec<f64> = self.case.region.bounds().iter().map(|r| r.lo + random.unit() * (r.hi - r.lo)).collect();
-        self.project(&mut x);
-        x
-    }
+fn rows(points: &[&Vec<f64>]) -> Array2<f64> {
+    let width = points.first().map_or(0, |x| x.len());
+    Array2::from_shape_fn((points.len(), width), |(row, i)| points[row][i])
 }
 
 /// Tries inputs that a relaxation suggested.
@@ -251,19 +226,6 @@ pub(super) fn try_candidates(
     first: usize,
     candidates: &VecDeque<Vec<f64>>,
 ) -> Option<Witness> {
-    let search = Search { network, case, first };
-    candidates.iter().find_map(|x| search.try_point(open, x))
-}
-
-/// SplitMix64: enough for starting points.
-struct Random(u64);
-
-impl Random {
-    fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
+    let mut search = Search::new(network, case, open, first, Goal::Witness);
+    candidates.iter().find_map(|x| search.look(&rows(&[x]), &[None]).err().flatten())
 }

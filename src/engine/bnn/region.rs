@@ -71,7 +71,7 @@ fn step(region: &Region, i: usize) -> Result<Rational, BnnError> {
         _ if lower[i] == upper[i] => Ok(Rational::ONE),
         Ball::Hamming { .. } => Ok(&upper[i] - &lower[i]),
         Ball::Grid { step, .. } => Ok(step.clone()),
-        Ball::Box | Ball::L1 { .. } | Ball::L2 { .. } => Err(BnnError::RealInput(i)),
+        Ball::Box | Ball::L1 { .. } | Ball::L2 { .. } | Ball::GridL1 { .. } => Err(BnnError::RealInput(i)),
     }
 }
 

@@ -31,7 +31,9 @@ const MOST_INPUTS: usize = 20;
 const FEW_NEURONS: usize = 60;
 
 /// Tried before the search begins; the cascade's own attack is shorter.
-const LONG_ATTACK: Attack = Attack { steps: 30, restarts: 3, disjuncts: 3, seed: 1 };
+fn long_attack() -> Attack {
+    Attack { steps: 30, restarts: 3, ..Attack::short(1) }
+}
 
 /// What all engines read: one case of a query on a network.
 pub(super) struct Problem<'a> {
@@ -139,8 +141,11 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
     let Question { network, case, first, attack, splitting, most, .. } = *question;
     let mut problem = Problem::new(question, run)?;
     let open: Vec<(usize, f64)> = question.open.iter().map(|&d| (d, f64::NEG_INFINITY)).collect();
-    if attack && let Some(witness) = LONG_ATTACK.run(network, case, question.open, first, run.budget) {
-        return Ok(Found { bounds: open.into_iter().collect(), witness: Some(witness) });
+    if attack {
+        let witness = long_attack().run(network, case, question.open, first, run.budget).witness;
+        if witness.is_some() {
+            return Ok(Found { bounds: open.into_iter().collect(), witness });
+        }
     }
     let is_small = splitting == Splitting::Automatic && cells::unstable(network, &problem.bounds) <= FEW_NEURONS;
     let may = |which: Splitting| splitting == which || (splitting == Splitting::Automatic && !is_small);

@@ -1,0 +1,259 @@
+//! salman_table1.csv: robust error of the networks of the convex-barrier paper, by ever tighter methods.
+
+use crate::job::{Job, Outcome, hash};
+use absint::domains::domain::Run;
+use absint::domains::network::Network;
+use absint::domains::num::{Rational, nearest, parse_decimal};
+use absint::domains::observer::Silent;
+use absint::domains::query::{Query, Region};
+use absint::domains::verdict::Verdict;
+use absint::engine::{Attack, DomainName, deadline};
+use absint::format::images::{self, ImageSet};
+use absint::format::onnx;
+use absint::{Options, analyze_within};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// The methods of the table in the order of the bounds that they give: each counts at most the errors that
+/// the next one counts, on the same images.
+pub const METHODS: [&str; 6] = ["pgd", "exact", "kpoly3", "lp-all", "lp-last", "lp-greedy"];
+
+/// What an image is asked.
+pub enum Method {
+    Attack(Attack),
+    Domain(Box<Options>),
+}
+
+impl Method {
+    /// A method by its name: `pgd`, `kpoly2`, `kpoly3`, or a domain's.
+    pub fn named(name: &str) -> Outcome<Self> {
+        let certify = |domain, k, refine| Options { domain, k, refine, attack: false, ..Options::default() };
+        Ok(match name.trim_end_matches(UNCLIPPED) {
+            "pgd" => Self::Attack(Attack::pgd(0)),
+            "kpoly2" => Self::Domain(Box::new(certify(DomainName::KPoly, 2, true))),
+            "kpoly3" => Self::Domain(Box::new(certify(DomainName::KPoly, 3, true))),
+            domain => Self::Domain(Box::new(certify(domain.parse()?, 3, false))),
+        })
+    }
+}
+
+/// The end of a method's name when its balls are not clipped to the range of pixels: the paper's code
+/// clips none.
+const UNCLIPPED: &str = "-unclipped";
+
+/// A network with its radius and what was published.
+struct Row {
+    name: String,
+    network: Network,
+    eps_text: String,
+    eps: Rational,
+    published: BTreeMap<String, String>,
+    hash: String,
+}
+
+fn rows(job: &Job, networks: &[String]) -> Outcome<(ImageSet, Vec<Row>)> {
+    let folder = job.data.join("salman2019");
+    let file = job.data.join("images/t10k-images.idx3-ubyte");
+    let images = images::read(&file)?;
+    let data = hash(&[file])?;
+    let mut all = Vec::new();
+    for row in csv::Reader::from_path(folder.join("published_table1.csv"))?.deserialize() {
+        let published: BTreeMap<String, String> = row?;
+        let name = published["net"].clone();
+        if !networks.is_empty() && !networks.contains(&name) {
+            continue;
+        }
+        let model = folder.join(format!("{name}.onnx"));
+        all.push(Row {
+            network: onnx::read(&model)?.network,
+            eps: parse_decimal(&published["epsilon"])?,
+            eps_text: published["epsilon"].clone(),
+            published,
+            hash: format!("{}+{data}", hash(&[model])?),
+            name,
+        });
+    }
+    Ok((images, all))
+}
+
+/// What one method says of one image.
+fn answer(row: &Row, images: &ImageSet, i: usize, name: &str, method: &Method, limit: Duration) -> Outcome<Value> {
+    let image = images.get(i).ok_or("no such image")?;
+    let center: Vec<f64> = image.pixels.iter().map(nearest).collect();
+    let output = row.network.evaluate(&center)?;
+    let class = (0..output.len()).fold(0, |best, j| if output[j] > output[best] { j } else { best });
+    if class != image.label {
+        return Ok(json!({ "verdict": "misclassified" }));
+    }
+    let range = (Rational::ZERO, Rational::ONE);
+    let pixels = (!name.ends_with(UNCLIPPED)).then_some((&range.0, &range.1));
+    let query = Query::robustness(Region::linf(&image.pixels, &row.eps, pixels)?, output.len(), image.label);
+    let start = Instant::now();
+    let budget = deadline(Some(limit));
+    let verdict = match method {
+        Method::Attack(attack) => {
+            let open: Vec<usize> = (0..query.disjuncts()).collect();
+            let found = attack.run(&row.network, &query.cases[0], &open, 0, &budget);
+            if found.witness.is_some() { "falsified" } else { "unknown" }
+        }
+        Method::Domain(options) => {
+            let run = Run { budget: &budget, observer: &Silent };
+            match analyze_within(&row.network, &query, options, run)?.verdict {
+                Verdict::Unknown(gap) if gap.out_of_time => "out of time",
+                verdict => verdict.name(),
+            }
+        }
+    };
+    Ok(json!({ "verdict": verdict, "time_s": start.elapsed().as_secs_f64() }))
+}
+
+/// The results of one method on one network, by image.
+type Verdicts = BTreeMap<usize, (String, Option<f64>)>;
+
+fn parse(results: impl Iterator<Item = (usize, Value)>) -> Verdicts {
+    results.map(|(i, r)| (i, (r["verdict"].as_str().unwrap_or_default().to_owned(), r["time_s"].as_f64()))).collect()
+}
+
+/// Whether an image counts as an error: found wrong (by the attack), or not proved right (by the others).
+fn is_error(method: &str, verdict: &str) -> bool {
+    if method.starts_with("pgd") { verdict != "unknown" } else { verdict != "verified" }
+}
+
+/// What cheaper methods settle, the costly ones inherit: none proves what the attack falsified, and each
+/// proves what the looser ones proved.
+fn inherited(method: &str, done: &BTreeMap<&str, Verdicts>, image: usize) -> Option<Value> {
+    let place = METHODS.iter().position(|m| *m == method)?;
+    let verdict = |m: &str| done.get(m)?.get(&image).map(|(verdict, _)| verdict.clone());
+    if method != "pgd"
+        && method != "lp-greedy"
+        && let Some(known) = verdict("pgd").filter(|v| v != "unknown")
+    {
+        return Some(json!({ "verdict": known, "by": "pgd" }));
+    }
+    // The attack comes first in the order but proves nothing.
+    let looser = METHODS.iter().skip(place.max(1) + 1).find(|m| verdict(m).is_some_and(|v| v == "verified"))?;
+    (method != "pgd").then(|| json!({ "verdict": "verified", "by": looser }))
+}
+
+pub fn table1(job: &Job, networks: &[String], methods: &[String], count: usize, timeout: f64) -> Outcome<()> {
+    let limit = Duration::try_from_secs_f64(timeout)?;
+    let (images, rows) = rows(job, networks)?;
+    let keys: Vec<String> = (0..count.min(images.len())).map(|i| i.to_string()).collect();
+    // The looser methods first: the tighter ones inherit from them.
+    let mut order: Vec<&String> = methods.iter().collect();
+    order.sort_by_key(|m| METHODS.iter().rev().position(|known| known == m));
+    order.sort_by_key(|m| m.as_str() != "pgd");
+    for row in &rows {
+        for name in &order {
+            let method = Method::named(name)?;
+            let done = known(job, row, timeout)?;
+            let header = header(row, name, timeout);
+            job.run(&partial(row, name), &header, &keys, |i| match inherited(name, &done, i) {
+                Some(result) => Ok(result),
+                None => answer(row, &images, i, name, &method, limit),
+            })?;
+            println!("{} {}: {name} done on {} images", row.name, row.eps_text, keys.len());
+        }
+    }
+    // The table holds everything that was ever run, whatever this call was for.
+    let (images, rows) = self::rows(job, &[])?;
+    let mut out = Vec::new();
+    for row in &rows {
+        let done = known(job, row, timeout)?;
+        for images in [100, images.len()] {
+            out.push(line(row, &done, images));
+        }
+    }
+    let header: Vec<&str> = ["network", "eps", "images", "test_error_pct", "published_test_error_pct"]
+        .into_iter()
+        .chain(COLUMNS.iter().flat_map(|(_, ours, published)| [*ours, *published]).filter(|c| !c.is_empty()))
+        .chain(["ordered", "mean_s"])
+        .collect();
+    let command = "tables salman-table1 --method M --images N --timeout 60, method by method";
+    job.write("salman_table1.csv", command, &header, &out)
+}
+
+/// Method, our column and the published one.
+const COLUMNS: [(&str, &str, &str); 8] = [
+    ("pgd", "pgd_pct", "published_pgd_pct"),
+    ("exact", "exact_pct", "published_milp_upper_pct"),
+    ("kpoly3", "kpoly3_pct", ""),
+    ("lp-all", "lp_all_pct", "published_lp_all_pct"),
+    ("lp-last", "lp_last_pct", ""),
+    ("lp-greedy", "lp_greedy_pct", "published_lp_greedy_pct"),
+    ("lp-greedy-unclipped", "lp_greedy_unclipped_pct", ""),
+    ("pgd-unclipped", "pgd_unclipped_pct", ""),
+];
+
+fn line(row: &Row, done: &BTreeMap<&str, Verdicts>, images: usize) -> Vec<String> {
+    let published = |field: &str| row.published.get(field).cloned().unwrap_or_default();
+    let complete = |method: &str| done.get(method).filter(|v| (0..images).all(|i| v.contains_key(&i)));
+    let percent = |errors: usize| format!("{:.2}", 100.0 * errors as f64 / images as f64);
+    let errors = |method: &str| {
+        let verdicts = complete(method)?;
+        Some((0..images).filter(|i| is_error(method, &verdicts[i].0)).count())
+    };
+    let misclassified = done
+        .keys()
+        .find_map(|m| complete(m))
+        .map(|verdicts| (0..images).filter(|i| verdicts[i].0 == "misclassified").count());
+    let is_whole = images > 100;
+    let mut cells = vec![
+        row.name.clone(),
+        row.eps_text.clone(),
+        images.to_string(),
+        misclassified.map_or_else(String::new, percent),
+        if is_whole { published("test_error") } else { String::new() },
+    ];
+    let mut times = Vec::new();
+    for (method, _, column) in COLUMNS {
+        cells.push(errors(method).map_or_else(String::new, percent));
+        if !column.is_empty() {
+            let field = match method {
+                "pgd" => "pgd_lower",
+                "exact" => "milp_upper",
+                "lp-all" => "lp_all_upper",
+                _ => "lp_greedy_upper",
+            };
+            cells.push(if is_whole { published(field) } else { String::new() });
+        }
+        if let Some(verdicts) = complete(method) {
+            let own: Vec<f64> = (0..images).filter_map(|i| verdicts[&i].1).collect();
+            let mean = own.iter().sum::<f64>() / own.len().max(1) as f64;
+            times.push(format!("{method} {mean:.4}"));
+        }
+    }
+    let found: Vec<usize> = METHODS.iter().filter_map(|m| errors(m)).collect();
+    cells.push(if found.is_sorted() { "yes" } else { "no" }.into());
+    cells.push(times.join("; "));
+    cells
+}
+
+fn partial(row: &Row, method: &str) -> String {
+    format!("salman1_{}_{}_{method}", row.name, row.eps_text)
+}
+
+fn header(row: &Row, method: &str, timeout: f64) -> Value {
+    json!({
+        "network_and_images": row.hash,
+        "method": method,
+        "eps": row.eps_text,
+        "timeout_s": timeout,
+        "version": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+/// Everything that is there for a network and radius.
+fn known<'a>(job: &Job, row: &Row, timeout: f64) -> Outcome<BTreeMap<&'a str, Verdicts>> {
+    let mut done = BTreeMap::new();
+    for (method, ..) in COLUMNS {
+        let found = job.load(&partial(row, method), &header(row, method, timeout))?;
+        let by_image = found.into_iter().filter_map(|(key, result)| Some((key.parse().ok()?, result)));
+        let verdicts = parse(by_image);
+        if !verdicts.is_empty() {
+            done.insert(method, verdicts);
+        }
+    }
+    Ok(done)
+}

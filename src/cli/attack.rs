@@ -1,0 +1,178 @@
+use super::inputs::QueryArgs;
+use super::{CliResult, Color, Exit, Format, Global, answer};
+use crate::domains::query::Query;
+use crate::engine::{Aim, Attack, Schedule, check_query, deadline};
+use crate::report::{self, Attacked};
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use std::io::IsTerminal;
+use std::time::Instant;
+
+/// How the attack looks for a counterexample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Method {
+    /// Projected gradient descent from many points
+    Pgd,
+    /// One gradient step across the region, for every disjunct
+    SingleStep,
+}
+
+/// How the length of a step changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ScheduleName {
+    /// It stays
+    Constant,
+    /// It falls linearly towards zero
+    Linear,
+}
+
+/// What a point goes down on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AimName {
+    /// Every disjunct of the unsafe set (every other class) is a target of its own
+    Targeted,
+    /// Whichever disjunct is nearest at the moment
+    Untargeted,
+}
+
+/// How gradient descent goes about it.
+#[derive(Args)]
+pub struct PgdArgs {
+    /// Starts per target: the centre, then random points
+    #[arg(long, value_name = "N", default_value_t = Attack::pgd(0).restarts)]
+    restarts: usize,
+    /// Steps per start
+    #[arg(long, value_name = "N", default_value_t = Attack::pgd(0).steps)]
+    steps: usize,
+    /// Length of the first step as a multiple of the radius, in the norm of the region
+    #[arg(long, value_name = "LENGTH", default_value_t = Attack::pgd(0).step_size, allow_negative_numbers = true, value_parser = step_size)]
+    step_size: f64,
+    /// How the length goes on
+    #[arg(long, value_enum, default_value = "linear")]
+    schedule: ScheduleName,
+    /// What the steps aim at
+    #[arg(long, value_enum, default_value = "targeted")]
+    aim: AimName,
+    /// How many targets are followed, the most promising ones [default: all]
+    #[arg(long, value_name = "N")]
+    targets: Option<usize>,
+}
+
+fn step_size(text: &str) -> Result<f64, String> {
+    let length: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
+    if length > 0.0 && length <= 1e6 { Ok(length) } else { Err("the step size must be positive".into()) }
+}
+
+impl PgdArgs {
+    pub fn attack(&self, seed: u64) -> Attack {
+        Attack {
+            steps: self.steps,
+            restarts: self.restarts,
+            step_size: self.step_size,
+            schedule: match self.schedule {
+                ScheduleName::Constant => Schedule::Constant,
+                ScheduleName::Linear => Schedule::Linear,
+            },
+            aim: match self.aim {
+                AimName::Targeted => Aim::Targeted,
+                AimName::Untargeted => Aim::Untargeted,
+            },
+            targets: self.targets.unwrap_or(usize::MAX),
+            seed,
+        }
+    }
+
+    /// For the header of a file of results.
+    pub fn fields(&self) -> Value {
+        let name = |value: Option<PossibleValue>| value.map(|v| v.get_name().to_owned());
+        json!({
+            "restarts": self.restarts,
+            "steps": self.steps,
+            "step_size": self.step_size,
+            "schedule": name(self.schedule.to_possible_value()),
+            "aim": name(self.aim.to_possible_value()),
+            "targets": self.targets,
+        })
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  absint attack net.onnx --data mnist_test.csv --image 0 --eps 0.1
+  absint attack net.onnx --vnnlib property.vnnlib --restarts 100 --timeout 60
+  absint attack net.onnx --data test.csv --image 3 --eps 1.5 --norm l2 --aim untargeted --steps 200
+
+A counterexample counts only after it was replayed exactly. Exit status: 1 when there is one, 3 when none
+was found, which proves nothing.")]
+pub struct AttackArgs {
+    #[command(flatten)]
+    problem: QueryArgs,
+    /// How to look for a counterexample
+    #[arg(long, value_enum, default_value = "pgd")]
+    method: Method,
+    #[command(flatten)]
+    pgd: PgdArgs,
+    /// Attack only this disjunct of the unsafe set, from 0; several times for several
+    #[arg(long = "disjunct", value_name = "D")]
+    disjuncts: Vec<usize>,
+}
+
+pub fn run(args: &AttackArgs, global: &Global) -> CliResult<Exit> {
+    let budget = deadline(global.timeout);
+    let problem = args.problem.load()?;
+    check_query(&problem.network, &problem.query)?;
+    if let Some(d) = args.disjuncts.iter().find(|&&d| d >= problem.query.disjuncts()) {
+        let count = problem.query.disjuncts();
+        return Err(format!("--disjunct {d}: the unsafe set has {count} disjuncts (from 0)").into());
+    }
+    let (method, attack) = match args.method {
+        Method::Pgd => ("pgd", args.pgd.attack(global.seed)),
+        Method::SingleStep => ("single-step", Attack::single_step(global.seed)),
+    };
+    let start = Instant::now();
+    let mut attacked =
+        Attacked { method, witness: None, closest: Vec::new(), points: 0, time: start.elapsed(), out_of_time: false };
+    for (case, first, open) in cases(&problem.query, &args.disjuncts) {
+        let found = attack.run(&problem.network, case, &open, first, &budget);
+        attacked.closest.extend(open.iter().map(|d| first + d).zip(found.closest));
+        attacked.points += found.points;
+        attacked.witness = found.witness;
+        if attacked.witness.is_some() {
+            break;
+        }
+    }
+    attacked.time = start.elapsed();
+    attacked.out_of_time = attacked.witness.is_none() && budget.is_spent();
+    let context = report::Context {
+        network: &problem.network_name,
+        query: &problem.query_name,
+        domain: String::new(),
+        is_example: problem.is_example,
+    };
+    let colour = match global.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => std::io::stdout().is_terminal(),
+    };
+    answer(&match global.format {
+        Format::Text => report::attack_text(&attacked, &problem.query, &context, colour),
+        Format::Json => report::attack_json(&attacked, &context).to_string(),
+    })?;
+    Ok(if attacked.witness.is_some() { Exit::Falsified } else { Exit::Unknown })
+}
+
+/// The cases of a query, each with the number of its first disjunct and those of its disjuncts that are
+/// wanted (all when none is named).
+fn cases<'a>(
+    query: &'a Query,
+    wanted: &'a [usize],
+) -> impl Iterator<Item = (&'a crate::domains::query::Case, usize, Vec<usize>)> {
+    query.cases.iter().scan(0, |next, case| {
+        let first = *next;
+        *next += case.property.disjuncts.len();
+        let is_wanted = |d: &usize| wanted.is_empty() || wanted.contains(&(first + d));
+        Some((case, first, (0..case.property.disjuncts.len()).filter(is_wanted).collect()))
+    })
+}

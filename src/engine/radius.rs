@@ -1,0 +1,330 @@
+//! The largest radius that a domain certifies, by bisection, and the smallest at which an attack succeeds
+//! (Salman et al. 2019, appendix L).
+
+use super::attack::Attack;
+use super::cascade::{AnalyzeError, analyze_within};
+use super::{DomainName, Options};
+use crate::domains::domain::Run;
+use crate::domains::network::Network;
+use crate::domains::num::{Rational, nearest};
+use crate::domains::query::{Query, RegionError};
+use crate::domains::verdict::{Verdict, Witness};
+use thiserror::Error;
+
+/// When a search by bisection is fine enough.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Tolerance {
+    /// The two ends are this close.
+    Absolute(Rational),
+    /// The two ends are this close as a multiple of the radius that the cheap domain certifies; cheap
+    /// domains themselves then search as finely as by default.
+    Relative(Rational),
+}
+
+/// How a radius is searched for.
+#[derive(Clone)]
+pub struct RadiusOptions {
+    /// Where the search begins; 0 or more.
+    pub lo: Rational,
+    /// Where it ends.
+    pub hi: Rational,
+    /// A radius that is known to be certified: the search of a costly domain goes on from there.
+    pub safe: Option<Rational>,
+    /// A radius at which a counterexample is known.
+    pub unsafe_at: Option<Rational>,
+    /// When the certified radius is fine enough; `None` for the paper's choice, 10⁻⁵ for domains without
+    /// linear programs, and for those with them 5 % of what the cheap domain certifies.
+    pub tolerance: Option<Tolerance>,
+    /// When the attack's radius is fine enough.
+    pub attack_tolerance: Rational,
+    /// How the upper bound is looked for; `None` for not at all.
+    pub attack: Option<Attack>,
+    /// Which domain certifies, and how.
+    pub analysis: Options,
+}
+
+impl RadiusOptions {
+    /// The tolerance of the paper where computing is cheap: 10⁻⁵.
+    #[must_use]
+    pub fn fine() -> Rational {
+        Rational::from_parts(1.into(), 100_000u32.into())
+    }
+
+    /// The tolerance of the paper where computing is expensive: 5 % of the cheap domain's radius.
+    #[must_use]
+    pub fn coarse() -> Rational {
+        Rational::from_parts(1.into(), 20u32.into())
+    }
+}
+
+impl Default for RadiusOptions {
+    fn default() -> Self {
+        Self {
+            lo: Rational::ZERO,
+            hi: Rational::ONE,
+            safe: None,
+            unsafe_at: None,
+            tolerance: None,
+            attack_tolerance: Self::fine(),
+            attack: Some(Attack::pgd(0)),
+            analysis: Options::default(),
+        }
+    }
+}
+
+/// What is known of the distance to the nearest counterexample.
+#[derive(Clone, Debug, Default)]
+pub struct Radius {
+    /// The largest radius that was certified; `None` when not even the smallest one was.
+    pub certified: Option<Rational>,
+    /// What the cheap domain certified, where a costly one went on from there.
+    pub base: Option<Rational>,
+    /// The smallest radius at which a counterexample was found, and that one.
+    pub attacked: Option<(Rational, Witness)>,
+    /// Analyses that were run.
+    pub analyses: usize,
+    /// Attacks that were run.
+    pub attacks: usize,
+    /// True when the time was up before the search was over.
+    pub out_of_time: bool,
+}
+
+/// Why no radius can be searched for.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum RadiusError {
+    /// The query cannot be analysed.
+    #[error(transparent)]
+    Analyze(#[from] AnalyzeError),
+    /// No neighbourhood of that radius exists.
+    #[error(transparent)]
+    Region(#[from] RegionError),
+}
+
+/// Searches for both radii; `ball` makes the query of a radius, and larger radii must hold smaller ones.
+///
+/// Every radius that is tried has a short decimal expansion, so that what is printed is what was proved.
+///
+/// # Errors
+/// A [`RadiusError`]; running out of time is none.
+pub fn radius(
+    network: &Network,
+    ball: &dyn Fn(&Rational) -> Result<Query, RegionError>,
+    options: &RadiusOptions,
+    run: Run<'_>,
+) -> Result<Radius, RadiusError> {
+    let found = attacked_radius(network, ball, options, run)?;
+    let mut search = Search { network, ball, options, run, found };
+    let domain = &options.analysis;
+    // The attack has had its turn; only a search for the exact answer goes on with both.
+    let is_complete = matches!(domain.domain, DomainName::Exact | DomainName::Auto);
+    let exhaustive = Options { attack: domain.attack && is_complete, all_margins: false, ..domain.clone() };
+    match base(domain.domain) {
+        None => {
+            let tolerance = match &options.tolerance {
+                Some(Tolerance::Absolute(tolerance)) => tolerance.clone(),
+                None | Some(Tolerance::Relative(_)) => RadiusOptions::fine(),
+            };
+            search.bisect_from_below(&exhaustive, &tolerance)?;
+        }
+        Some(cheap) => {
+            match &options.safe {
+                Some(safe) => search.found.certified = Some(safe.clone()),
+                None => {
+                    let cheap = Options { domain: cheap, ..exhaustive.clone() };
+                    search.bisect_from_below(&cheap, &RadiusOptions::fine())?;
+                }
+            }
+            search.found.base = search.found.certified.clone();
+            let share = |share: &Rational| share * search.found.base.as_ref().unwrap_or(&Rational::ZERO);
+            let tolerance = match &options.tolerance {
+                None => share(&RadiusOptions::coarse()),
+                Some(Tolerance::Absolute(tolerance)) => tolerance.clone(),
+                Some(Tolerance::Relative(of_base)) => share(of_base),
+            };
+            search.gallop(&exhaustive, &tolerance.max(RadiusOptions::fine()))?;
+        }
+    }
+    search.found.out_of_time = run.budget.is_spent();
+    Ok(search.found)
+}
+
+/// The cheap domain from whose radius a costly one goes on; `None` when the domain itself is cheap.
+fn base(domain: DomainName) -> Option<DomainName> {
+    match domain {
+        DomainName::Interval | DomainName::Zonotope | DomainName::DeepPoly | DomainName::Rational => None,
+        _ => Some(DomainName::DeepPoly),
+    }
+}
+
+/// The smallest radius at which the attack finds a counterexample, alone.
+///
+/// # Errors
+/// A [`RadiusError`]; running out of time is none.
+pub fn attacked_radius(
+    network: &Network,
+    ball: &dyn Fn(&Rational) -> Result<Query, RegionError>,
+    options: &RadiusOptions,
+    run: Run<'_>,
+) -> Result<Radius, RadiusError> {
+    let mut search = Search { network, ball, options, run, found: Radius::default() };
+    if let Some(attack) = &options.attack {
+        search.attack(attack)?;
+    }
+    search.found.out_of_time = run.budget.is_spent();
+    Ok(search.found)
+}
+
+struct Search<'a> {
+    network: &'a Network,
+    ball: &'a dyn Fn(&Rational) -> Result<Query, RegionError>,
+    options: &'a RadiusOptions,
+    run: Run<'a>,
+    found: Radius,
+}
+
+impl Search<'_> {
+    /// The smallest radius at which the attack succeeds, by bisection; each success is the next one's
+    /// starting point.
+    fn attack(&mut self, attack: &Attack) -> Result<(), RadiusError> {
+        let mut lo = self.options.lo.clone();
+        let mut hi = self.options.unsafe_at.clone().unwrap_or_else(|| self.options.hi.clone());
+        let mut starts: Vec<Vec<f64>> = Vec::new();
+        let mut next = hi.clone();
+        while !self.run.budget.is_spent() {
+            let query = (self.ball)(&next)?;
+            self.found.attacks += 1;
+            let witness = query.cases.iter().find_map(|case| {
+                let open: Vec<usize> = (0..case.property.disjuncts.len()).collect();
+                attack.run_from(self.network, case, &open, 0, &starts, self.run.budget).witness
+            });
+            match witness {
+                Some(witness) => {
+                    starts = vec![witness.input().iter().map(nearest).collect()];
+                    hi = next.clone();
+                    self.found.attacked = Some((next, witness));
+                }
+                None if self.found.attacked.is_none() => break,
+                None => lo = next,
+            }
+            if &hi - &lo <= self.options.attack_tolerance {
+                break;
+            }
+            next = middle(&lo, &hi, &self.options.attack_tolerance);
+        }
+        Ok(())
+    }
+
+    /// The end of the search, and whether it is known to be unsafe.
+    fn ceiling(&self) -> (Rational, bool) {
+        let attacked = self.found.attacked.as_ref().map(|(eps, _)| eps);
+        match attacked.into_iter().chain(&self.options.unsafe_at).min() {
+            Some(eps) => (eps.clone(), true),
+            None => (self.options.hi.clone(), false),
+        }
+    }
+
+    fn certify(&mut self, eps: &Rational, options: &Options) -> Result<bool, RadiusError> {
+        self.found.analyses += 1;
+        let analysis = analyze_within(self.network, &(self.ball)(eps)?, options, self.run)?;
+        match analysis.verdict {
+            Verdict::Verified(_) => {
+                self.found.certified = Some(eps.clone());
+                Ok(true)
+            }
+            // Complete domains refute as well.
+            Verdict::Falsified(witness) => {
+                if self.found.attacked.as_ref().is_none_or(|(attacked, _)| eps < attacked) {
+                    self.found.attacked = Some((eps.clone(), witness));
+                }
+                Ok(false)
+            }
+            Verdict::Unknown(_) => Ok(false),
+        }
+    }
+
+    fn bisect_from_below(&mut self, options: &Options, tolerance: &Rational) -> Result<(), RadiusError> {
+        let (ceiling, is_unsafe) = self.ceiling();
+        let floor = self.options.lo.clone();
+        if floor >= ceiling && is_unsafe || !self.certify(&floor, options)? {
+            return Ok(());
+        }
+        if !is_unsafe && self.certify(&ceiling, options)? {
+            return Ok(());
+        }
+        self.bisect(floor, ceiling, options, tolerance)
+    }
+
+    fn bisect(
+        &mut self,
+        mut lo: Rational,
+        mut hi: Rational,
+        options: &Options,
+        tolerance: &Rational,
+    ) -> Result<(), RadiusError> {
+        while &hi - &lo > *tolerance && !self.run.budget.is_spent() {
+            let next = middle(&lo, &hi, tolerance);
+            if self.certify(&next, options)? { lo = next } else { hi = next }
+        }
+        Ok(())
+    }
+
+    /// Upwards from what is certified, in steps that double, then bisection: a costly domain rarely gets
+    /// far beyond the cheap one.
+    fn gallop(&mut self, options: &Options, tolerance: &Rational) -> Result<(), RadiusError> {
+        let (ceiling, is_unsafe) = self.ceiling();
+        let mut lo = match self.found.certified.clone() {
+            Some(eps) => eps,
+            None if self.certify(&self.options.lo.clone(), options)? => self.options.lo.clone(),
+            None => return Ok(()),
+        };
+        let two = Rational::from(2);
+        let mut step = tolerance * &two;
+        while !self.run.budget.is_spent() && &ceiling - &lo > *tolerance {
+            let next = rounded(&(&lo + &step), tolerance);
+            let hi = if next < ceiling {
+                next
+            } else if is_unsafe {
+                return self.bisect(lo, ceiling, options, tolerance);
+            } else {
+                ceiling.clone()
+            };
+            if !self.certify(&hi, options)? {
+                return self.bisect(lo, hi, options, tolerance);
+            }
+            lo = hi;
+            step = &step * &two;
+        }
+        Ok(())
+    }
+}
+
+/// The middle, on a decimal grid finer than a tenth of the tolerance.
+fn middle(lo: &Rational, hi: &Rational, tolerance: &Rational) -> Rational {
+    let exact = (lo + hi) / Rational::from(2);
+    let near = rounded(&exact, tolerance);
+    if &near > lo && &near < hi { near } else { exact }
+}
+
+/// `x` rounded down to a multiple of a power of ten that is at most a tenth of the tolerance.
+fn rounded(x: &Rational, tolerance: &Rational) -> Rational {
+    let digits = (1.0 - nearest(tolerance).log10()).ceil().clamp(0.0, 300.0);
+    let scale = Rational::from(10).pow(digits as isize);
+    Rational::from((x * &scale).floor()) / scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domains::num::parse_decimal;
+
+    #[test]
+    fn radii_have_few_digits() {
+        let q = |t: &str| parse_decimal(t).unwrap();
+        assert_eq!(rounded(&q("0.123456789"), &q("1e-5")), q("0.123456"));
+        assert_eq!(rounded(&q("0.123456789"), &q("0.003")), q("0.1234"));
+        assert_eq!(rounded(&q("3.7"), &q("100")), q("3"));
+        assert_eq!(middle(&q("0"), &q("1"), &q("1e-5")), q("0.5"));
+        // Where the grid is too coarse, the exact middle.
+        assert_eq!(middle(&q("0.12"), &q("0.13"), &q("1")), q("0.125"));
+    }
+}

@@ -228,3 +228,66 @@ fn verdicts_agree_with_enumeration() {
     println!("{verified} verified, {falsified} falsified");
     assert!(verified > 50 && falsified > 50);
 }
+
+/// Published minimum perturbations of trained networks (pixel levels of 1/255): at the minimum nothing is
+/// verified, below it nothing is falsified.
+#[test]
+fn published_minimum_perturbations_are_not_contradicted() {
+    use absint::domains::query::Query;
+    use absint::domains::verdict::Verdict;
+    use absint::engine::{analyze_within, deadline};
+    let Some(folder) = common::data::folder("published minimum perturbations", "bnn_msakai") else { return };
+    let step = parse_decimal("1/255").unwrap();
+    let (mut decided, mut asked) = (0, 0);
+    for name in ["mnist", "mnist_rot"] {
+        let network = absint::format::onnx::read(&folder.join(name).with_extension("onnx")).unwrap().network;
+        let images = std::fs::read_to_string(folder.join(format!("{name}_images.csv"))).unwrap();
+        let minima = std::fs::read_to_string(folder.join(format!("{name}_minimum_perturbation.csv"))).unwrap();
+        for line in minima.lines().skip(1) {
+            let [instance, norm, optimum] = line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let optimum: i64 = optimum.parse().unwrap();
+            let index = instance.trim_start_matches(name).trim_start_matches('_').split('_').next().unwrap();
+            let row = images.lines().find(|row| row.split(',').next() == Some(index)).unwrap();
+            let numbers: Vec<i64> = row.split(',').map(|field| field.parse().unwrap_or(-1)).collect();
+            let label = usize::try_from(numbers[1]).unwrap();
+            let center: Vec<Rational> = numbers[3..].iter().map(|&p| Rational::from(p) * &step).collect();
+            let levels = match norm {
+                "L1" => vec![optimum - 1, optimum],
+                "Linf" => vec![optimum],
+                _ => continue,
+            };
+            for level in levels {
+                let radius = Rational::from(level) * &step;
+                let end = |low: bool| -> Vec<Rational> {
+                    let clip = |c: &Rational| {
+                        if low { (c - &radius).max(Rational::ZERO) } else { (c + &radius).min(Rational::ONE) }
+                    };
+                    center.iter().map(clip).collect()
+                };
+                let region = match norm {
+                    "L1" => Region::grid_l1(&center, &step, &radius, &end(true), &end(false)).unwrap(),
+                    _ => Region::grid(&center, &step, &end(true), &end(false)).unwrap(),
+                };
+                let query = Query::robustness(region, 10, label);
+                for domain in [DomainName::DeepPoly, DomainName::Hull] {
+                    let (options, budget) =
+                        (Options { domain, ..Options::default() }, deadline(Some(std::time::Duration::from_secs(3))));
+                    let verdict = analyze_within(&network, &query, &options, Run::silent(&budget)).unwrap().verdict;
+                    println!("{instance} {norm} {level} (minimum {optimum}), {domain}: {}", verdict.name());
+                    asked += 1;
+                    match verdict {
+                        Verdict::Verified(_) => {
+                            assert!(level < optimum, "{instance} {norm} {level}: {domain} verifies")
+                        }
+                        Verdict::Falsified(_) => {
+                            assert!(level >= optimum, "{instance} {norm} {level}: {domain} falsifies")
+                        }
+                        Verdict::Unknown(_) => continue,
+                    }
+                    decided += 1;
+                }
+            }
+        }
+    }
+    println!("{decided} of {asked} decided");
+}

@@ -17,17 +17,28 @@ enum ConcretiseName {
     Input,
 }
 
-/// The line that back-substitution keeps below an unstable neuron.
+/// The lines that back-substitution keeps of an unstable neuron.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum SlopesName {
     /// Least area (DeepPoly, CROWN)
     Area,
     /// Parallel to the line above (Fast-Lin, Wong and Kolter)
     Parallel,
-    /// Slope 0
+    /// Slope 0 below; the flat lines of a sign
     Zero,
-    /// Slope 1
+    /// Slope 1 below; the sloped lines of a sign
     One,
+}
+
+impl SlopesName {
+    fn slopes(self) -> Slopes {
+        match self {
+            Self::Area => Slopes::Area,
+            Self::Parallel => Slopes::Parallel,
+            Self::Zero => Slopes::Zero,
+            Self::One => Slopes::One,
+        }
+    }
 }
 
 /// What `--help` says of `--domain`: every name, with what it does.
@@ -51,9 +62,10 @@ pub struct EngineArgs {
     /// Where back-substitution turns forms into numbers
     #[arg(long, value_enum, default_value = "every")]
     concretise: ConcretiseName,
-    /// Which line back-substitution keeps below an unstable neuron
-    #[arg(long, value_enum, default_value = "area")]
-    slopes: SlopesName,
+    /// Which lines back-substitution keeps of an unstable neuron; with several, as in area,zero,one, the best
+    /// bounds of all
+    #[arg(long, value_enum, default_value = "area", value_delimiter = ',')]
+    slopes: Vec<SlopesName>,
     /// Solver of linear programs
     #[arg(long, default_value = "interior", value_parser = lp_backend)]
     lp: Lp,
@@ -72,12 +84,7 @@ impl EngineArgs {
                 ConcretiseName::Every => Concretise::Every,
                 ConcretiseName::Input => Concretise::Input,
             },
-            slopes: match self.slopes {
-                SlopesName::Area => Slopes::Area,
-                SlopesName::Parallel => Slopes::Parallel,
-                SlopesName::Zero => Slopes::Zero,
-                SlopesName::One => Slopes::One,
-            },
+            slopes: self.slopes.iter().map(|name| name.slopes()).collect(),
             lp: self.lp.0,
             all_margins: false,
             attack: !self.no_attack,
@@ -98,12 +105,7 @@ pub fn fields(options: &Options) -> Map<String, Value> {
             Concretise::Input => "input",
             Concretise::Activations => "activations",
         },
-        "slopes": match options.slopes {
-            Slopes::Area => "area",
-            Slopes::Parallel => "parallel",
-            Slopes::Zero => "zero",
-            Slopes::One => "one",
-        },
+        "slopes": options.slopes.iter().map(|slopes| format!("{slopes:?}").to_lowercase()).collect::<Vec<_>>(),
         "lp": options.lp.name(),
         "attack": options.attack,
         "seed": options.seed,

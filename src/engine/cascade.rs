@@ -3,6 +3,7 @@ use super::attack::{Attack, Flips, try_candidates};
 use super::bnn::{self, BnnError, Certificate};
 use super::exact_step::run_exact;
 use super::{Analysis, DisjunctBound, DomainName, Margin, Options, Stage};
+use crate::domains::activation::Slopes;
 use crate::domains::budget::Budget;
 use crate::domains::domain::{
     AbstractDomain, Bounds, DeepPoly, DomainError, Fact, IntervalDomain, LpDomain, RationalDeepPoly, Run, Tighten,
@@ -119,7 +120,7 @@ pub fn check_query(network: &Network, query: &Query) -> Result<(), AnalyzeError>
 enum Step {
     Interval,
     Zonotope,
-    DeepPoly,
+    DeepPoly(Slopes),
     Rational,
     Attack,
     LpGreedy,
@@ -134,7 +135,7 @@ impl Step {
         match self {
             Self::Interval => "interval",
             Self::Zonotope => "zonotope",
-            Self::DeepPoly => "deeppoly",
+            Self::DeepPoly(_) => "deeppoly",
             Self::Rational => "rational",
             Self::Attack => "attack",
             Self::LpGreedy => "lp-greedy",
@@ -151,14 +152,17 @@ impl Step {
 
 /// The steps of a domain: cheap ones first, each only where something is still open.
 fn plan(options: &Options, network: &Network) -> Vec<Step> {
-    let lp = |joint, hull| vec![Step::DeepPoly, Step::Attack, Step::Lp { joint, hull }];
+    let first = options.slopes.first().copied().unwrap_or_default();
+    let more = options.slopes.iter().skip(1).map(|&slopes| Step::DeepPoly(slopes));
+    let deeppoly = || std::iter::once(Step::DeepPoly(first)).chain(more.clone());
+    let lp = |joint, hull| deeppoly().chain([Step::Attack, Step::Lp { joint, hull }]).collect();
     let has_steps = network.activations().any(|(_, a)| a.function.pieces().iter().all(|piece| piece.slope == 0.0));
     let steps = match options.domain {
         // What other domains verify has no certificate.
         _ if options.certify => vec![Step::Attack, Step::Exact],
         DomainName::Interval => vec![Step::Interval, Step::Attack],
         DomainName::Zonotope => vec![Step::Zonotope, Step::Attack],
-        DomainName::DeepPoly => vec![Step::DeepPoly, Step::Attack],
+        DomainName::DeepPoly => deeppoly().chain([Step::Attack]).collect(),
         DomainName::Rational => vec![Step::Rational, Step::Attack],
         DomainName::LpGreedy => vec![Step::LpGreedy, Step::Attack],
         DomainName::LpLast => vec![Step::LpGreedy, Step::Attack, Step::LpLast],
@@ -170,10 +174,11 @@ fn plan(options: &Options, network: &Network) -> Vec<Step> {
         DomainName::Nat => lp(false, false),
         DomainName::Hull => lp(false, true),
         DomainName::HullKPoly => lp(true, true),
-        DomainName::Exact => vec![Step::DeepPoly, Step::Attack, Step::Exact],
+        DomainName::Exact => deeppoly().chain([Step::Attack, Step::Exact]).collect(),
         DomainName::Auto => {
             let last = Step::Lp { joint: true, hull: has_steps };
-            vec![Step::Interval, Step::DeepPoly, Step::Attack, Step::Rational, last, Step::Exact]
+            let rest = [Step::Attack, Step::Rational, last, Step::Exact];
+            std::iter::once(Step::Interval).chain(deeppoly()).chain(rest).collect()
         }
     };
     let is_wanted = |step: &Step| match step {
@@ -343,11 +348,12 @@ fn run_domain(
     found: &mut [Vec<f64>],
     unstable: &mut Vec<usize>,
 ) -> Result<(), DomainError> {
-    let deeppoly = DeepPoly { concretise: options.concretise, slopes: options.slopes };
+    let first = options.slopes.first().copied().unwrap_or_default();
+    let deeppoly = |slopes| DeepPoly { concretise: options.concretise, slopes };
     match step {
         Step::Interval => apply(&IntervalDomain, network, case, options, run, found, unstable),
         Step::Zonotope => apply(&Zonotope, network, case, options, run, found, unstable),
-        Step::DeepPoly => apply(&deeppoly, network, case, options, run, found, unstable),
+        Step::DeepPoly(slopes) => apply(&deeppoly(slopes), network, case, options, run, found, unstable),
         Step::Rational => apply(&RationalDeepPoly, network, case, options, run, found, unstable),
         Step::LpGreedy => apply(&DeepPoly::greedy(), network, case, options, run, found, unstable),
         Step::LpLast | Step::LpAll | Step::Lp { .. } => {
@@ -355,7 +361,7 @@ fn run_domain(
             let refine = step == Step::LpAll || (options.refine && step != Step::LpLast);
             let domain = LpDomain {
                 hull,
-                base: if step == Step::LpLast { DeepPoly::greedy() } else { deeppoly },
+                base: if step == Step::LpLast { DeepPoly::greedy() } else { deeppoly(first) },
                 tighten: if refine { Tighten::All } else { Tighten::None },
                 goal: if options.all_margins { f64::INFINITY } else { 0.0 },
                 fail_fast: !options.all_margins && case.case.property.disjuncts.iter().all(|d| d.atoms.len() == 1),

@@ -103,8 +103,9 @@ pub struct Options {
     pub refine: bool,
     /// Where back-substitution concretises.
     pub concretise: Concretise,
-    /// Which line back-substitution keeps below an unstable neuron.
-    pub slopes: Slopes,
+    /// Which lines back-substitution keeps of an unstable neuron. With several, deeppoly runs with each in
+    /// turn and the best bounds stand; linear programs are based on the first.
+    pub slopes: Vec<Slopes>,
     /// The solver of linear programs.
     pub lp: &'static dyn LpBackend,
     /// Whether every margin is bounded as well as the domain can, even when the verdict no longer
@@ -126,7 +127,7 @@ impl Default for Options {
             k: 3,
             refine: false,
             concretise: Concretise::Every,
-            slopes: Slopes::Area,
+            slopes: vec![Slopes::Area],
             lp: backends()[0],
             all_margins: false,
             attack: true,

@@ -34,9 +34,9 @@ pub struct Lines {
     pub upper: Line,
 }
 
-/// The line below an unstable neuron where the graph is convex with one kink (ReLU and its leaky
-/// relatives), so that every slope between those of its two pieces supports it there. Any other neuron keeps
-/// the lines of least area.
+/// The lines of an unstable neuron, where there is a choice: below a graph that is convex with one kink (ReLU
+/// and its leaky relatives) every slope between those of its two pieces; on either side of a step (sign) the
+/// flat line or the sloped edge of its hull. Any other neuron keeps the lines of least area.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Slopes {
     /// Least area: the slope of one of the pieces (DeepPoly, and CROWN's adaptive choice).
@@ -44,9 +44,9 @@ pub enum Slopes {
     Area,
     /// The slope of the line above (Fast-Lin, DeepZ, and the greedy dual solution of Wong and Kolter 2018).
     Parallel,
-    /// The slope of the left piece: 0 for ReLU.
+    /// The slope of the left piece: 0 for ReLU. The flat lines of a step.
     Zero,
-    /// The slope of the right piece: 1 for ReLU.
+    /// The slope of the right piece: 1 for ReLU. The sloped lines of a step.
     One,
 }
 
@@ -238,6 +238,11 @@ pub(super) fn lines(segments: &[Segment], z: Interval, slopes: Slopes) -> Lines 
         let line = Line { slope: only.slope, intercept: only.intercept };
         return Lines { lower: line, upper: line };
     }
+    if let ([low, high], Slopes::Zero | Slopes::One) = (segments, slopes)
+        && (low.slope, high.slope) == (0.0, 0.0)
+    {
+        return step_lines(segments, slopes == Slopes::One);
+    }
     let upper = supporting_line(segments, z, 1.0);
     let lower = match (slopes, kink(segments)) {
         (Slopes::Area, _) | (_, None) => supporting_line(segments, z, -1.0),
@@ -246,6 +251,20 @@ pub(super) fn lines(segments: &[Segment], z: Interval, slopes: Slopes) -> Lines 
         (Slopes::One, Some((_, right))) => below(segments, right),
     };
     Lines { lower, upper }
+}
+
+/// The flat or the sloped lines of a step: two of the sides of the quadrilateral around it.
+fn step_lines(segments: &[Segment], is_sloped: bool) -> Lines {
+    let line = |sign: f64| {
+        let edges = upper_chain(&end_points(segments), sign);
+        // The sloped edge lies at the far end of the lower chain, at the near end of the upper one.
+        let edge = if sign > 0.0 { edges.first() } else { edges.last() }.filter(|_| is_sloped);
+        let slope = edge.map_or(0.0, |((z1, y1), (z2, y2))| (y2 - y1) / (z2 - z1));
+        let slope = if slope.is_finite() { slope } else { 0.0 };
+        let band = band(segments, slope);
+        Line { slope, intercept: if sign > 0.0 { band.hi } else { band.lo } }
+    };
+    Lines { lower: line(-1.0), upper: line(1.0) }
 }
 
 /// The two slopes of a convex continuous graph with one kink.
@@ -361,12 +380,28 @@ mod tests {
             let area = f.lines_with(z.into(), Slopes::Area);
             for slopes in [Slopes::Parallel, Slopes::Zero, Slopes::One] {
                 let lines = f.lines_with(z.into(), slopes);
-                assert_eq!(lines.upper, area.upper);
-                assert!(f.name().contains("relu") || lines == area, "{}: {slopes:?}", f.name());
+                let is_step = f.name() == "sign" && slopes != Slopes::Parallel;
+                assert!(is_step || lines.upper == area.upper, "{}: {slopes:?}", f.name());
+                assert!(is_step || f.name().contains("relu") || lines == area, "{}: {slopes:?}", f.name());
                 let stable = Interval::new(1.5, 2.0);
                 assert_eq!(f.lines_with(stable.into(), slopes), f.lines(stable.into()));
             }
         }
+    }
+
+    #[test]
+    fn a_step_has_flat_and_sloped_lines() {
+        let odd = Lattice::Floats { offset: 1.0, step: 2.0 };
+        let z = Reach { bounds: Interval::new(-3.0, 5.0), lattice: Some(&odd) };
+        let flat = Sign.lines_with(z, Slopes::Zero);
+        assert_eq!(
+            (flat.lower, flat.upper),
+            (Line { slope: 0.0, intercept: -1.0 }, Line { slope: 0.0, intercept: 1.0 })
+        );
+        let sloped = Sign.lines_with(z, Slopes::One);
+        // (−1, −1) to (5, 1) below, (−3, −1) to (1, 1) above.
+        assert!((sloped.lower.slope - 1.0 / 3.0).abs() < 1e-15 && (sloped.upper.slope - 0.5).abs() < 1e-15);
+        assert!(sloped.lower.at(5.0).contains(1.0) && sloped.upper.at(-3.0).contains(-1.0));
     }
 
     #[test]

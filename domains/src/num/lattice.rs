@@ -88,6 +88,8 @@ impl Lattice {
     pub fn at_least(&self, a: f64, is_open: bool) -> f64 {
         let beyond = |x: f64| if is_open { x > a } else { x >= a };
         match self {
+            // A bound that says nothing must not pass for one beyond the only member.
+            _ if a.is_nan() => f64::NEG_INFINITY,
             Self::Any => a,
             Self::Floats { offset, step } if *step == 0.0 => {
                 if beyond(*offset) {
@@ -130,7 +132,7 @@ impl Lattice {
     #[must_use]
     pub fn at_most(&self, b: f64, is_open: bool) -> f64 {
         match self {
-            Self::Any => b,
+            Self::Any if !b.is_nan() => b,
             _ => -self.mul(&Self::point(-1.0)).at_least(-b, is_open),
         }
     }
@@ -399,5 +401,10 @@ mod tests {
         assert_eq!(point.tighten(Interval { lo: f64::NEG_INFINITY, hi: 10.0 }), Interval::point(3.0));
         assert_eq!(point.at_least(3.0, true), f64::INFINITY);
         assert_eq!(point.at_most(2.0, false), f64::NEG_INFINITY);
+        for lattice in [point, Lattice::Any, Lattice::new(&q("1/3"), &Rational::ZERO), Lattice::new(&q("1/3"), &q("1"))]
+        {
+            assert_eq!(lattice.at_least(f64::NAN, false), f64::NEG_INFINITY);
+            assert_eq!(lattice.at_most(f64::NAN, true), f64::INFINITY);
+        }
     }
 }

@@ -78,6 +78,16 @@ enum Table {
         #[arg(long, default_value_t = 20.0)]
         timeout: f64,
     },
+    /// exact_vnncomp.csv: the exact engines against known answers
+    #[command(name = "exact-vnncomp")]
+    ExactVnncomp {
+        /// Which benchmark, as its folder is called; several times for several
+        #[arg(long = "benchmark", default_values = truth::BENCHMARKS)]
+        benchmarks: Vec<String>,
+        /// Seconds per query
+        #[arg(long, default_value_t = 60.0)]
+        timeout: f64,
+    },
     /// signum_table1.csv: binarized networks under flipped pixels, as in table 1 of the signum paper
     #[command(name = "signum-table1")]
     SignumTable1 {
@@ -160,6 +170,7 @@ fn main() -> Outcome<()> {
         Table::VolumeTable1 { ks, images, refine, timeout } => {
             volume::table1(&job, &ks, images, refine, seconds(timeout)?)
         }
-        Table::Truth { benchmarks, timeout } => truth::truth(&job, &benchmarks, timeout),
+        Table::Truth { benchmarks, timeout } => truth::truth(&job, &truth::TRUTH, &benchmarks, timeout),
+        Table::ExactVnncomp { benchmarks, timeout } => truth::truth(&job, &truth::EXACT, &benchmarks, timeout),
     }
 }

@@ -1,23 +1,41 @@
-//! truth.csv: `auto` against known answers.
+//! Known answers of benchmarks: truth.csv by `auto` in short time, exact_vnncomp.csv by the exact engines
+//! in long time.
 
 use crate::job::{Job, Outcome, hash, seconds, text};
 use absint::domains::domain::Run;
 use absint::domains::observer::Silent;
 use absint::domains::verdict::Verdict;
-use absint::engine::deadline;
+use absint::engine::{DomainName, deadline};
 use absint::format::{onnx, vnnlib};
 use absint::{Options, analyze_within};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+/// The benchmarks, those that exact engines decide first.
 pub const BENCHMARKS: [&str; 5] = [
-    "vnncomp2021_eran",
-    "vnncomp2021_mnistfc",
-    "vnncomp_acasxu",
     "vnncomp2022_rl_benchmarks",
     "vnncomp2022_reach_prob_density",
+    "vnncomp_acasxu",
+    "vnncomp2021_mnistfc",
+    "vnncomp2021_eran",
 ];
+
+/// Which answers are compared with the known ones.
+pub struct Subject {
+    /// The table's name, without `.csv`.
+    pub name: &'static str,
+    /// The subcommand that makes it.
+    pub command: &'static str,
+    /// What answers.
+    pub domain: DomainName,
+}
+
+/// The cascade.
+pub const TRUTH: Subject = Subject { name: "truth", command: "truth", domain: DomainName::Auto };
+
+/// The exact engines.
+pub const EXACT: Subject = Subject { name: "exact_vnncomp", command: "exact-vnncomp", domain: DomainName::Exact };
 
 /// A query with its known answer.
 struct Instance {
@@ -40,13 +58,13 @@ impl Instance {
         format!("{}/{}/{}", self.benchmark, text(&self.row, "net"), text(&self.row, "spec"))
     }
 
-    fn answer(&self, job: &Job, timeout: Duration) -> Outcome<Value> {
+    fn answer(&self, job: &Job, domain: DomainName, timeout: Duration) -> Outcome<Value> {
         let folder = job.data.join(&self.benchmark);
         let network = onnx::read(&folder.join("onnx").join(text(&self.row, "net")))?.network;
         let query = vnnlib::read(folder.join("vnnlib").join(text(&self.row, "spec")))?.query;
         let start = Instant::now();
         let run = Run { budget: &deadline(Some(timeout)), observer: &Silent };
-        let analysis = analyze_within(&network, &query, &Options::default(), run)?;
+        let analysis = analyze_within(&network, &query, &Options { domain, ..Options::default() }, run)?;
         let time = start.elapsed().as_secs_f64();
         let verdict = match analysis.verdict {
             Verdict::Verified(_) => "unsat",
@@ -57,7 +75,8 @@ impl Instance {
     }
 }
 
-pub fn truth(job: &Job, benchmarks: &[String], timeout: f64) -> Outcome<()> {
+/// Writes the table of a subject, and its summary by benchmark.
+pub fn truth(job: &Job, subject: &Subject, benchmarks: &[String], timeout: f64) -> Outcome<()> {
     let limit = seconds(timeout)?;
     let (mut rows, mut summary) = (Vec::new(), Vec::new());
     for benchmark in benchmarks {
@@ -65,7 +84,9 @@ pub fn truth(job: &Job, benchmarks: &[String], timeout: f64) -> Outcome<()> {
         let keys: Vec<String> = all.iter().map(Instance::key).collect();
         let files = [job.data.join(benchmark).join("truth.csv")];
         let header = json!({ "answers": hash(&files)?, "timeout_s": timeout, "version": env!("CARGO_PKG_VERSION") });
-        let results = job.run(&format!("truth_{benchmark}"), &header, &keys, |i| all[i].answer(job, limit))?;
+        let results = job.run(&format!("{}_{benchmark}", subject.name), &header, &keys, |i| {
+            all[i].answer(job, subject.domain, limit)
+        })?;
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         let (mut total, mut slowest, mut contradictions) = (0.0, 0.0_f64, 0);
         for (instance, result) in all.iter().zip(&results) {
@@ -111,9 +132,9 @@ pub fn truth(job: &Job, benchmarks: &[String], timeout: f64) -> Outcome<()> {
             format!("{slowest:.3}"),
         ]);
     }
-    let command = format!("tables truth --timeout {timeout}");
+    let command = format!("tables {} --timeout {timeout}", subject.command);
     let header = ["benchmark", "net", "spec", "verdict", "decided_by", "time_s", "truth", "contradiction"];
-    job.write("truth.csv", &command, &header, &rows)?;
+    job.write(&format!("{}.csv", subject.name), &command, &header, &rows)?;
     let header = [
         "benchmark",
         "queries",
@@ -126,5 +147,5 @@ pub fn truth(job: &Job, benchmarks: &[String], timeout: f64) -> Outcome<()> {
         "mean_s",
         "slowest_s",
     ];
-    job.write("truth_summary.csv", &command, &header, &summary)
+    job.write(&format!("{}_summary.csv", subject.name), &command, &header, &summary)
 }

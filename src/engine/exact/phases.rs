@@ -195,9 +195,10 @@ impl Phases<'_> {
         examined.witness = examined.witness.take().or(witness);
     }
 
-    /// The unstable neuron whose relaxation leaves the largest gap at its break point, and that point.
-    fn widest(&self, known: &Bounds) -> Option<Option<(NodeId, usize, f64)>> {
-        let mut best: Option<(f64, (NodeId, usize, f64))> = None;
+    /// The unstable neurons with a break point inside, those first whose relaxation leaves the largest gap
+    /// there; `None` when one is unstable without such a point: an activation that jumps.
+    fn unstable(&self, known: &Bounds) -> Option<Vec<Side>> {
+        let mut found: Vec<(f64, Side)> = Vec::new();
         let mut any = false;
         for (_, activation) in self.problem.network.activations() {
             let z = known.get(activation.source)?;
@@ -211,20 +212,66 @@ impl Phases<'_> {
                 for segment in &segments[..segments.len() - 1] {
                     let at = segment.to;
                     let gap = lines.upper.at(at).hi - lines.lower.at(at).lo;
-                    if z.lo < at && at < z.hi && best.is_none_or(|(most, _)| gap > most) {
-                        best = Some((gap, (activation.source, i, at)));
+                    if z.lo < at && at < z.hi {
+                        found.push((gap, Side { node: activation.source, neuron: i, at }));
                     }
                 }
             }
         }
-        match best {
-            Some((_, split)) => Some(Some(split)),
-            // Unstable without a break point inside: an activation that jumps.
-            None if any => None,
-            None => Some(None),
+        found.sort_by(|a, b| b.0.total_cmp(&a.0));
+        (!any || !found.is_empty()).then(|| found.into_iter().map(|(_, side)| side).collect())
+    }
+
+    /// The bounds on both sides of the neuron whose split raises the bound of disjunct `d` the most, as
+    /// back-substitution sees it: every candidate is tried (strong branching).
+    fn split(&self, known: &Bounds, d: usize, candidates: &[Side]) -> Result<[Bounds; 2], DomainError> {
+        let halves = |side: &Side| {
+            let below = Interval { lo: f64::NEG_INFINITY, hi: side.at };
+            let above = Interval { lo: side.at, hi: f64::INFINITY };
+            [below, above].map(|range| with_side(known, side.node, side.neuron, range))
+        };
+        let mut best: Option<(f64, [Bounds; 2])> = None;
+        for side in &candidates[..candidates.len().min(MOST_TRIED)] {
+            let halves = halves(side);
+            let bounds = [self.bound(&halves[0], d)?, self.bound(&halves[1], d)?];
+            let (least, most) = (bounds[0].min(bounds[1]), bounds[0].max(bounds[1]));
+            let score = least + SHARE_OF_THE_BETTER * (most - least).min(least.abs());
+            if best.as_ref().is_none_or(|(top, _)| score > *top) {
+                best = Some((score, halves));
+            }
+        }
+        Ok(best.map_or_else(|| [known.clone(), known.clone()], |(_, halves)| halves))
+    }
+
+    /// A lower bound of the largest margin of a disjunct within known bounds: +∞ where these exclude each
+    /// other.
+    fn bound(&self, known: &Bounds, d: usize) -> Result<f64, DomainError> {
+        let Problem { network, run, .. } = *self.problem;
+        let base = DeepPoly::default();
+        match propagate(&DeepPolyWithin { base, known }, network, self.region, known, Run::silent(run.budget)) {
+            Ok(trace) => {
+                let (forms, _) = self.problem.forms_of(&[d]);
+                let minima = base.back_substitution(&trace).minima(&forms)?;
+                Ok(minima.into_iter().fold(f64::NEG_INFINITY, f64::max))
+            }
+            Err(DomainError::Contradiction { .. }) => Ok(f64::INFINITY),
+            Err(other) => Err(other),
         }
     }
 }
+
+/// A neuron and the break point that it is put on either side of.
+struct Side {
+    node: NodeId,
+    neuron: usize,
+    at: f64,
+}
+
+/// Neurons whose split is tried before one is chosen.
+const MOST_TRIED: usize = 12;
+
+/// What the bound on the better side counts for, next to the one on the worse side.
+const SHARE_OF_THE_BETTER: f64 = 0.1;
 
 /// The bounds with neuron `i` of `node` between `range`.
 fn with_side(known: &Bounds, node: NodeId, i: usize, range: Interval) -> Bounds {
@@ -286,14 +333,14 @@ impl Space for Phases<'_> {
         }
         let known = trace.bounds();
         let Some(open) = self.relaxed(&known, open, &mut examined)? else { return Ok(examined) };
-        match self.widest(&known) {
-            Some(Some((node, i, at))) => {
-                for side in [Interval { lo: f64::NEG_INFINITY, hi: at }, Interval { lo: at, hi: f64::INFINITY }] {
-                    let known = with_side(&known, node, i, side);
+        match self.unstable(&known) {
+            Some(sides) if sides.is_empty() => open.into_iter().for_each(|d| self.settle(&known, d, &mut examined)),
+            Some(sides) => {
+                let worst = open.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(d, _)| *d);
+                for known in self.split(&known, worst, &sides)? {
                     examined.children.push(Phase { known, open: open.clone() });
                 }
             }
-            Some(None) => open.into_iter().for_each(|d| self.settle(&known, d, &mut examined)),
             None => examined.stuck = open,
         }
         Ok(examined)

@@ -153,16 +153,25 @@ impl<'a> Search<'a> {
     pub(super) fn step(&self, x: &mut Array2<f64>, look: &Look, length: f64) {
         let mut seeds = Array2::zeros((x.nrows(), self.network.output_len()));
         let mut direct: Vec<(usize, usize, f64)> = Vec::new();
+        let y = &look.values[self.network.output()];
         for (row, followed) in look.followed.iter().enumerate() {
-            let Some(atom) = self.atoms.get(followed.disjunct).and_then(|atoms| atoms.get(followed.atom)) else {
-                continue;
-            };
-            for &(variable, c) in &atom.terms {
-                match variable {
-                    Variable::Input(i) => direct.push((row, i, c)),
-                    Variable::Output(i) => seeds[[row, i]] += c,
+            let Some(atoms) = self.atoms.get(followed.disjunct).filter(|atoms| !atoms.is_empty()) else { continue };
+            let mut add = |atom: &Slopes| {
+                for &(variable, c) in &atom.terms {
+                    match variable {
+                        Variable::Input(i) => direct.push((row, i, c)),
+                        Variable::Output(i) => seeds[[row, i]] += c,
+                    }
                 }
+            };
+            if row % 2 == 0 || atoms.len() == 1 {
+                add(&atoms[followed.atom]);
+                continue;
             }
+            // Every other point goes down on all margins that are positive: the worst one alone swings
+            // from atom to atom where several must be met at once.
+            let positive = |atom: &&Slopes| atom.margin(x.row(row), y.row(row)) > 0.0;
+            atoms.iter().filter(positive).for_each(add);
         }
         let mut slopes = gradient(self.network, &look.values, seeds);
         for (row, i, c) in direct {

@@ -94,8 +94,9 @@ impl Space for Boxes<'_> {
         for (&(d, before), rows) in part.open.iter().zip(rows) {
             let mut bound = minima[rows.clone()].iter().copied().fold(before, f64::max);
             let of_disjunct: &[Below] = &below[rows.clone()];
+            let balance = forms::balance(of_disjunct, ranges);
             if bound <= 0.0 && of_disjunct.len() > 1 {
-                bound = bound.max(forms::positive_combination(of_disjunct, ranges));
+                bound = bound.max(forms::positive_combination(of_disjunct, &balance.weights, ranges));
             }
             if bound > 0.0 {
                 examined.closed.push((d, bound));
@@ -109,14 +110,11 @@ impl Space for Boxes<'_> {
                 None => inner,
                 Some(outer) => outer.into_iter().zip(inner).map(|(a, b)| a.join(b)).collect(),
             });
-            let weights = forms::weights(of_disjunct, ranges);
-            let sum: Vec<f64> = (0..ranges.len())
-                .map(|j| of_disjunct.iter().zip(&weights).map(|(f, w)| w * f.coefficients[j]).sum())
-                .collect();
-            for (score, (a, x)) in scores.iter_mut().zip(sum.iter().zip(ranges)) {
-                *score = score.max(a.abs() * (x.hi - x.lo));
+            for (j, (score, x)) in scores.iter_mut().zip(ranges).enumerate() {
+                let slope: f64 = of_disjunct.iter().map(|f| f.coefficients[j].abs()).sum();
+                *score = score.max(slope * (x.hi - x.lo));
             }
-            candidates.push_back(forms::minimiser(&sum, ranges));
+            candidates.push_back(balance.point);
             open.push((d, bound));
         }
         let Some(shrunk) = shrunk else { return Ok(examined) };
@@ -133,7 +131,7 @@ impl Space for Boxes<'_> {
         // Without unstable neurons what stays open is a violation or a tie, and halving would not end.
         let unstable = cells::unstable(network, &known);
         if unstable == 0 || (part.depth >= DEEP && unstable <= FEW_UNSTABLE) {
-            return self.problem.cells(&region, known, &open);
+            return self.problem.cells(&region, &known, known.clone(), &open);
         }
         let (lower, upper) = inner_ends(&part, ranges, &shrunk);
         let volume = |ranges: &[Interval]| -> f64 { ranges.iter().map(|x| (x.hi - x.lo).max(1e-300).ln()).sum() };
@@ -153,7 +151,7 @@ impl Space for Boxes<'_> {
             *score *= if width > 0.0 { (now.hi - now.lo) / width } else { 0.0 };
         }
         let Some((side, middle)) = cut(&scores, &shrunk, &lower, &upper).filter(|_| part.depth < DEEPEST) else {
-            return self.problem.cells(&region, known, &open);
+            return self.problem.cells(&region, &known, known.clone(), &open);
         };
         let known = Arc::new(known);
         for below in [true, false] {

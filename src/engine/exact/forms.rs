@@ -26,16 +26,23 @@ pub(super) fn minimiser(coefficients: &[f64], ranges: &[Interval]) -> Vec<f64> {
 /// Rounds of the search for weights.
 const ROUNDS: usize = 40;
 
-/// Weights (nonnegative, of sum about 1) of a combination of the forms whose minimum over the box is
-/// large: multiplicative updates towards the forms that are large where the combination is least.
-pub(super) fn weights(forms: &[Below], ranges: &[Interval]) -> Vec<f64> {
+/// What multiplicative updates find for the minimum over the box of the largest form.
+pub(super) struct Balance {
+    /// Weights (nonnegative, of sum about 1) of a combination of the forms whose minimum is large.
+    pub weights: Vec<f64>,
+    /// The mean of the points where the combinations on the way were least: near the minimiser.
+    pub point: Vec<f64>,
+}
+
+/// Multiplicative updates towards the forms that are large where their combination is least.
+pub(super) fn balance(forms: &[Below], ranges: &[Interval]) -> Balance {
     let k = forms.len();
     let mut weights = vec![1.0 / k as f64; k];
     let (mut best, mut best_value) = (weights.clone(), f64::NEG_INFINITY);
+    let (mut point, mut visits) = (vec![0.0; ranges.len()], 0.0);
     for round in 0..ROUNDS {
-        let n = ranges.len();
         let sum: Vec<f64> =
-            (0..n).map(|j| forms.iter().zip(&weights).map(|(f, w)| w * f.coefficients[j]).sum()).collect();
+            (0..ranges.len()).map(|j| forms.iter().zip(&weights).map(|(f, w)| w * f.coefficients[j]).sum()).collect();
         let x = minimiser(&sum, ranges);
         let at = |f: &Below| f.constant + f.coefficients.iter().zip(&x).map(|(a, x)| a * x).sum::<f64>();
         let values: Vec<f64> = forms.iter().map(at).collect();
@@ -43,33 +50,35 @@ pub(super) fn weights(forms: &[Below], ranges: &[Interval]) -> Vec<f64> {
         if value > best_value {
             (best_value, best) = (value, weights.clone());
         }
+        let rate = 2.0 / (1.0 + round as f64).sqrt();
+        point.iter_mut().zip(&x).for_each(|(p, x)| *p += rate * x);
+        visits += rate;
         let scale = values.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-        if scale == 0.0 || !scale.is_finite() {
+        if scale == 0.0 || !scale.is_finite() || k == 1 {
             break;
         }
-        let rate = 2.0 / (1.0 + round as f64).sqrt();
         for (w, v) in weights.iter_mut().zip(&values) {
             *w *= (rate * v / scale).exp();
         }
         let total: f64 = weights.iter().sum();
         weights.iter_mut().for_each(|w| *w /= total);
     }
-    best
+    point.iter_mut().zip(ranges).for_each(|(p, x)| *p = (*p / visits).clamp(x.lo, x.hi));
+    Balance { weights: best, point }
 }
 
 /// A certified lower bound of the minimum over the box of the largest form, by one combination of them;
 /// −∞ unless it is positive.
-pub(super) fn positive_combination(forms: &[Below], ranges: &[Interval]) -> f64 {
-    let weights = weights(forms, ranges);
+pub(super) fn positive_combination(forms: &[Below], weights: &[f64], ranges: &[Interval]) -> f64 {
     if weights.iter().any(|w| !w.is_finite() || *w < 0.0) {
         return f64::NEG_INFINITY;
     }
-    let constant = forms.iter().zip(&weights).map(|(f, &w)| Interval::point(f.constant).scale(w));
+    let constant = forms.iter().zip(weights).map(|(f, &w)| Interval::point(f.constant).scale(w));
     let start = constant.fold(Interval::ZERO, |sum, c| sum + c).lo;
     let bound = ranges.iter().enumerate().fold(start, |bound, (j, &x)| {
         let coefficient = forms
             .iter()
-            .zip(&weights)
+            .zip(weights)
             .fold(Interval::ZERO, |sum, (f, &w)| sum + Interval::point(f.coefficients[j]).scale(w));
         add_down(bound, (coefficient * x).lo)
     });
@@ -128,7 +137,7 @@ mod tests {
             let ranges = vec![Interval::new(-1.0, 1.0), Interval::new(0.0, 2.0), Interval::new(0.5, 0.5)];
             let forms: Vec<Below> =
                 (0..2).map(|i| Below { coefficients: &a[3 * i..3 * i + 3], constant: b[i] }).collect();
-            let bound = positive_combination(&forms, &ranges);
+            let bound = positive_combination(&forms, &balance(&forms, &ranges).weights, &ranges);
             let inner = shrunk(&forms, &ranges);
             for t in points {
                 let x: Vec<f64> = ranges.iter().zip(&t).map(|(r, t)| r.lo + t * (r.hi - r.lo)).collect();
@@ -146,7 +155,8 @@ mod tests {
         let ranges = [Interval::new(-1.0, 1.0)];
         let up = Below { coefficients: &[1.0], constant: 0.5 };
         let down = Below { coefficients: &[-1.0], constant: 0.5 };
-        let both = positive_combination(&[up, down], &ranges);
+        let forms = [up, down];
+        let both = positive_combination(&forms, &balance(&forms, &ranges).weights, &ranges);
         assert!(both > 0.4 && both <= 0.5, "{both}");
     }
 }

@@ -8,6 +8,7 @@ mod dual;
 mod forms;
 mod phases;
 mod search;
+mod sides;
 mod splits;
 mod tighten;
 
@@ -18,7 +19,7 @@ pub use search::Found;
 
 use super::attack::Attack;
 use boxes::Boxes;
-use phases::{Incumbent, Phases};
+use phases::{Incumbent, Phase, Phases};
 use search::{Examined, Part, search};
 use splits::Splits;
 use std::ops::Range;
@@ -79,9 +80,17 @@ impl<'a> Problem<'a> {
     }
 
     /// Decides a part of the region by the phases of its unstable neurons.
-    fn cells<P: Part>(&self, region: &Region, free: Bounds, open: &[(usize, f64)]) -> Result<Examined<P>, DomainError> {
-        let phases = Phases { problem: self, region, free, incumbent: None };
-        let found = search(&phases, vec![phases.root(open.to_vec())], usize::MAX, Run::silent(self.run.budget))?;
+    /// `free` holds on all of the region, `known` on the part.
+    fn cells<P: Part>(
+        &self,
+        region: &Region,
+        free: &Bounds,
+        known: Bounds,
+        open: &[(usize, f64)],
+    ) -> Result<Examined<P>, DomainError> {
+        let phases = Phases { problem: self, region, free: free.clone(), incumbent: None };
+        let root = Phase { known, open: open.to_vec() };
+        let found = search(&phases, vec![root], usize::MAX, Run::silent(self.run.budget))?;
         let (closed, stuck) = found.bounds.into_iter().partition(|(_, bound)| *bound > 0.0);
         Ok(Examined { closed, stuck, witness: found.witness, children: Vec::new() })
     }

@@ -4,12 +4,10 @@
 
 use super::cells::{Cell, CellMinimum};
 use super::search::{Examined, Part, Space};
+use super::sides::BreakPoint;
 use super::{Problem, forms};
-use crate::domains::domain::{
-    AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, DomainError, LpDomain, NodeBounds, Run, propagate,
-};
+use crate::domains::domain::{AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, DomainError, LpDomain, Run, propagate};
 use crate::domains::lp::backends;
-use crate::domains::network::NodeId;
 use crate::domains::num::{Interval, Rational, enclose, nearest};
 use crate::domains::observer::{Event, Observer};
 use crate::domains::query::Region;
@@ -20,8 +18,8 @@ use std::sync::Mutex;
 
 /// Inputs for which some neurons keep to one side.
 pub(super) struct Phase {
-    known: Bounds,
-    open: Vec<(usize, f64)>,
+    pub known: Bounds,
+    pub open: Vec<(usize, f64)>,
 }
 
 impl Part for Phase {
@@ -195,44 +193,12 @@ impl Phases<'_> {
         examined.witness = examined.witness.take().or(witness);
     }
 
-    /// The unstable neurons with a break point inside, those first whose relaxation leaves the largest gap
-    /// there; `None` when one is unstable without such a point: an activation that jumps.
-    fn unstable(&self, known: &Bounds) -> Option<Vec<Side>> {
-        let mut found: Vec<(f64, Side)> = Vec::new();
-        let mut any = false;
-        for (_, activation) in self.problem.network.activations() {
-            let z = known.get(activation.source)?;
-            for (i, z) in z.iter().enumerate() {
-                let segments = activation.function.segments(z.into());
-                if segments.len() < 2 {
-                    continue;
-                }
-                any = true;
-                let lines = activation.function.lines(z.into());
-                for segment in &segments[..segments.len() - 1] {
-                    let at = segment.to;
-                    let gap = lines.upper.at(at).hi - lines.lower.at(at).lo;
-                    if z.lo < at && at < z.hi {
-                        found.push((gap, Side { node: activation.source, neuron: i, at }));
-                    }
-                }
-            }
-        }
-        found.sort_by(|a, b| b.0.total_cmp(&a.0));
-        (!any || !found.is_empty()).then(|| found.into_iter().map(|(_, side)| side).collect())
-    }
-
     /// The bounds on both sides of the neuron whose split raises the bound of disjunct `d` the most, as
     /// back-substitution sees it: every candidate is tried (strong branching).
-    fn split(&self, known: &Bounds, d: usize, candidates: &[Side]) -> Result<[Bounds; 2], DomainError> {
-        let halves = |side: &Side| {
-            let below = Interval { lo: f64::NEG_INFINITY, hi: side.at };
-            let above = Interval { lo: side.at, hi: f64::INFINITY };
-            [below, above].map(|range| with_side(known, side.node, side.neuron, range))
-        };
+    fn split(&self, known: &Bounds, d: usize, candidates: &[BreakPoint]) -> Result<[Bounds; 2], DomainError> {
         let mut best: Option<(f64, [Bounds; 2])> = None;
-        for side in &candidates[..candidates.len().min(MOST_TRIED)] {
-            let halves = halves(side);
+        for point in candidates.iter().take(MOST_TRIED) {
+            let halves = point.sides().map(|side| side.within(known));
             let bounds = [self.bound(&halves[0], d)?, self.bound(&halves[1], d)?];
             let (least, most) = (bounds[0].min(bounds[1]), bounds[0].max(bounds[1]));
             let score = least + SHARE_OF_THE_BETTER * (most - least).min(least.abs());
@@ -260,26 +226,11 @@ impl Phases<'_> {
     }
 }
 
-/// A neuron and the break point that it is put on either side of.
-struct Side {
-    node: NodeId,
-    neuron: usize,
-    at: f64,
-}
-
 /// Neurons whose split is tried before one is chosen.
 const MOST_TRIED: usize = 12;
 
 /// What the bound on the better side counts for, next to the one on the worse side.
 const SHARE_OF_THE_BETTER: f64 = 0.1;
-
-/// The bounds with neuron `i` of `node` between `range`.
-fn with_side(known: &Bounds, node: NodeId, i: usize, range: Interval) -> Bounds {
-    let mut nodes = known.nodes().to_vec();
-    let side: NodeBounds = (0..nodes[node].len()).map(|j| if j == i { range } else { Interval::ALL }).collect();
-    nodes[node].intersect(&side);
-    Bounds::new(nodes)
-}
 
 impl Space for Phases<'_> {
     type Part = Phase;
@@ -309,18 +260,15 @@ impl Space for Phases<'_> {
         for (&(d, before), rows) in part.open.iter().zip(rows) {
             let mut bound = minima[rows.clone()].iter().copied().fold(before, f64::max);
             let of_disjunct = below.get(rows).unwrap_or(&[]);
+            let balance = forms::balance(of_disjunct, ranges);
             if bound <= target && of_disjunct.len() > 1 {
-                bound = bound.max(forms::positive_combination(of_disjunct, ranges));
+                bound = bound.max(forms::positive_combination(of_disjunct, &balance.weights, ranges));
             }
             if bound > target {
                 examined.closed.push((d, bound));
                 continue;
             }
-            let weights = forms::weights(of_disjunct, ranges);
-            let sum: Vec<f64> = (0..ranges.len())
-                .map(|j| of_disjunct.iter().zip(&weights).map(|(f, w)| w * f.coefficients[j]).sum())
-                .collect();
-            candidates.push_back(forms::minimiser(&sum, ranges));
+            candidates.push_back(balance.point);
             open.push((d, bound));
         }
         if open.is_empty() {
@@ -333,11 +281,11 @@ impl Space for Phases<'_> {
         }
         let known = trace.bounds();
         let Some(open) = self.relaxed(&known, open, &mut examined)? else { return Ok(examined) };
-        match self.unstable(&known) {
-            Some(sides) if sides.is_empty() => open.into_iter().for_each(|d| self.settle(&known, d, &mut examined)),
-            Some(sides) => {
+        match BreakPoint::all(network, &known) {
+            Some(points) if points.is_empty() => open.into_iter().for_each(|d| self.settle(&known, d, &mut examined)),
+            Some(points) => {
                 let worst = open.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(d, _)| *d);
-                for known in self.split(&known, worst, &sides)? {
+                for known in self.split(&known, worst, &points)? {
                     examined.children.push(Phase { known, open: open.clone() });
                 }
             }

@@ -12,37 +12,16 @@ use absint::domains::domain::{
 };
 use absint::domains::network::Network;
 use absint::domains::num::{Interval, Rational, exact_or_zero, parse_decimal};
-use absint::domains::query::{Atom, Case, Disjunct, LinearForms, Property, Region, Variable};
+use absint::domains::query::{Atom, Case, Disjunct, LinearForms, Property, Region};
 use absint::engine::{Question, Splitting, deadline, decide, minimum};
 use common::enumeration::Cells;
 use common::exact::Exact;
-use common::{Dice, random_member, random_network, random_region};
+use common::{Dice, random_atom, random_box, random_member, random_network, random_region};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A network on more pieces than this is drawn again.
 const LIMIT: usize = 300;
-
-fn random_box(dice: &mut Dice, inputs: usize) -> Region {
-    let mut lower: Vec<Rational> = dice.weights(inputs).into_iter().map(exact_or_zero).collect();
-    let mut upper = lower.clone();
-    for _ in 0..if inputs > 4 { 2 } else { 3 } {
-        let i = dice.below(inputs);
-        let radius = parse_decimal(["1/3", "0.5", "1", "2"][dice.below(4)]).unwrap();
-        lower[i] -= &radius;
-        upper[i] += &radius;
-    }
-    Region::new_box(lower, upper).unwrap()
-}
-
-fn random_atom(dice: &mut Dice, inputs: usize, outputs: usize) -> Atom {
-    let mut weights: Vec<(Variable, f64)> = (0..outputs).map(|i| (Variable::Output(i), dice.weight())).collect();
-    if dice.below(3) == 0 {
-        weights.push((Variable::Input(dice.below(inputs)), dice.weight()));
-    }
-    let terms = weights.into_iter().filter(|(_, w)| *w != 0.0).map(|(v, w)| (v, exact_or_zero(w))).collect();
-    Atom { terms, constant: exact_or_zero(dice.weight() * 4.0) }
-}
 
 /// A case with the exact minimum of the largest margin of each disjunct.
 struct Solved {

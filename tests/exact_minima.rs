@@ -8,14 +8,14 @@ mod common;
 use absint::domains::activation::{self, ActivationFn};
 use absint::domains::domain::Concretise;
 use absint::domains::network::Network;
-use absint::domains::num::{Rational, exact_or_zero, parse_decimal};
-use absint::domains::query::{Atom, Disjunct, Property, Query, Region, Variable};
+use absint::domains::num::Rational;
+use absint::domains::query::{Disjunct, Property, Query};
 use absint::domains::verdict::Verdict;
 use absint::engine::DomainName;
 use absint::{Analysis, Options, analyze};
 use common::enumeration::{Cells, is_continuous};
 use common::exact::Exact;
-use common::{Dice, random_member, random_network};
+use common::{Dice, random_atom, random_box, random_member, random_network};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -24,30 +24,6 @@ const LIMIT: usize = 1500;
 
 /// What rounding and the solver's tolerance may cost a domain that is tighter in exact arithmetic.
 const TOLERANCE: f64 = 1e-6;
-
-/// A box with at most three inputs that vary.
-fn random_box(dice: &mut Dice, inputs: usize) -> Region {
-    let mut lower: Vec<Rational> = dice.weights(inputs).into_iter().map(exact_or_zero).collect();
-    let mut upper = lower.clone();
-    let varying = if inputs > 4 { 2 } else { 3 };
-    for _ in 0..varying {
-        let i = dice.below(inputs);
-        let radius = parse_decimal(["1/3", "0.5", "1", "2"][dice.below(4)]).unwrap();
-        lower[i] -= &radius;
-        upper[i] += &radius;
-    }
-    Region::new_box(lower, upper).unwrap()
-}
-
-fn random_atom(dice: &mut Dice, inputs: usize, outputs: usize) -> Atom {
-    let mut weights: Vec<(Variable, f64)> = (0..outputs).map(|i| (Variable::Output(i), dice.weight())).collect();
-    if dice.below(4) == 0 {
-        weights.push((Variable::Input(dice.below(inputs)), dice.weight()));
-    }
-    let terms = weights.into_iter().filter(|(_, w)| *w != 0.0).map(|(v, w)| (v, exact_or_zero(w))).collect();
-    // Far enough from the values at hand that both answers are common.
-    Atom { terms, constant: exact_or_zero(dice.weight() * 4.0) }
-}
 
 /// A case with its exact minima.
 struct Solved {

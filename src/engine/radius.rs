@@ -151,7 +151,11 @@ pub fn radius(
 /// The cheap domain from whose radius a costly one goes on; `None` when the domain itself is cheap.
 fn base(domain: DomainName) -> Option<DomainName> {
     match domain {
-        DomainName::Interval | DomainName::Zonotope | DomainName::DeepPoly | DomainName::Rational => None,
+        DomainName::Interval
+        | DomainName::Zonotope
+        | DomainName::DeepPoly
+        | DomainName::LpGreedy
+        | DomainName::Rational => None,
         _ => Some(DomainName::DeepPoly),
     }
 }

@@ -9,7 +9,7 @@ pub mod exact;
 use absint::domains::activation::{self, ActivationFn};
 use absint::domains::network::{Coefficients, Conv2d, LinearMap, Network, NetworkBuilder, NodeId, Term};
 use absint::domains::num::{Rational, exact_or_zero, parse_decimal};
-use absint::domains::query::Region;
+use absint::domains::query::{Atom, Region, Variable};
 use ndarray::{Array2, Array4};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -156,4 +156,28 @@ pub fn random_member(dice: &mut Dice, region: &Region) -> Vec<Rational> {
 /// One of the activations of the project.
 pub fn any_activation() -> impl Strategy<Value = Arc<dyn ActivationFn>> {
     (0..activation::all().len()).prop_map(|i| activation::all()[i].clone())
+}
+
+/// A box in which at most three inputs vary.
+pub fn random_box(dice: &mut Dice, inputs: usize) -> Region {
+    let mut lower: Vec<Rational> = dice.weights(inputs).into_iter().map(exact_or_zero).collect();
+    let mut upper = lower.clone();
+    for _ in 0..if inputs > 4 { 2 } else { 3 } {
+        let i = dice.below(inputs);
+        let radius = parse_decimal(["1/3", "0.5", "1", "2"][dice.below(4)]).unwrap();
+        lower[i] -= &radius;
+        upper[i] += &radius;
+    }
+    Region::new_box(lower, upper).unwrap()
+}
+
+/// An atom over the outputs, and in one of three cases an input.
+pub fn random_atom(dice: &mut Dice, inputs: usize, outputs: usize) -> Atom {
+    let mut weights: Vec<(Variable, f64)> = (0..outputs).map(|i| (Variable::Output(i), dice.weight())).collect();
+    if dice.below(3) == 0 {
+        weights.push((Variable::Input(dice.below(inputs)), dice.weight()));
+    }
+    let terms = weights.into_iter().filter(|(_, w)| *w != 0.0).map(|(v, w)| (v, exact_or_zero(w))).collect();
+    // Far enough from the values at hand that both answers are common.
+    Atom { terms, constant: exact_or_zero(dice.weight() * 4.0) }
 }

@@ -74,7 +74,7 @@ fn rows(job: &Job, networks: &[String]) -> Outcome<(ImageSet, Vec<Row>)> {
 }
 
 /// What one method says of one image.
-fn answer(row: &Row, images: &ImageSet, i: usize, name: &str, method: &Method, limit: Duration) -> Outcome<Value> {
+fn answer(row: &Row, images: &ImageSet, i: usize, method: &Method, limit: Duration) -> Outcome<Value> {
     let image = images.get(i).ok_or("no such image")?;
     let center: Vec<f64> = image.pixels.iter().map(nearest).collect();
     let output = row.network.evaluate(&center)?;
@@ -146,7 +146,7 @@ pub fn table1(job: &Job, networks: &[String], methods: &[String], count: usize, 
             let header = header(row, name, timeout);
             job.run(&partial(row, name), &header, &keys, |i| match inherited(name, &done, i) {
                 Some(result) => Ok(result),
-                None => answer(row, &images, i, name, &method, limit),
+                None => answer(row, &images, i, &method, limit),
             })?;
             println!("{} {}: {name} done on {} images", row.name, row.eps_text, keys.len());
         }

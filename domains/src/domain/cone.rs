@@ -14,8 +14,8 @@ pub(super) struct Cone {
 
 impl Cone {
     /// Everything matters.
-    pub fn whole() -> Self {
-        Self::default()
+    pub const fn whole() -> Self {
+        Self { of_node: Vec::new() }
     }
 
     /// What the rows `neurons` of an affine node read, directly or not.

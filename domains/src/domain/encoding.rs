@@ -5,6 +5,8 @@
 //! needs none: for ReLU, `0 ≤ y ≤ u`, `0 ≤ s ≤ −l`, and one sparse row for the upper line of the
 //! triangle. A stable neuron is a constant, or one variable tied by an equality.
 
+mod integer;
+
 use super::NodeBounds;
 use super::cone::Cone;
 use super::step_hull::{Product, StepCut, StepNeuron};
@@ -135,6 +137,11 @@ impl<'a> Encoding<'a> {
     /// The program, without an objective.
     pub fn program(&self) -> &LinearProgram {
         &self.program
+    }
+
+    /// The program, kept.
+    pub fn into_program(self) -> LinearProgram {
+        self.program
     }
 
     fn variable(&mut self, bounds: Interval) -> Option<usize> {

@@ -136,7 +136,7 @@ impl LpDomain {
     }
 
     /// The cuts, prepared at the first call; none when the time is up before they are.
-    fn cuts_once<'g>(&self, cell: &'g OnceCell<Cuts<'g>>, seen: &'g Trace<LpFact>) -> &'g Cuts<'g> {
+    pub(super) fn cuts_once<'g>(&self, cell: &'g OnceCell<Cuts<'g>>, seen: &'g Trace<LpFact>) -> &'g Cuts<'g> {
         cell.get_or_init(|| self.cuts(seen).unwrap_or_default())
     }
 

@@ -1,13 +1,14 @@
-//! The simplex solver HiGHS (feature `highs`; needs cmake, a C++ compiler and libclang to build).
+//! The solver HiGHS (feature `highs`; needs cmake, a C++ compiler and libclang to build): simplex for linear
+//! programs, branch and cut for integer ones.
 //!
 //! A session keeps the model, so that the basis of one objective starts the next: the case in which
 //! simplex beats an interior-point method. HiGHS' row duals have the signs of our multipliers.
 
 use super::backend::{check, contained, finite_or_zero, unit_scale};
 use super::elastic::elastic;
-use super::{LinearProgram, LpBackend, LpError, LpSession, LpSolution, Status};
+use super::{IntegerProgram, IntegerSolution, LinearProgram, LpBackend, LpError, LpSession, LpSolution, Status};
 use crate::budget::Budget;
-use ::highs::{Col, HighsModelStatus, HighsStatus, Model, RowProblem};
+use ::highs::{Col, HighsModelStatus, HighsSolutionStatus, HighsStatus, Model, RowProblem};
 use std::time::Duration;
 
 const NAME: &str = "highs";
@@ -27,6 +28,26 @@ impl LpBackend for Highs {
             return Err(LpError::Malformed);
         }
         Ok(Box::new(Session { program, kept: None, elapsed: Duration::ZERO }))
+    }
+}
+
+impl Highs {
+    /// Minimises an integer program on one thread, or ends at a point whose objective is at most `target`
+    /// (−∞ for the minimum). The time limit is that of the budget when it starts.
+    ///
+    /// # Errors
+    /// [`LpError`] when the program is malformed or HiGHS gives up; no time left is one of them.
+    pub fn minimise_integral(
+        self,
+        program: &IntegerProgram,
+        target: f64,
+        budget: &Budget,
+    ) -> Result<IntegerSolution, LpError> {
+        check(&program.relaxation, program.relaxation.objective(), budget)?;
+        if !program.relaxation.is_boxed() {
+            return Err(LpError::Malformed);
+        }
+        contained(NAME, || search(program, target, budget.remaining()))?
     }
 }
 
@@ -98,7 +119,7 @@ fn run(
             columns.iter().zip(objective).for_each(|(&column, &c)| model.change_column_cost(column, c));
             (model, columns)
         }
-        None => build(program, objective)?,
+        None => build(program, objective, &[])?,
     };
     model.set_option("time_limit", limit.map_or(f64::INFINITY, |limit| limit.as_secs_f64()));
     let solved = model.try_solve().map_err(failed)?;
@@ -112,10 +133,46 @@ fn run(
     Ok(Found { model: Model::from(solved), columns, point, duals, status })
 }
 
-fn build(program: &LinearProgram, objective: &[f64]) -> Result<(Model, Vec<Col>), LpError> {
+/// Branch and cut. Its tolerances are far below its defaults, since a margin near zero decides a verdict.
+fn search(program: &IntegerProgram, target: f64, limit: Option<Duration>) -> Result<IntegerSolution, LpError> {
+    let IntegerProgram { relaxation, integral, constant } = program;
+    let (mut model, _) = build(relaxation, relaxation.objective(), integral)?;
+    model.set_option("mip_rel_gap", 1e-9);
+    model.set_option("mip_abs_gap", 1e-9);
+    model.set_option("mip_feasibility_tolerance", 1e-9);
+    model.set_option("primal_feasibility_tolerance", 1e-9);
+    model.set_option("objective_target", target - constant);
+    model.set_option("time_limit", limit.map_or(f64::INFINITY, |limit| limit.as_secs_f64()));
+    let solved = model.try_solve().map_err(failed)?;
+    let status = match solved.status() {
+        HighsModelStatus::Optimal => Status::Optimal,
+        HighsModelStatus::Infeasible => Status::Infeasible,
+        _ => Status::Stopped,
+    };
+    let value = |name| solved.double_info_value(name).ok().filter(|x: &f64| x.is_finite());
+    let bound = match status {
+        Status::Infeasible => f64::INFINITY,
+        // Without integers there is no tree and no bound of it.
+        Status::Optimal if integral.is_empty() => solved.objective_value() + constant,
+        _ => value(c"mip_dual_bound").map_or(f64::NEG_INFINITY, |bound| bound + constant),
+    };
+    let has_point = solved.primal_solution_status() == HighsSolutionStatus::Feasible;
+    let point = if has_point { solved.get_solution().columns().to_vec() } else { Vec::new() };
+    let nodes = solved.int_info_value(c"mip_node_count").ok().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+    Ok(IntegerSolution { point, bound, status, nodes })
+}
+
+fn build(program: &LinearProgram, objective: &[f64], integral: &[usize]) -> Result<(Model, Vec<Col>), LpError> {
     let mut problem = RowProblem::default();
+    let mut is_integral = vec![false; objective.len()];
+    integral.iter().for_each(|&v| is_integral[v] = true);
     let bounds = program.lower().iter().zip(program.upper());
-    let columns: Vec<Col> = objective.iter().zip(bounds).map(|(&c, (&l, &u))| problem.add_column(c, l..=u)).collect();
+    let columns: Vec<Col> = objective
+        .iter()
+        .zip(bounds)
+        .zip(is_integral)
+        .map(|((&c, (&l, &u)), is_integral)| problem.add_column_with_integrality(c, l..=u, is_integral))
+        .collect();
     for r in 0..program.rows() {
         let row = program.row(r);
         problem.add_row(row.lower..=row.upper, row.columns.iter().zip(row.values).map(|(&j, &a)| (columns[j], a)));

@@ -9,6 +9,7 @@ mod clarabel;
 mod elastic;
 #[cfg(feature = "highs")]
 mod highs;
+mod integer;
 mod interior;
 mod minilp;
 mod program;
@@ -21,6 +22,7 @@ pub use certify::{certified_infeasible, certified_minimum, certified_minimum_of}
 pub use clarabel::Clarabel;
 #[cfg(feature = "highs")]
 pub use highs::Highs;
+pub use integer::{IntegerProgram, IntegerSolution};
 pub use interior::Interior;
 pub use minilp::MiniLp;
 pub use program::{LinearProgram, Row};

@@ -1,0 +1,84 @@
+//! The rows of a network's mixed-integer program hold: whatever it is strengthened by, its relaxation has no
+//! certified bound above a margin that some input of the region attains. (What a solver makes of it is tested
+//! with the `highs` feature, in `milp`.)
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use absint::domains::activation::all;
+use absint::domains::budget::Budget;
+use absint::domains::domain::{Bounds, IntegerModel, LpDomain, Run, propagate};
+use absint::domains::lp::{IntegerProgram, LpBackend, backends, certified_minimum};
+use absint::domains::num::{Rational, exact_or_zero, nearest, parse_decimal};
+use absint::domains::query::{Atom, LinearForms, Region, Variable};
+use common::exact::Exact;
+use common::{Dice, random_member, random_network, random_region};
+
+fn grid(dice: &mut Dice, n: usize) -> Region {
+    let step = parse_decimal(["1/3", "0.1", "1"][dice.below(3)]).unwrap();
+    let center: Vec<Rational> = (0..n).map(|_| Rational::from(dice.below(5) as i32 - 2) * &step).collect();
+    let ends = |sign: i32| -> Vec<Rational> { center.iter().map(|c| c + Rational::from(sign) * &step).collect() };
+    let (lower, upper) = (ends(-1), ends(1));
+    if dice.below(2) == 0 {
+        let radius = &step * Rational::from(2);
+        return Region::grid_l1(&center, &step, &radius, &lower, &upper).unwrap();
+    }
+    Region::grid(&center, &step, &lower, &upper).unwrap()
+}
+
+/// A certified bound of the program without integrality.
+fn bound(program: &IntegerProgram, backend: &dyn LpBackend) -> f64 {
+    let solution = backend.solve(&program.relaxation, &Budget::unlimited()).unwrap();
+    certified_minimum(&program.relaxation, &solution.multipliers) + program.constant
+}
+
+#[test]
+fn no_row_excludes_an_input_of_the_region() {
+    let mut finite = 0;
+    for seed in 0..400u64 {
+        let dice = &mut Dice::new(seed);
+        let f = &all()[dice.below(5)];
+        let network = random_network(dice, f);
+        let n = network.input_len();
+        let region = if dice.below(3) == 0 { grid(dice, n) } else { random_region(dice, n) };
+        let mut atom = || {
+            let mut terms: Vec<(Variable, f64)> =
+                (0..network.output_len()).map(|i| (Variable::Output(i), dice.weight())).collect();
+            terms.push((Variable::Input(dice.below(n)), dice.weight()));
+            let terms = terms.into_iter().filter(|t| t.1 != 0.0).map(|(v, w)| (v, exact_or_zero(w))).collect();
+            Atom { terms, constant: exact_or_zero(dice.weight()) }
+        };
+        let atoms = [atom(), atom(), atom()];
+        let budget = Budget::unlimited();
+        let hull = dice.below(2) == 0;
+        let domain = LpDomain { hull, ..LpDomain::kpoly(1 + dice.below(2), backends()[0]) };
+        let trace = propagate(&domain, &network, &region, &Bounds::unknown(), Run::silent(&budget)).unwrap();
+        let forms = LinearForms::of_atoms(&network, &atoms);
+        let center: Vec<f64> = region.center().iter().map(nearest).collect();
+        let counts = (dice.below(2) == 0).then_some(&center[..]);
+        let Some(model) = IntegerModel::new(&domain, &forms, counts, &trace) else { continue };
+        let solver = backends()[seed as usize % backends().len()];
+        let own: Vec<f64> = (0..3).map(|a| bound(&model.largest(a..a + 1).unwrap(), solver)).collect();
+        let largest = bound(&model.largest(0..3).unwrap(), solver);
+        let smallest = bound(&model.smallest(&[0, 1, 2]).unwrap(), solver);
+        finite += usize::from(own.iter().chain([&largest, &smallest]).all(|b| b.is_finite()));
+        for _ in 0..20 {
+            let x = random_member(dice, &region);
+            let y = network.evaluate::<Rational>(&x).unwrap();
+            let margins: Vec<Rational> = atoms.iter().map(|a| a.margin(&x, &y)).collect();
+            // The constant of the program is added in floats here.
+            let holds = |margin: &Rational, bound: f64| {
+                let slack = 1e-12 * (1.0 + bound.abs());
+                assert!(Exact::from(margin.clone()).is_at_least(bound - slack), "{seed}: {bound} {margin}");
+            };
+            margins.iter().zip(own.iter().zip(&model.root)).for_each(|(m, (&bound, &root))| {
+                holds(m, bound);
+                holds(m, root);
+            });
+            holds(margins.iter().max().unwrap(), largest);
+            holds(margins.iter().min().unwrap(), smallest);
+        }
+    }
+    assert!(finite > 300, "{finite}");
+}

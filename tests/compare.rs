@@ -122,6 +122,23 @@ fn a_point_region_has_no_gap_and_a_counterexample_is_shared_by_all() {
     assert!(without.measurements.iter().all(|m| m.log10_volume.is_none()));
 }
 
+/// Of a safe query the search proves it; of another it finds a counterexample by itself, which bounds the gap.
+#[test]
+fn the_exact_engine_looks_for_counterexamples_of_its_own() {
+    for (eps, is_falsified) in [("0.05", false), ("0.2", true)] {
+        let exact = Method { name: "bab".into(), ..method("exact") };
+        let alone = Setting { exact: Some(exact), attack: None, volume: false, ..setting() };
+        let (_, compared) = digit("digits_mlp.onnx", 0, eps, &alone);
+        let expected = if is_falsified { Outcome::Falsified } else { Outcome::Verified };
+        assert_eq!(compared.measurements.last().unwrap().outcome, expected);
+        assert_eq!(compared.reference.is_falsified, is_falsified);
+        if is_falsified {
+            assert!(compared.reference.upper.unwrap() <= 0.0);
+            assert!(compared.measurements.iter().all(|m| m.gap.most.is_some() && m.outcome == Outcome::Falsified));
+        }
+    }
+}
+
 #[test]
 fn the_tables_have_a_line_per_query_and_domain_and_no_number_that_is_none() {
     let sample = sample();
@@ -274,15 +291,18 @@ fn without_a_network_the_built_in_example_is_compared() {
 #[test]
 fn bad_usage_is_refused_in_one_line() {
     let digits = ["networks/digits_mlp.onnx", "--data", "networks/digits.csv", "--eps", "0.01"];
-    let cases: [(&[&str], &str); 7] = [
+    let mut cases: Vec<(&[&str], &str)> = vec![
         (&["--range", "5..5"], "empty"),
         (&["--range", "1790..1800"], "1797 images"),
         (&["--domains", "interval,magic"], "magic"),
         (&["--domains", "interval,interval"], "twice"),
         (&["--k", "0"], "0"),
         (&["--report", "/nonexistent/folder/out.html"], "/nonexistent/folder/out.html"),
-        (&["--exact", "milp"], "milp"),
+        (&["--exact", "sat"], "--exact bab"),
     ];
+    if !cfg!(feature = "highs") {
+        cases.push((&["--exact", "milp"], "cargo build --release --features highs"));
+    }
     for (arguments, expected) in cases {
         let output = absint().args(digits).args(arguments).arg("-q").output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();

@@ -360,3 +360,42 @@ fn the_exact_engine_finds_every_minimum() {
     let all: usize = cases.iter().map(|c| c.rows.len()).sum();
     println!("{} of {all} minima are bracketed within two seconds each", finished.into_inner());
 }
+
+/// The optimum of the integer program is the exact minimum wherever the region is polyhedral and values lie on
+/// lattices; elsewhere it is a relaxation. The verdict that it leads to is right everywhere.
+#[cfg(feature = "highs")]
+#[test]
+fn integer_programs_end_at_the_minimum() {
+    use absint::domains::domain::Bounds;
+    use absint::domains::query::{Ball, Case as QueryCase, Property};
+    use absint::engine::milp::{MilpOptions, optimise};
+    let Some(cases) = cases("solving small queries by integer programs", "ABCDEF") else { return };
+    let options = Options { domain: DomainName::Milp, ..Options::default() };
+    let exactly = AtomicUsize::new(0);
+    check(&cases, |case, wrong| {
+        match analyze(&case.network, &case.query, &options).unwrap().verdict {
+            Verdict::Verified(_) if !case.is_sat => {}
+            Verdict::Falsified(_) if case.is_sat => {}
+            other => wrong.push(format!("{} instead of {}", other.name(), if case.is_sat { "sat" } else { "unsat" })),
+        }
+        for row in &case.rows {
+            let (region, disjunct) = disjunct(&case.query, row.disjunct);
+            let atoms = row.atom.map_or_else(|| disjunct.atoms.clone(), |a| vec![disjunct.atoms[a].clone()]);
+            let property = Property { disjuncts: vec![Disjunct { atoms }] };
+            let alone = QueryCase { region: region.region.clone(), property };
+            let budget = deadline(Some(Duration::from_secs(20)));
+            let (options, run) = (MilpOptions::default(), Run::silent(&budget));
+            let known = Bounds::unknown();
+            let found = optimise(&case.network, (&alone, 0), &[0], &known, &options, run).unwrap();
+            let (exact, what) = (row.exact.value(), format!("{}.{:?}", row.disjunct, row.atom));
+            let close = 1e-6 * (1.0 + exact.abs());
+            let is_relaxed = case.family == 'D' || matches!(region.region.ball(), Ball::L2 { .. });
+            if found.bound > exact + close || (!is_relaxed && found.bound < exact - close) {
+                wrong.push(format!("{what} ends at {}, exactly {exact}", found.bound));
+            }
+            exactly.fetch_add(usize::from((found.bound - exact).abs() <= close), Ordering::Relaxed);
+        }
+    });
+    let all: usize = cases.iter().map(|c| c.rows.len()).sum();
+    println!("{} of {all} optima are the exact minimum", exactly.into_inner());
+}

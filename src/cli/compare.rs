@@ -26,7 +26,7 @@ enum ExactName {
     None,
     /// Branch and bound
     Bab,
-    /// A mixed-integer program
+    /// A mixed-integer program, then a proof of what it claims (with the `highs` feature)
     Milp,
     /// Satisfiability, for binarized networks
     Sat,
@@ -108,13 +108,18 @@ pub struct CompareArgs {
 pub fn run(args: &CompareArgs, global: &Global) -> CliResult<Exit> {
     let setting = args.setting(global)?;
     let subject = args.subject()?;
+    let is_signum =
+        subject.network.activations().all(|(_, a)| a.function.pieces().iter().all(|piece| piece.slope == 0.0));
+    if args.exact == ExactName::Sat && !is_signum {
+        return Err("--exact sat is for networks whose activations are all signs; use --exact bab".into());
+    }
     let mut comparison = Comparison {
         network: subject.name.clone(),
         question: subject.question.clone(),
         is_example: args.network.is_none(),
         contestants: setting.contestants().map(|m| m.name.clone()).collect(),
         has_exact: setting.exact.is_some(),
-        has_attack: setting.attack.is_some(),
+        has_attack: setting.attack.is_some() || setting.exact.is_some(),
         has_volume: setting.volume,
         timeout: setting.timeout,
         layers: layers(&subject.network),
@@ -176,13 +181,11 @@ impl CompareArgs {
     fn exact_method(&self, global: &Global) -> CliResult<Option<Method>> {
         let engine = match self.exact {
             ExactName::None => return Ok(None),
-            ExactName::Bab => "exact",
+            ExactName::Bab | ExactName::Sat => "exact",
             ExactName::Milp => "milp",
-            ExactName::Sat => "sat",
         };
         let typed = self.exact.to_possible_value().map_or(String::new(), |v| v.get_name().to_owned());
-        let domain: DomainName =
-            engine.parse().map_err(|_| format!("--exact {typed}: this build has no such engine; use --exact none"))?;
+        let domain: DomainName = engine.parse().map_err(|error| format!("--exact {typed}: {error}"))?;
         let options = Options { domain, seed: global.seed, ..Options::default() };
         Ok(Some(Method { name: format!("exact ({typed})"), options }))
     }

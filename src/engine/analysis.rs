@@ -37,6 +37,9 @@ pub struct Stage {
     pub lps: usize,
     /// Joint cuts added to them.
     pub cuts: usize,
+    /// The least of the disjuncts' maxima of margins, as the solver of integer programs has it: **not
+    /// certified**, and not used in any verdict. Only that stage has one.
+    pub milp_bound: Option<f64>,
 }
 
 /// The answer to a query, and how it came about.

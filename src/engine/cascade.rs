@@ -2,6 +2,8 @@ use super::analysis::unstable;
 use super::attack::{Attack, Flips, try_candidates};
 use super::bnn::{self, BnnError, Certificate};
 use super::exact_step::run_exact;
+#[cfg(feature = "highs")]
+use super::exact_step::run_milp;
 use super::{Analysis, DisjunctBound, DomainName, Margin, Options, Stage};
 use crate::domains::activation::Slopes;
 use crate::domains::budget::Budget;
@@ -126,7 +128,12 @@ enum Step {
     LpGreedy,
     LpLast,
     LpAll,
-    Lp { joint: bool, hull: bool },
+    Lp {
+        joint: bool,
+        hull: bool,
+    },
+    #[cfg(feature = "highs")]
+    Milp,
     Exact,
 }
 
@@ -145,6 +152,8 @@ impl Step {
             Self::Lp { joint: false, hull: false } => "nat",
             Self::Lp { joint: false, hull: true } => "hull",
             Self::Lp { joint: true, hull: true } => "hull+kpoly",
+            #[cfg(feature = "highs")]
+            Self::Milp => "milp",
             Self::Exact => "exact",
         }
     }
@@ -175,6 +184,9 @@ fn plan(options: &Options, network: &Network) -> Vec<Step> {
         DomainName::Hull => lp(false, true),
         DomainName::HullKPoly => lp(true, true),
         DomainName::Exact => deeppoly().chain([Step::Attack, Step::Exact]).collect(),
+        // The program's optimum is its own attack.
+        #[cfg(feature = "highs")]
+        DomainName::Milp => deeppoly().chain([Step::Milp, Step::Exact]).collect(),
         DomainName::Auto => {
             let last = Step::Lp { joint: true, hull: has_steps };
             let rest = [Step::Attack, Step::Rational, last, Step::Exact];
@@ -265,6 +277,7 @@ impl<'a> State<'a> {
             unstable: Vec::new(),
             lps: 0,
             cuts: 0,
+            milp_bound: None,
         };
         for case in &mut self.cases {
             let mut found: Vec<Vec<f64>> = case.margins.iter().map(|m| vec![f64::NEG_INFINITY; m.len()]).collect();
@@ -275,6 +288,12 @@ impl<'a> State<'a> {
                     Step::Attack => {
                         let attack = Attack::short(options.seed);
                         self.witness = attack.run(network, case.case, &case.open(), case.first, run.budget).witness;
+                    }
+                    #[cfg(feature = "highs")]
+                    Step::Milp => {
+                        let (witness, bound) = run_milp(network, case, options, counted)?;
+                        self.witness = witness;
+                        stage.milp_bound = Some(stage.milp_bound.map_or(bound, |least| least.min(bound)));
                     }
                     Step::Exact => {
                         let certificates = &mut self.certificates;
@@ -369,6 +388,8 @@ fn run_domain(
             };
             apply(&domain, network, case, options, run, found, unstable)
         }
+        #[cfg(feature = "highs")]
+        Step::Milp => Ok(()),
         Step::Attack | Step::Exact => Ok(()),
     }
 }

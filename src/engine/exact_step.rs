@@ -1,4 +1,5 @@
-//! The last step of a plan: the exact engine that suits the network, on what is open of one case.
+//! The last steps of a plan, on what is open of one case: integer programs, and the exact engine that suits the
+//! network.
 
 use super::bnn::{self, BnnError, BnnOptions, Certificate};
 use super::cascade::{AnalyzeError, CaseState};
@@ -42,6 +43,33 @@ pub(super) fn run_exact(
         run_signum(network, case, options, run, found, certificates)
     } else {
         Ok(None)
+    }
+}
+
+/// Solves the integer programs of one case: of all its disjuncts where every margin is wanted, of the open ones
+/// otherwise. Returns the counterexample at an optimum, and the solver's uncertified bound, which settles
+/// nothing: that is left to [`run_exact`], for which half of the time is kept.
+///
+/// # Errors
+/// [`AnalyzeError`] when the region does not fit the network.
+#[cfg(feature = "highs")]
+pub(super) fn run_milp(
+    network: &Network,
+    case: &CaseState,
+    options: &Options,
+    run: Run<'_>,
+) -> Result<(Option<Witness>, f64), AnalyzeError> {
+    let asked = if options.all_margins { (0..case.case.property.disjuncts.len()).collect() } else { case.open() };
+    /// Below zero by more than the solver's tolerance, a point is a violation and no tie.
+    const VIOLATION: f64 = -1e-6;
+    let target = if options.all_margins { f64::NEG_INFINITY } else { VIOLATION };
+    let settings = super::milp::MilpOptions { target, lp: options.lp, ..Default::default() };
+    let half = super::deadline(run.budget.remaining().map(|left| left / 2));
+    let run = Run { budget: &half, observer: run.observer };
+    match super::milp::optimise(network, (case.case, case.first), &asked, &case.bounds, &settings, run) {
+        Ok(answer) => Ok((answer.attained.and_then(|a| a.witness), answer.bound)),
+        Err(DomainError::OutOfTime) => Ok((None, f64::NEG_INFINITY)),
+        Err(other) => Err(other.into()),
     }
 }
 

@@ -8,6 +8,8 @@ mod classify;
 pub mod compare;
 mod exact;
 mod exact_step;
+#[cfg(feature = "highs")]
+pub mod milp;
 mod options;
 mod portable;
 mod radius;

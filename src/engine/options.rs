@@ -35,6 +35,10 @@ pub enum DomainName {
     /// DeepPoly, then splitting of inputs or neurons until the query is decided; for signum networks
     /// conflict-driven search.
     Exact,
+    /// DeepPoly, then a mixed-integer program; since its bound is no proof, what it holds to be safe is proven
+    /// as by `Exact`.
+    #[cfg(feature = "highs")]
+    Milp,
     /// The bounds of `LpAll`, then the LP with joint cuts of k neurons.
     LpAllKPoly,
     /// The cascade: each stage only where the one before left something open.
@@ -43,7 +47,7 @@ pub enum DomainName {
 
 impl DomainName {
     /// Every name, with what it does.
-    pub const ALL: [(Self, &'static str, &'static str); 14] = [
+    pub const ALL: [(Self, &'static str, &'static str); 14 + cfg!(feature = "highs") as usize] = [
         (Self::Interval, "interval", "interval arithmetic: microseconds, loose"),
         (Self::Zonotope, "zonotope", "affine forms with one noise symbol per unstable neuron"),
         (Self::DeepPoly, "deeppoly", "two lines per neuron and back-substitution: milliseconds"),
@@ -61,6 +65,8 @@ impl DomainName {
             "exact",
             "splits inputs or neurons, or solves signum networks, until the query is decided: as long as it takes",
         ),
+        #[cfg(feature = "highs")]
+        (Self::Milp, "milp", "a mixed-integer program (HiGHS) for the margin, which is no proof; then as exact"),
         (Self::Auto, "auto", "the cascade of these, stopping as soon as the query is decided"),
     ];
 }
@@ -79,16 +85,28 @@ impl fmt::Display for DomainName {
     }
 }
 
-/// A name that is no domain's.
+/// A name that is no domain's, or not in this build.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("there is no domain `{0}`; the domains are {names}", names = DomainName::names())]
-pub struct UnknownDomain(String);
+pub enum UnknownDomain {
+    /// There is none of that name.
+    #[error("there is no domain `{0}`; the domains are {names}", names = DomainName::names())]
+    Name(String),
+    /// It needs a feature.
+    #[error(
+        "`{0}` is not in this program: it was built without the `highs` feature; \
+         to have it: cargo build --release --features highs"
+    )]
+    Feature(String),
+}
 
 impl FromStr for DomainName {
     type Err = UnknownDomain;
     fn from_str(text: &str) -> Result<Self, UnknownDomain> {
         let found = Self::ALL.iter().find(|(_, name, _)| *name == text);
-        found.map(|(domain, ..)| *domain).ok_or_else(|| UnknownDomain(text.into()))
+        found.map(|(domain, ..)| *domain).ok_or_else(|| match text {
+            "milp" => UnknownDomain::Feature(text.into()),
+            _ => UnknownDomain::Name(text.into()),
+        })
     }
 }
 

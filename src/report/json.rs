@@ -24,14 +24,18 @@ pub fn analysis_json(analysis: &Analysis, context: &Context) -> Value {
         .stages
         .iter()
         .map(|s| {
-            json!({
+            let mut stage = json!({
                 "name": s.name,
                 "time_s": s.time.as_secs_f64(),
                 "margins": numbers(&s.margins),
                 "unstable": s.unstable,
                 "lps": s.lps,
                 "cuts": s.cuts,
-            })
+            });
+            if let Some(bound) = s.milp_bound {
+                stage["milp_bound_uncertified"] = number(bound);
+            }
+            stage
         })
         .collect();
     let margins: Vec<Value> = analysis

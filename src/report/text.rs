@@ -103,6 +103,9 @@ fn write_stages(out: &mut String, analysis: &Analysis) -> std::fmt::Result {
         if stage.lps > 0 {
             write!(out, "  {} LPs, {} cuts", stage.lps, stage.cuts)?;
         }
+        if let Some(bound) = stage.milp_bound {
+            write!(out, "  least margin {} by the solver, not certified", decimal(bound))?;
+        }
         writeln!(out)?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use super::Attack;
 use super::search::{Goal, Search, WORTH_A_REPLAY};
 use crate::domains::budget::Budget;
 use crate::domains::network::Network;
-use crate::domains::num::{Interval, enclose};
+use crate::domains::num::{Interval, Rational, enclose};
 use crate::domains::query::{Case, Disjunct};
 use crate::domains::verdict::Witness;
 
@@ -59,8 +59,17 @@ impl Attack {
 }
 
 /// The margin at the point of the region nearest to `x`, rounded up.
-fn attained(network: &Network, case: &Case, first: usize, x: &[f64]) -> Option<Attained> {
-    let member = case.region.nearest_member(x)?;
+pub(in crate::engine) fn attained(network: &Network, case: &Case, first: usize, x: &[f64]) -> Option<Attained> {
+    attained_at(network, case, first, case.region.nearest_member(x)?)
+}
+
+/// The margin at a point of the region, rounded up.
+pub(in crate::engine) fn attained_at(
+    network: &Network,
+    case: &Case,
+    first: usize,
+    member: Vec<Rational>,
+) -> Option<Attained> {
     let enclosed: Vec<Interval> = member.iter().map(enclose).collect();
     let output = network.evaluate::<Interval>(&enclosed).ok()?;
     let largest = |disjunct: &Disjunct| {

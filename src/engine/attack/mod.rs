@@ -12,6 +12,7 @@ mod search;
 pub use flips::Flips;
 pub use gradient::gradient;
 pub use minimise::Attained;
+pub(super) use minimise::{attained, attained_at};
 
 use crate::domains::budget::Budget;
 use crate::domains::network::Network;

@@ -22,11 +22,12 @@ use std::time::Duration;
 pub struct Reference {
     /// The best certified lower bound of any contestant; −∞ when there is none.
     pub lower: f64,
-    /// The smallest margin attained at a point of the region, rounded up; `None` without an attack.
+    /// The smallest margin attained at a point of the region, rounded up: the attack's, or that of an input
+    /// that the exact engine came upon; `None` without either.
     pub upper: Option<f64>,
     /// The bound of interval arithmetic.
     pub base: f64,
-    /// Whether the attack found a counterexample, replayed exactly.
+    /// Whether the attack or the exact engine found a counterexample, replayed exactly.
     pub is_falsified: bool,
     /// What the attack took.
     pub attack_time: Duration,

@@ -7,12 +7,12 @@ mod layers;
 pub use gap::{Gap, Reference};
 pub use layers::{Layer, LayerWidths, layers, output_volume};
 
-use super::attack::{Attack, Attained};
+use super::attack::{Attack, Attained, attained, attained_at};
 use super::{AnalyzeError, DomainName, Options, analyze_within, deadline};
 use crate::domains::domain::Run;
 use crate::domains::network::Network;
 use crate::domains::observer::{Event, Observer};
-use crate::domains::query::Query;
+use crate::domains::query::{Case, Query};
 use crate::domains::verdict::Verdict;
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -24,7 +24,7 @@ use thiserror::Error;
 pub struct Method {
     /// Such as `deeppoly` or `kpoly k=3`; unique among those compared.
     pub name: String,
-    /// How it analyses; that every margin is wanted, and no attack, is seen to here.
+    /// How it analyses; that every margin is wanted, and that only the exact engine may attack, is seen to here.
     pub options: Options,
 }
 
@@ -33,7 +33,8 @@ pub struct Method {
 pub struct Setting {
     /// The domains.
     pub methods: Vec<Method>,
-    /// The exact engine, one more contestant whose bound is the reference where it finishes.
+    /// The exact engine, one more contestant whose bound is the reference where it finishes, as are the
+    /// margins at the inputs that it comes upon.
     pub exact: Option<Method>,
     /// The attack that finds the smallest attained margin; without one there is no upper reference.
     pub attack: Option<Attack>,
@@ -96,6 +97,9 @@ pub struct Measurement {
     pub log10_volume: Option<f64>,
     /// How far its bound is from the exact minimum.
     pub gap: Gap,
+    /// The minimum of the query's margin as a solver of integer programs has it, with the time that it took:
+    /// **not certified**, and part of neither `margin` nor `outcome`. Only such a contestant has one.
+    pub milp: Option<(f64, Duration)>,
 }
 
 /// All contestants on one query.
@@ -140,10 +144,12 @@ pub fn compare(
     observer: &dyn Observer,
 ) -> Result<Compared, CompareError> {
     let suggestions = Suggestions { inner: observer, inputs: Mutex::default() };
-    let mut measurements = Vec::new();
+    let (mut measurements, mut found) = (Vec::new(), None);
     for method in setting.contestants() {
         observer.event(Event::Stage(&method.name));
-        measurements.push(measure(network, query, method, setting, &suggestions)?);
+        let (measurement, of_method) = measure(network, query, method, setting, &suggestions)?;
+        measurements.push(measurement);
+        found = of_method.into_iter().chain(found).reduce(Attained::better);
     }
     observer.event(Event::Stage("attack"));
     let start = Instant::now();
@@ -151,13 +157,14 @@ pub fn compare(
         let budget = deadline(setting.timeout);
         let starts = suggestions.take();
         let mut first = 0;
-        let of_case = |case: &crate::domains::query::Case| {
+        let of_case = |case: &Case| {
             let number = first;
             first += case.property.disjuncts.len();
             attack.least_margin(network, case, number, &starts, &budget)
         };
         query.cases.iter().filter_map(of_case).reduce(Attained::better)
     });
+    let attained = attained.into_iter().chain(found).reduce(Attained::better);
     let attack_time = start.elapsed();
     let lower = measurements.iter().map(|m| m.margin).fold(f64::NEG_INFINITY, f64::max);
     let reference = Reference {
@@ -183,19 +190,23 @@ pub fn compare(
     Ok(Compared { reference, measurements })
 }
 
-/// One contestant on one query.
+/// One contestant on one query; for the exact engine with the smallest margin at the inputs that it came upon.
 fn measure(
     network: &Network,
     query: &Query,
     method: &Method,
     setting: &Setting,
     observer: &dyn Observer,
-) -> Result<Measurement, CompareError> {
-    let options = Options { all_margins: true, attack: false, ..method.options.clone() };
+) -> Result<(Measurement, Option<Attained>), CompareError> {
+    // Without counterexamples of its own a search would never end where there is one.
+    let is_search = setting.exact.as_ref().is_some_and(|exact| exact.name == method.name);
+    let options = Options { all_margins: true, attack: is_search, ..method.options.clone() };
     let budget = deadline(setting.timeout);
+    let suggestions = Suggestions { inner: observer, inputs: Mutex::default() };
     let start = Instant::now();
-    let analysis = analyze_within(network, query, &options, Run { budget: &budget, observer })?;
+    let analysis = analyze_within(network, query, &options, Run { budget: &budget, observer: &suggestions })?;
     let time = start.elapsed();
+    let found = if is_search { came_upon(network, query, &analysis.verdict, &suggestions.take()) } else { None };
     let outcome = match &analysis.verdict {
         Verdict::Verified(_) => Outcome::Verified,
         Verdict::Falsified(_) => Outcome::Falsified,
@@ -203,7 +214,6 @@ fn measure(
         Verdict::Unknown(_) => Outcome::Unknown,
     };
     // Two more bounds per output are cheap for a domain and not for a search.
-    let is_search = setting.exact.as_ref().is_some_and(|exact| exact.name == method.name);
     let log10_volume = match (&query.cases[..], &analysis.bounds[..]) {
         ([case], [bounds]) if setting.volume && !is_search => {
             let budget = deadline(setting.timeout);
@@ -211,7 +221,8 @@ fn measure(
         }
         _ => None,
     };
-    Ok(Measurement {
+    let milp = analysis.stages.iter().filter_map(|s| Some((s.milp_bound?, s.time))).next();
+    let measurement = Measurement {
         outcome,
         margin: analysis.disjuncts.iter().map(|d| d.bound).fold(f64::INFINITY, f64::min),
         time,
@@ -220,7 +231,27 @@ fn measure(
         layers: layers::widths(network, &analysis.bounds),
         log10_volume,
         gap: Gap::default(),
-    })
+        milp,
+    };
+    Ok((measurement, found))
+}
+
+/// The smallest margin at the inputs that a search came upon: its counterexample, and what it suggested.
+fn came_upon(network: &Network, query: &Query, verdict: &Verdict, suggested: &[Vec<f64>]) -> Option<Attained> {
+    let mut first = 0;
+    let of_case = |case: &Case| {
+        let number = first;
+        first += case.property.disjuncts.len();
+        let witness = match verdict {
+            Verdict::Falsified(w) if (number..first).contains(&w.disjunct()) => {
+                attained_at(network, case, number, w.input().to_vec())
+            }
+            _ => None,
+        };
+        let suggested = suggested.iter().filter_map(|x| attained(network, case, number, x));
+        suggested.chain(witness).reduce(Attained::better)
+    };
+    query.cases.iter().filter_map(of_case).reduce(Attained::better)
 }
 
 /// The margin by interval arithmetic, which gaps are measured from. It takes microseconds.

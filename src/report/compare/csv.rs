@@ -32,11 +32,13 @@ pub fn measurements_csv(comparison: &Comparison) -> String {
         "cuts",
         "log10_output_volume",
         "output_volume",
+        "milp_bound_uncertified",
+        "milp_time_s",
     ]);
     for row in &comparison.rows {
         for (i, domain) in comparison.contestants.iter().enumerate() {
             let start = [row.query.clone(), domain.clone()];
-            let rest: [String; 13] = match &row.result {
+            let rest: [String; 15] = match &row.result {
                 RowResult::Misclassified { .. } => {
                     std::array::from_fn(|i| if i == 0 { "misclassified".into() } else { String::new() })
                 }
@@ -59,6 +61,8 @@ pub fn measurements_csv(comparison: &Comparison) -> String {
                         m.cuts.to_string(),
                         number(m.log10_volume),
                         number(m.log10_volume.map(|v| 10f64.powf(v))),
+                        number(m.milp.map(|milp| milp.0)),
+                        number(m.milp.map(|milp| milp.1.as_secs_f64())),
                     ]
                 }
             };

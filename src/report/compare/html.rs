@@ -186,8 +186,8 @@ fn meaning(comparison: &Comparison) -> String {
         ""
     };
     let exact = if comparison.has_exact {
-        "<p><b>Exact.</b> The last domain is a complete search; within its time its bound is the exact minimum, or the best \
-         bound so far.</p>"
+        "<p><b>Exact.</b> The last domain is a complete search. It ends when the query is decided, so that its bound need \
+         not be the exact minimum; a counterexample of its own counts as attained.</p>"
     } else {
         ""
     };

@@ -29,7 +29,7 @@ pub struct Comparison {
     pub contestants: Vec<String>,
     /// Whether the last of them is the exact engine.
     pub has_exact: bool,
-    /// Whether an attack looked for small margins.
+    /// Whether points with small margins were looked for, by an attack or by the exact engine.
     pub has_attack: bool,
     /// Whether output boxes were bounded.
     pub has_volume: bool,

@@ -131,7 +131,7 @@ fn margin_and_time(comparison: &Comparison) -> Option<Plot> {
     let mut picture = Svg::new(WIDTH, 440.0);
     let mut entries = legend(comparison, "dot");
     if comparison.has_attack {
-        entries.push(Entry { shape: ATTACK_SHAPE, class: "hollow mark".into(), name: "attained by the attack".into() });
+        entries.push(Entry { shape: ATTACK_SHAPE, class: "hollow mark".into(), name: "attained at a point".into() });
     }
     let top = head(&mut picture, TITLE, &entries);
     let bottom = 440.0 - 56.0;

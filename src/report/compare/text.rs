@@ -1,4 +1,5 @@
 use super::axis::{duration, number as short, volume};
+use super::summary::mean;
 use super::{Comparison, RowResult, summaries};
 use crate::report::json::{SCHEMA, number};
 use comfy_table::{CellAlignment, Table, presets};
@@ -44,9 +45,21 @@ pub fn comparison_text(comparison: &Comparison) -> String {
         n => format!("; {n} misclassified, not analysed"),
     };
     let volume = if comparison.has_volume { " Output box: geometric mean of its volume." } else { "" };
+    let milp: Vec<(f64, f64)> = comparison
+        .compared()
+        .flat_map(|(_, compared)| compared.measurements.iter().filter_map(|m| m.milp))
+        .map(|(bound, time)| (bound, time.as_secs_f64()))
+        .collect();
+    let milp = mean(milp.iter().map(|m| m.1)).map_or(String::new(), |time| {
+        format!(
+            "\nIn {} on average the integer programs end at the margin {}: the solver's word, not certified.",
+            duration(time),
+            known(mean(milp.iter().map(|m| m.0)))
+        )
+    });
     format!(
         "{example}network  {}\nqueries  {}: {compared} compared{misclassified}\n\n{table}\n\n\
-         Margins are certified lower bounds. Gap: 0 % is the exact minimum, 100 % interval arithmetic.{volume}",
+         Margins are certified lower bounds. Gap: 0 % is the exact minimum, 100 % interval arithmetic.{volume}{milp}",
         comparison.network, comparison.question
     )
 }
@@ -103,7 +116,7 @@ pub fn comparison_json(comparison: &Comparison) -> Value {
                             json!({"unstable": l.unstable, "mean_width": number(l.mean), "max_width": number(l.max)})
                         })
                     });
-                    json!({
+                    let mut measured = json!({
                         "domain": name,
                         "verdict": m.outcome.name(),
                         "margin": number(m.margin),
@@ -114,7 +127,12 @@ pub fn comparison_json(comparison: &Comparison) -> Value {
                         "cuts": m.cuts,
                         "layers": layers.collect::<Vec<_>>(),
                         "log10_output_volume": option(m.log10_volume),
-                    })
+                    });
+                    if let Some((bound, time)) = m.milp {
+                        measured["milp_bound_uncertified"] = number(bound);
+                        measured["milp_time_s"] = time.as_secs_f64().into();
+                    }
+                    measured
                 });
                 json!({
                     "query": row.query,

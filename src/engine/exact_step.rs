@@ -46,8 +46,8 @@ pub(super) fn run_exact(
     }
 }
 
-/// Solves the integer programs of one case: of all its disjuncts where every margin is wanted, of the open ones
-/// otherwise. Returns the counterexample at an optimum, and the solver's uncertified bound, which settles
+/// Solves the integer programs of one case, a single one where it can be: of all its disjuncts where every margin
+/// is wanted, of the open ones otherwise. Returns the counterexample at an optimum, and the solver's uncertified bound, which settles
 /// nothing: that is left to [`run_exact`], for which half of the time is kept.
 ///
 /// # Errors
@@ -63,7 +63,7 @@ pub(super) fn run_milp(
     /// Below zero by more than the solver's tolerance, a point is a violation and no tie.
     const VIOLATION: f64 = -1e-6;
     let target = if options.all_margins { f64::NEG_INFINITY } else { VIOLATION };
-    let settings = super::milp::MilpOptions { target, lp: options.lp, ..Default::default() };
+    let settings = super::milp::MilpOptions { target, single: true, lp: options.lp, ..Default::default() };
     let half = super::deadline(run.budget.remaining().map(|left| left / 2));
     let run = Run { budget: &half, observer: run.observer };
     match super::milp::optimise(network, (case.case, case.first), &asked, &case.bounds, &settings, run) {

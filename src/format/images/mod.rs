@@ -111,10 +111,20 @@ impl ImageSet {
     /// An [`ImagesError`] that names the file.
     pub fn read_idx(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Self, ImagesError> {
         let (images, labels) = (images.as_ref(), labels.as_ref());
-        let pixels = load(images)?;
-        let (sizes, pixels) = idx::parse(&pixels).map_err(|p| ImagesError::new(images, None, p))?;
-        let classes = load(labels)?;
-        let (counts, classes) = idx::parse(&classes).map_err(|p| ImagesError::new(labels, None, p))?;
+        Self::from_idx(&load(images)?, &load(labels)?, images, labels)
+    }
+
+    /// Reads the bytes of two files as [`ImageSet::read_idx`] does; the names stand for them in errors.
+    ///
+    /// # Errors
+    /// As [`ImageSet::read_idx`].
+    pub fn parse_idx(pixels: &[u8], classes: &[u8], images: &str, labels: &str) -> Result<Self, ImagesError> {
+        Self::from_idx(pixels, classes, Path::new(images), Path::new(labels))
+    }
+
+    fn from_idx(pixels: &[u8], classes: &[u8], images: &Path, labels: &Path) -> Result<Self, ImagesError> {
+        let (sizes, pixels) = idx::parse(pixels).map_err(|p| ImagesError::new(images, None, p))?;
+        let (counts, classes) = idx::parse(classes).map_err(|p| ImagesError::new(labels, None, p))?;
         let [count] = counts[..] else {
             return Err(ImagesError::new(labels, None, ImagesProblem::Dimensions { found: counts.len(), needed: "1" }));
         };

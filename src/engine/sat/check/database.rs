@@ -16,6 +16,8 @@ struct Active {
 pub(super) struct Database {
     active: HashMap<u32, Active>,
     pub stored: HashMap<u32, Inequality>,
+    /// The variables of the files by their order here, so that a large number costs no more than a small.
+    numbers: HashMap<u32, u32>,
     /// For each literal the inequalities that have it.
     occurrences: Vec<Vec<(u32, i128)>>,
     /// Per literal: true, false or open.
@@ -26,12 +28,15 @@ pub(super) struct Database {
 }
 
 impl Database {
-    fn reserve(&mut self, var: u32) {
-        let needed = 2 * (var as usize + 1);
-        if self.values.len() < needed {
-            self.values.resize(needed, None);
-            self.occurrences.resize(needed, Vec::new());
+    /// The literal of a variable of the files.
+    fn literal(&mut self, var: u32, is_negated: bool) -> u32 {
+        let next = self.numbers.len() as u32;
+        let number = *self.numbers.entry(var).or_insert(next);
+        if number == next {
+            self.values.extend([None, None]);
+            self.occurrences.extend([Vec::new(), Vec::new()]);
         }
+        2 * number + u32::from(is_negated)
     }
 
     fn assign(&mut self, literal: u32) {
@@ -101,12 +106,15 @@ impl Database {
 
     /// Makes an inequality take part in propagation; true on contradiction.
     fn activate(&mut self, id: u32, inequality: &Inequality) -> bool {
+        if inequality.degree <= 0 {
+            // It always holds, and forces nothing.
+            return false;
+        }
         let mut terms: Vec<(i128, u32)> =
-            inequality.terms.iter().map(|(&v, &(a, n))| (a, 2 * v + u32::from(n))).collect();
+            inequality.terms.iter().map(|(&v, &(a, n))| (a, self.literal(v, n))).collect();
         terms.sort_unstable_by_key(|t| std::cmp::Reverse(t.0));
         let mut slack = -inequality.degree;
         for &(a, l) in &terms {
-            self.reserve(l / 2);
             self.occurrences[l as usize].push((id, a));
             // Literals that wait in the trail are subtracted when their turn comes.
             let is_counted = self.values[l as usize] == Some(false) && {
@@ -115,15 +123,8 @@ impl Database {
             };
             slack += if is_counted { 0 } else { a };
         }
-        if inequality.degree <= 0 {
-            // It always holds, and its terms may be empty.
-            terms.clear();
-            terms.push((0, 0));
-            self.reserve(0);
-            slack = i128::MAX / 2;
-        }
         if terms.is_empty() {
-            return inequality.degree > 0;
+            return true;
         }
         self.active.insert(id, Active { terms, slack });
         self.examine(id) || self.propagate()
@@ -150,14 +151,15 @@ impl Database {
         if self.contradicted || inequality.degree <= 0 {
             return true;
         }
-        let Some(negated) = inequality.negated() else { return false };
+        let Some(negated) = inequality.negated().and_then(Inequality::if_small) else { return false };
         let keep = self.trail.len();
         let contradiction = self.activate(TEMPORARY, &negated);
         self.undo_to(keep);
         // Its own occurrences go last in every list.
         self.active.remove(&TEMPORARY);
         for (&v, &(_, n)) in &negated.terms {
-            self.occurrences[(2 * v + u32::from(n)) as usize].retain(|o| o.0 != TEMPORARY);
+            let literal = self.literal(v, n);
+            self.occurrences[literal as usize].retain(|o| o.0 != TEMPORARY);
         }
         contradiction
     }

@@ -11,6 +11,14 @@ pub(super) struct Inequality {
 }
 
 impl Inequality {
+    /// The inequality, if its coefficients and its degree are so small that no sum or difference of them
+    /// overflows. Nothing else is ever stored or propagated.
+    pub fn if_small(self) -> Option<Self> {
+        const LARGEST: i128 = i128::MAX / 8;
+        let total = self.terms.values().try_fold(0i128, |sum, t| sum.checked_add(t.0))?;
+        (total <= LARGEST && (-LARGEST..=LARGEST).contains(&self.degree)).then_some(self)
+    }
+
     pub fn add_term(&mut self, a: i128, var: u32, is_negated: bool) -> Option<()> {
         // In terms of the variable: a·¬x = a − a·x.
         let (signed, constant) = if is_negated { (a.checked_neg()?, a) } else { (a, 0) };
@@ -26,7 +34,7 @@ impl Inequality {
         let sum = before.checked_add(signed)?;
         if sum < 0 {
             self.degree = self.degree.checked_sub(sum)?;
-            self.terms.insert(var, (-sum, true));
+            self.terms.insert(var, (sum.checked_neg()?, true));
         } else if sum > 0 {
             self.terms.insert(var, (sum, false));
         } else {

@@ -40,13 +40,13 @@ impl Reader {
             let added = if a < 0 {
                 // −a·l = −a + a·¬l.
                 inequality.degree = inequality.degree.checked_sub(a).ok_or_else(|| self.overflow())?;
-                inequality.add_term(-a, var, !is_negated)
+                a.checked_neg().and_then(|a| inequality.add_term(a, var, !is_negated))
             } else {
                 inequality.add_term(a, var, is_negated)
             };
             added.ok_or_else(|| self.overflow())?;
         }
-        Ok(inequality)
+        inequality.if_small().ok_or_else(|| self.overflow())
     }
 
     fn overflow(&self) -> CheckError {
@@ -97,6 +97,9 @@ impl Reader {
             }
         }
         let result = inequality(stack.pop())?;
-        if stack.is_empty() { Ok(result) } else { Err(self.error("operands are left over")) }
+        if !stack.is_empty() {
+            return Err(self.error("operands are left over"));
+        }
+        result.if_small().ok_or_else(|| self.overflow())
     }
 }

@@ -120,3 +120,30 @@ fn a_corrupted_line_is_found() {
     }
     assert!(check(opb, "").is_err() && check("x1", "").is_err());
 }
+
+/// Sums that wrap around would make a satisfiable formula look refuted.
+#[test]
+fn coefficients_that_overflow_are_refused() {
+    let (most, least) = (i128::MAX, i128::MIN);
+    let proof = "pseudo-Boolean proof version 3.0\nconclusion UNSAT : 1 ;\n";
+    for formula in [
+        format!("{most} x1 {most} x2 >= {most} ;"),
+        format!("1 x1 >= {least} ;"),
+        format!("{least} x1 >= 0 ;"),
+        format!("{least} ~x1 >= 1 ;"),
+        format!("{most} x1 {most} ~x1 >= 1 ;"),
+        format!("{} x1 {} x1 >= {least} ;", least + 1, least + 1),
+    ] {
+        assert!(matches!(check(&formula, proof), Err(CheckError::Malformed { line: 1, .. })), "{formula}");
+    }
+    let steps = format!("pol 1 {most} * ;\npol 1 {} * 1 {} * + ;\n", most / 2, most / 2);
+    let proof = format!("pseudo-Boolean proof version 3.0\n{steps}conclusion UNSAT : 2 ;\n");
+    assert!(matches!(check("2 x1 3 x2 >= 4 ;", &proof), Err(CheckError::Malformed { line: 2, .. })));
+}
+
+#[test]
+fn a_variable_with_a_large_number_costs_no_memory() {
+    let formula = "1 x268435455 >= 1 ;\n1 ~x268435455 >= 1 ;\n";
+    let proof = "pseudo-Boolean proof version 3.0\nrup >= 1 ;\nconclusion UNSAT : 3 ;\n";
+    assert_eq!(check(formula, proof).map(|c| c.propagated), Ok(1));
+}

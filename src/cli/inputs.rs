@@ -4,6 +4,7 @@ use super::CliResult;
 use crate::domains::network::Network;
 use crate::domains::num::{Rational, parse_decimal};
 use crate::domains::query::{Query, Region, RegionError};
+use crate::engine::check_query;
 use crate::format::images::{self, Image, ImageSet, Layout};
 use crate::format::{file, json_query, onnx, vnnlib};
 use clap::{Args, ValueEnum};
@@ -164,7 +165,8 @@ impl Norm {
 
 /// A radius as it is typed.
 pub fn radius(text: &str) -> CliResult<Rational> {
-    parse_decimal(text).map_err(|e| format!("--eps: {e}").into())
+    let radius = parse_decimal(text).map_err(|e| format!("--eps: {e}"))?;
+    if radius < Rational::ZERO { Err(format!("--eps {text}: a radius must not be negative").into()) } else { Ok(radius) }
 }
 
 fn rational(text: &str) -> Result<Rational, String> {
@@ -195,6 +197,7 @@ impl QueryArgs {
         let model = self.images.read_network(path)?;
         let (query, query_name) = self.read_query(&model)?;
         refuse_softmax(&model, &query, path)?;
+        check_query(&model.network, &query).map_err(|e| format!("{query_name}: {e}"))?;
         let network_name = path.display().to_string();
         Ok(Problem { network: model.network, query, network_name, query_name, is_example: false })
     }

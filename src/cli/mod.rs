@@ -130,7 +130,7 @@ struct Global {
     #[arg(long, global = true, value_enum, default_value = "text")]
     format: Format,
     /// Stop after this many seconds; what is known by then is the answer
-    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     timeout: Option<Duration>,
     /// Threads to use [default: one per core]
     #[arg(long, global = true, value_name = "N")]

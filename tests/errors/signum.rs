@@ -1,0 +1,47 @@
+use super::cases::Case;
+use super::kinds;
+use super::onnx::two_by_two;
+use absint::engine::sat::check::check;
+use absint::format::onnx::OnnxWriter;
+use ndarray::array;
+use std::path::Path;
+
+const PROOF: &str = "pseudo-Boolean proof version 3.0\n";
+
+fn kind(folder: &Path) -> &'static str {
+    let text = |name: &str| std::fs::read_to_string(folder.join("cert").join(name)).unwrap();
+    kinds::check(&check(&text("case-0.opb"), &text("case-0.pbp")).unwrap_err())
+}
+
+fn case(kind_name: &'static str, formula: &str, steps: &str, names: &[&'static str]) -> Case {
+    let case = Case::new(kind_name, "check cert", names).file("cert/case-0.opb", formula).is(kind);
+    case.file("cert/case-0.pbp", format!("{PROOF}{steps}"))
+}
+
+/// A signum network with weights that have no small common denominator; the first class wins everywhere.
+fn spread() -> Vec<u8> {
+    let mut writer = OnnxWriter::input(&[2]);
+    writer.gemm(array![[1.0f32, 1e-30]].view(), &[0.25]).sign();
+    writer.gemm(array![[1e-30f32], [-1.0]].view(), &[3.0, 0.0]);
+    writer.finish(&[2])
+}
+
+pub fn cases() -> Vec<Case> {
+    let flips = "analyze net.onnx --data i.csv --binarize 9 --norm hamming --eps 1 --domain exact --proof cert";
+    let spread_out = Case::new("analyze.signum", flips, &["node `", "denominator"]);
+    let two = "1 x1 1 x2 >= 1 ;\n1 ~x1 >= 1 ;\n";
+    let arguments = "analyze net.onnx --data i.csv --eps 0.1 --domain exact --proof cert";
+    let real = Case::new("analyze.no-certificate", arguments, &["signum networks"]);
+    let deeppoly = "analyze net.onnx --data i.csv --eps 0.1 --domain deeppoly --proof cert";
+    let deeppoly = Case::new("usage.no-proof", deeppoly, &["--domain exact"]);
+    vec![
+        case("check.malformed", "1 x1 1 x2 >= 1\n", "", &["cert, case 0: ", "formula, line 1: ", "`;`"]),
+        case("check.malformed", two, "sum 1 2 ;\n", &["cert, case 0: ", "proof, line 2: ", "`sum`"]),
+        case("check.not-implied", two, "rup 1 ~x2 >= 1 ;\n", &["cert, case 0: ", "proof, line 2: "]),
+        case("check.no-conclusion", two, "rup 1 x2 >= 1 ;\n", &["cert, case 0: "]),
+        spread_out.file("net.onnx", spread()).file("i.csv", "0,1,2\n"),
+        real.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
+        deeppoly.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
+        Case::new("usage.no-certificate", "check cert", &["cert: ", "case-0.opb"]),
+    ]
+}

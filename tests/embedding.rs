@@ -11,7 +11,7 @@ use absint::domains::network::{Network, NetworkBuilder, NetworkError};
 use absint::domains::num::{Rational, parse_decimal};
 use absint::domains::query::{Atom, Case, Disjunct, LinearForms, Property, Query, Region, RegionError, Variable};
 use absint::domains::verdict::{Verdict, Witness};
-use absint::engine::{self, Attack, DomainName, Radius, RadiusOptions, Stage, Worker};
+use absint::engine::{Attack, DomainName, Radius, RadiusOptions, Stage, Worker};
 use absint::format::images::{Image, ImageSet, ImagesError};
 use absint::format::json_query::JsonQueryError;
 use absint::format::onnx::{Model, OnnxError, OnnxWriter};

@@ -166,7 +166,11 @@ impl Norm {
 /// A radius as it is typed.
 pub fn radius(text: &str) -> CliResult<Rational> {
     let radius = parse_decimal(text).map_err(|e| format!("--eps: {e}"))?;
-    if radius < Rational::ZERO { Err(format!("--eps {text}: a radius must not be negative").into()) } else { Ok(radius) }
+    if radius < Rational::ZERO {
+        Err(format!("--eps {text}: a radius must not be negative").into())
+    } else {
+        Ok(radius)
+    }
 }
 
 fn rational(text: &str) -> Result<Rational, String> {

@@ -11,6 +11,8 @@ pub struct Case {
     pub files: Vec<(&'static str, Vec<u8>)>,
     /// The command line.
     pub arguments: Vec<&'static str>,
+    /// A command line that runs before, and succeeds.
+    pub before: Option<&'static str>,
     /// What the message must name: file, node, line and column, the mend.
     pub names: Vec<&'static str>,
     /// The kind of the error that the library gives for the files.
@@ -23,11 +25,16 @@ impl Case {
     /// A case of files, a command line split at spaces, and words that its message must hold.
     pub fn new(kind: &'static str, arguments: &'static str, names: &[&'static str]) -> Self {
         let arguments = arguments.split(' ').collect();
-        Self { kind, files: Vec::new(), arguments, names: names.to_vec(), kind_of: None, hold: None }
+        Self { kind, files: Vec::new(), arguments, before: None, names: names.to_vec(), kind_of: None, hold: None }
     }
 
     pub fn file(mut self, name: &'static str, content: impl AsRef<[u8]>) -> Self {
         self.files.push((name, content.as_ref().to_vec()));
+        self
+    }
+
+    pub fn after(mut self, before: &'static str) -> Self {
+        self.before = Some(before);
         self
     }
 

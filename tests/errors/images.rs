@@ -29,8 +29,10 @@ pub fn idx_bytes(sizes: &[u32], data: &[u8]) -> Vec<u8> {
 
 pub fn cases() -> Vec<Case> {
     let (pixels, labels) = (idx_bytes(&[2, 1, 2], &[1, 2, 3, 4]), idx_bytes(&[2], &[0, 1]));
-    let missing = Case::new("images.unreadable", "analyze net.onnx --data i.csv --eps 0.1", &["i.csv", "cannot be read"]);
-    let nameless = Case::new("images.no-label-file", "certify net.onnx --data pixels --eps 0.1", &["pixels", "label file"]);
+    let missing =
+        Case::new("images.unreadable", "analyze net.onnx --data i.csv --eps 0.1", &["i.csv", "cannot be read"]);
+    let nameless =
+        Case::new("images.no-label-file", "certify net.onnx --data pixels --eps 0.1", &["pixels", "label file"]);
     vec![
         missing.file("net.onnx", two_by_two()),
         case("images.unreadable", "", &[]).damaged(),

@@ -19,7 +19,7 @@ use absint::train::TrainError;
 
 /// A function from an error to its kind, and the list of these kinds, from one table.
 macro_rules! kinds {
-    ($($function:ident, $stage:literal: $error:ty { $($pattern:pat => $kind:literal),* $(,)? })*) => {
+    ($($function:ident, $stage:literal: $error:ident { $($pattern:pat => $kind:literal),* $(,)? })*) => {
         $(
             #[allow(dead_code)]
             pub fn $function(error: &$error) -> &'static str {
@@ -175,6 +175,10 @@ kinds! {
         Architecture { .. } => "architecture",
         Shape { .. } => "shape",
         Kernel(_) => "kernel",
+        Label { .. } => "label",
+        Split { .. } => "split",
+        Option(_) => "option",
+        Diverged(_) => "diverged",
     }
 }
 
@@ -218,6 +222,10 @@ pub const NEVER: &[(&str, &str)] = &[
     ("train.architecture", "no command trains"),
     ("train.shape", "no command trains"),
     ("train.kernel", "no command trains"),
+    ("train.label", "no command trains"),
+    ("train.split", "no command trains"),
+    ("train.option", "no command trains"),
+    ("train.diverged", "no command trains"),
 ];
 
 /// The name of a domain that does not exist is the one error that has no variants.

@@ -41,12 +41,19 @@ fn met(case: &Case, folder: &Path) -> String {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     }
+    let absint = || {
+        let mut command = Command::cargo_bin("absint").unwrap();
+        command.current_dir(folder).arg("-q");
+        command
+    };
+    if let Some(before) = case.before {
+        absint().args(before.split(' ')).assert().success();
+    }
     let _held = case.hold.map(|hold| hold(folder));
     if let Some(kind) = &case.kind_of {
         assert_eq!(kind(folder), case.kind, "{}", case.command());
     }
-    let mut command = Command::cargo_bin("absint").unwrap();
-    let output = command.current_dir(folder).args(&case.arguments).arg("-q").output().unwrap();
+    let output = absint().args(&case.arguments).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     let context = format!("{}\n{error}", case.command());
     assert_eq!(output.status.code(), Some(2), "{context}");

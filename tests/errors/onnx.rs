@@ -146,10 +146,7 @@ fn parameters() -> Vec<Case> {
         case_of(node(&[3], "MaxPool", &[], &kernel(&[2, 2])), &["`MaxPool_0`", "[1, channels, height, width]"]),
         case_of(node(IMAGE, "MaxPool", &[], &kernel(&[0, 1])), &["`MaxPool_0`", "positive"]),
         case_of(node(IMAGE, "AveragePool", &[], &kernel(&[2, -1])), &["`AveragePool_0`", "kernel_shape"]),
-        case_of(
-            node(IMAGE, "MaxPool", &[], &with(&[1, 1], "pads", ints(&[1, 0, 0, 0]))),
-            &["`MaxPool_0`", "padding"],
-        ),
+        case_of(node(IMAGE, "MaxPool", &[], &with(&[1, 1], "pads", ints(&[1, 0, 0, 0]))), &["`MaxPool_0`", "padding"]),
         case_of(
             node(IMAGE, "MaxPool", &[], &with(&[2, 2], "auto_pad", text("SAME"))),
             &["`MaxPool_0`", "auto_pad = `SAME`"],

@@ -119,7 +119,8 @@ pub fn misfits() -> Vec<Case> {
     soft.node("Softmax", &["input"], &[]);
     let soft = soft.finish(&[2]);
     let above = format!("{X}{Y}{BOX}(assert (>= Y_0 0.5))");
-    let softmax = Case::new("usage.softmax", "analyze net.onnx --vnnlib q.vnnlib", &["net.onnx: ", "remove the Softmax"]);
+    let softmax =
+        Case::new("usage.softmax", "analyze net.onnx --vnnlib q.vnnlib", &["net.onnx: ", "remove the Softmax"]);
     vec![
         asks("usage.sizes", one_input, &["q.vnnlib: ", "1 inputs", "the network has 2"]),
         json_case("analyze.domain", short, &["q.json: ", "1 inputs", "the network 2"]),

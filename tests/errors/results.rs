@@ -8,7 +8,7 @@ use std::path::Path;
 const RUN: &str = "certify net.onnx --data i.csv --eps 0.1 --out r.jsonl --resume";
 
 fn resumed(kind: &'static str, results: &str, names: &[&'static str]) -> Case {
-    let case = Case::new(kind, RUN, names).file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n");
+    let case = Case::new(kind, RUN, names).file("net.onnx", two_by_two()).file("i.csv", "1,1,2\n");
     case.file("r.jsonl", results)
 }
 
@@ -25,7 +25,8 @@ fn held(folder: &Path) -> Held {
 /// `eps` and results of images 0 to 3.
 fn shard(eps: &str, lines: &[(usize, &str)]) -> String {
     let header = json!({"schema": 1, "command": "certify", "range": [0, 4], "shard": null, "eps": eps});
-    let line = |&(image, verdict): &(usize, &str)| json!({"image": image, "label": 0, "verdict": verdict, "time_s": 0.1});
+    let line =
+        |&(image, verdict): &(usize, &str)| json!({"image": image, "label": 0, "verdict": verdict, "time_s": 0.1});
     let lines = std::iter::once(header).chain(lines.iter().map(line));
     lines.map(|line| format!("{line}\n")).collect()
 }
@@ -44,17 +45,20 @@ fn line_kind(folder: &Path) -> &'static str {
 
 pub fn cases() -> Vec<Case> {
     let good = shard("1/10", &[(0, "verified")]);
-    let nowhere = Case::new("results.io", "certify net.onnx --data i.csv --eps 0.1 --out no/r.jsonl", &["no/r.jsonl: "]);
+    let nowhere =
+        Case::new("results.io", "certify net.onnx --data i.csv --eps 0.1 --out no/r.jsonl", &["no/r.jsonl: "]);
     let exists = Case::new("results.exists", "certify net.onnx --data i.csv --eps 0.1 --out r.jsonl", &["r.jsonl: "]);
     let mut locked = resumed("results.locked", "", &["r.jsonl: another run"]);
     locked.hold = Some(held);
     let missing = Case::new("merge.read", "merge a.jsonl b.jsonl", &["a.jsonl: "]).is(merge_kind);
     let torn = Case::new("results.line", "merge a.jsonl", &["a.jsonl:2: ", "remove the line"]).is(line_kind);
     vec![
-        nowhere.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
-        exists.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n").file("r.jsonl", &good),
+        nowhere.file("net.onnx", two_by_two()).file("i.csv", "1,1,2\n"),
+        exists.file("net.onnx", two_by_two()).file("i.csv", "1,1,2\n").file("r.jsonl", &good),
         locked,
-        resumed("results.header", "{\"schema\":0}\n", &["r.jsonl:1: ", "schema = 0"]).is(journal_kind),
+        resumed("results.header", "", &["r.jsonl:1: ", "eps = \"1/5\"", "eps = \"1/10\""])
+            .after("certify net.onnx --data i.csv --eps 0.2 --out r.jsonl --resume")
+            .is(journal_kind),
         resumed("results.no-header", "dear diary\n", &["r.jsonl:1: ", "name another file"]).is(journal_kind),
         torn.file("a.jsonl", good.replace("\"image\"", "\"picture\"")),
         missing,

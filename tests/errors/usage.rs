@@ -3,7 +3,7 @@ use super::onnx::two_by_two;
 
 /// With a network of two inputs and one image.
 fn case(kind: &'static str, arguments: &'static str, names: &[&'static str]) -> Case {
-    Case::new(kind, arguments, names).file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n").file("b.csv", "0,1\n0,1\n")
+    Case::new(kind, arguments, names).file("net.onnx", two_by_two()).file("i.csv", "1,1,2\n")
 }
 
 pub fn cases() -> Vec<Case> {
@@ -29,7 +29,11 @@ pub fn cases() -> Vec<Case> {
         case("usage.eps", "analyze net.onnx --data i.csv --eps -1", &["--eps -1", "negative"]),
         case("usage.no-image", "analyze net.onnx --data i.csv --image 5 --eps 0.1", &["i.csv: ", "image 5", "has 1"]),
         case("usage.no-class", "analyze net.onnx --data i.csv --label 7 --eps 0.1", &["class 7", "2 outputs"]),
-        case("usage.range", "certify net.onnx --data i.csv --eps 0.1 --range 0..9", &["--range 0..9", "i.csv", "1 images"]),
+        case(
+            "usage.range",
+            "certify net.onnx --data i.csv --eps 0.1 --range 0..9",
+            &["--range 0..9", "i.csv", "1 images"],
+        ),
         case("usage.labels", "certify net.onnx --data l.csv --eps 0.1", &["l.csv: image 1", "label 3"])
             .file("l.csv", "0,1,2\n3,1,2\n"),
         case("usage.image-size", "analyze net.onnx --data s.csv --eps 0.1", &["s.csv: ", "3 values", "expects 2"])
@@ -50,9 +54,17 @@ pub fn cases() -> Vec<Case> {
         boxed("0,1\n1,0\n", &["c.csv: ", "X_1"]),
         case("usage.box", "analyze net.onnx --box none.csv --label 0", &["none.csv: "]),
         case("usage.disjunct", "attack net.onnx --data i.csv --eps 0.1 --disjunct 7", &["--disjunct 7"]),
-        case("usage.domains", "compare net.onnx --data i.csv --eps 0.1 --domains interval,interval", &["interval", "twice"]),
+        case(
+            "usage.domains",
+            "compare net.onnx --data i.csv --eps 0.1 --domains interval,interval",
+            &["interval", "twice"],
+        ),
         case("usage.output", "analyze net.onnx --data i.csv --eps 0.001 --bounds no/b.json", &["no/b.json"]),
-        case("usage.output", "compare net.onnx --data i.csv --eps 0.001 --domains interval --report no/r.html", &["no/r.html"]),
+        case(
+            "usage.output",
+            "compare net.onnx --data i.csv --eps 0.001 --domains interval --report no/r.html",
+            &["no/r.html"],
+        ),
         case("usage.page", "man prove", &["prove"]),
     ]
 }

@@ -99,6 +99,7 @@ pub(super) fn lower(parsed: Parsed) -> Result<VnnlibQuery, Fault> {
         return Err(empty.fault());
     }
     let mut builder = Builder::new(&common, &literals, &declared);
+    builder.charge(builder.numbers(count, &factors), declared[0])?;
     for disjunct in 0..count {
         builder.add(disjunct, &factors)?;
     }
@@ -132,6 +133,24 @@ impl<'a> Builder<'a> {
         Self { common, literals, declared, cases, last_choice, pending, first_empty: None, size: 0 }
     }
 
+    /// What all disjuncts hold together, their regions aside, before any is made: a row of a choice occurs
+    /// in as many as the other choices have combinations.
+    fn numbers(&self, count: usize, factors: &[Factor]) -> usize {
+        let of_atom = |atom: &Atom| ATOM + 2 * atom.terms.len();
+        let of_literal = |&id: &u32| match &self.literals[id as usize].1 {
+            Literal::Atom(atom) => of_atom(atom),
+            _ => 1,
+        };
+        let of_factor = |factor: &Factor| match factor {
+            Factor::Atom(atom) => count.saturating_mul(of_atom(atom)),
+            Factor::Choice(rows) => {
+                let others = count.checked_div(rows.len()).unwrap_or(0);
+                others.saturating_mul(rows.iter().flatten().map(of_literal).sum())
+            }
+        };
+        factors.iter().map(of_factor).fold(0, usize::saturating_add)
+    }
+
     fn charge(&mut self, numbers: usize, offset: usize) -> Result<(), Fault> {
         self.size = self.size.saturating_add(numbers);
         if self.size <= MOST_NUMBERS {
@@ -142,8 +161,6 @@ impl<'a> Builder<'a> {
 
     fn add(&mut self, number: usize, factors: &[Factor]) -> Result<(), Fault> {
         let (atoms, choice) = self.gather(number, factors);
-        let size = choice.len() + atoms.iter().map(|a: &Atom| ATOM + 2 * a.terms.len()).sum::<usize>();
-        self.charge(size, self.declared[0])?;
         let disjunct = Disjunct { atoms };
         if let Some(last) = self.cases.last_mut()
             && self.last_choice == choice

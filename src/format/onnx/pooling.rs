@@ -1,7 +1,7 @@
 //! MaxPool, AveragePool and GlobalAveragePool, lowered exactly to affine nodes and ReLUs.
 
 use super::lowering::{Fault, Lowering, Operator, Tensor, Value};
-use super::window::Window;
+use super::window::{Window, channels_and_lengths};
 use crate::domains::activation::Relu;
 use crate::domains::network::{Coefficients, Conv2d, LinearMap, Term};
 use crate::domains::num::Rational;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// The window of a pooling operator.
 fn window(op: &Operator, x: &Tensor) -> Result<Window, Fault> {
-    let rank = x.shape.len().saturating_sub(2);
+    let rank = channels_and_lengths(&x.shape)?.1.len();
     let kernel = op.attributes.lengths("kernel_shape", rank, 0)?;
     let window = Window::new(op, &x.shape, &kernel, op.attributes.int("ceil_mode", 0) != 0)?;
     if window.dilation != [1, 1] && op.attributes.text("auto_pad", "NOTSET")?.starts_with("SAME") {

@@ -32,16 +32,19 @@ fn two(lengths: &[usize], missing: usize) -> [usize; 2] {
     }
 }
 
+/// The channels of data that windows move over, and the lengths of its one or two spatial axes.
+pub(super) fn channels_and_lengths(data: &[usize]) -> Result<(usize, &[usize]), Fault> {
+    match data {
+        [1, channels, spatial @ ..] if (1..=2).contains(&spatial.len()) => Ok((*channels, spatial)),
+        _ => Err(format!("expected data of shape [1, channels, height, width], found {data:?}").into()),
+    }
+}
+
 impl Window {
     /// The window of an operator with this kernel over data of this shape.
     pub fn new(op: &Operator, data: &[usize], kernel: &[usize], ceil_mode: bool) -> Result<Self, Fault> {
-        let &[batch, channels, ref spatial @ ..] = data else {
-            return Err(format!("expected data of shape [1, channels, height, width], found {data:?}").into());
-        };
+        let (channels, spatial) = channels_and_lengths(data)?;
         let rank = spatial.len();
-        if batch != 1 || !(1..=2).contains(&rank) {
-            return Err(format!("expected data of shape [1, channels, height, width], found {data:?}").into());
-        }
         if kernel.len() != rank {
             return Err(format!("a kernel of shape {kernel:?} does not fit data of shape {data:?}").into());
         }

@@ -63,10 +63,10 @@ struct Tally {
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let domain = |domain, refine| Options { domain, refine, ..Options::default() };
     let experiments = [
-        Experiment { network: "digits_mlp", eps: "0.06", images: 40, options: domain(DomainName::KPoly, true) },
-        Experiment { network: "digits_cnn", eps: "0.05", images: 40, options: domain(DomainName::KPoly, true) },
-        Experiment { network: "digits_bnn1", eps: "2", images: 40, options: domain(DomainName::Hull, false) },
-        Experiment { network: "digits_bnn2", eps: "1", images: 40, options: domain(DomainName::Hull, false) },
+        Experiment { network: "digits_mlp", eps: "0.08", images: 100, options: domain(DomainName::KPoly, true) },
+        Experiment { network: "digits_cnn", eps: "0.05", images: 100, options: domain(DomainName::KPoly, true) },
+        Experiment { network: "digits_bnn1", eps: "3", images: 100, options: domain(DomainName::Hull, false) },
+        Experiment { network: "digits_bnn2", eps: "1", images: 100, options: domain(DomainName::Hull, false) },
     ];
     println!("seconds; the exact engine gives up after {} s per query\n", LIMIT.as_secs());
     println!(

@@ -228,7 +228,7 @@ pub const NEVER: &[(&str, &str)] = &[
     ("train.diverged", "no command trains"),
 ];
 
-/// The name of a domain that does not exist is the one error that has no variants.
+/// Met as `usage.arguments`: the command line itself reads the name.
 #[allow(dead_code)]
 fn unknown_domain(error: &UnknownDomain) -> String {
     error.to_string()

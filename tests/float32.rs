@@ -10,9 +10,7 @@ use absint::domains::domain::{
     AbstractDomain, Bounds, DeepPoly, DomainError, Fact, IntervalDomain, LpDomain, NodeBounds, Run, Zonotope, propagate,
 };
 use absint::domains::lp::backends;
-use absint::domains::network::{
-    Arithmetic, Coefficients, LinearMap, Network, NetworkBuilder, Operator, Order,
-};
+use absint::domains::network::{Arithmetic, Coefficients, LinearMap, Network, NetworkBuilder, Operator, Order};
 use absint::domains::num::{Rational, exact, parse_decimal};
 use absint::domains::query::{Atom, Disjunct, LinearForms, Property, Query, Region, Variable};
 use absint::domains::verdict::Verdict;
@@ -49,9 +47,7 @@ fn build(inputs: usize, layers: &[Layer]) -> Network {
                 b.linear("dense", last, LinearMap::Dense(w), wide(bias)).unwrap()
             }
             Layer::Shift(bias) => b.linear("add", last, LinearMap::Identity(n), wide(bias)).unwrap(),
-            Layer::Scale(d) => {
-                b.linear("mul", last, LinearMap::Diagonal(wide(d)), Coefficients::zeros(n)).unwrap()
-            }
+            Layer::Scale(d) => b.linear("mul", last, LinearMap::Diagonal(wide(d)), Coefficients::zeros(n)).unwrap(),
             Layer::Divide(d) => {
                 let inverse = d.iter().map(|&d| Rational::ONE / exact(f64::from(d)).unwrap()).collect();
                 let map = LinearMap::Diagonal(Coefficients::rationals(inverse));
@@ -129,7 +125,7 @@ fn random_layers(dice: &mut Dice, inputs: usize, signs: bool) -> Vec<Layer> {
     for layer in 0..=depth {
         let outputs = 1 + dice.below(6);
         let is_binary = signs && dice.below(2) == 0;
-        let mut weight = |dice: &mut Dice| if is_binary { [0.3f32, -0.3][dice.below(2)] } else { number(dice) };
+        let weight = |dice: &mut Dice| if is_binary { [0.3f32, -0.3][dice.below(2)] } else { number(dice) };
         let w = (0..outputs).map(|_| (0..width).map(|_| weight(dice)).collect()).collect();
         let bias = |dice: &mut Dice| (0..outputs).map(|_| number(dice)).collect::<Vec<f32>>();
         let own = if dice.below(2) == 0 { bias(dice) } else { vec![0.0; outputs] };
@@ -284,9 +280,11 @@ fn sums_of_signs_are_exact_and_their_thresholds_robust() {
     ];
     let network = build(n, &layers);
     let low = Rational::from(-1);
-    let region = Region::hamming(&low, &Rational::ONE, vec![true; n], 4).unwrap();
-    let query = at_most(region, "1");
-    for domain in [DomainName::Interval, DomainName::DeepPoly, DomainName::Exact] {
+    let flips = Region::hamming(&low, &Rational::ONE, vec![true; n], 4).unwrap();
+    let ball = Region::linf(&vec![Rational::ONE; n], &parse_decimal("0.5").unwrap(), None).unwrap();
+    for (domain, region) in [(DomainName::Interval, &ball), (DomainName::DeepPoly, &ball), (DomainName::Exact, &flips)]
+    {
+        let query = at_most(region.clone(), "1");
         let real = answer(&network, &query, domain, Arithmetic::Real);
         assert!(matches!(real, Verdict::Verified(_)), "{domain}");
         let float32 = answer(&network, &query, domain, Arithmetic::Float32);

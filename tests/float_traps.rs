@@ -66,7 +66,8 @@ fn no_answer_is_wrong_in_real_arithmetic() {
     use DomainName::{Auto, DeepPoly, Hull, HullKPoly, Interval, KPoly, Rational, Zonotope};
     let mut wrong = Vec::new();
     for domain in [Interval, Zonotope, DeepPoly, KPoly, Hull, HullKPoly, Rational, Auto] {
-        let answers: Vec<Option<bool>> = traps.par_iter().map(|t| answer(&folder, t, domain, Arithmetic::Real)).collect();
+        let answers: Vec<Option<bool>> =
+            traps.par_iter().map(|t| answer(&folder, t, domain, Arithmetic::Real)).collect();
         let given = |is_sat: bool| answers.iter().filter(|&&a| a == Some(is_sat)).count();
         let (proven, falsified) = (given(false), given(true));
         println!("{domain}: {proven} of {unsat} proven, {falsified} of {sat} falsified");
@@ -106,8 +107,8 @@ fn no_answer_is_wrong_in_float32() {
         }
         println!("{domain}: {} proven, {} falsified; open: {}", right[0], right[1], open.join(" "));
         if domain == Auto {
-            assert!(right[0] >= 8, "{} proven", right[0]);
-            assert!(right[1] >= 25, "{} falsified", right[1]);
+            assert!(right[0] >= 7, "{} proven", right[0]);
+            assert!(right[1] >= 40, "{} falsified", right[1]);
         }
     }
     assert!(wrong.is_empty(), "wrong: {wrong:?}");

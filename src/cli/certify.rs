@@ -101,13 +101,7 @@ pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     let images = args.images.read_images(&args.data, &network)?;
     let range = args.range.within(&images, &args.data)?;
     check_labels(&args.data, &range, &images, &network)?;
-    let task = Arc::new(Task {
-        network,
-        images,
-        eps: radius(&args.eps)?,
-        options,
-        timeout: global.timeout,
-    });
+    let task = Arc::new(Task { network, images, eps: radius(&args.eps)?, options, timeout: global.timeout });
     let journal = match &args.out {
         None => None,
         Some(path) => {

@@ -1,7 +1,7 @@
 use super::threshold::{Maximum, plain_thresholds};
 use super::{
-    Activation, Affine, Arithmetic, Coefficients, LinearMap, Network, NetworkError, Node, NodeId, NodeKind, Operator, Original,
-    Rounding, Term,
+    Activation, Affine, Arithmetic, Coefficients, LinearMap, Network, NetworkError, Node, NodeId, NodeKind, Operator,
+    Original, Rounding, Term,
 };
 use crate::activation::ActivationFn;
 use crate::num::Rational;
@@ -27,7 +27,12 @@ impl NetworkBuilder {
     pub fn new(input_shape: &[usize]) -> Self {
         let len = input_shape.iter().product();
         let input = Node { len, kind: NodeKind::Input, name: "input".into() };
-        Self { nodes: vec![input], input_shape: input_shape.to_vec(), maxima: HashMap::new(), operators: HashMap::new() }
+        Self {
+            nodes: vec![input],
+            input_shape: input_shape.to_vec(),
+            maxima: HashMap::new(),
+            operators: HashMap::new(),
+        }
     }
 
     /// The input node.

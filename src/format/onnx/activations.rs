@@ -73,7 +73,13 @@ pub(super) fn sign(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
             |inside: fn(f64, f64) -> bool| (0..s.shift.len()).map(|i| s.shift.enclosure(i)).all(|c| inside(c.lo, c.hi));
         let mut z = Tensor::new(s.source, x.shape.clone());
         if !s.is_kept_in_float32 {
-            z = net.linear(op, z.node, LinearMap::Identity(s.shift.len()), Coefficients::zeros(s.shift.len()), z.shape)?;
+            z = net.linear(
+                op,
+                z.node,
+                LinearMap::Identity(s.shift.len()),
+                Coefficients::zeros(s.shift.len()),
+                z.shape,
+            )?;
             net.computed_by(&z, NodeOperator::Unknown)?;
         }
         if all(|lo, hi| 0.0 < lo && hi < 1.0) {

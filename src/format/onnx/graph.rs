@@ -5,8 +5,8 @@ use super::constant::Constant;
 use super::lowering::{Failure, Fault, Lowering, Operator, Tensor, Value, without_batch};
 use super::proto::{DOUBLE, FLOAT, FLOAT16, GraphProto, ModelProto, NodeProto, ValueInfoProto, type_name};
 use super::{Model, OPSETS};
-use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator};
 use super::{activations, arithmetic, conv, matrix, normalise, pooling, power, reshape, select};
+use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Lowers one operator: its result, given its operands.

@@ -42,7 +42,8 @@ pub(super) fn batch_normalization(op: &Operator, net: &mut Lowering) -> Result<V
     let map = LinearMap::Diagonal(per_channel(&factors, channels, area));
     let y = net.linear(op, centred.node, map, per_channel(bias, channels, area), x.shape.clone())?;
     let float32 = |c: &Coefficients| -> Option<Vec<f32>> {
-        let one = |i: usize| Some(c.values()[i] as f32).filter(|&v| c.radius(i) == 0.0 && f64::from(v) == c.values()[i]);
+        let one =
+            |i: usize| Some(c.values()[i] as f32).filter(|&v| c.radius(i) == 0.0 && f64::from(v) == c.values()[i]);
         let all: Vec<f32> = (0..channels).map(one).collect::<Option<_>>()?;
         Some((0..len).map(|i| all[i / area]).collect())
     };

@@ -7,8 +7,8 @@ mod rounding;
 
 pub use operator::Operator;
 pub use order::Order;
-pub use rounding::Rounding;
 pub(crate) use original::Original;
+pub use rounding::Rounding;
 pub(crate) use rounding::{Growth, Row};
 
 use super::{Coefficients, Network, NodeId, NodeKind};
@@ -47,7 +47,11 @@ impl Network {
     /// tell.
     #[must_use]
     pub fn in_arithmetic(&self, arithmetic: Arithmetic) -> Cow<'_, Self> {
-        if self.arithmetic == arithmetic { Cow::Borrowed(self) } else { Cow::Owned(Self { arithmetic, ..self.clone() }) }
+        if self.arithmetic == arithmetic {
+            Cow::Borrowed(self)
+        } else {
+            Cow::Owned(Self { arithmetic, ..self.clone() })
+        }
     }
 
     /// The first activation that rounds in float32, which no bound accounts for: one with a slope other than 0 and 1,

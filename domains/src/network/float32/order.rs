@@ -109,8 +109,7 @@ mod tests {
         assert_eq!(Order::Sequential.dot(&[(square, square)], -(square * square)), 0.0);
         assert!(Order::FusedBiasFirst.dot(&[(square, square)], -(square * square)) > 0.0);
         let names: Vec<String> = Order::ALL.iter().map(ToString::to_string).collect();
-        let expected =
-            "seq rev pair blk2 blk4 blk8 biasfirst biasfirst_rev fma fma_rev fma_biasfirst";
+        let expected = "seq rev pair blk2 blk4 blk8 biasfirst biasfirst_rev fma fma_rev fma_biasfirst";
         assert_eq!(names.join(" "), expected);
     }
 }

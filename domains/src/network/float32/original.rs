@@ -208,7 +208,13 @@ fn exactly(affine: &Affine, values: &[Vec<f64>]) -> Option<Vec<f64>> {
                 }
                 _ => return None,
             };
-            *sum = if *sum == 0.0 { more } else if more == 0.0 { *sum } else { exact_sum(*sum, more)? };
+            *sum = if *sum == 0.0 {
+                more
+            } else if more == 0.0 {
+                *sum
+            } else {
+                exact_sum(*sum, more)?
+            };
         }
     }
     Some(out)

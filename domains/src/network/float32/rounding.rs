@@ -154,7 +154,8 @@ fn products(map: &LinearMap) -> Option<Products> {
                 let is_exact = d.is_exact() || d.radius(i) == 0.0;
                 are_float32 &= if value == 0.0 && is_exact { true } else { fits(value, is_exact)? };
             }
-            let finest = if d.is_exact() { d.values().iter().map(|&v| grain(v)).fold(f64::INFINITY, f64::min) } else { 0.0 };
+            let finest =
+                if d.is_exact() { d.values().iter().map(|&v| grain(v)).fold(f64::INFINITY, f64::min) } else { 0.0 };
             Some(Products { terms: 1, are_copies: units, are_float32, grain: finest })
         }
     }

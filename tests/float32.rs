@@ -267,7 +267,7 @@ fn a_sign_that_depends_on_the_order_is_not_trusted() {
 fn sums_of_signs_are_exact_and_their_thresholds_robust() {
     // Many ±0.1 before a threshold with a margin: float32 sums of them are off, and their signs are not.
     let n = 300;
-    let row = |k: usize| (0..n).map(|i| if (i * k) % 3 == 0 { -0.1 } else { 0.1 }).collect::<Vec<f32>>();
+    let row = |k: usize| (0..n).map(|i| if (i * k).is_multiple_of(3) { -0.1 } else { 0.1 }).collect::<Vec<f32>>();
     let eye = (0..n).map(|i| (0..n).map(|j| f32::from(u8::from(i == j))).collect()).collect();
     let layers = [
         Layer::Dense(eye, vec![0.0; n]),

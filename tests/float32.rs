@@ -11,7 +11,7 @@ use absint::domains::domain::{
 };
 use absint::domains::lp::backends;
 use absint::domains::network::{Arithmetic, Coefficients, LinearMap, Network, NetworkBuilder, Operator, Order};
-use absint::domains::num::{Rational, exact, parse_decimal};
+use absint::domains::num::{Rational, exact, nearest, parse_decimal};
 use absint::domains::query::{Atom, Disjunct, LinearForms, Property, Query, Region, Variable};
 use absint::domains::verdict::Verdict;
 use absint::engine::DomainName;
@@ -192,6 +192,36 @@ proptest! {
             for (name, bounds) in &of_domains {
                 for (values, bounds) in seen.iter().zip(bounds.iter().flatten()) {
                     for (i, &y) in values.iter().enumerate() {
+                        prop_assert!(bounds.get(i).contains(f64::from(y)), "{name}: {y} not in {:?}", bounds.get(i));
+                    }
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    /// Convolutions, residual sums and all kinds of regions; the operators themselves, in the orders with a name.
+    #[test]
+    fn every_replay_lies_within_the_bounds(seed in any::<u64>(), f in common::any_activation()) {
+        let mut dice = Dice::new(seed);
+        let network = common::random_network(&mut dice, &f);
+        let network = network.in_arithmetic(Arithmetic::Float32);
+        let region = common::random_region(&mut dice, network.input_len());
+        prop_assume!(network.rounded_activation().is_none());
+        let of_domains = [
+            ("interval", bounds_of(&IntervalDomain, &network, &region)),
+            ("deeppoly", bounds_of(&DeepPoly::default(), &network, &region)),
+        ];
+        for _ in 0..4 {
+            let member = common::random_member(&mut dice, &region);
+            let x: Vec<f32> = member.iter().map(|x| nearest(x) as f32).collect();
+            for y in Order::ALL.into_iter().filter_map(|order| network.evaluate_float32(&x, order)) {
+                for (name, bounds) in &of_domains {
+                    let Some(bounds) = bounds.as_ref().and_then(|all| all.last()) else { continue };
+                    for (i, &y) in y.iter().enumerate() {
                         prop_assert!(bounds.get(i).contains(f64::from(y)), "{name}: {y} not in {:?}", bounds.get(i));
                     }
                 }

@@ -336,7 +336,14 @@ pub(crate) fn gamma(operations: usize) -> f64 {
 
 /// The largest `Σ|w|` of a row.
 fn norm(map: &LinearMap) -> f64 {
-    map.magnitudes(&vec![1.0; map.input_len()]).into_iter().fold(0.0, f64::max)
+    match map {
+        // The whole kernel meets in an output at most; its products are too many to be gone through here.
+        LinearMap::Conv2d(conv) => {
+            let kernel = |k: ndarray::ArrayView3<f64>| k.iter().fold(0.0, |sum, w| add_up(sum, w.abs()));
+            conv.weight.outer_iter().map(kernel).fold(0.0, f64::max)
+        }
+        _ => map.magnitudes(&vec![1.0; map.input_len()]).into_iter().fold(0.0, f64::max),
+    }
 }
 
 /// The rows of `inner`, pushed through `map`.
@@ -344,7 +351,15 @@ fn pushed(map: &LinearMap, inner: &Rounding, outputs: usize) -> Vec<Row> {
     if inner.rows.is_empty() {
         return vec![Row::NOTHING; outputs];
     }
-    let through = |part: fn(&Row) -> f64| map.magnitudes(&inner.rows.iter().map(part).collect::<Vec<_>>());
+    let through = |part: fn(&Row) -> f64| {
+        let parts: Vec<f64> = inner.rows.iter().map(part).collect();
+        match map {
+            LinearMap::Dense(_) | LinearMap::Conv2d(_) => {
+                vec![mul_up(norm(map), parts.into_iter().fold(0.0, f64::max)); outputs]
+            }
+            _ => map.magnitudes(&parts),
+        }
+    };
     let (bias, underflow) = (through(|r| r.bias), through(|r| r.underflow));
     let grain = |i: usize| match map {
         LinearMap::Identity(_) => inner.rows[i].grain,

@@ -1,7 +1,7 @@
 //! The answers: *verified* with what proved it, *falsified* with a replayed witness, or *unknown*.
 
-use crate::network::{EvaluateError, Network};
-use crate::num::{Interval, Rational, enclose};
+use crate::network::{Arithmetic, EvaluateError, Network, Order};
+use crate::num::{Interval, Rational, enclose, exact, nearest};
 use crate::query::{Case, Disjunct};
 
 /// The answer to a query.
@@ -52,11 +52,15 @@ pub struct Witness {
     input: Vec<Rational>,
     output: Vec<Interval>,
     disjunct: usize,
+    order: Option<Order>,
 }
 
 impl Witness {
     /// Replays `input` for a disjunct of `case`: exactly where the network's parameters are rational,
     /// by a rigorous enclosure where they are not. `None` when it does not show the violation.
+    ///
+    /// A network in float32 is given the nearest float32 input of the region, and every order of
+    /// summation in turn ([`Order::ALL`]) until one reaches the unsafe set.
     ///
     /// `disjunct` indexes the case's property; `number` is its index in the query.
     #[must_use]
@@ -68,6 +72,9 @@ impl Witness {
         input: Vec<Rational>,
     ) -> Option<Self> {
         let unsafe_set = case.property.disjuncts.get(disjunct)?;
+        if network.arithmetic() == Arithmetic::Float32 {
+            return Self::replay_float32(network, case, unsafe_set, number, &input);
+        }
         if !case.region.contains(&input) {
             return None;
         }
@@ -76,7 +83,7 @@ impl Witness {
         if output.iter().all(|y| y.magnitude().is_finite()) {
             // The enclosure decides nearly always; exact arithmetic is for ties.
             match Self::decided_by_enclosure(unsafe_set, &enclosed, &output) {
-                Some(true) => return Some(Self { input, output, disjunct: number }),
+                Some(true) => return Some(Self { input, output, disjunct: number, order: None }),
                 Some(false) => return None,
                 None => {}
             }
@@ -85,10 +92,38 @@ impl Witness {
             Ok(exact) => {
                 let holds = unsafe_set.atoms.iter().all(|a| a.margin(&input, &exact) <= Rational::ZERO);
                 let output = exact.iter().map(enclose).collect();
-                holds.then_some(Self { input, output, disjunct: number })
+                holds.then_some(Self { input, output, disjunct: number, order: None })
             }
             Err(EvaluateError::Length { .. } | EvaluateError::Irrational(_)) => None,
         }
+    }
+
+    fn replay_float32(
+        network: &Network,
+        case: &Case,
+        unsafe_set: &Disjunct,
+        number: usize,
+        input: &[Rational],
+    ) -> Option<Self> {
+        let (lower, upper) = case.region.exact_box();
+        let rounded = |(x, (l, u)): (&Rational, (&Rational, &Rational))| {
+            let x = nearest(x) as f32;
+            let inside = |x: &f32| exact(f64::from(*x)).is_some_and(|x| l <= &x && &x <= u);
+            [x, x.next_up(), x.next_down()].into_iter().find(inside)
+        };
+        let x: Vec<f32> = input.iter().zip(lower.iter().zip(upper)).map(rounded).collect::<Option<_>>()?;
+        let widened = |values: &[f32]| values.iter().map(|&v| exact(f64::from(v))).collect::<Option<Vec<Rational>>>();
+        let input = widened(&x)?;
+        if !case.region.contains(&input) {
+            return None;
+        }
+        Order::ALL.into_iter().find_map(|order| {
+            // What overflows, or is no number, shows nothing.
+            let y = widened(&network.evaluate_float32(&x, order)?)?;
+            let holds = unsafe_set.atoms.iter().all(|a| a.margin(&input, &y) <= Rational::ZERO);
+            let output = y.iter().map(enclose).collect();
+            holds.then(|| Self { input: input.clone(), output, disjunct: number, order: Some(order) })
+        })
     }
 
     /// Whether all atoms hold, where the enclosures of their margins tell.
@@ -113,6 +148,12 @@ impl Witness {
     #[must_use]
     pub fn output(&self) -> &[Interval] {
         &self.output
+    }
+
+    /// The order of summation that shows it, for a network in float32.
+    #[must_use]
+    pub fn order(&self) -> Option<Order> {
+        self.order
     }
 
     /// The disjunct that it satisfies, numbered through the query.

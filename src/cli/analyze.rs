@@ -42,7 +42,7 @@ pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Exit> {
     if certify && options.domain != DomainName::Exact {
         return Err("--proof needs --domain exact: what other domains verify has no certificate".into());
     }
-    let problem = args.problem.load()?;
+    let problem = args.problem.load(options.arithmetic)?;
     let analysis = {
         let progress = Progress::new(global.quiet);
         analyze_within(&problem.network, &problem.query, &options, Run { budget: &budget, observer: &progress })?
@@ -51,6 +51,7 @@ pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Exit> {
         network: &problem.network_name,
         query: &problem.query_name,
         domain: options.domain.to_string(),
+        arithmetic: options.arithmetic,
         is_example: problem.is_example,
     };
     if let Some(path) = &args.bounds {

@@ -1,5 +1,6 @@
 use super::inputs::QueryArgs;
 use super::{CliResult, Color, Exit, Format, Global, answer};
+use crate::domains::network::Arithmetic;
 use crate::domains::query::Query;
 use crate::engine::{Aim, Attack, Schedule, check_query, deadline};
 use crate::report::{self, Attacked};
@@ -121,7 +122,7 @@ pub struct AttackArgs {
 
 pub fn run(args: &AttackArgs, global: &Global) -> CliResult<Exit> {
     let budget = deadline(global.timeout);
-    let problem = args.problem.load()?;
+    let problem = args.problem.load(Arithmetic::Real)?;
     check_query(&problem.network, &problem.query)?;
     if let Some(d) = args.disjuncts.iter().find(|&&d| d >= problem.query.disjuncts()) {
         let count = problem.query.disjuncts();
@@ -146,6 +147,7 @@ pub fn run(args: &AttackArgs, global: &Global) -> CliResult<Exit> {
     attacked.time = start.elapsed();
     attacked.out_of_time = attacked.witness.is_none() && budget.is_spent();
     let context = report::Context {
+        arithmetic: Arithmetic::Real,
         network: &problem.network_name,
         query: &problem.query_name,
         domain: String::new(),

@@ -96,17 +96,12 @@ struct Task {
 }
 
 pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
-    let network = args.images.read_network(&args.network)?.network;
+    let options = args.engine.options(global.seed);
+    let network = args.images.read_network(&args.network, options.arithmetic)?.network;
     let images = args.images.read_images(&args.data, &network)?;
     let range = args.range.within(&images, &args.data)?;
     check_labels(&args.data, &range, &images, &network)?;
-    let task = Arc::new(Task {
-        network,
-        images,
-        eps: radius(&args.eps)?,
-        options: args.engine.options(global.seed),
-        timeout: global.timeout,
-    });
+    let task = Arc::new(Task { network, images, eps: radius(&args.eps)?, options, timeout: global.timeout });
     let journal = match &args.out {
         None => None,
         Some(path) => {

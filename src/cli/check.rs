@@ -1,5 +1,6 @@
 use super::inputs::QueryArgs;
 use super::{CliResult, Exit, Global, answer};
+use crate::domains::network::Arithmetic;
 use crate::engine::bnn;
 use crate::engine::sat::check;
 use crate::report;
@@ -27,7 +28,7 @@ pub fn run(args: &CheckArgs, _global: &Global) -> CliResult<Exit> {
     }
     let name = |i: usize| format!("{}, case {i}", args.folder.display());
     if args.problem.is_given() {
-        let problem = args.problem.load()?;
+        let problem = args.problem.load(Arithmetic::Real)?;
         let formulas = bnn::formulas(&problem.network, &problem.query)?;
         if formulas.len() != certificates.len() {
             return Err(format!(

@@ -3,7 +3,7 @@ use super::inputs::{ImageArgs, radius, read_vnnlib, refuse_softmax};
 use super::progress::Progress;
 use super::range::ImageRange;
 use super::{CliResult, Exit, Format, Global, answer};
-use crate::domains::network::Network;
+use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::Rational;
 use crate::domains::query::Query;
 use crate::engine::compare::{Method, Setting, compare, layers};
@@ -195,7 +195,7 @@ impl CompareArgs {
         let Some(path) = &self.network else {
             return self.example();
         };
-        let model = self.images.read_network(path)?;
+        let model = self.images.read_network(path, Arithmetic::Real)?;
         let (asked, question) = if let Some(data) = &self.data {
             self.images_of(data, &model)?
         } else {

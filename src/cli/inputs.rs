@@ -1,7 +1,7 @@
 //! From the command line to a network and a query.
 
 use super::CliResult;
-use crate::domains::network::Network;
+use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::{Rational, parse_decimal};
 use crate::domains::query::{Query, Region, RegionError};
 use crate::engine::check_query;
@@ -83,9 +83,9 @@ pub struct ImageArgs {
 }
 
 impl ImageArgs {
-    /// Reads a network, with the normalisation of pixels in front of it.
-    pub fn read_network(&self, path: &Path) -> CliResult<onnx::Model> {
-        let mut model = onnx::read(path)?;
+    /// Reads a network that is executed in this arithmetic, with the normalisation of pixels in front of it.
+    pub fn read_network(&self, path: &Path, arithmetic: Arithmetic) -> CliResult<onnx::Model> {
+        let mut model = read_model(path, arithmetic)?;
         if !self.mean.is_empty() {
             let normalised = model.network.after_normalisation(&self.mean, &self.std);
             model.network = normalised.ok_or(
@@ -193,12 +193,12 @@ impl QueryArgs {
         self.network.is_some()
     }
 
-    /// Reads the files that the arguments name.
-    pub fn load(&self) -> CliResult<Problem> {
+    /// Reads the files that the arguments name; the network is executed in this arithmetic.
+    pub fn load(&self, arithmetic: Arithmetic) -> CliResult<Problem> {
         let Some(path) = &self.network else {
             return self.example();
         };
-        let model = self.images.read_network(path)?;
+        let model = self.images.read_network(path, arithmetic)?;
         let (query, query_name) = self.read_query(&model)?;
         refuse_softmax(&model, &query, path)?;
         check_query(&model.network, &query).map_err(|e| format!("{query_name}: {e}"))?;
@@ -269,6 +269,23 @@ impl QueryArgs {
             format!("{}: there is no image {}; the file has {len} (from 0)", path.display(), self.image).into()
         })
     }
+}
+
+/// Reads a network that is executed in this arithmetic.
+pub fn read_model(path: &Path, arithmetic: Arithmetic) -> CliResult<onnx::Model> {
+    let mut model = onnx::read(path)?;
+    if arithmetic == Arithmetic::Float32 {
+        if model.final_softmax {
+            return Err(format!(
+                "{}: the network ends in a Softmax, which in float32 may turn different logits into equal \
+                 probabilities, so that it cannot be dropped; remove it, or use --arithmetic real",
+                path.display()
+            )
+            .into());
+        }
+        model.network = model.network.in_arithmetic(arithmetic).into_owned();
+    }
+    Ok(model)
 }
 
 /// Reads a VNN-LIB query of the network's size.

@@ -3,6 +3,7 @@
 use crate::domains::activation::Slopes;
 use crate::domains::domain::Concretise;
 use crate::domains::lp::{LpBackend, backend, backends};
+use crate::domains::network::Arithmetic;
 use crate::engine::{DomainName, Options};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
@@ -41,6 +42,15 @@ impl SlopesName {
     }
 }
 
+/// The arithmetic in which the network is executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ArithmeticName {
+    /// Real numbers
+    Real,
+    /// IEEE float32, for every order of summation
+    Float32,
+}
+
 /// What `--help` says of `--domain`: every name, with what it does.
 static DOMAINS: LazyLock<String> = LazyLock::new(|| {
     let lines = DomainName::ALL.map(|(_, name, what)| format!("- {name}: {what}"));
@@ -66,6 +76,9 @@ pub struct EngineArgs {
     /// bounds of all
     #[arg(long, value_enum, default_value = "area", value_delimiter = ',')]
     slopes: Vec<SlopesName>,
+    /// The arithmetic in which the network is executed
+    #[arg(long, value_enum, default_value = "real")]
+    arithmetic: ArithmeticName,
     /// Solver of linear programs
     #[arg(long, default_value = "interior", value_parser = lp_backend)]
     lp: Lp,
@@ -88,6 +101,10 @@ impl EngineArgs {
             lp: self.lp.0,
             all_margins: false,
             attack: !self.no_attack,
+            arithmetic: match self.arithmetic {
+                ArithmeticName::Real => Arithmetic::Real,
+                ArithmeticName::Float32 => Arithmetic::Float32,
+            },
             seed,
             certify: false,
         }
@@ -108,6 +125,7 @@ pub fn fields(options: &Options) -> Map<String, Value> {
         "slopes": options.slopes.iter().map(|slopes| format!("{slopes:?}").to_lowercase()).collect::<Vec<_>>(),
         "lp": options.lp.name(),
         "attack": options.attack,
+        "arithmetic": options.arithmetic.to_string(),
         "seed": options.seed,
     });
     every.as_object().cloned().unwrap_or_default()

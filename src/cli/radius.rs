@@ -100,11 +100,11 @@ pub fn run(args: &RadiusArgs, global: &Global) -> CliResult<Exit> {
     }
     let ball = args.images.norm.ball();
     let ball = ball.ok_or("--norm hamming has no radii in between; the norms are linf, l1 and l2")?;
-    let network = args.images.read_network(&args.network)?.network;
+    let analysis = args.engine.options(global.seed);
+    let network = args.images.read_network(&args.network, analysis.arithmetic)?.network;
     let images = args.images.read_images(&args.data, &network)?;
     let range = args.range.within(&images, &args.data)?;
     check_labels(&args.data, &range, &images, &network)?;
-    let analysis = args.engine.options(global.seed);
     let options = RadiusOptions {
         lo: args.lo.clone(),
         hi: args.hi.clone(),

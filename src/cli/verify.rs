@@ -1,4 +1,4 @@
-use super::inputs::{read_vnnlib, refuse_softmax};
+use super::inputs::{read_model, read_vnnlib, refuse_softmax};
 use super::options::EngineArgs;
 use super::{CliResult, Exit, Global, answer};
 use crate::domains::budget::Budget;
@@ -6,7 +6,6 @@ use crate::domains::domain::Run;
 use crate::domains::observer::Silent;
 use crate::domains::verdict::Verdict;
 use crate::engine::{Options, Worker, WorkerError, analyze_within, deadline, portable};
-use crate::format::onnx;
 use crate::report;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -58,7 +57,7 @@ pub fn run(args: &VerifyArgs, global: &Global) -> CliResult<Exit> {
 
 /// Reads the files and answers; what it reads counts towards the time.
 fn decide(query: &Path, network: &Path, options: &Options, budget: &Budget) -> CliResult<String> {
-    let model = onnx::read(network)?;
+    let model = read_model(network, options.arithmetic)?;
     let query = read_vnnlib(query, &model.network)?;
     refuse_softmax(&model, &query, network)?;
     let run = Run { budget, observer: &Silent };

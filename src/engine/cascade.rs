@@ -11,7 +11,8 @@ use crate::domains::domain::{
     AbstractDomain, Bounds, DeepPoly, DomainError, Fact, IntervalDomain, LpDomain, RationalDeepPoly, Run, Tighten,
     Trace, Zonotope, margin_lattice, propagate,
 };
-use crate::domains::network::Network;
+use crate::domains::network::{Arithmetic, Network};
+use crate::domains::num::Rational;
 use crate::domains::observer::{Event, Observer, Silent};
 use crate::domains::query::{Case, LinearForms, Query};
 use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
@@ -43,6 +44,15 @@ pub enum AnalyzeError {
     /// Certificates are asked for where there are none.
     #[error("only signum networks over two-valued or quantised inputs have certificates")]
     NoCertificate,
+    /// An activation that rounds in float32.
+    #[error(
+        "node `{0}`: float32 analysis takes activations whose values are exact in float32 (ReLU, Sign, Clip); \
+         use --arithmetic real"
+    )]
+    Float32Activation(String),
+    /// Certificates are about real arithmetic.
+    #[error("certificates hold in real arithmetic only; leave out --arithmetic float32")]
+    Float32Certificate,
     /// A query without any case says nothing.
     #[error("the query has no disjunct: nothing is unsafe")]
     Nothing,
@@ -76,6 +86,10 @@ pub fn analyze_within(
     run: Run<'_>,
 ) -> Result<Analysis, AnalyzeError> {
     check_query(network, query)?;
+    let network = &*options.executed(network);
+    if network.arithmetic() == Arithmetic::Float32 {
+        check_float32(network, options)?;
+    }
     if options.certify && !query.cases.iter().all(|case| bnn::certifies(network, &case.region)) {
         return Err(AnalyzeError::NoCertificate);
     }
@@ -89,6 +103,14 @@ pub fn analyze_within(
         state.stage(step, options, run)?;
     }
     Ok(state.finish(run.budget))
+}
+
+/// Whether float32 executions of the network can be analysed as asked.
+fn check_float32(network: &Network, options: &Options) -> Result<(), AnalyzeError> {
+    if let Some(id) = network.rounded_activation() {
+        return Err(AnalyzeError::Float32Activation(network.node(id).name.clone()));
+    }
+    if options.certify { Err(AnalyzeError::Float32Certificate) } else { Ok(()) }
 }
 
 /// Whether the query fits the network: its regions have as many inputs, and its atoms read only what is
@@ -195,7 +217,10 @@ fn plan(options: &Options, network: &Network) -> Vec<Step> {
     };
     let is_wanted = |step: &Step| match step {
         Step::Attack => options.attack,
-        Step::Rational => options.domain == DomainName::Rational || RationalDeepPoly::is_affordable(network),
+        Step::Rational => {
+            let is_real = network.arithmetic() == Arithmetic::Real;
+            options.domain == DomainName::Rational || (is_real && RationalDeepPoly::is_affordable(network))
+        }
         _ => true,
     };
     steps.into_iter().filter(is_wanted).collect()
@@ -288,6 +313,9 @@ impl<'a> State<'a> {
                     Step::Attack => {
                         let attack = Attack::short(options.seed);
                         self.witness = attack.run(network, case.case, &case.open(), case.first, run.budget).witness;
+                        if self.witness.is_none() && network.arithmetic() == Arithmetic::Float32 {
+                            self.witness = probe(network, case.case, &case.open(), case.first);
+                        }
                     }
                     #[cfg(feature = "highs")]
                     Step::Milp => {
@@ -300,7 +328,7 @@ impl<'a> State<'a> {
                         self.witness = run_exact(network, case, options, counted, &mut found, certificates)?;
                     }
                     _ => match run_domain(step, network, case, options, counted, &mut found, &mut stage.unstable) {
-                        Ok(()) | Err(DomainError::OutOfTime) => {}
+                        Ok(()) | Err(DomainError::OutOfTime | DomainError::Float32 { .. }) => {}
                         Err(other) => return Err(other.into()),
                     },
                 }
@@ -418,7 +446,7 @@ fn apply<D: AbstractDomain>(
     let bounds = |id: usize| trace.facts[id].bounds();
     for (&(d, a), bound) in atoms.iter().zip(domain.minima(&forms, &trace)?) {
         // The least value above the bound that the margin can take.
-        let bound = margin_lattice(network, &disjuncts[d].atoms[a], &bounds).at_least(bound, false);
+        let bound = margin_lattice(&trace.network, &disjuncts[d].atoms[a], &bounds).at_least(bound, false);
         found[d][a] = bound;
         case.improve(d, a, bound);
     }
@@ -444,6 +472,17 @@ fn count_unstable<F: Fact>(trace: &Trace<F>, counts: &mut Vec<usize>) {
     for (count, more) in counts.iter_mut().zip(of_layer) {
         *count += more;
     }
+}
+
+/// Replays the centre and the ends of the region's box: in float32 an order of summation may do what the real
+/// network does not, so that no attack on that one leads there.
+fn probe(network: &Network, case: &Case, open: &[usize], first: usize) -> Option<Witness> {
+    let (lower, upper) = case.region.exact_box();
+    let two = Rational::from(2);
+    let centre: Vec<Rational> = lower.iter().zip(upper).map(|(l, u)| (l + u) / &two).collect();
+    let points = [centre, lower.to_vec(), upper.to_vec()];
+    let pairs = points.iter().flat_map(|x| open.iter().map(move |&d| (x, d)));
+    pairs.map(|(x, d)| Witness::replay(network, case, d, first + d, x.clone())).find_map(|w| w)
 }
 
 /// Suggested inputs that are tried after a stage: the last ones, whose programs were the tightest.

@@ -6,8 +6,8 @@ use super::cascade::{AnalyzeError, CaseState};
 use super::exact;
 use super::{DomainName, Options};
 use crate::domains::budget::Budget;
-use crate::domains::domain::{DomainError, Run};
-use crate::domains::network::Network;
+use crate::domains::domain::{DomainError, IntervalDomain, Run, propagate};
+use crate::domains::network::{Arithmetic, Network};
 use crate::domains::query::{Property, Query};
 use crate::domains::verdict::{Verdict, Witness};
 
@@ -34,6 +34,18 @@ pub(super) fn run_exact(
     found: &mut [Vec<f64>],
     certificates: &mut Vec<Certificate>,
 ) -> Result<Option<Witness>, AnalyzeError> {
+    let in_float32 = network.arithmetic() == Arithmetic::Float32;
+    // Where every float32 execution is the real one, what the engines prove holds for all of them.
+    let real = in_float32.then(|| network.in_arithmetic(Arithmetic::Real));
+    if in_float32 && (!bnn::applies(network, &case.case.region) || !is_real(network, case, run)?) {
+        return Ok(None);
+    }
+    if let Some(real) = real.as_deref() {
+        let witness = run_signum(real, case, options, run, found, certificates)?;
+        return Ok(witness.and_then(|w| {
+            Witness::replay(network, case.case, w.disjunct() - case.first, w.disjunct(), w.input().to_vec())
+        }));
+    }
     if exact::applies(network, &case.case.region) {
         match run_continuous(network, case, options, run, found) {
             Err(DomainError::OutOfTime) => Ok(None),
@@ -69,6 +81,15 @@ pub(super) fn run_milp(
     match super::milp::optimise(network, (case.case, case.first), &asked, &case.bounds, &settings, run) {
         Ok(answer) => Ok((answer.attained.and_then(|a| a.witness), answer.bound)),
         Err(DomainError::OutOfTime) => Ok((None, f64::NEG_INFINITY)),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Whether no float32 execution differs from the real one over the case's region.
+fn is_real(network: &Network, case: &CaseState, run: Run<'_>) -> Result<bool, AnalyzeError> {
+    match propagate(&IntervalDomain, network, &case.case.region, &case.bounds, Run::silent(run.budget)) {
+        Ok(trace) => Ok(trace.is_real),
+        Err(DomainError::OutOfTime | DomainError::Float32 { .. }) => Ok(false),
         Err(other) => Err(other.into()),
     }
 }

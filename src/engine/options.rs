@@ -2,6 +2,8 @@ use crate::domains::activation::Slopes;
 use crate::domains::budget::Budget;
 use crate::domains::domain::Concretise;
 use crate::domains::lp::{LpBackend, backends};
+use crate::domains::network::{Arithmetic, Network};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -131,11 +133,24 @@ pub struct Options {
     pub all_margins: bool,
     /// Whether a counterexample is looked for.
     pub attack: bool,
+    /// The arithmetic in which the network is executed.
+    pub arithmetic: Arithmetic,
     /// Seed of everything random.
     pub seed: u64,
     /// Whether a verified query must come with certificates, which only the exact engine for signum
     /// networks over two-valued or quantised inputs has; then no other domain runs.
     pub certify: bool,
+}
+
+impl Options {
+    /// The network in the arithmetic that is asked for; one that is in float32 already stays so.
+    #[must_use]
+    pub fn executed<'a>(&self, network: &'a Network) -> Cow<'a, Network> {
+        match self.arithmetic {
+            Arithmetic::Real => Cow::Borrowed(network),
+            Arithmetic::Float32 => network.in_arithmetic(Arithmetic::Float32),
+        }
+    }
 }
 
 impl Default for Options {
@@ -149,6 +164,7 @@ impl Default for Options {
             lp: backends()[0],
             all_margins: false,
             attack: true,
+            arithmetic: Arithmetic::Real,
             seed: 0,
             certify: false,
         }

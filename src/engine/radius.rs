@@ -112,6 +112,7 @@ pub fn radius(
     options: &RadiusOptions,
     run: Run<'_>,
 ) -> Result<Radius, RadiusError> {
+    let network = &*options.analysis.executed(network);
     let found = attacked_radius(network, ball, options, run)?;
     let mut search = Search { network, ball, options, run, found };
     let domain = &options.analysis;
@@ -170,6 +171,7 @@ pub fn attacked_radius(
     options: &RadiusOptions,
     run: Run<'_>,
 ) -> Result<Radius, RadiusError> {
+    let network = &*options.analysis.executed(network);
     let mut search = Search { network, ball, options, run, found: Radius::default() };
     if let Some(attack) = &options.attack {
         search.attack(attack)?;

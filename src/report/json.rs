@@ -16,7 +16,7 @@ fn numbers(values: &[f64]) -> Value {
     values.iter().map(|&x| number(x)).collect()
 }
 
-/// The analysis as one object: `{schema, verdict, network, query, domain, stages, margins, disjuncts,
+/// The analysis as one object: `{schema, verdict, network, query, domain, arithmetic, stages, margins, disjuncts,
 /// open?, out_of_time?, witness?}`.
 #[must_use]
 pub fn analysis_json(analysis: &Analysis, context: &Context) -> Value {
@@ -50,6 +50,7 @@ pub fn analysis_json(analysis: &Analysis, context: &Context) -> Value {
     object.insert("network".into(), context.network.into());
     object.insert("query".into(), context.query.into());
     object.insert("domain".into(), context.domain.as_str().into());
+    object.insert("arithmetic".into(), context.arithmetic.to_string().into());
     object.insert("stages".into(), stages.into());
     object.insert("margins".into(), margins.into());
     object.insert("disjuncts".into(), disjuncts.into());
@@ -66,15 +67,20 @@ pub fn analysis_json(analysis: &Analysis, context: &Context) -> Value {
     Value::Object(object)
 }
 
-/// The input exactly, as `"p/q"`, and as decimals; the output as enclosures.
+/// The input exactly, as `"p/q"`, and as decimals; the output as enclosures; in float32 the order of summation that
+/// shows it.
 pub(super) fn witness_json(witness: &Witness) -> Value {
     let exact: Vec<String> = witness.input().iter().map(ToString::to_string).collect();
     let decimal: Vec<Value> = witness.input().iter().map(|q| number(nearest(q))).collect();
     let output: Vec<Value> = witness.output().iter().map(|y| json!([number(y.lo), number(y.hi)])).collect();
-    json!({
+    let mut object = json!({
         "disjunct": witness.disjunct(),
         "input": exact,
         "input_decimal": decimal,
         "output": output,
-    })
+    });
+    if let (Some(order), Some(fields)) = (witness.order(), object.as_object_mut()) {
+        fields.insert("order".into(), order.to_string().into());
+    }
+    object
 }

@@ -25,6 +25,8 @@ pub use radius::{RadiusOutcome, RadiusTally, radius_line, radius_tally_json, rad
 pub use text::analysis_text;
 pub use vnnlib::{TIMED_OUT, UNKNOWN, vnnlib_answer};
 
+use crate::domains::network::Arithmetic;
+
 /// What an analysis was about.
 pub struct Context<'a> {
     /// The network's file, or the name of the built-in example.
@@ -33,6 +35,8 @@ pub struct Context<'a> {
     pub query: &'a str,
     /// The domain that was asked for.
     pub domain: String,
+    /// The arithmetic that the answer is about.
+    pub arithmetic: Arithmetic,
     /// True for the built-in example.
     pub is_example: bool,
 }

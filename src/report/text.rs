@@ -1,4 +1,5 @@
 use super::Context;
+use crate::domains::network::Arithmetic;
 use crate::domains::num::nearest;
 use crate::domains::query::{Atom, Query, Variable};
 use crate::domains::verdict::{Verdict, Witness};
@@ -49,6 +50,9 @@ fn write_analysis(
     writeln!(out, "{word}{how}")?;
     writeln!(out, "network   {}", context.network)?;
     writeln!(out, "query     {}", context.query)?;
+    if context.arithmetic != Arithmetic::Real {
+        writeln!(out, "numbers   {}, sums in any order", context.arithmetic)?;
+    }
     write_margins(out, analysis, query)?;
     write_stages(out, analysis)?;
     if let Verdict::Falsified(witness) = &analysis.verdict {
@@ -68,7 +72,8 @@ pub(super) fn write_witness(out: &mut String, witness: &Witness) -> std::fmt::Re
     writeln!(out, "witness   x = {}{more}", input[..shown].join(" "))?;
     let output: Vec<String> = witness.output().iter().map(|y| format!("{:.6}", y.middle())).collect();
     writeln!(out, "          y = {}", output.join(" "))?;
-    writeln!(out, "          replayed exactly; it satisfies disjunct {} of the unsafe set", witness.disjunct())
+    let how = witness.order().map_or("exactly".into(), |order| format!("in float32, every sum in the order {order}"));
+    writeln!(out, "          replayed {how}; it satisfies disjunct {} of the unsafe set", witness.disjunct())
 }
 
 fn write_margins(out: &mut String, analysis: &Analysis, query: &Query) -> std::fmt::Result {

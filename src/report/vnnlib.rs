@@ -9,7 +9,7 @@ use std::fmt::Write;
 pub fn vnnlib_answer(analysis: &Analysis) -> String {
     match &analysis.verdict {
         Verdict::Verified(_) => "unsat".into(),
-        Verdict::Falsified(witness) => format!("sat\n{}", assignment(witness)),
+        Verdict::Falsified(witness) => format!("sat\n{}{}", assignment(witness), order(witness)),
         Verdict::Unknown(gap) if gap.out_of_time => TIMED_OUT.into(),
         Verdict::Unknown(_) => UNKNOWN.into(),
     }
@@ -34,4 +34,9 @@ fn assignment(witness: &Witness) -> String {
         let _ = write!(text, "{separator}({letter}_{i} {value})");
     }
     text + ")"
+}
+
+/// A comment that names the order of summation, for a counterexample in float32.
+fn order(witness: &Witness) -> String {
+    witness.order().map_or(String::new(), |order| format!("\n; in float32, every sum in the order {order}"))
 }

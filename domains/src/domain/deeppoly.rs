@@ -80,7 +80,7 @@ impl DeepPoly {
         seen: &'a Trace<'a, F>,
     ) -> BackSubstitution<'a, Trace<'a, F>> {
         BackSubstitution {
-            network: seen.network,
+            network: &seen.network,
             region: seen.region,
             history: seen,
             concretise: self.concretise,
@@ -105,7 +105,7 @@ impl DeepPoly {
         seen: &Trace<F>,
     ) -> Result<DeepPolyFact, DomainError> {
         let relaxation = Relaxation::affine(affine, |source| seen.facts[source].bounds());
-        let bounds = if needs_bounds(seen.network, id) {
+        let bounds = if needs_bounds(&seen.network, id) {
             self.back_substitution(seen).neuron_bounds(affine)?
         } else {
             super::interval::affine_bounds(affine, &|source| seen.facts[source].bounds())

@@ -26,7 +26,10 @@ enum Value {
     /// A variable.
     Variable(usize),
     /// `y − s`: the pre-activation of an unstable neuron.
-    Difference { y: usize, s: usize },
+    /// So up to `radius`, where a constant of its row is an interval.
+    Difference { y: usize, s: usize, radius: f64 },
+    /// Within `radius` of a variable.
+    Near { variable: usize, radius: f64 },
     /// Not in the program: the pre-activation of a neuron whose output is constant, or a neuron outside of the
     /// cone.
     Absent,
@@ -37,8 +40,8 @@ impl Value {
     fn at(self, point: &[f64]) -> Option<f64> {
         match self {
             Self::Fixed(x) => Some(x),
-            Self::Variable(v) => Some(point[v]),
-            Self::Difference { y, s } => Some(point[y] - point[s]),
+            Self::Variable(v) | Self::Near { variable: v, .. } => Some(point[v]),
+            Self::Difference { y, s, .. } => Some(point[y] - point[s]),
             Self::Absent => None,
         }
     }
@@ -62,9 +65,28 @@ impl Expression {
             _ if c == 0.0 => {}
             Value::Fixed(x) => self.constant = self.constant + Interval::point(x).scale(c),
             Value::Variable(x) => self.entries.push((x, c)),
-            Value::Difference { y, s } => self.entries.extend([(y, c), (s, -c)]),
+            Value::Near { variable, radius } => {
+                self.entries.push((variable, c));
+                self.widen(mul_up(c.abs(), radius));
+            }
+            Value::Difference { y, s, radius } => {
+                self.entries.extend([(y, c), (s, -c)]);
+                self.widen(mul_up(c.abs(), radius));
+            }
             // Whoever reads it learns nothing.
             Value::Absent => self.constant = Interval::ALL,
+        }
+    }
+
+    /// Replaces the constant by its middle; how far it may be from that.
+    fn take_radius(&mut self) -> f64 {
+        let middle = Interval::point(self.constant.middle());
+        let radius = (self.constant - middle).magnitude();
+        if radius.is_finite() {
+            self.constant = middle;
+            radius
+        } else {
+            0.0
         }
     }
 
@@ -322,13 +344,17 @@ impl<'a> Encoding<'a> {
             return self.stable(only, z.bounds, y, tie);
         }
         let output = self.variable(y)?;
-        // s = y − z lies in the band of slope 1 around the graph.
-        let slack = self.variable(function.band(z, 1.0))?;
-        let difference = Value::Difference { y: output, s: slack };
-        tie.add(1.0, difference);
+        // s = y − z lies in the band of slope 1 around the graph. An interval in the row goes into s, so that the row
+        // stays an equality.
+        let radius = tie.take_radius();
+        let around = Interval::new(-radius, radius);
+        let slack = self.variable(function.band(z, 1.0) + around)?;
+        tie.add(1.0, Value::Difference { y: output, s: slack, radius: 0.0 });
         self.row(&tie, Interval::ZERO);
+        let difference = Value::Difference { y: output, s: slack, radius };
         for half_plane in function.hull(z) {
-            self.half_plane(half_plane, output, slack);
+            let rhs = add_up(half_plane.rhs, mul_up(half_plane.z.abs(), radius));
+            self.half_plane(HalfPlane { rhs, ..half_plane }, output, slack);
         }
         Some((difference, Value::Variable(output)))
     }
@@ -339,9 +365,11 @@ impl<'a> Encoding<'a> {
             return Some((Value::Absent, Value::Fixed(segment.intercept)));
         }
         if segment.slope == 1.0 && segment.intercept == 0.0 {
-            let value = Value::Variable(self.variable(y.intersect(z))?);
-            tie.add(1.0, value);
+            let radius = tie.take_radius();
+            let variable = self.variable(y.intersect(z) + Interval::new(-radius, radius))?;
+            tie.add(1.0, Value::Variable(variable));
             self.row(&tie, Interval::ZERO);
+            let value = if radius > 0.0 { Value::Near { variable, radius } } else { Value::Variable(variable) };
             return Some((value, value));
         }
         let (input, output) = (self.variable(z)?, self.variable(y)?);
@@ -410,7 +438,8 @@ impl<'a> Encoding<'a> {
         let mut row = Expression::new(Interval::ZERO);
         for (j, &i) in group.iter().enumerate() {
             match (zs[i], ys[i]) {
-                (Value::Difference { y, s }, Value::Variable(output)) if y == output => {
+                (Value::Difference { y, s, radius }, Value::Variable(output)) if y == output => {
+                    row.widen(mul_up(facet.z[j].abs(), radius));
                     let (sum, error) = two_sum(facet.z[j], facet.y[j]);
                     let range = Interval { lo: self.program.lower()[y], hi: self.program.upper()[y] };
                     row.widen(mul_up(error, range.magnitude()));

@@ -46,7 +46,7 @@ impl<'s> IntegerModel<'s> {
     ) -> Option<Self> {
         let targets: Vec<NodeId> = forms.terms.iter().map(|term| term.node).collect();
         let bounds = |id: NodeId| seen.facts[id].bounds();
-        let mut encoding = Encoding::new(seen.network, seen.region, &bounds, &targets, &WHOLE)?;
+        let mut encoding = Encoding::new(&seen.network, seen.region, &bounds, &targets, &WHOLE)?;
         if let Some(reference) = counts {
             add_counts(domain, &mut encoding, reference, seen);
         }

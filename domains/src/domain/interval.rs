@@ -101,7 +101,7 @@ fn walk<'a>(
     history: &'a IntervalHistory<'a>,
 ) -> BackSubstitution<'a, IntervalHistory<'a>> {
     BackSubstitution {
-        network: seen.network,
+        network: &seen.network,
         region: seen.region,
         history,
         concretise: Concretise::Activations,

@@ -23,6 +23,13 @@ pub(super) fn of_node<'a>(
 }
 
 fn of_affine<'a>(affine: &Affine, bounds: &dyn Fn(NodeId) -> &'a NodeBounds) -> Option<Vec<Lattice>> {
+    let sums = of_sum(affine, bounds)?;
+    let bias = |i: usize| affine.bias.get::<Lattice>(i).unwrap_or(Lattice::Any);
+    Some(sums.iter().enumerate().map(|(i, sum)| sum.add(&bias(i))).collect())
+}
+
+/// The lattices of `Σ W x`, without the bias.
+pub(super) fn of_sum<'a>(affine: &Affine, bounds: &dyn Fn(NodeId) -> &'a NodeBounds) -> Option<Vec<Lattice>> {
     let mut sums = vec![Lattice::zero(); affine.bias.len()];
     for term in &affine.terms {
         let x: Vec<Lattice> = (0..bounds(term.source).len()).map(|i| bounds(term.source).lattice(i)).collect();
@@ -31,8 +38,7 @@ fn of_affine<'a>(affine: &Affine, bounds: &dyn Fn(NodeId) -> &'a NodeBounds) -> 
         }
         term.map.apply_to(&x, &mut sums)?;
     }
-    let bias = |i: usize| affine.bias.get::<Lattice>(i).unwrap_or(Lattice::Any);
-    Some(sums.iter().enumerate().map(|(i, sum)| sum.add(&bias(i))).collect())
+    Some(sums)
 }
 
 fn of_activation(function: &dyn ActivationFn, z: &NodeBounds) -> Option<Vec<Lattice>> {

@@ -118,7 +118,7 @@ impl LpDomain {
             let NodeKind::Activation(activation) = &node.kind else { continue };
             if self.hull {
                 let bounds = |id: NodeId| seen.facts[id].bounds();
-                let steps = seen.facts[id].steps.get_or_init(|| step_neurons(seen.network, id, activation, &bounds));
+                let steps = seen.facts[id].steps.get_or_init(|| step_neurons(&seen.network, id, activation, &bounds));
                 cuts.steps.extend(steps);
             }
             if self.k < 2 {
@@ -322,7 +322,7 @@ impl AbstractDomain for LpDomain {
         let targets: Vec<NodeId> = forms.terms.iter().map(|t| t.node).collect();
         let bounds = |id: NodeId| seen.facts[id].bounds();
         let cone = Cone::whole();
-        let Some(mut encoding) = Encoding::new(seen.network, seen.region, &bounds, &targets, &cone) else {
+        let Some(mut encoding) = Encoding::new(&seen.network, seen.region, &bounds, &targets, &cone) else {
             return Ok(minima);
         };
         if self.k < 2 && !self.hull {
@@ -352,7 +352,7 @@ impl AbstractDomain for LpDomain {
         let targets: Vec<NodeId> = forms.terms.iter().map(|t| t.node).collect();
         let bounds = |id: NodeId| seen.facts[id].bounds();
         let cone = Cone::whole();
-        let Some(mut encoding) = Encoding::new(seen.network, seen.region, &bounds, &targets, &cone) else {
+        let Some(mut encoding) = Encoding::new(&seen.network, seen.region, &bounds, &targets, &cone) else {
             return Ok(f64::NEG_INFINITY);
         };
         let Some(objective) = encoding.maximum(forms, &bounds) else { return Ok(f64::NEG_INFINITY) };

@@ -5,6 +5,7 @@ mod bounds;
 mod cone;
 mod deeppoly;
 mod encoding;
+mod float32;
 mod groups;
 mod integer;
 mod interval;
@@ -30,9 +31,10 @@ pub use within::DeepPolyWithin;
 pub use zonotope::{Zonotope, ZonotopeFact};
 
 use crate::budget::Budget;
-use crate::network::{Activation, Affine, Network, NodeId, NodeKind};
+use crate::network::{Activation, Affine, Arithmetic, Network, NodeId, NodeKind};
 use crate::observer::{Event, Observer, Silent};
 use crate::query::{LinearForms, Region};
+use std::borrow::Cow;
 use thiserror::Error;
 
 /// Why a domain gave up. *Unknown* is not an error; this is.
@@ -44,6 +46,14 @@ pub enum DomainError {
     /// Two sound bounds of a node exclude each other: the region is empty, or there is a bug.
     #[error("the bounds of node {node} (`{name}`) are empty: the region holds no point, or this is a bug")]
     Contradiction {
+        /// Index of the node.
+        node: NodeId,
+        /// Its name.
+        name: String,
+    },
+    /// A float32 execution may leave the range of `f32`, or its result is not known.
+    #[error("node {node} (`{name}`) may overflow in float32, or its float32 execution is not known")]
+    Float32 {
         /// Index of the node.
         node: NodeId,
         /// Its name.
@@ -86,8 +96,8 @@ impl<'a> Run<'a> {
 
 /// The facts of the nodes seen so far, with what they are about.
 pub struct Trace<'a, F> {
-    /// The network.
-    pub network: &'a Network,
+    /// The network; in float32 a copy whose biases are intervals, as far as it was passed.
+    pub network: Cow<'a, Network>,
     /// The region of inputs.
     pub region: &'a Region,
     /// One fact per node seen, in topological order.
@@ -96,6 +106,8 @@ pub struct Trace<'a, F> {
     pub known: Bounds,
     /// Deadline and listener.
     pub run: Run<'a>,
+    /// True when every execution of the nodes seen has the signs and values of the real one.
+    pub is_real: bool,
 }
 
 impl<F: Fact> Trace<'_, F> {
@@ -142,11 +154,21 @@ pub fn propagate<'a, D: AbstractDomain>(
         return Err(DomainError::Region { found: region.len(), expected: network.input_len() });
     }
     let total = network.nodes().len();
-    let mut trace = Trace { network, region, facts: Vec::with_capacity(total), known: known.clone(), run };
-    for (id, node) in network.nodes().iter().enumerate() {
+    let facts: Vec<D::Fact> = Vec::with_capacity(total);
+    let mut trace = Trace { network: Cow::Borrowed(network), region, facts, known: known.clone(), run, is_real: true };
+    let inputs = (network.arithmetic() == Arithmetic::Float32).then(|| float32::Inputs::of(region));
+    for id in 0..total {
         if run.budget.is_spent() {
             return Err(DomainError::OutOfTime);
         }
+        if let Some(inputs) = &inputs {
+            let facts = &trace.facts;
+            if let Some(widened) = float32::widened(network, id, inputs, &|source| facts[source].bounds())? {
+                trace.is_real &= widened.is_real;
+                trace.network.to_mut().replace_bias(id, widened.bias);
+            }
+        }
+        let node = trace.network.node(id);
         let mut fact = match &node.kind {
             NodeKind::Input => domain.input(region),
             NodeKind::Affine(affine) => domain.affine(id, affine, &trace)?,

@@ -77,9 +77,9 @@ impl<'t> Layer<'t, '_> {
     fn bounds<'k>(&self, neurons: &[usize], known: &(dyn Fn(usize) -> Reach<'k> + Sync)) -> Vec<(usize, Interval)> {
         let Self { affine, seen, .. } = self;
         let sources: Vec<NodeId> = affine.terms.iter().map(|term| term.source).collect();
-        let cone = Cone::of(seen.network, affine, neurons);
+        let cone = Cone::of(&seen.network, affine, neurons);
         let bounds = |id: NodeId| seen.facts[id].bounds();
-        let Some(encoding) = Encoding::new(seen.network, seen.region, &bounds, &sources, &cone) else {
+        let Some(encoding) = Encoding::new(&seen.network, seen.region, &bounds, &sources, &cone) else {
             return Vec::new();
         };
         let several = |some: &[usize]| -> Vec<(usize, Interval)> {

@@ -39,7 +39,7 @@ impl AbstractDomain for DeepPolyWithin<'_> {
 
     fn affine(&self, id: NodeId, node: &Affine, seen: &Trace<DeepPolyFact>) -> Result<DeepPolyFact, DomainError> {
         let Some(known) = self.known.get(id) else { return self.base.affine_fact(id, node, seen) };
-        let wanted = unstable(seen.network, id, known);
+        let wanted = unstable(&seen.network, id, known);
         let mut bounds = known.clone();
         if wanted.contains(&true) {
             bounds.intersect(&self.base.back_substitution(seen).neuron_bounds_of(node, |i| wanted[i])?);

@@ -1,6 +1,6 @@
 use super::{AbstractDomain, DomainError, Fact, NodeBounds, Trace};
 use crate::activation::{ActivationFn, Reach};
-use crate::network::{Activation, Affine, Coefficients, LinearMap, NodeId, Term};
+use crate::network::{Activation, Affine, Coefficients, LinearMap, NodeId, Rounding, Term};
 use crate::num::Interval;
 use crate::num::error::{ETA, UNIT, gamma, underflow};
 use crate::num::gemm::multiply;
@@ -271,7 +271,8 @@ impl AbstractDomain for Zonotope {
             .iter()
             .map(|t| Term { source: t.node, map: LinearMap::Dense(t.coefficients.clone()) })
             .collect();
-        let node = Affine { terms, bias: Coefficients::floats(forms.constants.clone()) };
+        // A form is what we compute, not the network: nothing is lost in float32.
+        let node = Affine { terms, bias: Coefficients::floats(forms.constants.clone()), rounding: Rounding::default() };
         let mut minima = affine_fact(&node, seen).bounds.lower().to_vec();
         for term in &forms.terms {
             if let Some(radius) = &term.radius {

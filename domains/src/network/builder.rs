@@ -1,5 +1,8 @@
 use super::threshold::{Maximum, plain_thresholds};
-use super::{Activation, Affine, Coefficients, LinearMap, Network, NetworkError, Node, NodeId, NodeKind, Term};
+use super::{
+    Activation, Affine, Arithmetic, Coefficients, LinearMap, Network, NetworkError, Node, NodeId, NodeKind, Operator,
+    Original, Rounding, Term,
+};
 use crate::activation::ActivationFn;
 use crate::num::Rational;
 use std::collections::HashMap;
@@ -15,6 +18,7 @@ pub struct NetworkBuilder {
     nodes: Vec<Node>,
     input_shape: Vec<usize>,
     maxima: HashMap<NodeId, Maximum>,
+    operators: HashMap<NodeId, Operator>,
 }
 
 impl NetworkBuilder {
@@ -23,7 +27,12 @@ impl NetworkBuilder {
     pub fn new(input_shape: &[usize]) -> Self {
         let len = input_shape.iter().product();
         let input = Node { len, kind: NodeKind::Input, name: "input".into() };
-        Self { nodes: vec![input], input_shape: input_shape.to_vec(), maxima: HashMap::new() }
+        Self {
+            nodes: vec![input],
+            input_shape: input_shape.to_vec(),
+            maxima: HashMap::new(),
+            operators: HashMap::new(),
+        }
     }
 
     /// The input node.
@@ -88,7 +97,8 @@ impl NetworkBuilder {
         if !bias.is_finite() {
             return Err(NetworkError::NotFinite { node: node(), what: "the bias" });
         }
-        Ok(self.push(name, len, NodeKind::Affine(Affine { terms, bias })))
+        let rounding = Rounding::of(&terms, &bias);
+        Ok(self.push(name, len, NodeKind::Affine(Affine { terms, bias, rounding })))
     }
 
     /// Adds `function(source)`.
@@ -103,6 +113,21 @@ impl NetworkBuilder {
         }
         let len = self.nodes[source].len;
         Ok(self.push(name, len, NodeKind::Activation(Activation { source, function })))
+    }
+
+    /// Declares how the affine node `node` is computed in float32, where that is not by sums of products with
+    /// its weights.
+    pub fn declare_operator(&mut self, node: NodeId, operator: Operator) -> Result<(), NetworkError> {
+        let fault = |what| NetworkError::Graph { node: "operator".into(), what };
+        let Some(Node { kind: NodeKind::Affine(affine), .. }) = self.nodes.get_mut(node) else {
+            return Err(fault("is declared of a node that is not affine"));
+        };
+        if operator.len().is_some_and(|len| len != affine.bias.len()) {
+            return Err(fault("is declared with parameters of another length"));
+        }
+        affine.rounding = operator.rounding(affine);
+        self.operators.insert(node, operator);
+        Ok(())
     }
 
     /// Declares that each entry of `node` is the largest of a group of entries of `source`, so that its sign may
@@ -143,10 +168,18 @@ impl NetworkBuilder {
             let (node, expected) = (node.name.clone(), node.len);
             return Err(NetworkError::Shape { node, what: "the output shape", found, expected });
         }
+        let original = Original::new(&self.nodes, output, self.operators);
         let (nodes, output) = plain_thresholds(self.nodes, output, &self.maxima);
         let (nodes, output) = drop_unused(nodes, output);
         let (nodes, output) = drop_unused(fold(nodes, output), output);
-        Ok(Network { nodes, output, input_shape: self.input_shape, output_shape: output_shape.to_vec() })
+        Ok(Network {
+            nodes,
+            output,
+            input_shape: self.input_shape,
+            output_shape: output_shape.to_vec(),
+            original: Arc::new(original),
+            arithmetic: Arithmetic::Real,
+        })
     }
 }
 
@@ -164,7 +197,10 @@ impl Network {
         let channel = |i: usize| i / (n / channels);
         let scale = Coefficients::rationals((0..n).map(|i| Rational::ONE / &std[channel(i)]).collect());
         let bias = Coefficients::rationals((0..n).map(|i| -(&mean[channel(i)] / &std[channel(i)])).collect());
-        let prologue = Affine { terms: vec![Term { source: 0, map: LinearMap::Diagonal(scale) }], bias };
+        let terms = vec![Term { source: 0, map: LinearMap::Diagonal(scale) }];
+        // A difference and a quotient, with rounded parameters.
+        let rounding = Rounding::of(&terms, &bias).with_more(3);
+        let prologue = Affine { terms, bias, rounding };
         let mut nodes = vec![
             self.nodes[0].clone(),
             Node { len: n, kind: NodeKind::Affine(prologue), name: "normalisation".into() },
@@ -178,7 +214,8 @@ impl Network {
             }
             nodes.push(node);
         }
-        Some(Self { nodes, output: self.output + 1, ..self.clone() })
+        let original = Arc::new(self.original.after_normalisation(mean, std, n / channels));
+        Some(Self { nodes, output: self.output + 1, original, ..self.clone() })
     }
 }
 
@@ -192,9 +229,12 @@ fn fold(mut nodes: Vec<Node>, output: NodeId) -> Vec<Node> {
     readers[output] += 1;
     for id in 0..nodes.len() {
         let NodeKind::Affine(affine) = nodes[id].kind.clone() else { continue };
-        let mut merged = Affine { terms: Vec::new(), bias: affine.bias.clone() };
+        let mut terms = Vec::new();
+        let mut bias = affine.bias.clone();
+        let mut moved = affine.rounding.moved.clone();
+        let mut parts = Vec::new();
         let mut changed = false;
-        for term in affine.terms {
+        for term in &affine.terms {
             let inner = match &nodes[term.source].kind {
                 NodeKind::Affine(inner) if readers[term.source] == 1 => compose(&term.map, inner),
                 _ => None,
@@ -202,21 +242,33 @@ fn fold(mut nodes: Vec<Node>, output: NodeId) -> Vec<Node> {
             match inner {
                 Some(inner) => {
                     changed = true;
-                    merged.bias = merged.bias.plus(&inner.bias);
-                    merged.terms.extend(inner.terms);
+                    bias = bias.plus(&inner.bias);
+                    moved = moved.map(|(before, is_swapped)| (before.plus(&inner.bias), is_swapped));
+                    terms.extend(inner.terms);
+                    parts.push((&term.map, Some(term.source)));
                 }
-                None => merged.terms.push(term),
+                None => {
+                    terms.push(term.clone());
+                    parts.push((&term.map, None));
+                }
             }
         }
         if changed {
-            nodes[id].kind = NodeKind::Affine(merged);
+            let of_inner = |source: NodeId| match &nodes[source].kind {
+                NodeKind::Affine(inner) => Some(&inner.rounding),
+                _ => None,
+            };
+            let parts: Vec<(&LinearMap, Option<&Rounding>)> =
+                parts.into_iter().map(|(map, source)| (map, source.and_then(of_inner))).collect();
+            let rounding = Rounding { moved, ..Rounding::folded(&affine.rounding, &parts) };
+            nodes[id].kind = NodeKind::Affine(Affine { terms, bias, rounding });
         }
     }
     nodes
 }
 
-/// `map ∘ inner` where exact and as sparse as its parts.
-fn compose(map: &LinearMap, inner: &Affine) -> Option<Affine> {
+/// The terms and the bias of `map ∘ inner` where exact and as sparse as its parts.
+fn compose(map: &LinearMap, inner: &Affine) -> Option<Composed> {
     let bias = match map {
         LinearMap::Identity(_) => inner.bias.clone(),
         LinearMap::Select { index, .. } => inner.bias.select(index),
@@ -226,7 +278,12 @@ fn compose(map: &LinearMap, inner: &Affine) -> Option<Affine> {
     };
     let compose_term =
         |t: &Term| LinearMap::compose(map, &t.map).map(|composed| Term { source: t.source, map: composed });
-    Some(Affine { terms: inner.terms.iter().map(compose_term).collect::<Option<_>>()?, bias })
+    Some(Composed { terms: inner.terms.iter().map(compose_term).collect::<Option<_>>()?, bias })
+}
+
+struct Composed {
+    terms: Vec<Term>,
+    bias: Coefficients,
 }
 
 /// Which nodes the output depends on; the input always counts.

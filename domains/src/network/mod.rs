@@ -7,6 +7,7 @@ mod builder;
 mod coefficients;
 mod conv2d;
 mod evaluate;
+mod float32;
 mod linear_map;
 mod parameter;
 mod pull_back;
@@ -18,6 +19,8 @@ pub use builder::NetworkBuilder;
 pub use coefficients::Coefficients;
 pub use conv2d::Conv2d;
 pub use evaluate::EvaluateError;
+use float32::Original;
+pub use float32::{Arithmetic, Operator, Order, Rounding};
 pub use linear_map::LinearMap;
 pub use parameter::Parameter;
 pub use pull_back::PullBackError;
@@ -46,6 +49,8 @@ pub struct Affine {
     pub terms: Vec<Term>,
     /// `b`, of the node's length.
     pub bias: Coefficients,
+    /// What computing it in float32 can lose.
+    pub rounding: Rounding,
 }
 
 /// `y = σ(z)`, neuron by neuron.
@@ -98,6 +103,9 @@ pub struct Network {
     output: NodeId,
     input_shape: Vec<usize>,
     output_shape: Vec<usize>,
+    /// The operators before any were folded.
+    original: Arc<Original>,
+    arithmetic: Arithmetic,
 }
 
 /// Why nodes do not make a network.

@@ -137,6 +137,16 @@ impl Lattice {
         }
     }
 
+    /// The largest power of two of which every member is a multiple: ∞ for 0 alone, 0 when there is none that is
+    /// known.
+    #[must_use]
+    pub fn grain(&self) -> f64 {
+        match self {
+            Self::Floats { offset, step } => grain(*offset).min(grain(*step)),
+            Self::Any | Self::Rationals(_) => 0.0,
+        }
+    }
+
     /// `z` with both ends rounded inward to members.
     #[must_use]
     pub fn tighten(&self, z: Interval) -> Interval {
@@ -216,6 +226,18 @@ fn rational_gcd(a: &Rational, b: &Rational) -> Rational {
     let (r, s) = (b.numerator(), b.denominator());
     let top = (p * s).gcd(&(r * q));
     Rational::from_parts(top.into(), q * s)
+}
+
+/// The largest power of two of which `x` is a multiple; ∞ for 0.
+fn grain(x: f64) -> f64 {
+    if x == 0.0 {
+        return f64::INFINITY;
+    }
+    let bits = x.abs().to_bits();
+    let (exponent, fraction) = (bits >> 52, bits & ((1 << 52) - 1));
+    let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 52 };
+    let unit = exponent.max(1) as i32 - 1075;
+    2f64.powi(unit + mantissa.trailing_zeros() as i32)
 }
 
 impl Scalar for Lattice {

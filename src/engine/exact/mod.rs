@@ -13,7 +13,7 @@ mod splits;
 mod tighten;
 
 use crate::domains::domain::{Bounds, DeepPoly, DomainError, Run, propagate};
-use crate::domains::network::Network;
+use crate::domains::network::{Arithmetic, Network};
 use crate::domains::query::{Ball, Case, Disjunct, LinearForms, Property, Region};
 pub use search::Found;
 
@@ -142,14 +142,19 @@ pub struct Question<'a> {
     pub most: usize,
 }
 
-/// Bounds the disjuncts of a question until each is refuted, one has a witness, or the time is up.
+/// Bounds the disjuncts of a question until each is refuted, one has a witness, or the time is up. A network in
+/// float32 stays undecided: the engines are about the real one.
 ///
 /// # Errors
 /// [`DomainError`] when the region does not fit the network, or the time is up before it is bounded at all.
 pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainError> {
     let Question { network, case, first, attack, splitting, most, .. } = *question;
-    let mut problem = Problem::new(question, run)?;
     let open: Vec<(usize, f64)> = question.open.iter().map(|&d| (d, f64::NEG_INFINITY)).collect();
+    if network.arithmetic() != Arithmetic::Real {
+        // Affine pieces are decided by the real network.
+        return Ok(Found { bounds: open.into_iter().collect(), witness: None });
+    }
+    let mut problem = Problem::new(question, run)?;
     if attack {
         let witness = long_attack().run(network, case, question.open, first, run.budget).witness;
         if witness.is_some() {

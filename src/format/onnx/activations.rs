@@ -5,7 +5,7 @@ use super::constant::Constant;
 use super::lowering::{Fault, Lowering, Operator, ShiftedSign, Tensor, Value, finite};
 use super::shape;
 use crate::domains::activation::{Clip, LeakyRelu, Relu, Sign, SignWithZero};
-use crate::domains::network::{Coefficients, LinearMap};
+use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -53,7 +53,12 @@ fn clip_one_side(op: &Operator, net: &mut Lowering, x: &Tensor, sign: f64, end: 
     let before = Coefficients::floats(vec![-sign * end; n]);
     let distance = net.linear(op, x.node, signs(), before, x.shape.clone())?;
     let excess = net.activation(op, &distance, Arc::new(Relu))?;
-    Ok(net.linear(op, excess.node, signs(), Coefficients::floats(vec![end; n]), x.shape.clone())?.into())
+    let limited = net.linear(op, excess.node, signs(), Coefficients::floats(vec![end; n]), x.shape.clone())?;
+    let is_float32 = f64::from(end as f32) == end;
+    for node in [&distance, &limited] {
+        net.computed_by(node, if is_float32 { NodeOperator::Choice } else { NodeOperator::Unknown })?;
+    }
+    Ok(limited.into())
 }
 
 /// ONNX's sign, which is 0 at 0; and the pattern that gives 0 a sign.
@@ -66,7 +71,17 @@ pub(super) fn sign(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     if let Some(s) = &x.shifted_sign {
         let all =
             |inside: fn(f64, f64) -> bool| (0..s.shift.len()).map(|i| s.shift.enclosure(i)).all(|c| inside(c.lo, c.hi));
-        let z = Tensor::new(s.source, x.shape.clone());
+        let mut z = Tensor::new(s.source, x.shape.clone());
+        if !s.is_kept_in_float32 {
+            z = net.linear(
+                op,
+                z.node,
+                LinearMap::Identity(s.shift.len()),
+                Coefficients::zeros(s.shift.len()),
+                z.shape,
+            )?;
+            net.computed_by(&z, NodeOperator::Unknown)?;
+        }
         if all(|lo, hi| 0.0 < lo && hi < 1.0) {
             return Ok(net.activation(op, &z, Arc::new(Sign))?.into());
         }
@@ -79,7 +94,7 @@ pub(super) fn sign(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     }
     let y = net.activation(op, x, Arc::new(SignWithZero))?;
     let shift = Coefficients::zeros(net.builder.len(x.node));
-    let shifted_sign = Some(Rc::new(ShiftedSign { source: x.node, shift }));
+    let shifted_sign = Some(Rc::new(ShiftedSign { source: x.node, shift, is_kept_in_float32: true }));
     Ok(Tensor { shifted_sign, ..y }.into())
 }
 

@@ -3,7 +3,7 @@
 use super::constant::{Constant, negated};
 use super::lowering::{Fault, Lowering, Operator, ShiftedSign, Tensor, Value, finite};
 use super::shape;
-use crate::domains::network::{Coefficients, LinearMap, Term};
+use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator, Term};
 use std::rc::Rc;
 
 /// `a + b`.
@@ -36,7 +36,7 @@ fn sum(op: &Operator, net: &mut Lowering, minus: bool) -> Result<Value, Fault> {
         (Value::Constant(a), Value::Constant(b)) => {
             let right = signed(finite(b, 1)?.broadcast_to(&shape)?);
             let values = finite(a, 0)?.broadcast_to(&shape)?.plus(&right);
-            Ok(Constant { shape, values, integer: a.integer && b.integer }.into())
+            Ok(net.computed(Constant { shape, values, integer: a.integer && b.integer }))
         }
         (Value::Tensor(x), Value::Constant(c)) => {
             shifted(op, net, x, signed(finite(c, 1)?.broadcast_to(&shape)?), shape)
@@ -69,7 +69,13 @@ fn shifted(
     shape: Vec<usize>,
 ) -> Result<Value, Fault> {
     let x = net.expand(op, x, &shape)?;
-    let shifted_sign = x.shifted_sign.as_deref().map(|s| ShiftedSign { source: s.source, shift: s.shift.plus(&bias) });
+    let is_float32 = |i: usize| bias.radius(i) == 0.0 && f64::from(bias.values()[i] as f32) == bias.values()[i];
+    let shifted_sign = x.shifted_sign.as_deref().map(|s| ShiftedSign {
+        source: s.source,
+        shift: s.shift.plus(&bias),
+        // −1, 0 or 1 plus one such number never rounds to 0.
+        is_kept_in_float32: s.shift.is_zero() && (0..bias.len()).all(is_float32),
+    });
     let sum = net.linear(op, x.node, LinearMap::Identity(bias.len()), bias, shape)?;
     Ok(Tensor { shifted_sign: shifted_sign.map(Rc::new), ..sum }.into())
 }
@@ -87,7 +93,7 @@ pub(super) fn mul(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     match (op.value(0)?, op.value(1)?) {
         (Value::Constant(a), Value::Constant(b)) => {
             let values = finite(a, 0)?.broadcast_to(&shape)?.times(&finite(b, 1)?.broadcast_to(&shape)?);
-            Ok(Constant { shape, values, integer: a.integer && b.integer }.into())
+            Ok(net.computed(Constant { shape, values, integer: a.integer && b.integer }))
         }
         (Value::Tensor(x), Value::Constant(c)) | (Value::Constant(c), Value::Tensor(x)) => {
             let factors = finite(c, 1)?.broadcast_to(&shape)?;
@@ -120,12 +126,14 @@ pub(super) fn div(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
         }
         Value::Constant(a) => {
             let values = finite(a, 0)?.broadcast_to(&shape)?.times(&factors.broadcast_to(&shape)?);
-            Ok(Constant { shape, values, integer: false }.into())
+            Ok(net.computed(Constant { shape, values, integer: false }))
         }
         Value::Tensor(x) => {
             let factors = factors.broadcast_to(&shape)?;
             let x = net.expand(op, x, &shape)?;
-            Ok(scaled(op, net, &x, factors)?.into())
+            let quotient = scaled(op, net, &x, factors)?;
+            net.computed_by(&quotient, NodeOperator::Quotient(divisor.broadcast_to(&shape)?))?;
+            Ok(quotient.into())
         }
     }
 }

@@ -6,6 +6,7 @@ use super::lowering::{Failure, Fault, Lowering, Operator, Tensor, Value, without
 use super::proto::{DOUBLE, FLOAT, FLOAT16, GraphProto, ModelProto, NodeProto, ValueInfoProto, type_name};
 use super::{Model, OPSETS};
 use super::{activations, arithmetic, conv, matrix, normalise, pooling, power, reshape, select};
+use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Lowers one operator: its result, given its operands.
@@ -90,11 +91,18 @@ pub(super) fn lower(model: &ModelProto, file_size: usize) -> Result<Model, Failu
         let (name, value) = lower_node(graph, i, node, &labels, opset, &values, &mut lowering).map_err(at_node)?;
         values.insert(name, value);
     }
-    let y = match values.get(name_of(output)) {
+    let mut y = match values.get(name_of(output)) {
         Some(Value::Tensor(y)) => y.clone(),
         Some(Value::Constant(_)) => return Err("the output does not depend on the input".into()),
         None => return Err(format!("no node computes the output `{}`", name_of(output)).into()),
     };
+    if lowering.rounds_constants {
+        // Its float32 constants are others than ours.
+        let n = lowering.builder.len(y.node);
+        let (same, zeros) = (LinearMap::Identity(n), Coefficients::zeros(n));
+        y.node = lowering.builder.linear(name_of(output), y.node, same, zeros).map_err(Fault::from)?;
+        lowering.builder.declare_operator(y.node, NodeOperator::Unknown).map_err(Fault::from)?;
+    }
     let network = lowering.builder.finish(y.node, without_batch(&y.shape)).map_err(Fault::from)?;
     Ok(Model {
         network,

@@ -5,7 +5,9 @@ use super::attributes::Attributes;
 use super::constant::Constant;
 use super::shape;
 use crate::domains::activation::ActivationFn;
-use crate::domains::network::{Coefficients, LinearMap, NetworkBuilder, NetworkError, NodeId, Term};
+use crate::domains::network::{
+    Coefficients, LinearMap, NetworkBuilder, NetworkError, NodeId, Operator as NodeOperator, Term,
+};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -83,6 +85,8 @@ pub(super) struct ShiftedSign {
     pub source: NodeId,
     /// The shift, of the same length.
     pub shift: Coefficients,
+    /// True when float32 arithmetic does not change the sign of the sum, for shifts between −1 and 1.
+    pub is_kept_in_float32: bool,
 }
 
 impl Tensor {
@@ -199,6 +203,8 @@ pub(super) fn finite(constant: &Constant, i: usize) -> Result<&Constant, Fault> 
 pub(super) struct Lowering {
     /// The network so far.
     pub builder: NetworkBuilder,
+    /// True when the graph computes a constant that float32 arithmetic rounds.
+    pub rounds_constants: bool,
     budget: usize,
 }
 
@@ -206,7 +212,7 @@ impl Lowering {
     /// Nothing but an input of this shape (batch axis included). `budget` bounds the number of entries
     /// of everything that is created, so that a small file cannot ask for a large amount of memory.
     pub fn new(input: &[usize], budget: usize) -> Result<Self, Fault> {
-        let mut nothing = Self { builder: NetworkBuilder::new(&[]), budget };
+        let mut nothing = Self { builder: NetworkBuilder::new(&[]), rounds_constants: false, budget };
         nothing.reserve_tensor(input)?;
         Ok(Self { builder: NetworkBuilder::new(without_batch(input)), ..nothing })
     }
@@ -251,6 +257,19 @@ impl Lowering {
         shape: Vec<usize>,
     ) -> Result<Tensor, Fault> {
         self.affine(op, vec![Term { source, map }], bias, shape)
+    }
+
+    /// Takes note of a constant that the graph computes.
+    pub fn computed(&mut self, constant: Constant) -> Value {
+        let c = &constant.values;
+        let is_float32 = |i: usize| c.radius(i) == 0.0 && f64::from(c.values()[i] as f32) == c.values()[i];
+        self.rounds_constants |= !constant.integer && !(0..c.len()).all(is_float32);
+        constant.into()
+    }
+
+    /// Says how the tensor's affine node is computed in float32.
+    pub fn computed_by(&mut self, x: &Tensor, operator: NodeOperator) -> Result<(), Fault> {
+        Ok(self.builder.declare_operator(x.node, operator)?)
     }
 
     /// `σ(x)`, of the same shape.

@@ -2,7 +2,7 @@
 
 use super::conv::per_channel;
 use super::lowering::{Fault, Lowering, Operator, Value};
-use crate::domains::network::{Coefficients, LinearMap, Parameter};
+use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator, Parameter};
 use crate::domains::num::{Interval, Rational, enclose, exact_or_zero, round};
 use dashu_int::UBig;
 use dashu_int::ops::SquareRoot;
@@ -40,7 +40,22 @@ pub(super) fn batch_normalization(op: &Operator, net: &mut Lowering) -> Result<V
     let minus_mean = super::constant::negated(&per_channel(mean, channels, area));
     let centred = net.linear(op, x.node, LinearMap::Identity(len), minus_mean, x.shape.clone())?;
     let map = LinearMap::Diagonal(per_channel(&factors, channels, area));
-    Ok(net.linear(op, centred.node, map, per_channel(bias, channels, area), x.shape.clone())?.into())
+    let y = net.linear(op, centred.node, map, per_channel(bias, channels, area), x.shape.clone())?;
+    let float32 = |c: &Coefficients| -> Option<Vec<f32>> {
+        let one =
+            |i: usize| Some(c.values()[i] as f32).filter(|&v| c.radius(i) == 0.0 && f64::from(v) == c.values()[i]);
+        let all: Vec<f32> = (0..channels).map(one).collect::<Option<_>>()?;
+        Some((0..len).map(|i| all[i / area]).collect())
+    };
+    let operator = match (float32(variance), float32(scale), float32(bias), float32(mean)) {
+        (Some(variance), Some(scale), Some(bias), Some(_)) => {
+            let epsilon = op.attributes.float("epsilon")?.unwrap_or(f64::from(1e-5f32)) as f32;
+            NodeOperator::Normalise { variance, epsilon, scale, bias }
+        }
+        _ => NodeOperator::Unknown,
+    };
+    net.computed_by(&y, operator)?;
+    Ok(y.into())
 }
 
 /// `γ / √d`: exact when `d` is the square of a rational, else the square root of the exact `γ² / d`

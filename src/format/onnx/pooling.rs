@@ -3,7 +3,7 @@
 use super::lowering::{Fault, Lowering, Operator, Tensor, Value};
 use super::window::{Window, channels_and_lengths};
 use crate::domains::activation::Relu;
-use crate::domains::network::{Coefficients, Conv2d, LinearMap, Term};
+use crate::domains::network::{Coefficients, Conv2d, LinearMap, Operator as NodeOperator, Term};
 use crate::domains::num::Rational;
 use ndarray::Array4;
 use std::collections::HashMap;
@@ -100,12 +100,15 @@ fn tournament(
         let minus = LinearMap::Diagonal(Coefficients::floats(vec![-1.0; n]));
         let terms = vec![Term { source, map: first }, Term { source: b.node, map: minus }];
         let difference = net.affine(op, terms, Coefficients::zeros(n), vec![n])?;
+        net.computed_by(&difference, NodeOperator::Choice)?;
         let excess = net.activation(op, &difference, Arc::new(Relu))?;
         let base = select(winners.list.iter().map(|w| Some(w.0)).collect());
         let plus = LinearMap::Select { input_len: n, index: winners.list.iter().map(|w| w.1).collect() };
         let terms = vec![Term { source, map: base }, Term { source: excess.node, map: plus }];
         let m = net.reserve(&[winners.list.len()])?;
-        source = net.affine(op, terms, Coefficients::zeros(m), vec![m])?.node;
+        let maxima = net.affine(op, terms, Coefficients::zeros(m), vec![m])?;
+        net.computed_by(&maxima, NodeOperator::Choice)?;
+        source = maxima.node;
     }
     let last = Tensor::new(source, vec![net.builder.len(source)]);
     net.select(op, &last, groups.iter().map(|g| g.first().copied()).collect(), shape)
@@ -177,10 +180,14 @@ fn mean(op: &Operator, net: &mut Lowering, x: &Tensor, window: &Window, counts: 
     });
     let sums = net.linear(op, x.node, map, Coefficients::zeros(len), shape.clone())?;
     if one_float {
+        net.computed_by(&sums, NodeOperator::Mean(counts[0]))?;
         return Ok(sums.into());
     }
     let pixels = Coefficients::rationals(counts.iter().map(reciprocal).collect());
     let repeated: Vec<Option<usize>> = (0..len).map(|i| Some(i % counts.len())).collect();
     let map = LinearMap::Diagonal(pixels.select(&repeated));
-    Ok(net.linear(op, sums.node, map, Coefficients::zeros(len), shape)?.into())
+    let means = net.linear(op, sums.node, map, Coefficients::zeros(len), shape)?;
+    let divisors = Coefficients::floats((0..len).map(|i| counts[i % counts.len()] as f64).collect());
+    net.computed_by(&means, NodeOperator::Quotient(divisors))?;
+    Ok(means.into())
 }

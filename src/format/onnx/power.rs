@@ -7,16 +7,16 @@ use crate::domains::network::{Coefficients, Parameter};
 use crate::domains::num::Rational;
 
 /// `√x` of a constant: exact for squares of rationals, else enclosed.
-pub(super) fn sqrt(op: &Operator, _: &mut Lowering) -> Result<Value, Fault> {
-    Ok(root(op.constant(0)?)?.into())
+pub(super) fn sqrt(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    Ok(net.computed(root(op.constant(0)?)?))
 }
 
 /// `x^p` of a constant, where p is 1/2 or 2.
-pub(super) fn pow(op: &Operator, _: &mut Lowering) -> Result<Value, Fault> {
+pub(super) fn pow(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let (base, exponent) = (op.constant(0)?, op.constant(1)?.scalar()?);
     match exponent {
-        0.5 => Ok(root(base)?.into()),
-        2.0 => Ok(Constant { values: base.values.times(&base.values), ..base.clone() }.into()),
+        0.5 => Ok(net.computed(root(base)?)),
+        2.0 => Ok(net.computed(Constant { values: base.values.times(&base.values), ..base.clone() })),
         _ => Err(format!("the exponent {exponent} is not supported; supported exponents: 0.5, 2").into()),
     }
 }

@@ -88,7 +88,7 @@ pub(super) fn of_node(kind: &NodeKind, len: usize, known: &[Option<Vec<Lattice>>
         NodeKind::Activation(a) if is_two_valued(&*a.function) => Some(vec![Lattice { offset: 1, step: 2 }; len]),
         NodeKind::Activation(a) if is_signum(&*a.function) => Some(vec![Lattice { offset: 0, step: 1 }; len]),
         NodeKind::Activation(_) => None,
-        NodeKind::Affine(Affine { terms, bias }) => {
+        NodeKind::Affine(Affine { terms, bias, .. }) => {
             if !bias.is_exact() || terms.iter().any(|t| known[t.source].is_none()) {
                 return None;
             }

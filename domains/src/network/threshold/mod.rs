@@ -12,7 +12,8 @@
 mod lattice;
 mod rows;
 
-use super::{Activation, Affine, Coefficients, LinearMap, Node, NodeId, NodeKind, Parameter, Term};
+use super::float32::{Growth, Row};
+use super::{Activation, Affine, Coefficients, LinearMap, Node, NodeId, NodeKind, Parameter, Rounding, Term};
 use crate::activation::{ActivationFn, Sign};
 use lattice::Lattice;
 use std::collections::{BTreeMap, HashMap};
@@ -64,18 +65,21 @@ struct Thresholds {
     /// −1, 0 or 1.
     sign: Vec<f64>,
     shift: Vec<Parameter>,
+    /// What computing z from x in float32 can lose.
+    rounding: Rounding,
 }
 
 impl Thresholds {
     /// `z = x`.
     fn of(base: NodeId, len: usize) -> Self {
-        Self { base, index: (0..len).collect(), sign: vec![1.0; len], shift: vec![Parameter::ZERO; len] }
+        let rounding = Rounding { rows: vec![Row::NOTHING; len], ..Rounding::default() };
+        Self { base, index: (0..len).collect(), sign: vec![1.0; len], shift: vec![Parameter::ZERO; len], rounding }
     }
 
     /// Through the affine node that `base` is, if that only shifts, scales or rearranges its entries.
     /// `None`, with nothing changed, otherwise.
     fn step(&mut self, nodes: &[Node]) -> Option<()> {
-        let NodeKind::Affine(Affine { terms, bias }) = &nodes[self.base].kind else { return None };
+        let NodeKind::Affine(Affine { terms, bias, rounding: own }) = &nodes[self.base].kind else { return None };
         let [Term { source, map }] = &terms[..] else { return None };
         let (index, factors) = match map {
             LinearMap::Identity(_) => (self.index.clone(), None),
@@ -84,23 +88,36 @@ impl Thresholds {
             LinearMap::Dense(_) | LinearMap::Conv2d(_) => return None,
         };
         let (mut sign, mut shift) = (self.sign.clone(), self.shift.clone());
+        let mut rounding = self.rounding.clone();
+        rounding.later += own.operations();
+        rounding.growth = Growth::behind(rounding.growth, own.growth);
         for (k, &i) in self.index.iter().enumerate().filter(|(k, _)| self.sign[*k] != 0.0) {
             let moved = match bias.parameter(i) {
                 zero if zero == Parameter::ZERO => shift[k].clone(),
                 b => shift[k].plus(&Parameter::float(sign[k]).times(&b)),
             };
             let factor = factors.map(|d| d.parameter(i));
+            let moved_magnitude = least_magnitude(&moved);
             let s = factor.as_ref().map_or(Some(1.0), Parameter::signum)?;
             shift[k] = match &factor {
                 None => moved,
                 Some(_) if s == 0.0 => Parameter::float(moved.signum()?),
                 Some(d) => moved.over_magnitude(d)?,
             };
+            // All of it is divided by the same positive number.
+            let divisor = factor.map_or(1.0, |d| if s == 0.0 { moved_magnitude } else { least_magnitude(&d) });
+            rounding.rows[k] = rounding.rows[k].plus(own.row(i)).divided(divisor);
             sign[k] *= s;
         }
-        *self = Self { base: *source, index, sign, shift };
+        *self = Self { base: *source, index, sign, shift, rounding };
         Some(())
     }
+}
+
+/// A lower bound of the magnitude of a parameter.
+fn least_magnitude(parameter: &Parameter) -> f64 {
+    let range = parameter.enclosure();
+    range.lo.max(-range.hi).max(0.0)
 }
 
 /// The inverse of a permutation.
@@ -152,6 +169,7 @@ impl Rebuild<'_> {
             NodeKind::Affine(affine) => NodeKind::Affine(Affine {
                 terms: affine.terms.iter().map(|t| Term { source: self.place[t.source], map: t.map.clone() }).collect(),
                 bias: affine.bias.clone(),
+                rounding: affine.rounding.clone(),
             }),
             NodeKind::Activation(a) => NodeKind::Activation(Activation { source: self.place[a.source], ..a.clone() }),
         };
@@ -162,7 +180,7 @@ impl Rebuild<'_> {
     fn is_two_valued(&self, id: NodeId) -> bool {
         match &self.new[id].kind {
             NodeKind::Activation(activation) => is_two_valued(&*activation.function),
-            NodeKind::Affine(Affine { terms, bias }) if bias.is_zero() => match &terms[..] {
+            NodeKind::Affine(Affine { terms, bias, .. }) if bias.is_zero() => match &terms[..] {
                 [Term { source, map: LinearMap::Identity(_) }] => self.is_two_valued(*source),
                 [Term { source, map: LinearMap::Select { index, .. } }] => {
                     index.iter().all(Option::is_some) && self.is_two_valued(*source)
@@ -181,7 +199,8 @@ impl Rebuild<'_> {
     }
 
     fn linear(&mut self, name: &str, source: NodeId, map: LinearMap, bias: Coefficients) -> NodeId {
-        self.push(name, bias.len(), NodeKind::Affine(Affine { terms: vec![Term { source, map }], bias }))
+        let rounding = Rounding::exact(&bias);
+        self.push(name, bias.len(), NodeKind::Affine(Affine { terms: vec![Term { source, map }], bias, rounding }))
     }
 
     /// The entries `index` of a new node.
@@ -214,10 +233,13 @@ impl Rebuild<'_> {
             z.index = (0..order.len()).collect();
             z.sign = at.iter().map(|&k| z.sign[k]).collect();
             z.shift = at.iter().map(|&k| z.shift[k].clone()).collect();
+            z.rounding.rows = at.iter().map(|&k| z.rounding.rows[k]).collect();
         }
         let (affine, function) = self.pre_activation(&z, function);
         let unchanged = match &affine.terms[..] {
-            [Term { source, map: LinearMap::Identity(_) }] if affine.bias.is_zero() => Some(*source),
+            [Term { source, map: LinearMap::Identity(_) }] if affine.bias.is_zero() && affine.rounding.is_exact() => {
+                Some(*source)
+            }
             _ => None,
         };
         let len = z.sign.len();
@@ -244,7 +266,9 @@ impl Rebuild<'_> {
             never_zero &= moved.as_ref().is_some_and(|m| m.never_zero);
             moved.map_or(shift, |m| m.shift)
         };
-        affine.bias = Coefficients::parameters(sums.iter().enumerate().map(shift).collect());
+        let moved = Coefficients::parameters(sums.iter().enumerate().map(shift).collect());
+        let before = std::mem::replace(&mut affine.bias, moved);
+        affine.rounding.moved = Some((before, never_zero && !two_valued));
         (affine, if never_zero { Arc::new(Sign) } else { Arc::clone(function) })
     }
 
@@ -261,7 +285,15 @@ impl Rebuild<'_> {
         let terms = inner.terms.iter().map(term).collect::<Option<_>>()?;
         let bias =
             |(k, &i): (usize, &usize)| z.shift[k].plus(&Parameter::float(z.sign[k]).times(&inner.bias.parameter(i)));
-        Some(Affine { terms, bias: Coefficients::parameters(z.index.iter().enumerate().map(bias).collect()) })
+        let own = &inner.rounding;
+        let rounding = Rounding {
+            sum: own.sum,
+            later: own.later + z.rounding.later,
+            rows: z.index.iter().zip(&z.rounding.rows).map(|(&i, row)| own.row(i).followed_by(*row)).collect(),
+            growth: Growth::behind(z.rounding.growth, own.growth),
+            moved: None,
+        };
+        Some(Affine { terms, bias: Coefficients::parameters(z.index.iter().enumerate().map(bias).collect()), rounding })
     }
 
     /// `s · x + τ` as an affine node that reads x.
@@ -271,7 +303,8 @@ impl Rebuild<'_> {
             true => LinearMap::Identity(z.sign.len()),
             false => LinearMap::Diagonal(Coefficients::floats(z.sign.clone())),
         };
-        Affine { terms: vec![Term { source, map }], bias: Coefficients::parameters(z.shift.clone()) }
+        let rounding = z.rounding.clone();
+        Affine { terms: vec![Term { source, map }], bias: Coefficients::parameters(z.shift.clone()), rounding }
     }
 
     /// `sign(s · max x + τ)`: the maximum of the signs of `x + τ` for s = 1, the minimum of those of `−x + τ`
@@ -298,6 +331,10 @@ impl Rebuild<'_> {
             index: threshold_of.keys().copied().collect(),
             sign: threshold_of.values().map(|&k| z.sign[k]).collect(),
             shift: threshold_of.values().map(|&k| z.shift[k].clone()).collect(),
+            rounding: Rounding {
+                rows: threshold_of.values().map(|&k| z.rounding.rows[k]).collect(),
+                ..z.rounding.clone()
+            },
         };
         let rank: HashMap<usize, usize> = signs.index.iter().enumerate().map(|(rank, &entry)| (entry, rank)).collect();
         let groups: Vec<Vec<usize>> = groups.iter().map(|g| g.iter().map(|entry| rank[entry]).collect()).collect();
@@ -319,7 +356,9 @@ impl Rebuild<'_> {
         };
         let bias = Coefficients::floats(groups.iter().zip(largest).map(shift).collect());
         let len = groups.len();
-        let sum = self.push(name, len, NodeKind::Affine(Affine { terms: (0..widest).map(term).collect(), bias }));
+        let rounding = Rounding::exact(&bias);
+        let terms = (0..widest).map(term).collect();
+        let sum = self.push(name, len, NodeKind::Affine(Affine { terms, bias, rounding }));
         self.push(name, len, NodeKind::Activation(Activation { source: sum, function: Arc::new(Sign) }))
     }
 }

@@ -56,6 +56,9 @@ pub(super) fn divide_by_common_measure(affine: &mut Affine) {
             g.and_then(|g| b.over_magnitude(&Parameter::float(g))).unwrap_or(b)
         };
         affine.bias = Coefficients::parameters(measures.iter().enumerate().map(divided).collect());
+        for (row, measure) in affine.rounding.rows.iter_mut().zip(&measures) {
+            *row = row.divided(measure.unwrap_or(1.0));
+        }
     }
 }
 

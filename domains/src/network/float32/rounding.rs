@@ -1,0 +1,374 @@
+//! What the float32 execution of an affine node can lose, whatever the order of its sums.
+
+use super::super::{Coefficients, LinearMap, Term};
+use crate::num::round::{add_up, div_down, div_up, mul_down, mul_up, sub_down};
+use crate::num::{Interval, Lattice};
+
+/// The unit roundoff of `f32`, 2⁻²⁴.
+const UNIT: f64 = f32::EPSILON as f64 / 2.0;
+
+/// The smallest positive subnormal of `f32`, 2⁻¹⁴⁹: twice what one product loses to gradual underflow.
+pub(super) const ETA: f64 = 1.401_298_464_324_817e-45;
+
+/// Parameters outside of these magnitudes are not rounded to `f32` with a small relative error, or a product with
+/// them is not.
+const SAFE: std::ops::RangeInclusive<f64> = 1e-30..=1e30;
+
+/// How an affine node is computed in float32, with everything that was folded into it.
+///
+/// A float32 operator `z = W x + b` rounds each product and each sum, in some order, with or without fused
+/// multiply-add. On its way into the result a product meets at most `operations` roundings, each a factor
+/// `1 + δ`, `|δ| ≤ u = 2⁻²⁴`, so that
+///
+/// `|z_float32 − (W x + b)| ≤ γ_N (|W| |x| + |b|) + underflow`, `γ_N = N u / (1 − N u)`,
+///
+/// with the *float32* values `x` (Higham 2002, §3.1). Operators in sequence (a dot product, a bias, a batch
+/// normalisation) multiply their factors: folded into one affine map they keep this form, with the sum of
+/// their operations and the sum of what their constants contribute in magnitude.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rounding {
+    /// Roundings on the way through the node's own sums.
+    pub(crate) sum: usize,
+    /// Roundings on the way through what was folded behind them.
+    pub(crate) later: usize,
+    /// One per output; none where everything is exact and there are no constants.
+    pub(crate) rows: Vec<Row>,
+    /// How large intermediate values can become.
+    pub(crate) growth: Growth,
+    /// Where a threshold was moved within the gap of a lattice: the bias before, and whether a sign of 0 was
+    /// excluded by it.
+    pub(crate) moved: Option<(Coefficients, bool)>,
+}
+
+/// What concerns one output.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Row {
+    /// The magnitudes of all constants, as they reach the output.
+    pub bias: f64,
+    /// What underflow can lose.
+    pub underflow: f64,
+    /// Products `w` of the node's own sums, and its own constant, are multiples of this; 0 when unknown, ∞ when
+    /// there are none.
+    pub grain: f64,
+}
+
+impl Row {
+    pub const NOTHING: Self = Self { bias: 0.0, underflow: 0.0, grain: f64::INFINITY };
+
+    /// Both, and no grain.
+    pub fn plus(self, other: Self) -> Self {
+        let (bias, underflow) = (add_up(self.bias, other.bias), add_up(self.underflow, other.underflow));
+        Self { bias, underflow: mul_up(2.0, underflow), grain: 0.0 }
+    }
+
+    /// Both, with the grain of the first.
+    pub fn followed_by(self, later: Self) -> Self {
+        Self { grain: self.grain, ..self.plus(later) }
+    }
+
+    /// All of it divided by a number of at least this magnitude.
+    pub fn divided(self, divisor: f64) -> Self {
+        let grain = if self.grain.is_finite() { div_down(self.grain, divisor) } else { self.grain };
+        Self { bias: div_up(self.bias, divisor), underflow: div_up(self.underflow, divisor), grain }
+    }
+}
+
+/// Intermediate values are at most `factor · max|x| + constant`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Growth {
+    pub factor: f64,
+    pub constant: f64,
+}
+
+impl Default for Growth {
+    fn default() -> Self {
+        Self { factor: 1.0, constant: 0.0 }
+    }
+}
+
+impl Growth {
+    /// Of `outer` behind `inner`.
+    pub fn behind(outer: Self, inner: Self) -> Self {
+        Self {
+            factor: inner.factor.max(mul_up(outer.factor, inner.factor.max(1.0))),
+            constant: inner.constant.max(add_up(mul_up(outer.factor, inner.constant), outer.constant)),
+        }
+    }
+
+    /// Of several maps whose results are added.
+    fn beside(self, other: Self) -> Self {
+        Self { factor: add_up(self.factor, other.factor), constant: add_up(self.constant, other.constant) }
+    }
+}
+
+/// The grain of one number.
+fn grain(x: f64) -> f64 {
+    Lattice::point(x).grain()
+}
+
+/// True when `f32` holds the number.
+fn is_float32(x: f64) -> bool {
+    f64::from(x as f32) == x
+}
+
+/// Whether a parameter is one that float32 arithmetic has, exactly; `None` when rounding it may lose all of it.
+fn fits(value: f64, is_exact: bool) -> Option<bool> {
+    if is_exact && is_float32(value) {
+        return Some(true);
+    }
+    SAFE.contains(&value.abs()).then_some(false)
+}
+
+/// The smallest grain of some weights, and whether each is an `f32`; `None` when one is out of range.
+fn of_weights<'a>(weights: impl Iterator<Item = &'a f64>) -> Option<(f64, bool)> {
+    let (mut finest, mut all_exact) = (f64::INFINITY, true);
+    for &w in weights {
+        all_exact &= fits(w, true)?;
+        finest = finest.min(grain(w));
+    }
+    Some((finest, all_exact))
+}
+
+/// What one map brings to each output: terms that are added, whether these are rounded products, and the grain.
+struct Products {
+    terms: usize,
+    are_copies: bool,
+    are_float32: bool,
+    grain: f64,
+}
+
+fn products(map: &LinearMap) -> Option<Products> {
+    let of = |terms, weights: Option<(f64, bool)>| {
+        weights.map(|(grain, are_float32)| Products { terms, are_copies: false, are_float32, grain })
+    };
+    match map {
+        LinearMap::Identity(_) | LinearMap::Select { .. } => {
+            Some(Products { terms: 1, are_copies: true, are_float32: true, grain: 1.0 })
+        }
+        LinearMap::Dense(w) => of(w.ncols(), of_weights(w.iter())),
+        LinearMap::Conv2d(conv) => of(conv.fan_in(), of_weights(conv.weight.iter())),
+        LinearMap::Diagonal(d) => {
+            let units = d.is_exact() && d.values().iter().all(|v| v.abs() == 1.0 || *v == 0.0);
+            let mut are_float32 = true;
+            for (i, &value) in d.values().iter().enumerate() {
+                let is_exact = d.is_exact() || d.radius(i) == 0.0;
+                are_float32 &= if value == 0.0 && is_exact { true } else { fits(value, is_exact)? };
+            }
+            let finest =
+                if d.is_exact() { d.values().iter().map(|&v| grain(v)).fold(f64::INFINITY, f64::min) } else { 0.0 };
+            Some(Products { terms: 1, are_copies: units, are_float32, grain: finest })
+        }
+    }
+}
+
+/// How many numbers meet in each output, where every map only copies.
+fn copies(terms: &[Term], bias: &Coefficients) -> usize {
+    let mut count: Vec<usize> = (0..bias.len()).map(|i| usize::from(bias.enclosure(i) != Interval::ZERO)).collect();
+    for term in terms {
+        for (i, count) in count.iter_mut().enumerate() {
+            *count += match &term.map {
+                LinearMap::Select { index, .. } => usize::from(index[i].is_some()),
+                LinearMap::Diagonal(d) => usize::from(d.values()[i] != 0.0),
+                _ => 1,
+            };
+        }
+    }
+    count.into_iter().max().unwrap_or(0)
+}
+
+impl Rounding {
+    /// Of an operator about which nothing can be said.
+    pub(crate) fn unknown() -> Self {
+        let growth = Growth { factor: f64::INFINITY, constant: f64::INFINITY };
+        Self { growth, ..Self::default() }
+    }
+
+    /// Of an operator whose result is one of its operands, however it is written as an affine map.
+    pub(crate) fn exact(bias: &Coefficients) -> Self {
+        let row = |i: usize| Row { bias: bias.enclosure(i).magnitude(), underflow: 0.0, grain: 0.0 };
+        Self { rows: (0..bias.len()).map(row).collect(), ..Self::default() }
+    }
+
+    /// Of `Σ W x + b` as one operator: sums in any order, the bias anywhere.
+    pub(crate) fn of(terms: &[Term], bias: &Coefficients) -> Self {
+        Self::of_operator(terms, bias).unwrap_or_else(Self::unknown)
+    }
+
+    fn of_operator(terms: &[Term], bias: &Coefficients) -> Option<Self> {
+        let maps: Vec<Products> = terms.iter().map(|t| products(&t.map)).collect::<Option<_>>()?;
+        let mut is_float32 = maps.iter().all(|m| m.are_float32);
+        for (i, &value) in bias.values().iter().enumerate() {
+            let is_exact = bias.is_exact() || bias.radius(i) == 0.0;
+            is_float32 &= if value == 0.0 && is_exact { true } else { fits(value, is_exact)? };
+        }
+        if is_float32 && maps.iter().all(|m| m.are_copies) && copies(terms, bias) <= 1 {
+            return Some(Self::exact(bias));
+        }
+        let fan_in: usize = maps.iter().map(|m| m.terms).sum();
+        // Products, sums and the bias; and a parameter that is no float32 number, which may be a reciprocal.
+        let sum = fan_in + 2 + if is_float32 { 0 } else { 2 };
+        let underflow = (fan_in as f64 + 2.0) * ETA;
+        let of_maps = maps.iter().map(|m| m.grain).fold(f64::INFINITY, f64::min);
+        let row = |i: usize| {
+            let grain = if is_float32 { of_maps.min(grain(bias.values()[i])) } else { 0.0 };
+            Row { bias: bias.enclosure(i).magnitude(), underflow, grain }
+        };
+        let rows: Vec<Row> = (0..bias.len()).map(row).collect();
+        let constant = rows.iter().fold(0.0, |m: f64, r| m.max(r.bias));
+        let factor = terms.iter().fold(0.0, |sum, t| add_up(sum, norm(&t.map)));
+        Some(Self { sum, rows, growth: Growth { factor: factor.max(1.0), constant }, ..Self::default() })
+    }
+
+    /// The same with some more roundings of everything.
+    pub(crate) fn with_more(mut self, operations: usize) -> Self {
+        self.later += operations;
+        self
+    }
+
+    /// Roundings in all, the sums' included.
+    pub(crate) fn operations(&self) -> usize {
+        self.sum + self.later
+    }
+
+    /// True when nothing is rounded.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.operations() == 0 && self.rows.iter().all(|r| r.underflow == 0.0)
+    }
+
+    /// The bias before a threshold was moved within its gap, and whether a sign of 0 was excluded by that.
+    pub(crate) fn before_move(&self) -> Option<&(Coefficients, bool)> {
+        self.moved.as_ref()
+    }
+
+    /// The magnitudes of all constants that reach output `i`, together.
+    pub(crate) fn constants(&self, i: usize) -> f64 {
+        self.row(i).bias
+    }
+
+    /// What the products and the constant of output `i` are multiples of, where the operands are integers.
+    pub(crate) fn grain(&self, i: usize) -> f64 {
+        self.row(i).grain
+    }
+
+    /// No intermediate value is larger, where no operand is larger than `operand`.
+    pub(crate) fn largest(&self, operand: f64) -> f64 {
+        add_up(mul_up(self.growth.factor, operand), self.growth.constant)
+    }
+
+    /// What concerns output `i`.
+    pub(crate) fn row(&self, i: usize) -> Row {
+        self.rows.get(i).copied().unwrap_or(Row::NOTHING)
+    }
+
+    /// Of the affine node `outer` with the nodes that some of its terms read folded into it: for each term its map
+    /// and the rounding of such a node.
+    pub(crate) fn folded(outer: &Self, parts: &[(&LinearMap, Option<&Self>)]) -> Self {
+        if let [(map, Some(inner))] = parts {
+            return Self::behind(outer, map, inner);
+        }
+        let mut all = outer.clone();
+        let mut most = 0;
+        let mut growth = Growth { factor: 0.0, constant: 0.0 };
+        for (map, inner) in parts {
+            let Some(inner) = inner else {
+                growth = growth.beside(Growth::default());
+                continue;
+            };
+            most = most.max(inner.operations());
+            growth = growth.beside(inner.growth);
+            for (row, more) in all.rows.iter_mut().zip(pushed(map, inner, outer.rows.len())) {
+                row.bias = add_up(row.bias, more.bias);
+                row.underflow = add_up(row.underflow, more.underflow);
+            }
+        }
+        // The sums of the parts are not told from those of the whole any more.
+        if most > 0 {
+            (all.sum, all.later) = (0, outer.operations() + most);
+            all.rows.iter_mut().for_each(|row| row.grain = 0.0);
+        }
+        all.growth = Growth::behind(outer.growth, growth);
+        all
+    }
+
+    /// Of `outer`, with the map `map`, behind `inner`.
+    fn behind(outer: &Self, map: &LinearMap, inner: &Self) -> Self {
+        let outputs = map.output_len();
+        let own = (0..outputs).map(|i| outer.row(i));
+        let rows: Vec<Row> = own
+            .zip(pushed(map, inner, outputs))
+            .map(|(own, from_inner)| Row {
+                bias: add_up(own.bias, from_inner.bias),
+                underflow: add_up(own.underflow, mul_up(2.0, from_inner.underflow)),
+                grain: match (inner.is_exact(), from_inner.bias == 0.0) {
+                    (true, true) => own.grain,
+                    (true, false) => 0.0,
+                    (false, _) => from_inner.grain,
+                },
+            })
+            .collect();
+        let (sum, later) = match inner.is_exact() {
+            true => (outer.sum, outer.later),
+            false => (inner.sum, inner.later + outer.operations()),
+        };
+        Self { sum, later, rows, growth: Growth::behind(outer.growth, inner.growth), moved: None }
+    }
+
+    /// The bound `γ_N (|W| |x| + |b|) + underflow` for one output with `magnitude = |W| |x| + |b|`; with
+    /// `is_exact_sum` the node's own sums are not rounded, with `more` additional roundings.
+    pub(crate) fn bound(&self, i: usize, magnitude: f64, is_exact_sum: bool, more: usize) -> f64 {
+        let operations = self.later + more + if is_exact_sum { 0 } else { self.sum };
+        if operations == 0 {
+            return if is_exact_sum { 0.0 } else { self.row(i).underflow };
+        }
+        // Each additional rounding is one of the operands, which may underflow too.
+        let of_operands = mul_up(more as f64 * ETA, self.growth.factor);
+        let underflow = add_up(mul_up(2.0, self.row(i).underflow), of_operands);
+        add_up(mul_up(gamma(operations), magnitude), underflow)
+    }
+}
+
+/// `γ_N` for float32, rounded up; ∞ when there are too many operations for it to exist.
+pub(crate) fn gamma(operations: usize) -> f64 {
+    let product = mul_up(operations as f64, UNIT);
+    let rest = sub_down(1.0, product);
+    if rest > 0.0 { div_up(product, rest) } else { f64::INFINITY }
+}
+
+/// The largest `Σ|w|` of a row.
+fn norm(map: &LinearMap) -> f64 {
+    match map {
+        // The whole kernel meets in an output at most; its products are too many to be gone through here.
+        LinearMap::Conv2d(conv) => {
+            let kernel = |k: ndarray::ArrayView3<f64>| k.iter().fold(0.0, |sum, w| add_up(sum, w.abs()));
+            conv.weight.outer_iter().map(kernel).fold(0.0, f64::max)
+        }
+        _ => map.magnitudes(&vec![1.0; map.input_len()]).into_iter().fold(0.0, f64::max),
+    }
+}
+
+/// The rows of `inner`, pushed through `map`.
+fn pushed(map: &LinearMap, inner: &Rounding, outputs: usize) -> Vec<Row> {
+    if inner.rows.is_empty() {
+        return vec![Row::NOTHING; outputs];
+    }
+    let through = |part: fn(&Row) -> f64| {
+        let parts: Vec<f64> = inner.rows.iter().map(part).collect();
+        match map {
+            LinearMap::Dense(_) | LinearMap::Conv2d(_) => {
+                vec![mul_up(norm(map), parts.into_iter().fold(0.0, f64::max)); outputs]
+            }
+            _ => map.magnitudes(&parts),
+        }
+    };
+    let (bias, underflow) = (through(|r| r.bias), through(|r| r.underflow));
+    let grain = |i: usize| match map {
+        LinearMap::Identity(_) => inner.rows[i].grain,
+        LinearMap::Select { index, .. } => index[i].map_or(f64::INFINITY, |j| inner.rows[j].grain),
+        LinearMap::Diagonal(d) => match d.enclosure(i) {
+            Interval::ZERO => f64::INFINITY,
+            range => mul_down(inner.rows[i].grain, range.lo.max(-range.hi).max(0.0)),
+        },
+        LinearMap::Dense(_) | LinearMap::Conv2d(_) => 0.0,
+    };
+    (0..outputs).map(|i| Row { bias: bias[i], underflow: underflow[i], grain: grain(i) }).collect()
+}

@@ -10,13 +10,13 @@ use absint::domains::budget::Budget;
 use absint::domains::domain::{
     AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, DomainError, NodeBounds, Run, propagate,
 };
-use absint::domains::network::Network;
+use absint::domains::network::{Network, NetworkBuilder};
 use absint::domains::num::{Interval, Rational, exact_or_zero, parse_decimal};
 use absint::domains::query::{Atom, Case, Disjunct, LinearForms, Property, Region};
 use absint::engine::{Question, Splitting, deadline, decide, minimum};
 use common::enumeration::Cells;
 use common::exact::Exact;
-use common::{Dice, random_atom, random_box, random_member, random_network, random_region};
+use common::{Dice, dense, random_atom, random_box, random_member, random_network, random_region};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,6 +118,34 @@ fn multipliers_never_prove_too_much() {
         // Ties and conjunctions stay open.
         assert!(2 * decided > total, "{decided} of {total}");
     }
+}
+
+/// Networks that end in an activation were once read past their last node.
+#[test]
+fn a_final_activation_is_split_as_well() {
+    let relu: Arc<dyn ActivationFn> = Arc::new(Relu);
+    let (mut decisions, mut total) = (0, 0);
+    for seed in 0..40 {
+        let mut dice = Dice::new(seed);
+        let mut b = NetworkBuilder::new(&[3]);
+        let mut last = b.input();
+        for width in [4, 3, 2] {
+            last = dense(&mut b, &mut dice, last, width);
+            last = b.activation("act", last, relu.clone()).unwrap();
+        }
+        let network = b.finish(last, &[2]).unwrap();
+        let region = random_box(&mut dice, 3);
+        let disjuncts = vec![Disjunct { atoms: vec![random_atom(&mut dice, 3, 2)] }];
+        let Some(mut cells) = Cells::new(&network, &region, LIMIT) else { continue };
+        let Some(minimum) = cells.minimum_of_maximum(&disjuncts[0], 4 * LIMIT) else { continue };
+        let case = Case { region, property: Property { disjuncts } };
+        let solved = Solved { network, case, minima: vec![minimum] };
+        total += 1;
+        for splitting in [Splitting::Neurons, Splitting::Inputs, Splitting::Phases] {
+            decisions += usize::from(verdict(&solved, splitting, &format!("{splitting:?} {seed}")).is_some());
+        }
+    }
+    assert!(total > 20 && decisions > 2 * total, "{decisions} on {total}");
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl Dice {
     }
 }
 
-fn dense(b: &mut NetworkBuilder, dice: &mut Dice, source: NodeId, outputs: usize) -> NodeId {
+pub fn dense(b: &mut NetworkBuilder, dice: &mut Dice, source: NodeId, outputs: usize) -> NodeId {
     let inputs = b.len(source);
     let w = Array2::from_shape_vec((outputs, inputs), dice.weights(outputs * inputs)).unwrap();
     let bias = Coefficients::floats(dice.weights(outputs));

@@ -142,11 +142,14 @@ kinds! {
         Variable { .. } => "variable",
         Signum(_) => "signum",
         NoCertificate => "no-certificate",
+        Float32Activation(_) => "float32-activation",
+        Float32Certificate => "float32-certificate",
         Nothing => "nothing",
     }
     domain, "domain": DomainError {
         OutOfTime => "out-of-time",
         Contradiction { .. } => "contradiction",
+        Float32 { .. } => "float32",
         Region { .. } => "region",
     }
     signum, "signum": BnnError {
@@ -205,6 +208,7 @@ pub const NEVER: &[(&str, &str)] = &[
     ("analyze.variable", "the readers refuse the index before"),
     ("domain.out-of-time", "an answer, no error: unknown"),
     ("domain.contradiction", "a bug: two sound bounds exclude each other"),
+    ("domain.float32", "an answer, no error: unknown"),
     ("domain.region", "met as `analyze.domain`"),
     ("signum.activation", "the engine is only called for signum networks"),
     ("signum.irrational", "met as `analyze.signum`; without `--proof` the query stays unknown"),

@@ -29,7 +29,7 @@ fn model(shape: &[usize], build: impl FnOnce(&mut OnnxWriter)) -> Vec<u8> {
 }
 
 /// One operator that reads the input, and constants.
-fn node(shape: &[usize], op: &str, constants: &[&[i64]], attributes: &[(&str, Attribute)]) -> Vec<u8> {
+pub fn node(shape: &[usize], op: &str, constants: &[&[i64]], attributes: &[(&str, Attribute)]) -> Vec<u8> {
     model(shape, |w| {
         let constants: Vec<String> = constants.iter().map(|c| w.integers(c)).collect();
         let inputs: Vec<&str> = std::iter::once("input").chain(constants.iter().map(String::as_str)).collect();

@@ -1,6 +1,6 @@
 use super::cases::Case;
 use super::kinds;
-use super::onnx::two_by_two;
+use super::onnx::{node, two_by_two};
 use absint::engine::sat::check::check;
 use absint::format::onnx::OnnxWriter;
 use ndarray::array;
@@ -32,6 +32,10 @@ pub fn cases() -> Vec<Case> {
     let two = "1 x1 1 x2 >= 1 ;\n1 ~x1 >= 1 ;\n";
     let arguments = "analyze net.onnx --data i.csv --eps 0.1 --domain exact --proof cert";
     let real = Case::new("analyze.no-certificate", arguments, &["signum networks"]);
+    let float32 = "analyze net.onnx --data i.csv --eps 0.1 --domain exact --proof cert --arithmetic float32";
+    let float32 = Case::new("analyze.float32-certificate", float32, &["--arithmetic float32"]);
+    let leaky = "analyze net.onnx --data i.csv --eps 0.1 --arithmetic float32";
+    let leaky = Case::new("analyze.float32-activation", leaky, &["`LeakyRelu_0`", "--arithmetic real"]);
     let deeppoly = "analyze net.onnx --data i.csv --eps 0.1 --domain deeppoly --proof cert";
     let deeppoly = Case::new("usage.no-proof", deeppoly, &["--domain exact"]);
     vec![
@@ -41,6 +45,8 @@ pub fn cases() -> Vec<Case> {
         case("check.no-conclusion", two, "rup 1 x2 >= 1 ;\n", &["cert, case 0: "]),
         spread_out.file("net.onnx", spread()).file("i.csv", "0,1,2\n"),
         real.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
+        float32.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
+        leaky.file("net.onnx", node(&[2], "LeakyRelu", &[], &[])).file("i.csv", "0,1,2\n"),
         deeppoly.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
         Case::new("usage.no-certificate", "check cert", &["cert: ", "case-0.opb"]),
     ]

@@ -181,7 +181,7 @@ pub(super) fn pass(network: &Network, ranges: &[Interval], rows: &[&Row], forth:
     let mut nodes = Vec::new();
     if forth {
         nodes.push(inputs.clone());
-        for (id, node) in network.nodes().iter().enumerate().take(start).skip(1) {
+        for (id, node) in network.nodes().iter().enumerate().take(start + 1).skip(1) {
             let next = match &node.kind {
                 NodeKind::Input => inputs.clone(),
                 NodeKind::Affine(affine) => affine_forward(affine, &nodes, count),

@@ -1,0 +1,284 @@
+//! bnn_exact.csv: the exact engine for signum networks on published networks and queries, and
+//! bnn_exact_digits.csv: the exact robust accuracy of the shipped networks.
+
+use crate::bnn::{Distance, MOST_CHECKED, Sample, class, flipped, flips_of, minimum, samples};
+use crate::ipq;
+use crate::job::{Job, Outcome, hash};
+use absint::domains::domain::Run;
+use absint::domains::network::Network;
+use absint::domains::num::Rational;
+use absint::domains::query::{Query, Region};
+use absint::domains::verdict::Verdict;
+use absint::engine::bnn::Compiled;
+use absint::engine::deadline;
+use absint::format::{images, onnx, vnnlib};
+use absint::{Options, analyze_within};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const NORMS: [&str; 2] = ["L0", "Linf"];
+/// Radii beyond these are not tried.
+const LARGEST: usize = 64;
+/// The test images of digits.csv, and the threshold that makes them two-valued.
+const DIGITS: std::ops::Range<usize> = 1297..1797;
+const THRESHOLD: u8 = 96;
+const MOST_FLIPS: usize = 5;
+
+const HEADER: [&str; 15] = [
+    "set", "network", "item", "norm", "verified_to", "falsified_at", "known", "agrees", "by", "build_ms", "time_s",
+    "conflicts", "plain_s", "logged_s", "proofs_accepted",
+];
+
+pub fn bnn_exact(job: &Job, limit: Duration) -> Outcome<()> {
+    let mut rows = Vec::new();
+    for name in ["mnist", "mnist_rot"] {
+        minima(job, name, limit, &mut rows)?;
+    }
+    marabou(job, limit, &mut rows)?;
+    traffic_signs(job, limit, &mut rows)?;
+    let command = format!("tables bnn-exact --timeout {}", limit.as_secs_f64());
+    job.write("bnn_exact.csv", &command, &HEADER, &rows)?;
+    digits(job, limit, &command)
+}
+
+fn header(files: &[PathBuf], limit: Duration) -> Outcome<Value> {
+    Ok(json!({
+        "inputs": hash(files)?,
+        "timeout_s": limit.as_secs_f64(),
+        "most_checked": MOST_CHECKED,
+        "version": env!("CARGO_PKG_VERSION"),
+    }))
+}
+
+/// A field of a result as a cell.
+fn cell(result: &Value, field: &str) -> String {
+    match &result[field] {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Number(n) if n.is_f64() => format!("{:.4}", n.as_f64().unwrap_or(f64::NAN)),
+        other => other.to_string(),
+    }
+}
+
+/// The least perturbations of the published networks' images. Each pixel enters through a sign, so that the
+/// least number of pixels to change (L0) is that of flips between 0 and 255.
+fn minima(job: &Job, name: &str, limit: Duration, rows: &mut Vec<Vec<String>>) -> Outcome<()> {
+    let folder = job.data.join("bnn_msakai");
+    let files = [folder.join(format!("{name}.onnx")), folder.join(format!("{name}_images.csv"))];
+    let network = onnx::read(&files[0])?.network;
+    let compiled = Compiled::new(&network)?;
+    let samples = samples(&files[1])?;
+    let mut known: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for row in csv::Reader::from_path(folder.join(format!("{name}_minimum_perturbation.csv")))?.deserialize() {
+        let (instance, norm, optimum): (String, String, usize) = row?;
+        known.insert((instance, norm), optimum);
+    }
+    let items: Vec<(&str, &Sample)> = NORMS.iter().flat_map(|norm| samples.iter().map(move |s| (*norm, s))).collect();
+    let keys: Vec<String> = items.iter().map(|(norm, sample)| format!("{norm}/{}", sample.index)).collect();
+    let results = job.run(&format!("bnn_exact_{name}"), &header(&files, limit)?, &keys, |i| {
+        let (norm, sample) = items[i];
+        least(&compiled, &network, sample, norm, limit)
+    })?;
+    for ((norm, sample), result) in items.iter().zip(&results) {
+        let instance = |label: &str| format!("{name}_{}_label{label}", sample.index);
+        let known = known.get(&(instance(&cell(result, "label")), (*norm).to_owned()));
+        let (verified, falsified) = (result["verified"].as_u64(), result["falsified"].as_u64());
+        let agrees = known.map(|&k| {
+            let (above, below) = (verified.is_none_or(|v| v < k as u64), falsified.is_none_or(|f| f >= k as u64));
+            match (above && below, verified.map_or(0, |v| v + 1) == k as u64 && falsified == Some(k as u64)) {
+                (false, _) => "no",
+                (true, true) => "yes",
+                (true, false) => "not contradicted",
+            }
+        });
+        rows.push(row(&["bnn_msakai", name, &sample.index.to_string(), norm], known, agrees, result));
+    }
+    Ok(())
+}
+
+fn row(first: &[&str; 4], known: Option<&usize>, agrees: Option<&str>, result: &Value) -> Vec<String> {
+    let mut row: Vec<String> = first.iter().map(|&s| s.to_owned()).collect();
+    row.extend([cell(result, "verified"), cell(result, "falsified")]);
+    row.push(known.map_or_else(|| cell(result, "known"), ToString::to_string));
+    row.push(agrees.map_or_else(|| cell(result, "agrees"), str::to_owned));
+    row.extend(["by", "build_ms", "time_s", "conflicts", "plain_s", "logged_s", "accepted"].map(|f| cell(result, f)));
+    row
+}
+
+fn least(
+    compiled: &Compiled<'_>,
+    network: &Network,
+    sample: &Sample,
+    norm: &str,
+    limit: Duration,
+) -> Outcome<Value> {
+    let level = |k: u32| Rational::from(k) / Rational::from(255);
+    let pixels: Vec<Rational> = sample.pixels.iter().map(|&k| level(k)).collect();
+    let label = class(network, &pixels)?;
+    let found = if norm == "L0" {
+        let at_upper = ends(network, &pixels)?;
+        let ball = |flips| flipped(network, [0, 1], &at_upper, label, flips);
+        let distance: Distance<'_> = &|witness| flips_of(witness, 1, &at_upper);
+        minimum(compiled, &ball, distance, 1..=LARGEST, limit)?
+    } else {
+        let n = pixels.len();
+        let (dark, bright, step) = (vec![Rational::ZERO; n], vec![Rational::ONE; n], level(1));
+        let ball = |levels: usize| {
+            let radius = level(levels as u32);
+            let region = if norm == "L1" {
+                Region::grid_l1(&pixels, &step, &radius, &dark, &bright)?
+            } else {
+                let lower: Vec<Rational> = pixels.iter().map(|p| (p - &radius).max(Rational::ZERO)).collect();
+                let upper: Vec<Rational> = pixels.iter().map(|p| (p + &radius).min(Rational::ONE)).collect();
+                Region::grid(&pixels, &step, &lower, &upper)?
+            };
+            Ok(Query::robustness(region, network.output_len(), label))
+        };
+        let distance: Distance<'_> = &|witness| {
+            let moves = witness.input().iter().zip(&pixels).map(|(x, p)| if x > p { x - p } else { p - x });
+            let levels = moves.map(|m| usize::try_from((m * Rational::from(255)).trunc()).unwrap_or(usize::MAX));
+            if norm == "L1" { levels.sum() } else { levels.max().unwrap_or(0) }
+        };
+        minimum(compiled, &ball, distance, 1..=LARGEST, limit)?
+    };
+    let mut result = found.to_json();
+    result["label"] = label.to_string().into();
+    result["by"] = "exact".into();
+    Ok(result)
+}
+
+/// For each pixel the end, 0 or 1, that has its sign in the first layer; for one that has the same sign at
+/// both ends, the nearer one.
+fn ends(network: &Network, pixels: &[Rational]) -> Outcome<Vec<bool>> {
+    let (_, first) = network.activations().next().ok_or("a network without activations")?;
+    let signs = |x: &[f64]| -> Outcome<Vec<bool>> {
+        let values = network.evaluate_all(x)?;
+        Ok(values[first.source].iter().map(|&z| z >= 0.0).collect())
+    };
+    let floats: Vec<f64> = pixels.iter().map(absint::domains::num::nearest).collect();
+    let (here, bright) = (signs(&floats)?, signs(&vec![1.0; pixels.len()])?);
+    let dark = signs(&vec![0.0; pixels.len()])?;
+    if here.len() != pixels.len() {
+        return Err("the first layer does not binarize the pixels".into());
+    }
+    let half = Rational::ONE / Rational::from(2);
+    let end = |i: usize| if dark[i] == bright[i] { pixels[i] > half } else { here[i] == bright[i] };
+    Ok((0..pixels.len()).map(end).collect())
+}
+
+/// What `auto` makes of a query within the time; `known` is the published answer.
+fn by_auto(network: &Network, query: &Query, radius: &str, known: &str, limit: Duration) -> Outcome<Value> {
+    let start = Instant::now();
+    let analysis = analyze_within(network, query, &Options::default(), Run::silent(&deadline(Some(limit))))?;
+    let mut result = json!({ "time_s": start.elapsed().as_secs_f64(), "by": analysis.decided_by(), "known": known });
+    let verdict = match analysis.verdict {
+        Verdict::Verified(_) => "unsat",
+        Verdict::Falsified(_) => "sat",
+        Verdict::Unknown(_) => "unknown",
+    };
+    match verdict {
+        "unsat" => result["verified"] = radius.into(),
+        "sat" => result["falsified"] = radius.into(),
+        _ => {}
+    }
+    let agrees = if verdict == "unknown" { "not contradicted" } else { ["no", "yes"][usize::from(verdict == known)] };
+    result["agrees"] = agrees.into();
+    Ok(result)
+}
+
+/// The targeted queries of Marabou's suite; the answer is in the file's name.
+fn marabou(job: &Job, limit: Duration, rows: &mut Vec<Vec<String>>) -> Outcome<()> {
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(job.data.join("bnn_marabou"))?.map(|entry| Ok(entry?.path())).collect::<Outcome<_>>()?;
+    files.retain(|file| file.extension().is_some_and(|e| e == "ipq"));
+    files.sort();
+    let name = |file: &Path| file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let keys: Vec<String> = files.iter().map(|file| name(file)).collect();
+    let results = job.run("bnn_exact_marabou", &header(&files, limit)?, &keys, |i| {
+        let problem = ipq::parse(&fs::read_to_string(&files[i])?)?;
+        let known = if keys[i].ends_with("_unsat") { "unsat" } else { "sat" };
+        let eps = keys[i].split('_').find_map(|part| part.strip_prefix("eps")).unwrap_or_default();
+        by_auto(&problem.network, &problem.query, eps, known, limit)
+    })?;
+    for (key, result) in keys.iter().zip(&results) {
+        rows.push(row(&["bnn_marabou", "smallBNN", key, "Linf"], None, None, result));
+    }
+    Ok(())
+}
+
+/// The queries on traffic signs, all of which have counterexamples.
+fn traffic_signs(job: &Job, limit: Duration, rows: &mut Vec<Vec<String>>) -> Outcome<()> {
+    let folder = job.data.join("vnncomp2023_traffic_signs");
+    let truth = folder.join("truth.csv");
+    let mut items = Vec::new();
+    for row in csv::Reader::from_path(&truth)?.deserialize() {
+        let mut row: BTreeMap<String, String> = row?;
+        let mut field = |name: &str| row.remove(name).unwrap_or_default();
+        items.push((field("net"), field("spec"), field("truth")));
+    }
+    let keys: Vec<String> = items.iter().map(|(_, spec, _)| spec.clone()).collect();
+    let results = job.run("bnn_exact_traffic_signs", &header(&[truth], limit)?, &keys, |i| {
+        let (net, spec, truth) = &items[i];
+        let network = onnx::read(&folder.join("onnx").join(net))?.network;
+        let query = vnnlib::read(folder.join("vnnlib").join(spec))?.query;
+        let eps = spec.trim_end_matches(".vnnlib").rsplit('_').next().unwrap_or_default();
+        by_auto(&network, &query, eps, truth, limit)
+    })?;
+    for ((net, spec, _), result) in items.iter().zip(&results) {
+        rows.push(row(&["traffic_signs", net, spec, "Linf"], None, None, result));
+    }
+    Ok(())
+}
+
+/// The exact robust accuracy of the digit networks.
+fn digits(job: &Job, limit: Duration, command: &str) -> Outcome<()> {
+    let csv = Path::new("networks/digits.csv").to_path_buf();
+    let images = images::read(&csv)?;
+    let mut rows = Vec::new();
+    for name in ["digits_bnn1", "digits_bnn2"] {
+        let file = Path::new("networks").join(name).with_extension("onnx");
+        let network = onnx::read(&file)?.network;
+        let compiled = Compiled::new(&network)?;
+        let keys: Vec<String> = DIGITS.map(|i| i.to_string()).collect();
+        let header = header(&[file, csv.clone()], limit)?;
+        let results = job.run(&format!("bnn_exact_{name}"), &header, &keys, |i| {
+            let image = images.get_binarized(DIGITS.start + i, THRESHOLD).ok_or("no such image")?;
+            let label = image.label;
+            let outputs = network.evaluate::<Rational>(&image.pixels)?;
+            if (0..outputs.len()).any(|j| j != label && outputs[j] >= outputs[label]) {
+                return Ok(json!({ "falsified": 0 }));
+            }
+            let at_upper: Vec<bool> = image.pixels.iter().map(|p| p == &Rational::ONE).collect();
+            let ball = |flips| flipped(&network, [-1, 1], &at_upper, label, flips);
+            let distance: Distance<'_> = &|witness| flips_of(witness, 1, &at_upper);
+            Ok(minimum(&compiled, &ball, distance, 1..=MOST_FLIPS, limit)?.to_json())
+        })?;
+        for flips in 0..=MOST_FLIPS as u64 {
+            let falsified = |r: &&Value| r["falsified"].as_u64().is_some_and(|f| f <= flips);
+            let robust = |r: &&Value| !falsified(r) && (flips == 0 || r["verified"].as_u64() >= Some(flips));
+            let (falsified, robust) = (results.iter().filter(falsified).count(), results.iter().filter(robust).count());
+            let sum = |field: &str| results.iter().filter_map(|r| r[field].as_f64()).sum::<f64>();
+            rows.push(vec![
+                name.to_owned(),
+                flips.to_string(),
+                keys.len().to_string(),
+                robust.to_string(),
+                falsified.to_string(),
+                (keys.len() - robust - falsified).to_string(),
+                format!("{:.2}", 100.0 * robust as f64 / keys.len() as f64),
+                format!("{:.4}", sum("time_s") / keys.len() as f64),
+                format!("{}", sum("accepted")),
+                format!("{}", sum("unchecked")),
+                format!("{:.3}", sum("logged_s") / sum("plain_s")),
+            ]);
+        }
+    }
+    let header = [
+        "network", "flips", "images", "robust", "falsified", "open", "robust_percent", "mean_s_all_radii",
+        "proofs_accepted", "proofs_unchecked", "logging_ratio",
+    ];
+    job.write("bnn_exact_digits.csv", command, &header, &rows)
+}

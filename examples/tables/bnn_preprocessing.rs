@@ -158,8 +158,19 @@ pub fn bnn_preprocessing(job: &Job, count: usize, limit: Duration) -> Outcome<()
         }
     }
     let header = [
-        "network", "flips", "preprocessing", "queries", "verified", "falsified", "open", "mean_fixed",
-        "median_build_ms", "median_search_ms", "slowest_search_ms", "median_conflicts", "all_conflicts",
+        "network",
+        "flips",
+        "preprocessing",
+        "queries",
+        "verified",
+        "falsified",
+        "open",
+        "mean_fixed",
+        "median_build_ms",
+        "median_search_ms",
+        "slowest_search_ms",
+        "median_conflicts",
+        "all_conflicts",
     ];
     let command = format!("tables bnn-preprocessing --images {count} --timeout {}", limit.as_secs_f64());
     job.write("bnn_preprocessing.csv", &command, &header, &rows)

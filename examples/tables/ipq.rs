@@ -43,7 +43,7 @@ fn pairs<'a, T>(
 
 pub fn parse(text: &str) -> Outcome<Problem> {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let mut count = |lines: &mut dyn Iterator<Item = &str>| -> Outcome<usize> { Ok(fields(lines.next())?[0].parse()?) };
+    let count = |lines: &mut dyn Iterator<Item = &str>| -> Outcome<usize> { Ok(fields(lines.next())?[0].parse()?) };
     let _variables = count(&mut lines)?;
     let (lowers, uppers) = (count(&mut lines)?, count(&mut lines)?);
     let (equations, activations) = (count(&mut lines)?, count(&mut lines)?);

@@ -9,6 +9,8 @@ use absint::domains::verdict::{Verdict, Witness};
 use absint::engine::bnn::{BnnOptions, Compiled};
 use absint::engine::deadline;
 use absint::engine::sat::check::check;
+use absint::engine::sat::{Config, Limits, Lit, Outcome as Found, Solver, Var};
+use absint::format::opb::{Opb, OpbTerm, Relation};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -157,4 +159,51 @@ pub fn flipped(
 pub fn flips_of(witness: &Witness, high: i32, at_upper: &[bool]) -> usize {
     let high = Rational::from(high);
     witness.input().iter().zip(at_upper).filter(|(x, is_high)| (**x == high) != **is_high).count()
+}
+
+/// The least number of flips that an OPB file's objective counts, one by one as in [`minimum`]. The objective
+/// lacks its constant: one for every coefficient below zero.
+pub fn least_objective(opb: &Opb, limit: Duration) -> Outcome<Value> {
+    let literal = |t: &OpbTerm| Var::new(t.variable - 1).is(!t.is_negated);
+    let negated =
+        |terms: &[OpbTerm]| -> Vec<(i64, Lit)> { terms.iter().map(|t| (-t.coefficient, literal(t))).collect() };
+    let objective = opb.objective.as_ref().ok_or("no objective")?;
+    let constant = objective.iter().filter(|t| t.coefficient < 0).count() as i64;
+    let (mut verified, mut conflicts) = (None, 0);
+    let (start, mut falsified) = (Instant::now(), None);
+    for flips in 1.. {
+        let mut solver = Solver::new(Config::default());
+        while solver.vars() < opb.variables {
+            solver.new_var();
+        }
+        for constraint in &opb.constraints {
+            if constraint.relation != Relation::AtMost {
+                let terms: Vec<(i64, Lit)> = constraint.terms.iter().map(|t| (t.coefficient, literal(t))).collect();
+                solver.add_at_least(&terms, constraint.bound)?;
+            }
+            if constraint.relation != Relation::AtLeast {
+                solver.add_at_least(&negated(&constraint.terms), -constraint.bound)?;
+            }
+        }
+        solver.add_at_least(&negated(objective), constant - flips)?;
+        let budget = deadline(Some(limit));
+        let mut interrupt = || budget.is_spent();
+        let found = solver.solve(&[], &mut Limits { conflicts: u64::MAX, interrupt: &mut interrupt });
+        conflicts += solver.statistics().conflicts;
+        match found {
+            Found::Unsatisfiable => verified = Some(flips),
+            Found::Satisfiable => {
+                falsified = Some(flips);
+                break;
+            }
+            Found::Interrupted => break,
+        }
+    }
+    Ok(json!({
+        "verified": verified,
+        "falsified": falsified,
+        "time_s": start.elapsed().as_secs_f64(),
+        "conflicts": conflicts,
+        "by": "sat",
+    }))
 }

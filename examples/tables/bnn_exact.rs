@@ -1,7 +1,7 @@
 //! bnn_exact.csv: the exact engine for signum networks on published networks and queries, and
 //! bnn_exact_digits.csv: the exact robust accuracy of the shipped networks.
 
-use crate::bnn::{Distance, MOST_CHECKED, Sample, class, flipped, flips_of, minimum, samples};
+use crate::bnn::{Distance, MOST_CHECKED, Sample, class, flipped, flips_of, least_objective, minimum, samples};
 use crate::ipq;
 use crate::job::{Job, Outcome, hash};
 use absint::domains::domain::Run;
@@ -11,11 +11,12 @@ use absint::domains::query::{Query, Region};
 use absint::domains::verdict::Verdict;
 use absint::engine::bnn::Compiled;
 use absint::engine::{Attack, deadline};
-use absint::format::{images, onnx, vnnlib};
+use absint::format::{images, onnx, opb, vnnlib};
 use absint::{Options, analyze_within};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,7 @@ pub fn bnn_exact(job: &Job, limit: Duration) -> Outcome<()> {
     for name in ["mnist", "mnist_rot"] {
         minima(job, name, limit, &mut rows)?;
     }
+    opb_files(job, limit, &mut rows)?;
     marabou(job, limit, &mut rows)?;
     traffic_signs(job, limit, &mut rows)?;
     let command = format!("tables bnn-exact --timeout {}", limit.as_secs_f64());
@@ -98,18 +100,23 @@ fn minima(job: &Job, name: &str, limit: Duration, rows: &mut Vec<Vec<String>>) -
     for ((norm, sample), result) in items.iter().zip(&results) {
         let instance = |label: &str| format!("{name}_{}_label{label}", sample.index);
         let known = known.get(&(instance(&cell(result, "label")), (*norm).to_owned()));
-        let (verified, falsified) = (result["verified"].as_u64(), result["falsified"].as_u64());
-        let agrees = known.map(|&k| {
-            let (above, below) = (verified.is_none_or(|v| v < k as u64), falsified.is_none_or(|f| f >= k as u64));
-            match (above && below, verified.map_or(0, |v| v + 1) == k as u64 && falsified == Some(k as u64)) {
-                (false, _) => "no",
-                (true, true) => "yes",
-                (true, false) => "not contradicted",
-            }
-        });
+        let agrees = known.map(|&k| agreement(result, k));
         rows.push(row(&["bnn_msakai", name, &sample.index.to_string(), norm], known, agrees, result));
     }
     Ok(())
+}
+
+/// Whether the published minimum is ours: it may also lie between what we have.
+fn agreement(result: &Value, known: usize) -> &'static str {
+    let (verified, falsified) = (result["verified"].as_u64().unwrap_or(0), result["falsified"].as_u64());
+    let known = known as u64;
+    if verified >= known || falsified.is_some_and(|f| f < known) {
+        "no"
+    } else if verified + 1 == known && falsified == Some(known) {
+        "yes"
+    } else {
+        "not contradicted"
+    }
 }
 
 fn row(first: &[&str; 4], known: Option<&usize>, agrees: Option<&str>, result: &Value) -> Vec<String> {
@@ -174,6 +181,25 @@ fn ends(network: &Network, pixels: &[Rational]) -> Outcome<Vec<bool>> {
     let half = Rational::ONE / Rational::from(2);
     let end = |i: usize| if dark[i] == bright[i] { pixels[i] > half } else { here[i] == bright[i] };
     Ok((0..pixels.len()).map(end).collect())
+}
+
+/// The same minima from the published pseudo-Boolean files, which the solver gets as they are.
+fn opb_files(job: &Job, limit: Duration, rows: &mut Vec<Vec<String>>) -> Outcome<()> {
+    let folder = job.data.join("bnn_msakai");
+    let items = [("mnist_7_label9", 4), ("mnist_rot_8_label1", 3), ("mnist_rot_16_label5", 2)];
+    let files: Vec<PathBuf> = items.iter().map(|i| folder.join(format!("bnn_{}_norm_0.opb.gz", i.0))).collect();
+    let keys: Vec<String> = items.iter().map(|i| i.0.to_owned()).collect();
+    let results = job.run("bnn_exact_opb", &header(&files, limit)?, &keys, |i| {
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(fs::File::open(&files[i])?).read_to_string(&mut text)?;
+        let opb = opb::parse(&text, &files[i].display().to_string())?;
+        least_objective(&opb, limit)
+    })?;
+    for ((name, known), result) in items.iter().zip(&results) {
+        let agrees = agreement(result, *known);
+        rows.push(row(&["bnn_msakai as OPB", name, name, "L0"], Some(known), Some(agrees), result));
+    }
+    Ok(())
 }
 
 /// What `auto` makes of a query within the time; `known` is the published answer.

@@ -56,7 +56,8 @@ fn integer_bound(threshold: &Threshold, constant: i128, scale: &Rational) -> Res
             if threshold.is_strict == threshold.is_reversed { scaled.ceil() } else { scaled.floor() + IBig::ONE };
         i64::try_from(integer).map_err(|_| TooLarge)
     };
-    let (low, high) = (end(&threshold.bound.lo)?, end(&threshold.bound.hi)?);
+    let low = end(&threshold.bound.lo)?;
+    let high = if threshold.bound.point().is_some() { low } else { end(&threshold.bound.hi)? };
     Ok((low == high).then_some((!threshold.is_reversed, low)))
 }
 

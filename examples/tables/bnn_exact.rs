@@ -4,7 +4,7 @@
 use crate::bnn::{Distance, MOST_CHECKED, Sample, class, flipped, flips_of, least_objective, minimum, samples};
 use crate::ipq;
 use crate::job::{Job, Outcome, hash};
-use absint::domains::domain::Run;
+use absint::domains::domain;
 use absint::domains::network::Network;
 use absint::domains::num::Rational;
 use absint::domains::query::{Query, Region};
@@ -46,26 +46,54 @@ const HEADER: [&str; 15] = [
     "proofs_accepted",
 ];
 
-pub fn bnn_exact(job: &Job, limit: Duration) -> Outcome<()> {
-    let mut rows = Vec::new();
-    for name in ["mnist", "mnist_rot"] {
-        minima(job, name, limit, &mut rows)?;
-    }
-    opb_files(job, limit, &mut rows)?;
-    marabou(job, limit, &mut rows)?;
-    traffic_signs(job, limit, &mut rows)?;
-    let command = format!("tables bnn-exact --timeout {}", limit.as_secs_f64());
-    job.write("bnn_exact.csv", &command, &HEADER, &rows)?;
-    digits(job, limit, &command)
+/// What the tables consist of.
+pub const PARTS: [&str; 6] = ["mnist", "mnist_rot", "opb", "marabou", "traffic_signs", "digits"];
+
+/// Which parts are run now; of the others, what there is goes into the tables.
+struct Run<'a> {
+    job: &'a Job,
+    parts: &'a [String],
+    limit: Duration,
 }
 
-fn header(files: &[PathBuf], limit: Duration) -> Outcome<Value> {
-    Ok(json!({
-        "inputs": hash(files)?,
-        "timeout_s": limit.as_secs_f64(),
-        "most_checked": MOST_CHECKED,
-        "version": env!("CARGO_PKG_VERSION"),
-    }))
+pub fn bnn_exact(job: &Job, parts: &[String], limit: Duration) -> Outcome<()> {
+    if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
+        return Err(format!("`{unknown}` is no part; {}", PARTS.join(", ")).into());
+    }
+    let run = Run { job, parts, limit };
+    let mut rows = Vec::new();
+    for name in ["mnist", "mnist_rot"] {
+        run.minima(name, &mut rows)?;
+    }
+    run.opb_files(&mut rows)?;
+    run.marabou(&mut rows)?;
+    run.traffic_signs(&mut rows)?;
+    let command = format!("tables bnn-exact --timeout {}", limit.as_secs_f64());
+    job.write("bnn_exact.csv", &command, &HEADER, &rows)?;
+    run.digits(&command)
+}
+
+impl Run<'_> {
+    /// The results that there are, by key.
+    fn results(
+        &self,
+        (part, name): (&str, &str),
+        files: &[PathBuf],
+        keys: &[String],
+        item: impl Fn(usize) -> Outcome<Value> + Sync,
+    ) -> Outcome<Vec<Option<Value>>> {
+        let header = json!({
+            "inputs": hash(files)?,
+            "timeout_s": self.limit.as_secs_f64(),
+            "most_checked": MOST_CHECKED,
+            "version": env!("CARGO_PKG_VERSION"),
+        });
+        if self.parts.iter().any(|p| p == part) {
+            self.job.run(name, &header, keys, item)?;
+        }
+        let mut done = self.job.load(name, &header)?;
+        Ok(keys.iter().map(|key| done.remove(key)).collect())
+    }
 }
 
 /// A field of a result as a cell.
@@ -78,32 +106,36 @@ fn cell(result: &Value, field: &str) -> String {
     }
 }
 
-/// The least perturbations of the published networks' images. Each pixel enters through a sign, so that the
-/// least number of pixels to change (L0) is that of flips between 0 and 255.
-fn minima(job: &Job, name: &str, limit: Duration, rows: &mut Vec<Vec<String>>) -> Outcome<()> {
-    let folder = job.data.join("bnn_msakai");
-    let files = [folder.join(format!("{name}.onnx")), folder.join(format!("{name}_images.csv"))];
-    let network = onnx::read(&files[0])?.network;
-    let compiled = Compiled::new(&network)?;
-    let samples = samples(&files[1])?;
-    let mut known: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for row in csv::Reader::from_path(folder.join(format!("{name}_minimum_perturbation.csv")))?.deserialize() {
-        let (instance, norm, optimum): (String, String, usize) = row?;
-        known.insert((instance, norm), optimum);
+impl Run<'_> {
+    /// The least perturbations of the published networks' images. Each pixel enters through a sign, so that the
+    /// least number of pixels to change (L0) is that of flips between 0 and 255.
+    fn minima(&self, name: &str, rows: &mut Vec<Vec<String>>) -> Outcome<()> {
+        let folder = self.job.data.join("bnn_msakai");
+        let files = [folder.join(format!("{name}.onnx")), folder.join(format!("{name}_images.csv"))];
+        let network = onnx::read(&files[0])?.network;
+        let compiled = Compiled::new(&network)?;
+        let samples = samples(&files[1])?;
+        let mut known: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for row in csv::Reader::from_path(folder.join(format!("{name}_minimum_perturbation.csv")))?.deserialize() {
+            let (instance, norm, optimum): (String, String, usize) = row?;
+            known.insert((instance, norm), optimum);
+        }
+        let items: Vec<(&str, &Sample)> =
+            NORMS.iter().flat_map(|norm| samples.iter().map(move |s| (*norm, s))).collect();
+        let keys: Vec<String> = items.iter().map(|(norm, sample)| format!("{norm}/{}", sample.index)).collect();
+        let results = self.results((name, &format!("bnn_exact_{name}")), &files, &keys, |i| {
+            let (norm, sample) = items[i];
+            least(&compiled, &network, sample, norm, self.limit)
+        })?;
+        for ((norm, sample), result) in items.iter().zip(&results) {
+            let Some(result) = result else { continue };
+            let instance = |label: &str| format!("{name}_{}_label{label}", sample.index);
+            let known = known.get(&(instance(&cell(result, "label")), (*norm).to_owned()));
+            let agrees = known.map(|&k| agreement(result, k));
+            rows.push(row(&["bnn_msakai", name, &sample.index.to_string(), norm], known, agrees, result));
+        }
+        Ok(())
     }
-    let items: Vec<(&str, &Sample)> = NORMS.iter().flat_map(|norm| samples.iter().map(move |s| (*norm, s))).collect();
-    let keys: Vec<String> = items.iter().map(|(norm, sample)| format!("{norm}/{}", sample.index)).collect();
-    let results = job.run(&format!("bnn_exact_{name}"), &header(&files, limit)?, &keys, |i| {
-        let (norm, sample) = items[i];
-        least(&compiled, &network, sample, norm, limit)
-    })?;
-    for ((norm, sample), result) in items.iter().zip(&results) {
-        let instance = |label: &str| format!("{name}_{}_label{label}", sample.index);
-        let known = known.get(&(instance(&cell(result, "label")), (*norm).to_owned()));
-        let agrees = known.map(|&k| agreement(result, k));
-        rows.push(row(&["bnn_msakai", name, &sample.index.to_string(), norm], known, agrees, result));
-    }
-    Ok(())
 }
 
 /// Whether the published minimum is ours: it may also lie between what we have.
@@ -183,29 +215,32 @@ fn ends(network: &Network, pixels: &[Rational]) -> Outcome<Vec<bool>> {
     Ok((0..pixels.len()).map(end).collect())
 }
 
-/// The same minima from the published pseudo-Boolean files, which the solver gets as they are.
-fn opb_files(job: &Job, limit: Duration, rows: &mut Vec<Vec<String>>) -> Outcome<()> {
-    let folder = job.data.join("bnn_msakai");
-    let items = [("mnist_7_label9", 4), ("mnist_rot_8_label1", 3), ("mnist_rot_16_label5", 2)];
-    let files: Vec<PathBuf> = items.iter().map(|i| folder.join(format!("bnn_{}_norm_0.opb.gz", i.0))).collect();
-    let keys: Vec<String> = items.iter().map(|i| i.0.to_owned()).collect();
-    let results = job.run("bnn_exact_opb", &header(&files, limit)?, &keys, |i| {
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(fs::File::open(&files[i])?).read_to_string(&mut text)?;
-        let opb = opb::parse(&text, &files[i].display().to_string())?;
-        least_objective(&opb, limit)
-    })?;
-    for ((name, known), result) in items.iter().zip(&results) {
-        let agrees = agreement(result, *known);
-        rows.push(row(&["bnn_msakai as OPB", name, name, "L0"], Some(known), Some(agrees), result));
+impl Run<'_> {
+    /// The same minima from the published pseudo-Boolean files, which the solver gets as they are.
+    fn opb_files(&self, rows: &mut Vec<Vec<String>>) -> Outcome<()> {
+        let folder = self.job.data.join("bnn_msakai");
+        let items = [("mnist_7_label9", 4), ("mnist_rot_8_label1", 3), ("mnist_rot_16_label5", 2)];
+        let files: Vec<PathBuf> = items.iter().map(|i| folder.join(format!("bnn_{}_norm_0.opb.gz", i.0))).collect();
+        let keys: Vec<String> = items.iter().map(|i| i.0.to_owned()).collect();
+        let results = self.results(("opb", "bnn_exact_opb"), &files, &keys, |i| {
+            let mut text = String::new();
+            flate2::read::GzDecoder::new(fs::File::open(&files[i])?).read_to_string(&mut text)?;
+            let opb = opb::parse(&text, &files[i].display().to_string())?;
+            least_objective(&opb, self.limit)
+        })?;
+        for ((name, known), result) in items.iter().zip(&results) {
+            let Some(result) = result else { continue };
+            let agrees = agreement(result, *known);
+            rows.push(row(&["bnn_msakai as OPB", name, name, "L0"], Some(known), Some(agrees), result));
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// What `auto` makes of a query within the time; `known` is the published answer.
 fn by_auto(network: &Network, query: &Query, radius: &str, known: &str, limit: Duration) -> Outcome<Value> {
     let start = Instant::now();
-    let analysis = analyze_within(network, query, &Options::default(), Run::silent(&deadline(Some(limit))))?;
+    let analysis = analyze_within(network, query, &Options::default(), domain::Run::silent(&deadline(Some(limit))))?;
     let mut result = json!({ "time_s": start.elapsed().as_secs_f64(), "by": analysis.decided_by(), "known": known });
     let verdict = match analysis.verdict {
         Verdict::Verified(_) => "unsat",
@@ -222,24 +257,27 @@ fn by_auto(network: &Network, query: &Query, radius: &str, known: &str, limit: D
     Ok(result)
 }
 
-/// The targeted queries of Marabou's suite; the answer is in the file's name.
-fn marabou(job: &Job, limit: Duration, rows: &mut Vec<Vec<String>>) -> Outcome<()> {
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(job.data.join("bnn_marabou"))?.map(|entry| Ok(entry?.path())).collect::<Outcome<_>>()?;
-    files.retain(|file| file.extension().is_some_and(|e| e == "ipq"));
-    files.sort();
-    let name = |file: &Path| file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-    let keys: Vec<String> = files.iter().map(|file| name(file)).collect();
-    let results = job.run("bnn_exact_marabou", &header(&files, limit)?, &keys, |i| {
-        let problem = ipq::parse(&fs::read_to_string(&files[i])?)?;
-        let known = if keys[i].ends_with("_unsat") { "unsat" } else { "sat" };
-        let eps = keys[i].split('_').find_map(|part| part.strip_prefix("eps")).unwrap_or_default();
-        by_auto(&problem.network, &problem.query, eps, known, limit)
-    })?;
-    for (key, result) in keys.iter().zip(&results) {
-        rows.push(row(&["bnn_marabou", "smallBNN", key, "Linf"], None, None, result));
+impl Run<'_> {
+    /// The targeted queries of Marabou's suite; the answer is in the file's name.
+    fn marabou(&self, rows: &mut Vec<Vec<String>>) -> Outcome<()> {
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(self.job.data.join("bnn_marabou"))?.map(|entry| Ok(entry?.path())).collect::<Outcome<_>>()?;
+        files.retain(|file| file.extension().is_some_and(|e| e == "ipq"));
+        files.sort();
+        let name = |file: &Path| file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        let keys: Vec<String> = files.iter().map(|file| name(file)).collect();
+        let results = self.results(("marabou", "bnn_exact_marabou"), &files, &keys, |i| {
+            let problem = ipq::parse(&fs::read_to_string(&files[i])?)?;
+            let known = if keys[i].ends_with("_unsat") { "unsat" } else { "sat" };
+            let eps = keys[i].split('_').find_map(|part| part.strip_prefix("eps")).unwrap_or_default();
+            by_auto(&problem.network, &problem.query, eps, known, self.limit)
+        })?;
+        for (key, result) in keys.iter().zip(&results) {
+            let Some(result) = result else { continue };
+            rows.push(row(&["bnn_marabou", "smallBNN", key, "Linf"], None, None, result));
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// What attacks from ever new starting points find within the time.
@@ -266,85 +304,92 @@ fn by_attack(network: &Network, query: &Query, radius: &str, known: &str, limit:
     })
 }
 
-/// The queries on traffic signs, all of which have counterexamples.
-fn traffic_signs(job: &Job, limit: Duration, rows: &mut Vec<Vec<String>>) -> Outcome<()> {
-    let folder = job.data.join("vnncomp2023_traffic_signs");
-    let truth = folder.join("truth.csv");
-    let mut items = Vec::new();
-    for row in csv::Reader::from_path(&truth)?.deserialize() {
-        let mut row: BTreeMap<String, String> = row?;
-        let mut field = |name: &str| row.remove(name).unwrap_or_default();
-        items.push((field("net"), field("spec"), field("truth")));
+impl Run<'_> {
+    /// The queries on traffic signs, all of which have counterexamples.
+    fn traffic_signs(&self, rows: &mut Vec<Vec<String>>) -> Outcome<()> {
+        let folder = self.job.data.join("vnncomp2023_traffic_signs");
+        let truth = folder.join("truth.csv");
+        let mut items = Vec::new();
+        for row in csv::Reader::from_path(&truth)?.deserialize() {
+            let mut row: BTreeMap<String, String> = row?;
+            let mut field = |name: &str| row.remove(name).unwrap_or_default();
+            items.push((field("net"), field("spec"), field("truth")));
+        }
+        let keys: Vec<String> = items.iter().map(|(_, spec, _)| spec.clone()).collect();
+        let results = self.results(("traffic_signs", "bnn_exact_traffic_signs"), &[truth], &keys, |i| {
+            let (net, spec, truth) = &items[i];
+            let network = onnx::read(&folder.join("onnx").join(net))?.network;
+            let query = vnnlib::read(folder.join("vnnlib").join(spec))?.query;
+            let eps = spec.trim_end_matches(".vnnlib").rsplit('_').next().unwrap_or_default();
+            by_attack(&network, &query, eps, truth, self.limit)
+        })?;
+        for ((net, spec, _), result) in items.iter().zip(&results) {
+            let Some(result) = result else { continue };
+            rows.push(row(&["traffic_signs", net, spec, "Linf"], None, None, result));
+        }
+        Ok(())
     }
-    let keys: Vec<String> = items.iter().map(|(_, spec, _)| spec.clone()).collect();
-    let results = job.run("bnn_exact_traffic_signs", &header(&[truth], limit)?, &keys, |i| {
-        let (net, spec, truth) = &items[i];
-        let network = onnx::read(&folder.join("onnx").join(net))?.network;
-        let query = vnnlib::read(folder.join("vnnlib").join(spec))?.query;
-        let eps = spec.trim_end_matches(".vnnlib").rsplit('_').next().unwrap_or_default();
-        by_attack(&network, &query, eps, truth, limit)
-    })?;
-    for ((net, spec, _), result) in items.iter().zip(&results) {
-        rows.push(row(&["traffic_signs", net, spec, "Linf"], None, None, result));
-    }
-    Ok(())
 }
 
-/// The exact robust accuracy of the digit networks.
-fn digits(job: &Job, limit: Duration, command: &str) -> Outcome<()> {
-    let csv = Path::new("networks/digits.csv").to_path_buf();
-    let images = images::read(&csv)?;
-    let mut rows = Vec::new();
-    for name in ["digits_bnn1", "digits_bnn2"] {
-        let file = Path::new("networks").join(name).with_extension("onnx");
-        let network = onnx::read(&file)?.network;
-        let compiled = Compiled::new(&network)?;
-        let keys: Vec<String> = DIGITS.map(|i| i.to_string()).collect();
-        let header = header(&[file, csv.clone()], limit)?;
-        let results = job.run(&format!("bnn_exact_{name}"), &header, &keys, |i| {
-            let image = images.get_binarized(DIGITS.start + i, THRESHOLD).ok_or("no such image")?;
-            let label = image.label;
-            let outputs = network.evaluate::<Rational>(&image.pixels)?;
-            if (0..outputs.len()).any(|j| j != label && outputs[j] >= outputs[label]) {
-                return Ok(json!({ "falsified": 0 }));
+impl Run<'_> {
+    /// The exact robust accuracy of the digit networks.
+    fn digits(&self, command: &str) -> Outcome<()> {
+        let csv = Path::new("networks/digits.csv").to_path_buf();
+        let images = images::read(&csv)?;
+        let mut rows = Vec::new();
+        for name in ["digits_bnn1", "digits_bnn2"] {
+            let file = Path::new("networks").join(name).with_extension("onnx");
+            let network = onnx::read(&file)?.network;
+            let compiled = Compiled::new(&network)?;
+            let keys: Vec<String> = DIGITS.map(|i| i.to_string()).collect();
+            let files = [file, csv.clone()];
+            let results = self.results(("digits", &format!("bnn_exact_{name}")), &files, &keys, |i| {
+                let image = images.get_binarized(DIGITS.start + i, THRESHOLD).ok_or("no such image")?;
+                let label = image.label;
+                let outputs = network.evaluate::<Rational>(&image.pixels)?;
+                if (0..outputs.len()).any(|j| j != label && outputs[j] >= outputs[label]) {
+                    return Ok(json!({ "falsified": 0 }));
+                }
+                let at_upper: Vec<bool> = image.pixels.iter().map(|p| p == &Rational::ONE).collect();
+                let ball = |flips| flipped(&network, [-1, 1], &at_upper, label, flips);
+                let distance: Distance<'_> = &|witness| flips_of(witness, 1, &at_upper);
+                Ok(minimum(&compiled, &ball, distance, 1..=MOST_FLIPS, self.limit)?.to_json())
+            })?;
+            let Some(results) = results.into_iter().collect::<Option<Vec<Value>>>() else { continue };
+            for flips in 0..=MOST_FLIPS as u64 {
+                let falsified = |r: &&Value| r["falsified"].as_u64().is_some_and(|f| f <= flips);
+                let robust = |r: &&Value| !falsified(r) && (flips == 0 || r["verified"].as_u64() >= Some(flips));
+                let (falsified, robust) =
+                    (results.iter().filter(falsified).count(), results.iter().filter(robust).count());
+                let sum = |field: &str| results.iter().filter_map(|r| r[field].as_f64()).sum::<f64>();
+                rows.push(vec![
+                    name.to_owned(),
+                    flips.to_string(),
+                    keys.len().to_string(),
+                    robust.to_string(),
+                    falsified.to_string(),
+                    (keys.len() - robust - falsified).to_string(),
+                    format!("{:.2}", 100.0 * robust as f64 / keys.len() as f64),
+                    format!("{:.4}", sum("time_s") / keys.len() as f64),
+                    format!("{}", sum("accepted")),
+                    format!("{}", sum("unchecked")),
+                    format!("{:.3}", sum("logged_s") / sum("plain_s")),
+                ]);
             }
-            let at_upper: Vec<bool> = image.pixels.iter().map(|p| p == &Rational::ONE).collect();
-            let ball = |flips| flipped(&network, [-1, 1], &at_upper, label, flips);
-            let distance: Distance<'_> = &|witness| flips_of(witness, 1, &at_upper);
-            Ok(minimum(&compiled, &ball, distance, 1..=MOST_FLIPS, limit)?.to_json())
-        })?;
-        for flips in 0..=MOST_FLIPS as u64 {
-            let falsified = |r: &&Value| r["falsified"].as_u64().is_some_and(|f| f <= flips);
-            let robust = |r: &&Value| !falsified(r) && (flips == 0 || r["verified"].as_u64() >= Some(flips));
-            let (falsified, robust) = (results.iter().filter(falsified).count(), results.iter().filter(robust).count());
-            let sum = |field: &str| results.iter().filter_map(|r| r[field].as_f64()).sum::<f64>();
-            rows.push(vec![
-                name.to_owned(),
-                flips.to_string(),
-                keys.len().to_string(),
-                robust.to_string(),
-                falsified.to_string(),
-                (keys.len() - robust - falsified).to_string(),
-                format!("{:.2}", 100.0 * robust as f64 / keys.len() as f64),
-                format!("{:.4}", sum("time_s") / keys.len() as f64),
-                format!("{}", sum("accepted")),
-                format!("{}", sum("unchecked")),
-                format!("{:.3}", sum("logged_s") / sum("plain_s")),
-            ]);
         }
+        let header = [
+            "network",
+            "flips",
+            "images",
+            "robust",
+            "falsified",
+            "open",
+            "robust_percent",
+            "mean_s_all_radii",
+            "proofs_accepted",
+            "proofs_unchecked",
+            "logging_ratio",
+        ];
+        self.job.write("bnn_exact_digits.csv", command, &header, &rows)
     }
-    let header = [
-        "network",
-        "flips",
-        "images",
-        "robust",
-        "falsified",
-        "open",
-        "robust_percent",
-        "mean_s_all_radii",
-        "proofs_accepted",
-        "proofs_unchecked",
-        "logging_ratio",
-    ];
-    job.write("bnn_exact_digits.csv", command, &header, &rows)
 }

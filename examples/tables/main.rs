@@ -109,6 +109,9 @@ enum Table {
     /// bnn_exact.csv, bnn_exact_digits.csv: the exact engine for signum networks
     #[command(name = "bnn-exact")]
     BnnExact {
+        /// Which part is run; several times for several. The tables have whatever was ever run
+        #[arg(long = "part", default_values = bnn_exact::PARTS)]
+        parts: Vec<String>,
         /// Seconds per query
         #[arg(long, default_value_t = 60.0)]
         timeout: f64,
@@ -184,7 +187,7 @@ fn main() -> Outcome<()> {
         }
         Table::Margins { networks, timeout } => margins::margins(&job, &networks, seconds(timeout)?),
         Table::SignumTable1 { methods, flips, timeout } => signum::table1(&job, &methods, flips, seconds(timeout)?),
-        Table::BnnExact { timeout } => bnn_exact::bnn_exact(&job, seconds(timeout)?),
+        Table::BnnExact { parts, timeout } => bnn_exact::bnn_exact(&job, &parts, seconds(timeout)?),
         Table::BnnPreprocessing { images, timeout } => {
             bnn_preprocessing::bnn_preprocessing(&job, images, seconds(timeout)?)
         }

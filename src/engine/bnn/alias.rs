@@ -1,6 +1,6 @@
 //! Neurons that read a single input: such as the pixels that a network binarizes itself.
 //!
-//! On bits such a neuron *is* a literal: that of its two-valued input, or the one of a quantised input's
+//! On bits such a neuron is a constant or *is* a literal: that of its two-valued input, or the one of a quantised input's
 //! thermometer at which its threshold lies. With the literal in its place the neurons behind it read the
 //! inputs directly, and what a ball implies for a first layer holds for them ([`super::implied`]).
 
@@ -14,11 +14,19 @@ use std::fmt::Write;
 /// Where a bit is: its input, and its place in the thermometer.
 type Place = (usize, usize);
 
-/// Literals that stand for neurons.
+/// What a neuron is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Alias {
+    Literal(Lit),
+    /// The same for all inputs.
+    Constant(bool),
+}
+
+/// Literals and constants that stand for neurons.
 pub(super) struct Aliases<'a> {
     inputs: &'a [Value],
     places: Vec<Option<Place>>,
-    of: Vec<Option<Lit>>,
+    of: Vec<Option<Alias>>,
     /// The numbers that "the neuron's literal implies its alias" has in the proof, by that literal.
     proven: RefCell<HashMap<Lit, u32>>,
 }
@@ -35,18 +43,29 @@ impl<'a> Aliases<'a> {
         Self { inputs, places, of: vec![None; vars], proven: RefCell::default() }
     }
 
-    fn of(&self, literal: Lit) -> Option<Lit> {
-        let alias = self.of[literal.var().index()]?;
-        Some(if literal.is_negative() { !alias } else { alias })
+    fn of(&self, literal: Lit) -> Option<Alias> {
+        let is_negative = literal.is_negative();
+        Some(match self.of[literal.var().index()]? {
+            Alias::Literal(l) => Alias::Literal(if is_negative { !l } else { l }),
+            Alias::Constant(value) => Alias::Constant(value != is_negative),
+        })
     }
 
-    /// The constraint with literals of inputs in place of neurons; `None` where it reads no such neuron.
+    /// The constraint with literals of inputs in place of neurons; `None` where it reads no such neuron, or
+    /// has too large numbers.
     pub fn translated(&self, constraint: &Constraint) -> Option<Constraint> {
-        let is_alias = |&(_, l): &(i64, Lit)| self.of(l).is_some();
-        constraint.terms.iter().any(is_alias).then(|| Constraint {
-            terms: constraint.terms.iter().map(|&(a, l)| (a, self.of(l).unwrap_or(l))).collect(),
-            ..constraint.clone()
-        })
+        constraint.terms.iter().find(|t| self.of(t.1).is_some())?;
+        let mut bound = constraint.bound;
+        let mut terms = Vec::with_capacity(constraint.terms.len());
+        for &(a, l) in &constraint.terms {
+            match self.of(l) {
+                None => terms.push((a, l)),
+                Some(Alias::Literal(alias)) => terms.push((a, alias)),
+                Some(Alias::Constant(true)) => bound = bound.checked_sub(a)?,
+                Some(Alias::Constant(false)) => {}
+            }
+        }
+        Some(Constraint { target: constraint.target, terms, bound })
     }
 
     /// Derives the translated inequality of a neuron from its own, which has this number: the one of "target
@@ -54,57 +73,82 @@ impl<'a> Aliases<'a> {
     pub fn derive(&self, constraint: &Constraint, other: bool, number: u32, proof: &dyn Steps) -> u32 {
         let mut steps = number.to_string();
         for &(a, l) in &constraint.terms {
-            // a · y becomes a · x by y → x; −a · y, that is a · ¬y, by ¬y → ¬x.
+            // −a · y is a · ¬y, less a constant; so each term has a literal that counts positively.
             let neuron = if (a > 0) == other { !l } else { l };
-            if let (Some(alias), true) = (self.of(neuron), a != 0) {
-                let mut proven = self.proven.borrow_mut();
-                let implication = proven.entry(neuron).or_insert_with(|| proof.clause(&[!neuron, alias]));
-                let _ = write!(steps, " {implication} {} * +", a.unsigned_abs());
-            }
+            let by = a.unsigned_abs();
+            let implied = match self.of(neuron).filter(|_| a != 0) {
+                None => continue,
+                // What is true leaves the sum by its axiom ¬n ≥ 0.
+                Some(Alias::Constant(true)) => {
+                    let _ = write!(steps, " {} {by} * +", !neuron);
+                    continue;
+                }
+                // a · n becomes a · x by n → x, and vanishes by ¬n.
+                Some(Alias::Literal(alias)) => Some(alias),
+                Some(Alias::Constant(false)) => None,
+            };
+            let mut proven = self.proven.borrow_mut();
+            let clause: Vec<Lit> = [!neuron].into_iter().chain(implied).collect();
+            let number = proven.entry(neuron).or_insert_with(|| proof.clause(&clause));
+            let _ = write!(steps, " {number} {by} * +");
         }
         proof.polish(&steps)
     }
 
-    /// The target and the literal that it equals, where a constraint says just that; remembered from now on.
-    pub fn find(&mut self, constraint: &Constraint) -> Option<(Lit, Lit)> {
+    /// The clauses that a neuron of one input amounts to, where a constraint is one's; what it is will be
+    /// remembered.
+    pub fn find(&mut self, constraint: &Constraint) -> Option<Vec<Vec<Lit>>> {
         let (target, Direction::Both) = constraint.target? else { return None };
-        let literal = self.literal(constraint)?;
-        self.of[target.var().index()] = Some(if target.is_negative() { !literal } else { literal });
-        Some((target, literal))
+        let alias = self.alias(constraint)?;
+        let (of_var, clauses) = match (alias, target.is_negative()) {
+            (Alias::Constant(value), is_negative) => {
+                let literal = if value { target } else { !target };
+                (Alias::Constant(value != is_negative), vec![vec![literal]])
+            }
+            (Alias::Literal(l), is_negative) => {
+                let of_var = Alias::Literal(if is_negative { !l } else { l });
+                (of_var, vec![vec![!target, l], vec![target, !l]])
+            }
+        };
+        self.of[target.var().index()] = Some(of_var);
+        Some(clauses)
     }
 
-    /// The literal that is true exactly where a sum over the bits of one input reaches its bound.
-    fn literal(&self, constraint: &Constraint) -> Option<Lit> {
-        let &(a, first) = constraint.terms.first()?;
-        let place = |l: Lit| self.place(l.var()).filter(|_| !l.is_negative());
-        let (input, 0) = place(first)? else { return self.single(constraint) };
+    /// What is true exactly where a sum over the bits of one input reaches its bound.
+    fn alias(&self, constraint: &Constraint) -> Option<Alias> {
+        let bound = constraint.bound;
+        let Some(&(a, first)) = constraint.terms.first() else { return Some(Alias::Constant(bound <= 0)) };
+        let (input, _) = self.place(first.var())?;
         let steps = &self.inputs[input].steps;
         let is_thermometer = constraint.terms.len() == steps.len()
             && constraint.terms.iter().zip(steps).all(|(&(b, l), step)| a == b && l == step.1);
-        if !is_thermometer {
-            return self.single(constraint);
-        }
-        let bound = constraint.bound;
-        if a > 0 {
-            // At least ⌈bound / a⌉ of the bits.
-            let least = bound.div_euclid(a) + i64::from(bound.rem_euclid(a) != 0);
-            steps.get(usize::try_from(least.checked_sub(1)?).ok()?).map(|s| s.1)
+        let literal = if is_thermometer {
+            // The bits are taken in order, so that a · k is the sum of k of them.
+            let count = i64::try_from(steps.len()).ok()?;
+            let last = a.checked_mul(count)?;
+            if last.min(0) >= bound {
+                return Some(Alias::Constant(true));
+            }
+            if last.max(0) < bound {
+                return Some(Alias::Constant(false));
+            }
+            if a > 0 {
+                // At least ⌈bound / a⌉ of the bits.
+                let least = bound.div_euclid(a) + i64::from(bound.rem_euclid(a) != 0);
+                steps.get(usize::try_from(least - 1).ok()?)?.1
+            } else {
+                // At most ⌊bound / a⌋ of them.
+                let most = bound.checked_neg()?.div_euclid(a.checked_neg()?);
+                !steps.get(usize::try_from(most).ok()?)?.1
+            }
         } else {
-            // At most ⌊bound / a⌋ of them.
-            let most = bound.checked_neg()?.div_euclid(a.checked_neg()?);
-            steps.get(usize::try_from(most).ok()?).map(|s| !s.1)
-        }
-    }
-
-    /// A sum of one bit.
-    fn single(&self, constraint: &Constraint) -> Option<Lit> {
-        let [(a, l)] = constraint.terms[..] else { return None };
-        self.place(l.var())?;
-        match (a.min(0), a.max(0)) {
-            // False and true miss the bound, or neither does.
-            (least, most) if most < constraint.bound || least >= constraint.bound => None,
-            _ => Some(if a > 0 { l } else { !l }),
-        }
+            let [(a, l)] = constraint.terms[..] else { return None };
+            if a.min(0) >= bound || a.max(0) < bound {
+                return Some(Alias::Constant(a.min(0) >= bound));
+            }
+            if a > 0 { l } else { !l }
+        };
+        Some(Alias::Literal(literal))
     }
 
     fn place(&self, var: Var) -> Option<Place> {
@@ -131,18 +175,23 @@ mod tests {
                 let constraint = Constraint { target: Some((target, Direction::Both)), terms, bound };
                 let mut aliases = Aliases::new(&inputs, bits + 1);
                 let reaches = |count: usize| a * count as i64 >= bound;
-                let Some((of, literal)) = aliases.find(&constraint) else {
-                    assert!((0..=bits).all(reaches) || !(0..=bits).any(reaches), "{constraint:?}");
-                    continue;
-                };
-                found += 1;
-                assert_eq!(of, target);
-                for count in 0..=bits {
-                    let is_true = (literal.var().index() < count) != literal.is_negative();
-                    assert_eq!(is_true, reaches(count), "{constraint:?} {literal} {count}");
-                }
+                let clauses = aliases.find(&constraint).unwrap();
                 let reader = Constraint { target: None, terms: vec![(2, target), (1, steps[0].1)], bound: 1 };
-                assert_eq!(aliases.translated(&reader).unwrap().terms, [(2, literal), (1, steps[0].1)]);
+                let translated = aliases.translated(&reader).unwrap();
+                found += usize::from(clauses.len() == 2);
+                for count in 0..=bits {
+                    let is_true = |l: Lit| {
+                        if l == target { reaches(count) } else { (l.var().index() < count) != l.is_negative() }
+                    };
+                    let holds = |l: Lit| if l == !target { !reaches(count) } else { is_true(l) };
+                    assert!(
+                        clauses.iter().all(|clause| clause.iter().any(|&l| holds(l))),
+                        "{constraint:?} {clauses:?}"
+                    );
+                    let sum =
+                        |c: &Constraint| c.terms.iter().filter(|t| holds(t.1)).map(|t| t.0).sum::<i64>() - c.bound;
+                    assert_eq!(sum(&translated), sum(&reader), "{constraint:?} {translated:?} {count}");
+                }
             }
         }
         assert!(found > 100, "{found}");
@@ -155,7 +204,7 @@ mod tests {
         let terms = vec![(1, Var::new(0).positive()), (1, Var::new(1).positive())];
         let target = Some((Var::new(2).positive(), Direction::Both));
         let mut aliases = Aliases::new(&inputs, 3);
-        assert_eq!(aliases.find(&Constraint { target, terms: terms.clone(), bound: 1 }), None);
+        assert!(aliases.find(&Constraint { target, terms: terms.clone(), bound: 1 }).is_none());
         assert_eq!(aliases.translated(&Constraint { target, terms, bound: 1 }), None);
     }
 }

@@ -56,9 +56,8 @@ pub(super) fn load(
         number += original.inequalities() as u32;
         let translated = aliases.translated(original);
         let constraint = translated.as_ref().unwrap_or(original);
-        if let Some((target, literal)) = aliases.find(constraint) {
-            solver.add_clause(&[!target, literal]);
-            solver.add_clause(&[target, !literal]);
+        if let Some(clauses) = aliases.find(constraint) {
+            clauses.iter().for_each(|clause| solver.add_clause(clause));
             continue;
         }
         let implied = flips.as_ref().and_then(|flips| Implied::of(constraint, flips));

@@ -73,10 +73,13 @@ fn the_files_err_where_the_network_errs() {
         let here = signs(&network, &pixels);
         let (dark, bright) = (signs(&network, &[0.0; 784]), signs(&network, &[1.0; 784]));
         let flippable: Vec<usize> = (0..784).filter(|&i| dark[i] != bright[i]).collect();
-        // The objective is about exactly those pixels, and says which sign each has.
-        let objective = opb.objective.as_ref().unwrap();
+        // The objective is about exactly those pixels, and says which sign each has; its constant comes last,
+        // with a pixel whose sign is fixed.
+        let (constant, objective) = opb.objective.as_ref().unwrap().split_last().unwrap();
         assert_eq!(objective.iter().map(|t| t.variable - 1).collect::<Vec<_>>(), flippable);
         assert!(objective.iter().all(|t| (t.coefficient < 0) == here[t.variable - 1]));
+        assert_eq!(constant.coefficient, objective.iter().filter(|t| t.coefficient < 0).count() as i64);
+        assert_eq!(solver.fixed(literal(constant)), Some(true));
         let dice = &mut Dice::new(u64::from(index));
         let (mut right, mut wrong) = (0, 0);
         for round in 0..60 {

@@ -161,17 +161,15 @@ pub fn flips_of(witness: &Witness, high: i32, at_upper: &[bool]) -> usize {
     witness.input().iter().zip(at_upper).filter(|(x, is_high)| (**x == high) != **is_high).count()
 }
 
-/// The least number of flips that an OPB file's objective counts, one by one as in [`minimum`]. The objective
-/// lacks its constant: one for every coefficient below zero.
+/// The least value of an OPB file's objective, a number of flips, one by one as in [`minimum`].
 pub fn least_objective(opb: &Opb, limit: Duration) -> Outcome<Value> {
     let literal = |t: &OpbTerm| Var::new(t.variable - 1).is(!t.is_negated);
     let negated =
         |terms: &[OpbTerm]| -> Vec<(i64, Lit)> { terms.iter().map(|t| (-t.coefficient, literal(t))).collect() };
     let objective = opb.objective.as_ref().ok_or("no objective")?;
-    let constant = objective.iter().filter(|t| t.coefficient < 0).count() as i64;
     let (mut verified, mut conflicts) = (None, 0);
     let (start, mut falsified) = (Instant::now(), None);
-    for flips in 1.. {
+    for flips in 1i64.. {
         let mut solver = Solver::new(Config::default());
         while solver.vars() < opb.variables {
             solver.new_var();
@@ -185,7 +183,7 @@ pub fn least_objective(opb: &Opb, limit: Duration) -> Outcome<Value> {
                 solver.add_at_least(&negated(&constraint.terms), -constraint.bound)?;
             }
         }
-        solver.add_at_least(&negated(objective), constant - flips)?;
+        solver.add_at_least(&negated(objective), -flips)?;
         let budget = deadline(Some(limit));
         let mut interrupt = || budget.is_spent();
         let found = solver.solve(&[], &mut Limits { conflicts: u64::MAX, interrupt: &mut interrupt });

@@ -1,6 +1,7 @@
 //! Proofs in the VeriPB format (version 3.0): steps that follow by unit propagation or by adding
 //! inequalities.
 
+use super::literal::write_decimal;
 use super::{Lit, ProofSink};
 use std::io::{self, Write};
 
@@ -17,22 +18,6 @@ pub struct VeripbLog<W: Write> {
 /// Bytes that are collected before they go on.
 const BUFFERED: usize = 1 << 16;
 
-/// Appends a number in decimal: a proof consists of little else, and formatting would cost a tenth of the
-/// search.
-fn decimal(mut n: u64, text: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (n % 10) as u8;
-        n /= 10;
-        if n == 0 {
-            break;
-        }
-    }
-    text.extend_from_slice(&digits[at..]);
-}
-
 impl<W: Write> VeripbLog<W> {
     /// Begins a proof for a formula of `inequalities` constraints.
     pub fn new(out: W, inequalities: usize) -> Self {
@@ -48,7 +33,7 @@ impl<W: Write> VeripbLog<W> {
     }
 
     fn number(&mut self, n: u64) {
-        decimal(n, &mut self.buffer);
+        write_decimal(n.into(), &mut self.buffer);
     }
 
     fn end_line(&mut self) {
@@ -103,8 +88,8 @@ impl<W: Write> ProofSink for VeripbLog<W> {
     fn conclude(&mut self, clause: &[Lit]) -> u32 {
         self.buffer.extend_from_slice(b"rup");
         for literal in clause {
-            self.buffer.extend_from_slice(if literal.is_negative() { b" 1 ~x" } else { b" 1 x" });
-            self.number(literal.var().index() as u64 + 1);
+            self.buffer.extend_from_slice(b" 1 ");
+            literal.write_to(&mut self.buffer);
         }
         self.buffer.extend_from_slice(b" >= 1");
         self.end_line();

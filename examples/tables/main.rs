@@ -7,6 +7,10 @@
 
 #![allow(clippy::print_stdout)]
 
+mod bnn;
+mod bnn_exact;
+mod bnn_preprocessing;
+mod ipq;
 mod job;
 mod margins;
 mod robustness;
@@ -102,6 +106,26 @@ enum Table {
         #[arg(long, default_value_t = 600.0)]
         timeout: f64,
     },
+    /// bnn_exact.csv, bnn_exact_digits.csv: the exact engine for signum networks
+    #[command(name = "bnn-exact")]
+    BnnExact {
+        /// Which part is run; several times for several. The tables have whatever was ever run
+        #[arg(long = "part", default_values = bnn_exact::PARTS)]
+        parts: Vec<String>,
+        /// Seconds per query
+        #[arg(long, default_value_t = 60.0)]
+        timeout: f64,
+    },
+    /// bnn_preprocessing.csv: the solver's work with and without preprocessing
+    #[command(name = "bnn-preprocessing")]
+    BnnPreprocessing {
+        /// How many queries of each kind
+        #[arg(long, default_value_t = 50)]
+        images: usize,
+        /// Seconds per query
+        #[arg(long, default_value_t = 5.0)]
+        timeout: f64,
+    },
     /// salman_table1.csv: robust error of the convex-barrier paper's networks, by attack and domains
     #[command(name = "salman-table1")]
     SalmanTable1 {
@@ -163,6 +187,10 @@ fn main() -> Outcome<()> {
         }
         Table::Margins { networks, timeout } => margins::margins(&job, &networks, seconds(timeout)?),
         Table::SignumTable1 { methods, flips, timeout } => signum::table1(&job, &methods, flips, seconds(timeout)?),
+        Table::BnnExact { parts, timeout } => bnn_exact::bnn_exact(&job, &parts, seconds(timeout)?),
+        Table::BnnPreprocessing { images, timeout } => {
+            bnn_preprocessing::bnn_preprocessing(&job, images, seconds(timeout)?)
+        }
         Table::SalmanTable1 { networks, methods, images, timeout } => {
             salman::table1(&job, &networks, &methods, images, timeout)
         }

@@ -416,19 +416,20 @@ impl Region {
     /// half-spaces are not used). NaN becomes −∞.
     #[must_use]
     pub fn minima(&self, coefficients: ArrayView2<f64>) -> Vec<f64> {
+        let ball = EnclosedBall::of(self);
         coefficients
             .rows()
             .into_iter()
             .map(|row| {
                 let contiguous = row.as_standard_layout();
-                let bound = self.minimum(contiguous.as_slice().unwrap_or(&[]));
+                let bound = self.minimum(contiguous.as_slice().unwrap_or(&[]), &ball);
                 finite_or_nothing(bound)
             })
             .collect()
     }
 
     /// A certified lower bound of `min c·x` over box and ball.
-    fn minimum(&self, c: &[f64]) -> f64 {
+    fn minimum(&self, c: &[f64], ball: &EnclosedBall) -> f64 {
         if c.iter().any(|c| !c.is_finite()) {
             // An overflowed coefficient says nothing.
             return f64::NEG_INFINITY;
@@ -436,11 +437,9 @@ impl Region {
         let over_box = self.box_minimum(c);
         match &self.ball {
             Ball::Box | Ball::Grid { .. } => over_box,
-            Ball::L1 { center, radius } | Ball::GridL1 { origin: center, radius, .. } => {
-                over_box.max(self.l1_minimum(c, center, radius))
-            }
-            Ball::L2 { center, radius } => over_box.max(self.l2_minimum(c, center, radius)),
-            Ball::Hamming { at_upper, flips } => over_box.max(self.hamming_minimum(c, at_upper, *flips)),
+            Ball::L1 { radius, .. } | Ball::GridL1 { radius, .. } => over_box.max(self.l1_minimum(c, ball, radius)),
+            Ball::L2 { radius, .. } => over_box.max(self.l2_minimum(c, ball, radius)),
+            Ball::Hamming { flips, .. } => over_box.max(ball.hamming_minimum(c, *flips)),
         }
     }
 
@@ -449,27 +448,21 @@ impl Region {
         box_minimum(c, lower, upper)
     }
 
-    /// `c · center`, a lower bound.
-    fn at_center(c: &[f64], center: &[Rational]) -> f64 {
-        c.iter().zip(center).fold(0.0, |sum, (&c, x)| add_down(sum, enclose(x).scale(c).lo))
-    }
-
     /// How far coordinate `i` can move from the centre in the direction that lowers `c_i x_i`.
-    fn room(&self, c: f64, center: &Rational, i: usize) -> f64 {
-        let center = enclose(center);
+    fn room(&self, c: f64, center: Interval, i: usize) -> f64 {
         if c > 0.0 { (center - self.outer[i]).hi } else { (self.outer[i] - center).hi }.max(0.0)
     }
 
     /// Weak duality: for every `μ ≥ 0`, `min c·δ ≥ −μ r − Σ max(0, |c_i| − μ) room_i`. The best `μ` is
     /// the `|c_i|` at which a greedy filling (largest first) has used up the radius.
-    fn l1_minimum(&self, c: &[f64], center: &[Rational], radius: &Rational) -> f64 {
+    fn l1_minimum(&self, c: &[f64], ball: &EnclosedBall, radius: &Rational) -> f64 {
         let radius = enclose(radius).hi;
         let mut order: Vec<usize> = (0..c.len()).collect();
         order.sort_by(|&a, &b| c[b].abs().total_cmp(&c[a].abs()));
         let mut left = radius;
         let mut multiplier = 0.0;
         for i in order {
-            left -= self.room(c[i], &center[i], i);
+            left -= self.room(c[i], ball.center[i], i);
             if left <= 0.0 {
                 multiplier = c[i].abs();
                 break;
@@ -477,19 +470,19 @@ impl Region {
         }
         let gain = |sum, i: usize| {
             let excess = crate::num::round::sub_up(c[i].abs(), multiplier);
-            if excess > 0.0 { sub_down(sum, mul_up(excess, self.room(c[i], &center[i], i))) } else { sum }
+            if excess > 0.0 { sub_down(sum, mul_up(excess, self.room(c[i], ball.center[i], i))) } else { sum }
         };
-        (0..c.len()).fold(sub_down(Self::at_center(c, center), mul_up(multiplier, radius)), gain)
+        (0..c.len()).fold(sub_down(ball.at_center(c), mul_up(multiplier, radius)), gain)
     }
 
     /// Weak duality: for every `μ > 0`, `min c·δ ≥ −μ r² + Σ min_{|δ| ≤ room} (−|c_i| δ + μ δ²)`.
-    fn l2_minimum(&self, c: &[f64], center: &[Rational], radius: &Rational) -> f64 {
+    fn l2_minimum(&self, c: &[f64], ball: &EnclosedBall, radius: &Rational) -> f64 {
         let radius = enclose(radius).hi;
-        let rooms: Vec<f64> = (0..c.len()).map(|i| self.room(c[i], &center[i], i)).collect();
+        let rooms: Vec<f64> = (0..c.len()).map(|i| self.room(c[i], ball.center[i], i)).collect();
         // The norm of the minimiser falls as μ grows; bisect on a logarithmic scale for norm = radius.
         let norm = c.iter().map(|c| c * c).sum::<f64>().sqrt();
         if radius == 0.0 || c.iter().all(|&c| c == 0.0) {
-            return Self::at_center(c, center);
+            return ball.at_center(c);
         }
         if norm == 0.0 {
             // The squares underflow: leave it to the box.
@@ -506,7 +499,7 @@ impl Region {
                 if norm_at(multiplier) > radius { low = multiplier } else { high = multiplier }
             }
         }
-        let start = sub_down(Self::at_center(c, center), mul_up(multiplier, mul_up(radius, radius)));
+        let start = sub_down(ball.at_center(c), mul_up(multiplier, mul_up(radius, radius)));
         c.iter().zip(&rooms).fold(start, |sum, (&c, &room)| {
             let c = c.abs();
             // Clearly beyond the room the end is the minimiser; elsewhere the vertex −c²/4μ is a bound.
@@ -519,21 +512,48 @@ impl Region {
             add_down(sum, least)
         })
     }
+}
+
+/// What the lower bounds over a ball need of it, rounded once for all forms.
+struct EnclosedBall {
+    center: Vec<Interval>,
+    /// The change of a flip, in a Hamming ball.
+    flips: Vec<Interval>,
+}
+
+impl EnclosedBall {
+    fn of(region: &Region) -> Self {
+        let (mut center, mut flips) = (Vec::new(), Vec::new());
+        match &region.ball {
+            Ball::Box | Ball::Grid { .. } => {}
+            Ball::L1 { center: c, .. } | Ball::L2 { center: c, .. } | Ball::GridL1 { origin: c, .. } => {
+                center.extend(c.iter().map(enclose));
+            }
+            Ball::Hamming { at_upper, .. } => {
+                for (&is_upper, (lower, upper)) in at_upper.iter().zip(region.lower.iter().zip(&region.upper)) {
+                    let (from, to) = if is_upper { (upper, lower) } else { (lower, upper) };
+                    center.push(enclose(from));
+                    flips.push(enclose(&(to - from)));
+                }
+            }
+        }
+        Self { center, flips }
+    }
+
+    /// `c · center`, a lower bound.
+    fn at_center(&self, c: &[f64]) -> f64 {
+        c.iter().zip(&self.center).fold(0.0, |sum, (&c, x)| add_down(sum, x.scale(c).lo))
+    }
 
     /// At the centre, less the `flips` largest gains of a single flip.
-    fn hamming_minimum(&self, c: &[f64], at_upper: &[bool], flips: usize) -> f64 {
-        let center = |i: usize| if at_upper[i] { &self.upper[i] } else { &self.lower[i] };
-        let at_center = (0..c.len()).fold(0.0, |sum, i| add_down(sum, enclose(center(i)).scale(c[i]).lo));
-        let change = |i: usize| {
-            let width = enclose(&(&self.upper[i] - &self.lower[i]));
-            if at_upper[i] { (-width).scale(c[i]).lo } else { width.scale(c[i]).lo }
-        };
-        let mut changes: Vec<f64> = (0..c.len()).map(change).filter(|&d| d < 0.0).collect();
+    fn hamming_minimum(&self, c: &[f64], flips: usize) -> f64 {
+        let changes = c.iter().zip(&self.flips).map(|(&c, change)| change.scale(c).lo);
+        let mut changes: Vec<f64> = changes.filter(|&d| d < 0.0).collect();
         if flips < changes.len() {
             changes.select_nth_unstable_by(flips, f64::total_cmp);
             changes.truncate(flips);
         }
-        changes.into_iter().fold(at_center, add_down)
+        changes.into_iter().fold(self.at_center(c), add_down)
     }
 }
 

@@ -1,5 +1,29 @@
 use crate::domains::network::{Network, NodeKind};
+use crate::domains::num::Interval;
+use crate::domains::query::Region;
 use ndarray::{Array2, ArrayView1};
+
+/// How far the arguments of step functions can move within a region: half the width of their intervals.
+///
+/// In a small region most neurons of binarized layers cannot change at all, and a gradient that passes
+/// through them leads nowhere.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reach(Vec<Vec<f64>>);
+
+impl Reach {
+    /// Empty where the network has no step functions.
+    pub(super) fn of(network: &Network, region: &Region) -> Self {
+        let jumps = network.activations().any(|(_, a)| a.function.pieces().iter().all(|p| p.slope == 0.0));
+        let values =
+            if jumps { network.evaluate_all::<Interval>(region.bounds()).unwrap_or_default() } else { Vec::new() };
+        let half = |values: Vec<Interval>| values.iter().map(|z| 0.5 * (z.hi - z.lo)).collect();
+        Self(values.into_iter().map(half).collect())
+    }
+
+    fn at(&self, node: usize, i: usize) -> f64 {
+        self.0.get(node).and_then(|values| values.get(i)).copied().unwrap_or(f64::INFINITY)
+    }
+}
 
 /// Row by row the gradient of `seed · output` with respect to the input, by reverse mode over the graph;
 /// `values` are those of all nodes ([`Network::evaluate_rows`]), `seeds` is rows × outputs.
@@ -10,6 +34,16 @@ use ndarray::{Array2, ArrayView1};
 /// layers, large integers, do not cancel all of it.
 #[must_use]
 pub fn gradient(network: &Network, values: &[Array2<f64>], seeds: Array2<f64>) -> Array2<f64> {
+    gradient_within(network, values, seeds, &Reach::default())
+}
+
+/// [`gradient`], where the `1/α` of a neuron is at most half of how far its `z` can move.
+pub(super) fn gradient_within(
+    network: &Network,
+    values: &[Array2<f64>],
+    seeds: Array2<f64>,
+    reach: &Reach,
+) -> Array2<f64> {
     let rows = seeds.nrows();
     let mut adjoints: Vec<Option<Array2<f64>>> = vec![None; network.nodes().len()];
     adjoints[network.output()] = Some(seeds);
@@ -26,15 +60,17 @@ pub fn gradient(network: &Network, values: &[Array2<f64>], seeds: Array2<f64>) -
                 let pieces = activation.function.pieces();
                 let jumps = pieces.iter().all(|p| p.slope == 0.0);
                 for (mut adjoint, z) in adjoint.rows_mut().into_iter().zip(values[activation.source].rows()) {
-                    let spread = if jumps { root_mean_square(z) } else { 1.0 };
-                    let slope = |z: f64| {
-                        if jumps {
+                    if jumps {
+                        let typical = root_mean_square(z);
+                        for (i, (a, z)) in adjoint.iter_mut().zip(z).enumerate() {
+                            let spread = typical.min(0.5 * reach.at(activation.source, i)).max(f64::MIN_POSITIVE);
                             let cancelled = (z / spread).tanh();
-                            return 1.0 - cancelled * cancelled;
+                            *a *= 1.0 - cancelled * cancelled;
                         }
-                        pieces.iter().rfind(|p| p.from <= z).map_or(0.0, |p| p.slope)
-                    };
-                    adjoint.zip_mut_with(&z, |a, &z| *a *= slope(z));
+                    } else {
+                        let slope = |z: f64| pieces.iter().rfind(|p| p.from <= z).map_or(0.0, |p| p.slope);
+                        adjoint.zip_mut_with(&z, |a, &z| *a *= slope(z));
+                    }
                 }
                 add(&mut adjoints[activation.source], adjoint);
             }

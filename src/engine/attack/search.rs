@@ -1,7 +1,7 @@
 //! What all attempts on one case share: its margins in floats, their slopes, and the exact replay.
 
 use super::geometry::Geometry;
-use super::gradient;
+use super::gradient::{Reach, gradient_within};
 use crate::domains::budget::Budget;
 use crate::domains::network::Network;
 use crate::domains::num::nearest;
@@ -65,6 +65,7 @@ pub(super) struct Search<'a> {
     first: usize,
     goal: Goal,
     pub(super) geometry: Geometry<'a>,
+    reach: Reach,
     /// The open disjuncts, by index in the case.
     pub(super) open: Vec<usize>,
     atoms: Vec<Vec<Slopes>>,
@@ -85,6 +86,7 @@ impl<'a> Search<'a> {
             first,
             goal,
             geometry: Geometry::new(&case.region),
+            reach: Reach::of(network, &case.region),
             open: open.to_vec(),
             atoms: open.iter().map(atoms).collect(),
             closest: vec![f64::INFINITY; open.len()],
@@ -173,7 +175,7 @@ impl<'a> Search<'a> {
             let positive = |atom: &&Slopes| atom.margin(x.row(row), y.row(row)) > 0.0;
             atoms.iter().filter(positive).for_each(add);
         }
-        let mut slopes = gradient(self.network, &look.values, seeds);
+        let mut slopes = gradient_within(self.network, &look.values, seeds, &self.reach);
         for (row, i, c) in direct {
             slopes[[row, i]] += c;
         }

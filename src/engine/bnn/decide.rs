@@ -1,7 +1,7 @@
 use super::BnnError;
 use super::cells::Cell;
 use super::encode::Encoded;
-use super::load::{Preprocessing, load};
+use super::load::{Preprocessing, Steps, load};
 use super::region::{is_discrete, is_supported};
 use super::steps::StepNetwork;
 use crate::domains::domain::Run;
@@ -9,7 +9,7 @@ use crate::domains::network::Network;
 use crate::domains::num::Rational;
 use crate::domains::query::{Case, Query, Region};
 use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
-use crate::engine::sat::{Config, Limits, Outcome, Solver, Statistics, VeripbLog};
+use crate::engine::sat::{Config, Limits, Lit, Outcome, ProofSink, Solver, Statistics, VeripbLog};
 use std::time::{Duration, Instant};
 
 /// How the engine works.
@@ -128,13 +128,12 @@ impl<'a> Compiled<'a> {
         for case in &query.cases {
             match self.case(case, options, run, &mut answer)? {
                 Found::Point(d, input) => {
-                    let is_rational = self.network.evaluate::<Rational>(&input).is_ok();
-                    match Witness::replay(self.network, case, d, first + d, input) {
+                    match Witness::replay(self.network, case, d, first + d, input.clone()) {
                         Some(witness) => {
                             answer.verdict = Verdict::Falsified(witness);
                             return Ok(answer);
                         }
-                        None if is_rational => return Err(BnnError::Replay),
+                        None if self.network.evaluate::<Rational>(&input).is_ok() => return Err(BnnError::Replay),
                         // A tie that an enclosure of the parameters cannot decide.
                         None => open.push(first + d),
                     }
@@ -162,17 +161,14 @@ impl<'a> Compiled<'a> {
         let mut log = VeripbLog::new(&mut proof, encoded.formula.inequalities());
         let found = {
             let sink = std::cell::RefCell::new(&mut log);
-            let mut shared = SharedLog(&sink);
+            let shared = SharedLog(&sink);
+            let mut of_solver = SharedLog(&sink);
             let mut solver = Solver::new(options.solver);
             if options.certify {
-                solver.log_to(&mut shared);
+                solver.log_to(&mut of_solver);
             }
-            let mut combine = |a, b, factor| {
-                if options.certify {
-                    sink.borrow_mut().combine(a, b, factor);
-                }
-            };
-            answer.fixed += load(&encoded, options.preprocessing, &mut solver, &mut combine)?;
+            let steps: Option<&dyn Steps> = if options.certify { Some(&shared) } else { None };
+            answer.fixed += load(&encoded, options.preprocessing, &mut solver, steps)?;
             answer.build += start.elapsed();
             let start = Instant::now();
             let found = search(&encoded, &mut solver, options.conflicts, run);
@@ -193,8 +189,22 @@ impl<'a> Compiled<'a> {
 /// The log, shared by the solver and the preprocessing.
 struct SharedLog<'a, 'b, 'c>(&'a std::cell::RefCell<&'b mut VeripbLog<&'c mut Vec<u8>>>);
 
-impl crate::engine::sat::ProofSink for SharedLog<'_, '_, '_> {
-    fn conclude(&mut self, clause: &[crate::engine::sat::Lit]) -> u32 {
+impl Steps for SharedLog<'_, '_, '_> {
+    fn combine(&self, first: u32, second: u32, factor: i64) -> u32 {
+        self.0.borrow_mut().combine(first, second, factor)
+    }
+
+    fn polish(&self, steps: &str) -> u32 {
+        self.0.borrow_mut().polish(steps)
+    }
+
+    fn clause(&self, literals: &[Lit]) -> u32 {
+        self.0.borrow_mut().conclude(literals)
+    }
+}
+
+impl ProofSink for SharedLog<'_, '_, '_> {
+    fn conclude(&mut self, clause: &[Lit]) -> u32 {
         self.0.borrow_mut().conclude(clause)
     }
 

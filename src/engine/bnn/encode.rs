@@ -31,8 +31,13 @@ type Values = BTreeMap<usize, Vec<Value>>;
 fn literals(sum: &Sum, values: &Values) -> Option<(Vec<(i64, Lit)>, i128)> {
     let mut terms = Vec::with_capacity(sum.terms.len());
     let mut constant = 0i128;
+    let mut of_node: Option<(usize, &Vec<Value>)> = None;
     for &((node, i), w) in &sum.terms {
-        let value = values.get(&node)?.get(i)?;
+        let of_source = match of_node {
+            Some((last, of_source)) if last == node => of_source,
+            _ => of_node.insert((node, values.get(&node)?)).1,
+        };
+        let value = of_source.get(i)?;
         constant = constant.checked_add(i128::from(w) * i128::from(value.base))?;
         for &(a, l) in &value.steps {
             terms.push((w.checked_mul(a)?, l));
@@ -51,7 +56,8 @@ fn integer_bound(threshold: &Threshold, constant: i128, scale: &Rational) -> Res
             if threshold.is_strict == threshold.is_reversed { scaled.ceil() } else { scaled.floor() + IBig::ONE };
         i64::try_from(integer).map_err(|_| TooLarge)
     };
-    let (low, high) = (end(&threshold.bound.lo)?, end(&threshold.bound.hi)?);
+    let low = end(&threshold.bound.lo)?;
+    let high = if threshold.bound.point().is_some() { low } else { end(&threshold.bound.hi)? };
     Ok((low == high).then_some((!threshold.is_reversed, low)))
 }
 
@@ -107,6 +113,7 @@ impl Encoded {
             let (terms, constant) = literals(&neuron.sum, values).ok_or_else(too_large)?;
             let scale = Rational::from(neuron.sum.denominator.clone()) * &unit;
             let mut steps: Vec<(i64, Lit)> = Vec::with_capacity(jumps.len());
+            let mut terms = std::iter::repeat_n(terms, jumps.len());
             for (threshold, &jump) in neuron.thresholds.iter().zip(&jumps) {
                 let target = self.formula.new_var().positive();
                 let (is_reached, bound) = integer_bound(threshold, constant, &scale)
@@ -117,7 +124,7 @@ impl Encoded {
                     self.formula.clause(&[before, !target]);
                 }
                 let literal = if is_reached { target } else { !target };
-                self.formula.reified(literal, Direction::Both, terms.clone(), bound);
+                self.formula.reified(literal, Direction::Both, terms.next().unwrap_or_default(), bound);
                 steps.push((jump, target));
             }
             of_layer.push(Value { base, steps });

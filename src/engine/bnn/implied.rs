@@ -12,8 +12,7 @@
 //! `s` is the ε-th largest harmful move, the multiplier of the knapsack that is the support function.
 
 use super::region::HammingBall;
-use crate::engine::sat::{Constraint, Direction, Lit};
-use std::collections::HashMap;
+use crate::engine::sat::{Constraint, Direction, Lit, Var};
 
 /// What follows for a neuron.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,29 +31,52 @@ pub(super) struct Implied {
     pub bound: i64,
 }
 
+/// Where the flips of a ball are, by variable.
+#[derive(Clone, Debug)]
+pub(super) struct Flips<'a> {
+    ball: &'a HammingBall,
+    places: Vec<Option<usize>>,
+}
+
+impl<'a> Flips<'a> {
+    pub fn of(ball: &'a HammingBall) -> Self {
+        let vars = ball.flips.iter().map(|l| l.var().index() + 1).max().unwrap_or(0);
+        let mut places = vec![None; vars];
+        for (i, l) in ball.flips.iter().enumerate() {
+            places[l.var().index()] = Some(i);
+        }
+        Self { ball, places }
+    }
+
+    fn place(&self, var: Var) -> Option<usize> {
+        self.places.get(var.index()).copied().flatten()
+    }
+}
+
 impl Implied {
     /// `None` where the constraint is no neuron's, reads other bits than those of the ball, or has
     /// numbers too large for this.
-    pub fn of(constraint: &Constraint, ball: &HammingBall) -> Option<Self> {
+    pub fn of(constraint: &Constraint, flips: &Flips<'_>) -> Option<Self> {
+        let ball = flips.ball;
         let Some((target, Direction::Both)) = constraint.target else { return None };
-        let mut moves: HashMap<Lit, i64> = ball.flips.iter().map(|&l| (l, 0)).collect();
+        flips.place(constraint.terms.first()?.1.var())?;
+        let mut moves = vec![0i64; ball.flips.len()];
         let mut center = 0i64;
         for &(a, l) in &constraint.terms {
+            let place = flips.place(l.var())?;
             // A flip makes `l` true, or it makes it false.
-            if let Some(sum) = moves.get_mut(&l) {
-                *sum = sum.checked_add(a)?;
+            if ball.flips[place] == l {
+                moves[place] = moves[place].checked_add(a)?;
             } else {
-                let sum = moves.get_mut(&!l)?;
-                *sum = sum.checked_sub(a)?;
+                moves[place] = moves[place].checked_sub(a)?;
                 center = center.checked_add(a)?;
             }
         }
         let is_target = center >= constraint.bound;
         // How far each flip moves the sum towards the threshold, and how far that is.
         let mut harm = Vec::with_capacity(moves.len());
-        for &l in &ball.flips {
-            let a = moves.get(&l)?;
-            harm.push((if is_target { a.checked_neg()? } else { *a }, l));
+        for (&l, a) in ball.flips.iter().zip(moves) {
+            harm.push((if is_target { a.checked_neg()? } else { a }, l));
         }
         let beyond = constraint.bound.checked_sub(center)?;
         let distance = if is_target { beyond.checked_neg()?.checked_add(1)? } else { beyond };
@@ -100,7 +122,7 @@ mod tests {
             let bound = below(11) as i64 - 5;
             let constraint = Constraint { target: Some((target, Direction::Both)), terms, bound };
             let ball = HammingBall { flips: flips.clone(), most: below(n as u64 + 1) as i64, constraint: 0 };
-            let implied = Implied::of(&constraint, &ball).unwrap();
+            let implied = Implied::of(&constraint, &Flips::of(&ball)).unwrap();
             let (mut can_change, mut is_tight) = (false, false);
             for bits in 0..1u32 << n {
                 let is_true = |l: Lit| (bits >> l.var().index() & 1 == 1) != l.is_negative();

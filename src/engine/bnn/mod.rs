@@ -3,6 +3,7 @@
 //! [`decide`] answers every query over two-valued or quantised inputs, or over few real ones, given time:
 //! *verified* is the solver's proof that no assignment exists, *falsified* is a replayed witness.
 
+mod alias;
 mod cells;
 mod decide;
 mod encode;

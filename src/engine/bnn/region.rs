@@ -100,15 +100,24 @@ impl Inputs {
         let unit = Rational::from(denominator.clone());
         let mut values = Vec::with_capacity(lower.len());
         let mut bits = 0;
+        // Mostly an input ranges over the same values as the one before it.
+        let mut before: Option<(usize, i64, i64, i64)> = None;
         for i in 0..lower.len() {
-            let base = in_units(&lower[i], &unit).ok_or_else(too_large)?;
-            let step = step(region, i)?;
-            let count = in_units(&((&upper[i] - &lower[i]) / &step), &Rational::ONE).ok_or_else(too_large)?;
+            let is_same = |j: usize| lower[i] == lower[j] && upper[i] == upper[j];
+            let (base, count, height) = match before {
+                Some((j, base, count, height)) if is_same(j) => (base, count, height),
+                _ => {
+                    let step = step(region, i)?;
+                    let base = in_units(&lower[i], &unit).ok_or_else(too_large)?;
+                    let count = in_units(&((&upper[i] - &lower[i]) / &step), &Rational::ONE).ok_or_else(too_large)?;
+                    (base, count, in_units(&step, &unit).ok_or_else(too_large)?)
+                }
+            };
+            before = Some((i, base, count, height));
             bits += count;
             if bits > LARGEST_REGION {
                 return Err(too_large());
             }
-            let height = in_units(&step, &unit).ok_or_else(too_large)?;
             let steps: Vec<(i64, Lit)> = (0..count).map(|_| (height, formula.new_var().positive())).collect();
             for pair in steps.windows(2) {
                 formula.clause(&[pair[0].1, !pair[1].1]);

@@ -1,7 +1,7 @@
 //! Constraints as data: what a query is before any solver sees it.
 
+use super::literal::write_decimal;
 use super::{Direction, LinearError, Lit, Solver, Var};
-use std::fmt::Write;
 
 /// `Σ a_i l_i ≥ bound`, or its truth tied to a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,15 +32,17 @@ impl Constraint {
 
     /// The inequalities `Σ a l ≥ bound` that it stands for (Jia & Rinard 2020 eq. 5): the one of
     /// "target implies" first.
-    fn write_opb(&self, text: &mut String) {
+    fn write_opb(&self, text: &mut Vec<u8>) {
         let mut line = |sign: i128, big: Option<(i128, Lit)>, bound: i128| {
-            for &(a, l) in &self.terms {
-                let _ = write!(text, "{:+} {l} ", sign * i128::from(a));
+            let terms = self.terms.iter().map(|&(a, l)| (sign * i128::from(a), l));
+            for (a, l) in terms.chain(big.filter(|(m, _)| *m > 0)) {
+                text.push(if a < 0 { b'-' } else { b'+' });
+                write_decimal(a.unsigned_abs(), text);
+                text.push(b' ');
+                l.write_to(text);
+                text.push(b' ');
             }
-            if let Some((m, l)) = big.filter(|(m, _)| *m > 0) {
-                let _ = write!(text, "{m:+} {l} ");
-            }
-            let _ = writeln!(text, ">= {bound} ;");
+            text.extend_from_slice(format!(">= {bound} ;\n").as_bytes());
         };
         let bound = i128::from(self.bound);
         let least: i128 = self.terms.iter().map(|t| i128::from(t.0.min(0))).sum();
@@ -99,10 +101,10 @@ impl Formula {
     /// The formula in OPB format: variable `i` is `x{i+1}`.
     #[must_use]
     pub fn to_opb(&self) -> String {
-        let mut text = format!("* #variable= {} #constraint= {}\n", self.vars, self.inequalities());
+        let mut text = format!("* #variable= {} #constraint= {}\n", self.vars, self.inequalities()).into_bytes();
         for constraint in &self.constraints {
             constraint.write_opb(&mut text);
         }
-        text
+        String::from_utf8_lossy(&text).into_owned()
     }
 }

@@ -76,6 +76,35 @@ impl Lit {
     }
 }
 
+/// Appends a number in decimal: formulas and proofs consist of little else, and the standard library's
+/// formatting would take longer than many a search.
+pub(super) fn write_decimal(mut n: u128, text: &mut Vec<u8>) {
+    let mut digits = [0; 39];
+    let mut at = digits.len();
+    while at == digits.len() || n > 0 {
+        at -= 1;
+        // Almost all numbers are small.
+        let digit = if let Ok(small) = u64::try_from(n) {
+            n = u128::from(small / 10);
+            small % 10
+        } else {
+            let digit = n % 10;
+            n /= 10;
+            digit as u64
+        };
+        digits[at] = b'0' + digit as u8;
+    }
+    text.extend_from_slice(&digits[at..]);
+}
+
+impl Lit {
+    /// Appends what [`fmt::Display`] shows.
+    pub(super) fn write_to(self, text: &mut Vec<u8>) {
+        text.extend_from_slice(if self.is_negative() { b"~x" } else { b"x" });
+        write_decimal(u128::from(self.var().0) + 1, text);
+    }
+}
+
 impl Not for Lit {
     type Output = Self;
 
@@ -94,5 +123,27 @@ impl fmt::Debug for Lit {
 impl fmt::Display for Lit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}x{}", if self.is_negative() { "~" } else { "" }, self.var().0 + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_the_standard_library_does() {
+        let mut n = 1u128;
+        for _ in 0..130 {
+            for m in [0, n - 1, n, n + 1] {
+                let mut text = Vec::new();
+                write_decimal(m, &mut text);
+                assert_eq!(text, m.to_string().into_bytes());
+            }
+            n = n.wrapping_mul(2).max(1);
+            let literal = Var::new((n % 1000) as usize).is(n.is_multiple_of(3));
+            let mut text = Vec::new();
+            literal.write_to(&mut text);
+            assert_eq!(text, literal.to_string().into_bytes());
+        }
     }
 }

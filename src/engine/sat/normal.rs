@@ -1,7 +1,6 @@
 //! The normal form of a linear constraint over literals.
 
 use super::{Lit, Var};
-use std::collections::BTreeMap;
 use thiserror::Error;
 
 /// A linear constraint that the solver cannot hold.
@@ -35,33 +34,36 @@ fn gcd(a: i128, b: i128) -> i128 {
 impl Linear {
     /// The normal form of `Σ a_i l_i ≥ bound`; literals may repeat and coefficients may be negative.
     pub fn new(terms: impl IntoIterator<Item = (i64, Lit)>, bound: i64) -> Result<Self, LinearError> {
-        let mut coefficients: BTreeMap<Var, i128> = BTreeMap::new();
         let mut bound = i128::from(bound);
+        // Over variables, each once: a · ¬x = a − a · x.
+        let mut sums: Vec<(Var, i128)> = Vec::new();
         for (a, literal) in terms {
             let a = i128::from(a);
-            let entry = coefficients.entry(literal.var()).or_default();
             if literal.is_negative() {
-                // a · ¬x = a − a · x.
-                *entry -= a;
-                bound -= a;
-            } else {
-                *entry += a;
-            }
-        }
-        let mut terms: Vec<(i128, Lit)> = Vec::new();
-        for (var, a) in coefficients {
-            if a > 0 {
-                terms.push((a, var.positive()));
-            } else if a < 0 {
-                terms.push((-a, var.negative()));
                 bound -= a;
             }
+            let a = if literal.is_negative() { -a } else { a };
+            sums.push((literal.var(), a));
         }
-        let divisor = terms.iter().fold(0, |g, (a, _)| gcd(*a, g)).max(1);
-        for (a, _) in &mut terms {
-            *a /= divisor;
+        if !sums.windows(2).all(|pair| pair[0].0 < pair[1].0) {
+            sums.sort_by_key(|t| t.0);
+            sums.dedup_by(|next, kept| {
+                let is_same = next.0 == kept.0;
+                kept.1 += if is_same { next.1 } else { 0 };
+                is_same
+            });
         }
-        bound = bound.div_euclid(divisor) + i128::from(bound.rem_euclid(divisor) != 0);
+        sums.retain(|t| t.1 != 0);
+        let divisor = sums.iter().try_fold(0, |g, t| Some(gcd(t.1.abs(), g)).filter(|&g| g != 1)).unwrap_or(1).max(1);
+        let mut terms: Vec<(i128, Lit)> = Vec::with_capacity(sums.len());
+        for (var, a) in sums {
+            bound -= a.min(0);
+            let magnitude = if divisor == 1 { a.abs() } else { a.abs() / divisor };
+            terms.push((magnitude, var.is(a > 0)));
+        }
+        if divisor != 1 {
+            bound = bound.div_euclid(divisor) + i128::from(bound.rem_euclid(divisor) != 0);
+        }
         let sum: i128 = terms.iter().map(|(a, _)| a).sum();
         if sum > LARGEST_SUM || bound.abs() > LARGEST_SUM {
             return Err(LinearError::Overflow { operands: terms.len() });

@@ -1,15 +1,16 @@
 use super::BnnError;
-use super::cells::Cell;
+use super::cells::{Cell, Infeasible};
 use super::encode::Encoded;
 use super::load::{Preprocessing, load};
-use super::region::{is_discrete, is_supported};
+use super::original::{Lemma, Original};
+use super::region::is_supported;
 use super::steps::StepNetwork;
 use crate::domains::domain::Run;
 use crate::domains::network::Network;
 use crate::domains::num::Rational;
 use crate::domains::query::{Case, Query, Region};
 use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
-use crate::engine::sat::{Config, Limits, Outcome, Solver, Statistics, VeripbLog};
+use crate::engine::sat::{Config, Limits, Lit, Outcome, Solver, Statistics, VeripbLog};
 use std::time::{Duration, Instant};
 
 /// How the engine works.
@@ -34,7 +35,8 @@ impl Default for BnnOptions {
 /// Why no input of a case is unsafe, for [`crate::engine::sat::check::check`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The case, before any preprocessing, as an OPB file: satisfiable iff some input is unsafe.
+    /// The case as an OPB file, from an encoder of its own: satisfiable iff some input is unsafe. Over real
+    /// inputs with lemmas, see [`super::check_formula`].
     pub opb: String,
     /// The proof that it is not, in VeriPB format.
     pub proof: Vec<u8>,
@@ -75,12 +77,6 @@ pub fn applies(network: &Network, region: &Region) -> bool {
         && is_supported(region)
 }
 
-/// Whether a refutation also comes with a [`Certificate`]: not over real inputs.
-#[must_use]
-pub fn certifies(network: &Network, region: &Region) -> bool {
-    applies(network, region) && is_discrete(region)
-}
-
 /// Decides a query on a signum network.
 ///
 /// # Errors
@@ -88,17 +84,6 @@ pub fn certifies(network: &Network, region: &Region) -> bool {
 /// quantised, numbers too large for 64-bit sums. Running out of time is no error but an *unknown*.
 pub fn decide(network: &Network, query: &Query, options: &BnnOptions, run: Run<'_>) -> Result<Answer, BnnError> {
     Compiled::new(network)?.decide(query, options, run)
-}
-
-/// The formulas of a query's cases in OPB format, each satisfiable iff some input of its case is unsafe:
-/// what a [`Certificate`] must be about.
-///
-/// # Errors
-/// As [`decide`].
-pub fn formulas(network: &Network, query: &Query) -> Result<Vec<String>, BnnError> {
-    let steps = StepNetwork::new(network)?;
-    let name_of = |node| network.node(node).name.clone();
-    query.cases.iter().map(|case| Ok(Encoded::new(&steps, case, name_of)?.formula.to_opb())).collect()
 }
 
 impl<'a> Compiled<'a> {
@@ -126,7 +111,15 @@ impl<'a> Compiled<'a> {
         };
         let (mut first, mut open) = (0, Vec::new());
         for case in &query.cases {
-            match self.case(case, options, run, &mut answer)? {
+            let found = match self.case(case, options, run, &mut answer) {
+                // Then nothing is known of this case.
+                Err(BnnError::OutOfTime) => {
+                    let open = (0..case.property.disjuncts.len()).collect();
+                    Found::Searched { refuted: Vec::new(), open }
+                }
+                other => other?,
+            };
+            match found {
                 Found::Point(d, input) => {
                     let is_rational = self.network.evaluate::<Rational>(&input).is_ok();
                     match Witness::replay(self.network, case, d, first + d, input) {
@@ -157,37 +150,87 @@ impl<'a> Compiled<'a> {
     fn case(&self, case: &Case, options: &BnnOptions, run: Run<'_>, answer: &mut Answer) -> Result<Found, BnnError> {
         let start = Instant::now();
         let name_of = |node| self.network.node(node).name.clone();
-        let encoded = Encoded::new(&self.steps, case, name_of)?;
+        let encoded = Encoded::new(&self.steps, case, name_of, run.budget)?;
+        answer.build += start.elapsed();
+        let mut lemmas = Vec::new();
+        if !options.certify {
+            return Ok(self.attempt(&encoded, options, run, answer, &mut lemmas, None)?.0);
+        }
+        let original = Original::encode(self.network, case, run.budget)?;
+        let numbers = numbers(&encoded, &original)?;
+        loop {
+            // What is known of real inputs belongs to the formula, so that the proof is made when all of it is
+            // known.
+            let known = lemmas.len();
+            let certified = Some((&original, &numbers[..]));
+            let (found, proof) = self.attempt(&encoded, options, run, answer, &mut lemmas, certified)?;
+            let is_refuted = matches!(&found, Found::Searched { open, .. } if open.is_empty());
+            if is_refuted && lemmas.len() > known {
+                continue;
+            }
+            if let Some(proof) = proof.filter(|_| is_refuted) {
+                let lemmas: Vec<Lemma> = lemmas.iter().map(lemma).collect();
+                answer.certificates.push(Certificate { opb: original.to_opb(&lemmas), proof });
+            }
+            return Ok(found);
+        }
+    }
+
+    /// One search, which adds to the lemmas; and its proof, where a certificate is wanted.
+    fn attempt(
+        &self,
+        encoded: &Encoded,
+        options: &BnnOptions,
+        run: Run<'_>,
+        answer: &mut Answer,
+        lemmas: &mut Vec<Infeasible>,
+        certified: Option<(&Original, &[Vec<u32>])>,
+    ) -> Result<(Found, Option<Vec<u8>>), BnnError> {
+        let start = Instant::now();
         let mut proof = Vec::new();
-        let mut log = VeripbLog::new(&mut proof, encoded.formula.inequalities());
+        let mut log = VeripbLog::new(&mut proof, certified.map_or(0, |c| c.0.inequalities() + lemmas.len()));
         let found = {
             let sink = std::cell::RefCell::new(&mut log);
             let mut shared = SharedLog(&sink);
             let mut solver = Solver::new(options.solver);
-            if options.certify {
+            if certified.is_some() {
                 solver.log_to(&mut shared);
             }
-            let mut combine = |a, b, factor| {
-                if options.certify {
-                    sink.borrow_mut().combine(a, b, factor);
+            let ball = encoded.inputs.ball.as_ref().map_or(0, |b| b.constraint);
+            let mut combine = |constraint: usize, inequality: usize, factor| {
+                if let Some((_, numbers)) = certified {
+                    sink.borrow_mut().combine(numbers[constraint][inequality], numbers[ball][0], factor);
                 }
             };
-            answer.fixed += load(&encoded, options.preprocessing, &mut solver, &mut combine)?;
+            answer.fixed += load(encoded, options.preprocessing, &mut solver, &mut combine, run.budget)?;
+            for lemma in lemmas.iter() {
+                solver.add_clause(&lemma.clause());
+            }
             answer.build += start.elapsed();
             let start = Instant::now();
-            let found = search(&encoded, &mut solver, options.conflicts, run);
+            let found = search(encoded, &mut solver, options.conflicts, run, lemmas);
             answer.search += start.elapsed();
             answer.statistics.add(&solver.statistics());
             found
         };
         let is_proven = log.finish().unwrap_or(false);
-        let is_complete = encoded.inputs.cells.is_none();
-        let is_refuted = matches!(&found, Found::Searched { open, .. } if open.is_empty());
-        if options.certify && is_complete && is_refuted && is_proven {
-            answer.certificates.push(Certificate { opb: encoded.formula.to_opb(), proof });
-        }
-        Ok(found)
+        Ok((found, is_proven.then_some(proof)))
     }
+}
+
+/// For each constraint that is searched the numbers of its inequalities in the certificate's formula.
+fn numbers(encoded: &Encoded, original: &Original) -> Result<Vec<Vec<u32>>, BnnError> {
+    if encoded.formula.vars != original.variables() {
+        return Err(BnnError::Disagreement);
+    }
+    let constraints = encoded.formula.constraints.iter();
+    constraints.map(|c| original.numbers(c).ok_or(BnnError::Disagreement)).collect()
+}
+
+/// A lemma in the certificate's terms.
+fn lemma(infeasible: &Infeasible) -> Lemma {
+    let side = |(l, by): &(Lit, Rational)| ((l.var().index() + 1, l.is_negative()), by.clone());
+    Lemma { sides: infeasible.sides.iter().map(side).collect(), always: infeasible.always.clone() }
 }
 
 /// The log, shared by the solver and the preprocessing.
@@ -212,7 +255,13 @@ enum Found {
 }
 
 /// Disjunct by disjunct: what the solver learns of the network serves all of them.
-fn search(encoded: &Encoded, solver: &mut Solver<'_>, conflicts: u64, run: Run<'_>) -> Found {
+fn search(
+    encoded: &Encoded,
+    solver: &mut Solver<'_>,
+    conflicts: u64,
+    run: Run<'_>,
+    lemmas: &mut Vec<Infeasible>,
+) -> Found {
     let (mut refuted, mut open) = (Vec::new(), Vec::new());
     // A pattern of sides that no input has counts as a conflict, too.
     let mut cells = 0;
@@ -231,8 +280,9 @@ fn search(encoded: &Encoded, solver: &mut Solver<'_>, conflicts: u64, run: Run<'
                 Outcome::Satisfiable => match encoded.inputs.point(solver, &encoded.denominator, run.budget) {
                     Cell::Point(point) => return Found::Point(d, point),
                     Cell::OutOfTime => open.push(d),
-                    Cell::Clause(clause) => {
-                        solver.add_clause(&clause);
+                    Cell::Empty(infeasible) => {
+                        solver.add_clause(&infeasible.clause());
+                        lemmas.push(infeasible);
                         cells += 1;
                         if left > 0 {
                             continue;

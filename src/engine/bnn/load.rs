@@ -3,6 +3,7 @@
 use super::BnnError;
 use super::encode::Encoded;
 use super::implied::Implied;
+use crate::domains::budget::Budget;
 use crate::engine::sat::{Direction, Solver};
 
 /// What is derived before the search.
@@ -20,8 +21,9 @@ impl Default for Preprocessing {
     }
 }
 
-/// Derives a constraint by adding two: `first + factor · second`, by their numbers in the OPB file.
-pub(super) type Combine<'a> = &'a mut dyn FnMut(u32, u32, i64);
+/// Derives an inequality by adding to one of a constraint's `factor` times the ball's: the constraint's index
+/// in the formula, which of its inequalities, the factor.
+pub(super) type Combine<'a> = &'a mut dyn FnMut(usize, usize, i64);
 
 /// Adds the formula of a query to a solver, with what follows from the ball; returns how many neurons
 /// were fixed. Every derived constraint is announced to `combine`.
@@ -30,34 +32,34 @@ pub(super) fn load(
     preprocessing: Preprocessing,
     solver: &mut Solver<'_>,
     combine: Combine<'_>,
+    budget: &Budget,
 ) -> Result<usize, BnnError> {
     let formula = &encoded.formula;
     while solver.vars() < formula.vars {
         solver.new_var();
     }
     let ball = encoded.inputs.ball.as_ref();
-    let number_of = |index: usize| 1 + formula.constraints[..index].iter().map(|c| c.inequalities()).sum::<usize>();
-    let ball_number = ball.map_or(0, |b| number_of(b.constraint)) as u32;
-    let (mut fixed, mut number) = (0, 1);
-    for constraint in &formula.constraints {
+    let mut fixed = 0;
+    for (index, constraint) in formula.constraints.iter().enumerate() {
+        if budget.is_spent() {
+            return Err(BnnError::OutOfTime);
+        }
         let implied = ball.and_then(|ball| Implied::of(constraint, ball));
         if let Some(implied) = implied.filter(|i| if i.is_fixed { preprocessing.fix } else { preprocessing.counts }) {
             // The inequality of "target implies" comes first; it speaks of neurons that are off at the centre.
-            let of_neuron = if implied.is_target { number + 1 } else { number };
+            let of_neuron = usize::from(implied.is_target);
             if implied.is_fixed {
-                combine(of_neuron, ball_number, implied.factor);
+                combine(index, of_neuron, implied.factor);
                 fixed += 1;
                 solver.add_clause(&[implied.kept]);
-                number += constraint.inequalities() as u32;
                 continue;
             }
             if implied.factor > 0 {
-                combine(of_neuron, ball_number, implied.factor);
+                combine(index, of_neuron, implied.factor);
                 solver.add_reified(!implied.kept, Direction::TargetImplies, &implied.terms, implied.bound)?;
             }
         }
         constraint.add_to(solver)?;
-        number += constraint.inequalities() as u32;
     }
     Ok(fixed)
 }

@@ -9,9 +9,11 @@ mod encode;
 mod error;
 mod implied;
 mod load;
+mod original;
 mod region;
 mod steps;
 
-pub use decide::{Answer, BnnOptions, Certificate, Compiled, applies, certifies, decide, formulas};
+pub use decide::{Answer, BnnOptions, Certificate, Compiled, applies, decide};
 pub use error::BnnError;
 pub use load::Preprocessing;
+pub use original::{FormulaError, LemmaError, check_formula, lemmas};

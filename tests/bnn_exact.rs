@@ -121,7 +121,7 @@ fn region(dice: &mut Dice, n: usize) -> Region {
         // Clipped on one side or the other, now and then even at or beyond the centre.
         let radius = Rational::from(dice.below(4) as i32) * &step;
         let end = |dice: &mut Dice, c: &Rational, sign: i32| {
-            let reach = [0, 1, 1, 2][dice.below(4)] - i32::from(dice.below(20) == 0);
+            let reach = if n > 6 { [0, 0, 0, 1] } else { [0, 1, 1, 2] }[dice.below(4)] - i32::from(dice.below(20) == 0);
             c + Rational::from(sign * reach) * &step
         };
         let lower: Vec<Rational> = center.iter().map(|c| end(dice, c, -1)).collect();

@@ -49,9 +49,13 @@ fn main() {
     let limit = Duration::from_secs_f64(arguments.next().map_or(5.0, |a| a.parse().unwrap()));
     println!("flips  preprocessing  verified falsified open  build ms  search ms  median  max  conflicts  fixed");
     for flips in [2, 5, 10, 12] {
-        for (name, fix, counts) in
-            [("none", false, false), ("fix", true, false), ("counts", false, true), ("both", true, true)]
-        {
+        for (name, fix, counts, deeper) in [
+            ("none", false, false, false),
+            ("fix", true, false, false),
+            ("counts", false, true, false),
+            ("both", true, true, false),
+            ("deeper", true, true, true),
+        ] {
             let dice = &mut Dice(7);
             let (mut build, mut search, mut conflicts, mut fixed) = (Vec::new(), Vec::new(), Vec::new(), 0);
             let (mut verified, mut falsified, mut open) = (0, 0, 0);
@@ -63,7 +67,8 @@ fn main() {
                 let label = (0..10).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap();
                 let region = Region::hamming(&Rational::from(-1), &Rational::ONE, at_upper, flips).unwrap();
                 let query = Query::robustness(region, 10, label);
-                let mut options = BnnOptions { preprocessing: Preprocessing { fix, counts }, ..BnnOptions::default() };
+                let preprocessing = Preprocessing { fix, counts, deeper };
+                let mut options = BnnOptions { preprocessing, ..BnnOptions::default() };
                 options.solver.seed = seed as u64;
                 let compiled = Compiled::new(&network).unwrap();
                 let answer = compiled.decide(&query, &options, Run::silent(&deadline(Some(limit)))).unwrap();

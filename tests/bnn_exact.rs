@@ -222,7 +222,8 @@ fn verdicts_are_those_of_enumeration() {
             let property = property(dice, network.input_len(), network.output_len());
             let query = Query::over(region, property);
             let Some(minima) = minima(&network, &query.cases[0]) else { return (0, 0) };
-            let preprocessing = Preprocessing { fix: dice.below(2) == 0, counts: dice.below(2) == 0 };
+            let preprocessing =
+                Preprocessing { fix: dice.below(2) == 0, counts: dice.below(2) == 0, deeper: dice.below(4) > 0 };
             let certify = dice.below(2) == 0;
             let options = BnnOptions { preprocessing, certify, ..BnnOptions::default() };
             let answer = decide(&network, &query, &options, Run::silent(&Budget::unlimited()));
@@ -372,4 +373,42 @@ fn without_conflicts_only_what_propagation_refutes_is_verified() {
         }
     }
     assert!(open > 10 && decided > 10, "{open} {decided}");
+}
+
+/// However early the time is up: no verdict is wrong, and the engine soon stops to ask.
+#[test]
+fn the_time_may_be_up_anywhere() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+    let (mut early, mut complete) = (0, 0);
+    for seed in 0..12u64 {
+        let dice = &mut Dice::new(seed);
+        let network = network(dice);
+        let region = region(dice, network.input_len());
+        let query = Query::over(region, property(dice, network.input_len(), network.output_len()));
+        let options = BnnOptions { certify: seed % 2 == 0, ..BnnOptions::default() };
+        let full = decide(&network, &query, &options, Run::silent(&Budget::unlimited())).unwrap();
+        for polls in 0..120 {
+            let asked = Arc::new(AtomicUsize::new(0));
+            let count = asked.clone();
+            let remaining = move || {
+                let left = count.fetch_add(1, Ordering::Relaxed) < polls;
+                if left { Duration::from_secs(1) } else { Duration::ZERO }
+            };
+            let answer = decide(&network, &query, &options, Run::silent(&Budget::new(remaining))).unwrap();
+            match answer.verdict {
+                Verdict::Unknown(gap) => {
+                    assert!(!gap.open.is_empty(), "seed {seed}, {polls} polls");
+                    let asked = asked.load(Ordering::Relaxed);
+                    assert!(asked < polls + 10, "seed {seed}: {asked} polls instead of {polls}");
+                    early += 1;
+                }
+                other => {
+                    assert_eq!(other.name(), full.verdict.name(), "seed {seed}, {polls} polls");
+                    complete += 1;
+                }
+            }
+        }
+    }
+    assert!(early > 100 && complete > 100, "{early} {complete}");
 }

@@ -1,9 +1,10 @@
 //! From the command line to a network and a query.
 
 use super::CliResult;
+use super::ensemble::{Ensemble, Members};
 use crate::domains::network::Network;
 use crate::domains::num::{Rational, parse_decimal};
-use crate::domains::query::{Query, Region, RegionError, Variable};
+use crate::domains::query::{Query, Region, RegionError};
 use crate::format::images::{self, Image, ImageSet, Layout};
 use crate::format::{file, json_query, onnx, vnnlib};
 use clap::{Args, ValueEnum};
@@ -191,26 +192,6 @@ pub struct Problem {
     pub is_example: bool,
 }
 
-/// How many networks are asked, and how many classes each tells apart.
-#[derive(Clone, Copy)]
-struct Members {
-    count: usize,
-    classes: usize,
-}
-
-impl Members {
-    fn checked(self, label: usize) -> CliResult<usize> {
-        if label >= self.classes {
-            return Err(format!("class {label} does not exist: the network has {} outputs", self.classes).into());
-        }
-        Ok(label)
-    }
-
-    fn robustness(self, region: Region, label: usize) -> Query {
-        Query::reliable(region, self.count, self.classes, label)
-    }
-}
-
 impl QueryArgs {
     /// True when the command line names a network.
     pub fn is_given(&self) -> bool {
@@ -226,49 +207,21 @@ impl QueryArgs {
         if !self.ensemble.is_empty() {
             return self.load_ensemble(path, model);
         }
-        let (query, query_name) = self.read_query(&model.network, Members { count: 1, classes: model.network.output_len() })?;
+        let (query, query_name) =
+            self.read_query(&model.network, Members { count: 1, classes: model.network.output_len() })?;
         refuse_softmax(&model, &query, path)?;
         let network_name = path.display().to_string();
         Ok(Problem { network: model.network, query, network_name, query_name, is_example: false })
     }
 
-    /// Reads the other members and puts all of them side by side.
+    /// Reads the other members of an ensemble and puts all of them side by side.
     fn load_ensemble(&self, path: &Path, first: onnx::Model) -> CliResult<Problem> {
-        let classes = first.network.output_len();
-        let shape = first.network.input_shape().to_vec();
-        let mut network_name = path.display().to_string();
-        let mut softmax = first.final_softmax.then_some(path);
-        let mut members = vec![first.network];
-        for path in &self.ensemble {
-            let model = self.images.read_network(path)?;
-            let name = path.display();
-            if model.network.output_len() != classes || model.network.input_shape() != shape {
-                return Err(format!(
-                    "{name}: the members of an ensemble need inputs of one shape and as many outputs: this one maps \
-                     {:?} to {}, the first {shape:?} to {classes}",
-                    model.network.input_shape(),
-                    model.network.output_len()
-                )
-                .into());
-            }
-            softmax = softmax.or(model.final_softmax.then_some(path));
-            network_name.push_str(&format!(" + {name}"));
-            members.push(model.network);
-        }
-        let network = Network::side_by_side(&members)?;
-        let (query, query_name) = self.read_query(&network, Members { count: members.len(), classes })?;
-        let of_one_member = |v: &Variable| if let Variable::Output(i) = v { i / classes } else { usize::MAX };
-        let compares_within = query.cases.iter().all(|case| {
-            case.property.only_compares_outputs()
-                && case.property.atoms().all(|a| {
-                    let mut members = a.terms.keys().map(of_one_member);
-                    members.next() == members.next()
-                })
-        });
-        if let Some(path) = softmax.filter(|_| !compares_within) {
+        let ensemble = Ensemble::read(&self.images, path, first, &self.ensemble)?;
+        let (query, query_name) = self.read_query(&ensemble.network, ensemble.members)?;
+        if let Some(path) = ensemble.softmax.filter(|_| !ensemble.members.are_compared_within(&query)) {
             return Err(softmax_error(path).into());
         }
-        Ok(Problem { network, query, network_name, query_name, is_example: false })
+        Ok(Problem { network: ensemble.network, query, network_name: ensemble.name, query_name, is_example: false })
     }
 
     fn example(&self) -> CliResult<Problem> {

@@ -1,10 +1,12 @@
 use super::BnnError;
 use super::cells::{Cell, Infeasible};
 use super::encode::Encoded;
+use super::ledger::Ledger;
 use super::load::{Preprocessing, load};
 use super::original::{Lemma, Original};
 use super::region::is_supported;
 use super::steps::StepNetwork;
+use crate::domains::budget::Budget;
 use crate::domains::domain::Run;
 use crate::domains::network::Network;
 use crate::domains::num::Rational;
@@ -61,6 +63,21 @@ pub struct Answer {
     pub certificates: Vec<Certificate>,
 }
 
+impl Answer {
+    /// Nothing is known.
+    fn unknown(query: &Query) -> Self {
+        Self {
+            verdict: Verdict::Unknown(Gap { open: (0..query.disjuncts()).collect(), out_of_time: true }),
+            refuted: Vec::new(),
+            statistics: Statistics::default(),
+            build: Duration::ZERO,
+            search: Duration::ZERO,
+            fixed: 0,
+            certificates: Vec::new(),
+        }
+    }
+}
+
 /// A network made ready for many queries.
 pub struct Compiled<'a> {
     network: &'a Network,
@@ -83,7 +100,10 @@ pub fn applies(network: &Network, region: &Region) -> bool {
 /// A network with other activations than step functions, a region that is neither a box nor two-valued nor
 /// quantised, numbers too large for 64-bit sums. Running out of time is no error but an *unknown*.
 pub fn decide(network: &Network, query: &Query, options: &BnnOptions, run: Run<'_>) -> Result<Answer, BnnError> {
-    Compiled::new(network)?.decide(query, options, run)
+    match Compiled::within(network, run.budget) {
+        Err(BnnError::OutOfTime) => Ok(Answer::unknown(query)),
+        compiled => compiled?.decide(query, options, run),
+    }
 }
 
 impl<'a> Compiled<'a> {
@@ -92,7 +112,15 @@ impl<'a> Compiled<'a> {
     /// # Errors
     /// A network with other activations than step functions.
     pub fn new(network: &'a Network) -> Result<Self, BnnError> {
-        Ok(Self { network, steps: StepNetwork::new(network)? })
+        Self::within(network, &Budget::unlimited())
+    }
+
+    /// The same within a budget.
+    ///
+    /// # Errors
+    /// As [`Compiled::new`], and [`BnnError::OutOfTime`].
+    pub fn within(network: &'a Network, budget: &Budget) -> Result<Self, BnnError> {
+        Ok(Self { network, steps: StepNetwork::new(network, budget)? })
     }
 
     /// Decides a query, as [`decide`].
@@ -100,15 +128,7 @@ impl<'a> Compiled<'a> {
     /// # Errors
     /// As [`decide`].
     pub fn decide(&self, query: &Query, options: &BnnOptions, run: Run<'_>) -> Result<Answer, BnnError> {
-        let mut answer = Answer {
-            verdict: Verdict::Unknown(Gap { open: Vec::new(), out_of_time: true }),
-            refuted: Vec::new(),
-            statistics: Statistics::default(),
-            build: Duration::ZERO,
-            search: Duration::ZERO,
-            fixed: 0,
-            certificates: Vec::new(),
-        };
+        let mut answer = Answer::unknown(query);
         let (mut first, mut open) = (0, Vec::new());
         for case in &query.cases {
             let found = match self.case(case, options, run, &mut answer) {
@@ -196,13 +216,11 @@ impl<'a> Compiled<'a> {
             if certified.is_some() {
                 solver.log_to(&mut shared);
             }
-            let ball = encoded.inputs.ball.as_ref().map_or(0, |b| b.constraint);
-            let mut combine = |constraint: usize, inequality: usize, factor| {
-                if let Some((_, numbers)) = certified {
-                    sink.borrow_mut().combine(numbers[constraint][inequality], numbers[ball][0], factor);
-                }
+            let ledger = match certified {
+                Some((_, numbers)) => Ledger::new(&encoded.formula, numbers, &sink),
+                None => Ledger::closed(&encoded.formula),
             };
-            answer.fixed += load(encoded, options.preprocessing, &mut solver, &mut combine, run.budget)?;
+            answer.fixed += load(encoded, options.preprocessing, &mut solver, &ledger, run.budget)?;
             for lemma in lemmas.iter() {
                 solver.add_clause(&lemma.clause());
             }

@@ -100,13 +100,7 @@ impl Encoded {
         Ok(encoded)
     }
 
-    fn layer(
-        &mut self,
-        layer: &Layer,
-        name: &str,
-        values: &Values,
-        budget: &Budget,
-    ) -> Result<Vec<Value>, BnnError> {
+    fn layer(&mut self, layer: &Layer, name: &str, values: &Values, budget: &Budget) -> Result<Vec<Value>, BnnError> {
         let too_large = || BnnError::TooLarge(format!("node `{name}`"));
         let unit = Rational::from(self.denominator.clone());
         let base = in_units(&layer.start, &unit).ok_or_else(too_large)?;

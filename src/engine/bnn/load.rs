@@ -1,8 +1,10 @@
 //! From a formula to a solver, by way of what preprocessing derives.
 
 use super::BnnError;
+use super::deeper::Changes;
 use super::encode::Encoded;
 use super::implied::Implied;
+use super::ledger::Ledger;
 use crate::domains::budget::Budget;
 use crate::engine::sat::{Direction, Solver};
 
@@ -13,25 +15,23 @@ pub struct Preprocessing {
     pub fix: bool,
     /// Counts of flips that follow from the ball become constraints of their own.
     pub counts: bool,
+    /// The same for the layers behind the first, each by what is known of the one before.
+    pub deeper: bool,
 }
 
 impl Default for Preprocessing {
     fn default() -> Self {
-        Self { fix: true, counts: true }
+        Self { fix: true, counts: true, deeper: false }
     }
 }
 
-/// Derives an inequality by adding to one of a constraint's `factor` times the ball's: the constraint's index
-/// in the formula, which of its inequalities, the factor.
-pub(super) type Combine<'a> = &'a mut dyn FnMut(usize, usize, i64);
-
 /// Adds the formula of a query to a solver, with what follows from the ball; returns how many neurons
-/// were fixed. Every derived constraint is announced to `combine`.
+/// were fixed. Every derived constraint is written into the ledger.
 pub(super) fn load(
     encoded: &Encoded,
     preprocessing: Preprocessing,
     solver: &mut Solver<'_>,
-    combine: Combine<'_>,
+    ledger: &Ledger<'_>,
     budget: &Budget,
 ) -> Result<usize, BnnError> {
     let formula = &encoded.formula;
@@ -39,27 +39,43 @@ pub(super) fn load(
         solver.new_var();
     }
     let ball = encoded.inputs.ball.as_ref();
+    let mut changes = ball.filter(|_| preprocessing.deeper).map(Changes::of);
     let mut fixed = 0;
     for (index, constraint) in formula.constraints.iter().enumerate() {
         if budget.is_spent() {
             return Err(BnnError::OutOfTime);
         }
         let implied = ball.and_then(|ball| Implied::of(constraint, ball));
+        if let (Some(changes), Some(implied)) = (&mut changes, &implied) {
+            changes.remember_first(index, constraint, implied.is_fixed && preprocessing.fix);
+        }
         if let Some(implied) = implied.filter(|i| if i.is_fixed { preprocessing.fix } else { preprocessing.counts }) {
             // The inequality of "target implies" comes first; it speaks of neurons that are off at the centre.
             let of_neuron = usize::from(implied.is_target);
             if implied.is_fixed {
-                combine(index, of_neuron, implied.factor);
+                ledger.combine((index, of_neuron), (ball.map_or(0, |b| b.constraint), 0), implied.factor);
                 fixed += 1;
                 solver.add_clause(&[implied.kept]);
                 continue;
             }
             if implied.factor > 0 {
-                combine(index, of_neuron, implied.factor);
+                ledger.combine((index, of_neuron), (ball.map_or(0, |b| b.constraint), 0), implied.factor);
                 solver.add_reified(!implied.kept, Direction::TargetImplies, &implied.terms, implied.bound)?;
             }
         }
         constraint.add_to(solver)?;
+        if let Some(changes) = &mut changes
+            && let Some(deeper) = changes.deeper(index, constraint)
+            && deeper.says_something()
+        {
+            changes.justify(&deeper, ledger);
+            if deeper.is_fixed {
+                fixed += 1;
+                solver.add_clause(&[deeper.kept]);
+            } else {
+                solver.add_reified(!deeper.kept, Direction::TargetImplies, &deeper.terms, deeper.bound)?;
+            }
+        }
     }
     Ok(fixed)
 }

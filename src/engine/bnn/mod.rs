@@ -5,9 +5,11 @@
 
 mod cells;
 mod decide;
+mod deeper;
 mod encode;
 mod error;
 mod implied;
+mod ledger;
 mod load;
 mod original;
 mod region;

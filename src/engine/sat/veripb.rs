@@ -33,6 +33,14 @@ impl<W: Write> VeripbLog<W> {
         self.last
     }
 
+    /// Derives the result of steps in reverse Polish notation over numbers of constraints and literals; returns
+    /// its number.
+    pub fn polish(&mut self, steps: &str) -> u32 {
+        self.last += 1;
+        self.line(&format!("pol {steps};"));
+        self.last
+    }
+
     /// Ends the proof. True when it proves unsatisfiability.
     ///
     /// # Errors

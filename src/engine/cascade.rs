@@ -41,7 +41,7 @@ pub enum AnalyzeError {
     #[error(transparent)]
     Signum(#[from] BnnError),
     /// Certificates are asked for where there are none.
-    #[error("only signum networks over two-valued or quantised inputs have certificates")]
+    #[error("only signum networks over two-valued or quantised inputs, or few real ones, have certificates")]
     NoCertificate,
     /// A query without any case says nothing.
     #[error("the query has no disjunct: nothing is unsafe")]
@@ -76,7 +76,7 @@ pub fn analyze_within(
     run: Run<'_>,
 ) -> Result<Analysis, AnalyzeError> {
     check_query(network, query)?;
-    if options.certify && !query.cases.iter().all(|case| bnn::certifies(network, &case.region)) {
+    if options.certify && !query.cases.iter().all(|case| bnn::applies(network, &case.region)) {
         return Err(AnalyzeError::NoCertificate);
     }
     let mut state = State::new(network, query);

@@ -6,6 +6,7 @@
 mod builder;
 mod coefficients;
 mod conv2d;
+mod ensemble;
 mod evaluate;
 mod linear_map;
 mod parameter;

@@ -30,7 +30,7 @@ pub struct AnalyzeArgs {
     #[arg(long, value_name = "FILE")]
     bounds: Option<PathBuf>,
     /// Write a certificate of *verified* into this folder, for `absint check`: signum networks over
-    /// two-valued or quantised inputs, with --domain exact
+    /// two-valued, quantised or few real inputs, with --domain exact
     #[arg(long, value_name = "DIR")]
     proof: Option<PathBuf>,
 }

@@ -1,6 +1,7 @@
 //! From the command line to a network and a query.
 
 use super::CliResult;
+use super::ensemble::{Ensemble, Members};
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::{Rational, parse_decimal};
 use crate::domains::query::{Query, Region, RegionError};
@@ -37,6 +38,11 @@ pub enum LayoutName {
 pub struct QueryArgs {
     /// The network, an ONNX file; without it the built-in example runs
     network: Option<PathBuf>,
+    /// A further network over the same input, again for each: an ensemble that rejects an input unless all
+    /// agree. It is unsafe where they agree on a wrong class. In queries over outputs, those of the networks
+    /// follow each other
+    #[arg(long, value_name = "FILE", requires = "network")]
+    ensemble: Vec<PathBuf>,
     /// A VNN-LIB query
     #[arg(long, value_name = "FILE", group = "source")]
     vnnlib: Option<PathBuf>,
@@ -128,8 +134,13 @@ impl ImageArgs {
 
     /// The robustness query of the ball around an image that [`ImageArgs::pick`] gave.
     pub fn ball(&self, network: &Network, center: &[Rational], eps: &Rational, label: usize) -> CliResult<Query> {
+        Ok(Query::robustness(self.region(center, eps)?, network.output_len(), label))
+    }
+
+    /// The ball around an image.
+    pub fn region(&self, center: &[Rational], eps: &Rational) -> CliResult<Region> {
         let (low, high) = self.pixel_range();
-        ball_between((&low, &high), network, center, eps, self.norm, label)
+        ball_between((&low, &high), center, eps, self.norm)
     }
 
     /// The smallest and the largest value of a pixel, as the network reads it.
@@ -199,11 +210,28 @@ impl QueryArgs {
             return self.example();
         };
         let model = self.images.read_network(path, arithmetic)?;
-        let (query, query_name) = self.read_query(&model)?;
+        if !self.ensemble.is_empty() {
+            if arithmetic == Arithmetic::Float32 {
+                return Err("ensembles are analysed in real arithmetic; leave out --arithmetic float32".into());
+            }
+            return self.load_ensemble(path, model);
+        }
+        let (query, query_name) =
+            self.read_query(&model.network, Members { count: 1, classes: model.network.output_len() })?;
         refuse_softmax(&model, &query, path)?;
         check_query(&model.network, &query).map_err(|e| format!("{query_name}: {e}"))?;
         let network_name = path.display().to_string();
         Ok(Problem { network: model.network, query, network_name, query_name, is_example: false })
+    }
+
+    /// Reads the other members of an ensemble and puts all of them side by side.
+    fn load_ensemble(&self, path: &Path, first: onnx::Model) -> CliResult<Problem> {
+        let ensemble = Ensemble::read(&self.images, path, first, &self.ensemble)?;
+        let (query, query_name) = self.read_query(&ensemble.network, ensemble.members)?;
+        if let Some(path) = ensemble.softmax.filter(|_| !ensemble.members.are_compared_within(&query)) {
+            return Err(softmax_error(path).into());
+        }
+        Ok(Problem { network: ensemble.network, query, network_name: ensemble.name, query_name, is_example: false })
     }
 
     fn example(&self) -> CliResult<Problem> {
@@ -223,25 +251,25 @@ impl QueryArgs {
         Ok(Problem { network, query, network_name: crate::example::NAME.into(), query_name, is_example: true })
     }
 
-    fn read_query(&self, model: &onnx::Model) -> CliResult<(Query, String)> {
-        let network = &model.network;
+    fn read_query(&self, network: &Network, members: Members) -> CliResult<(Query, String)> {
         if let Some(path) = &self.vnnlib {
             return Ok((read_vnnlib(path, network)?, path.display().to_string()));
         }
         if let Some(path) = &self.query {
-            return Ok((json_query::read(path, network.output_len())?, path.display().to_string()));
+            let query = json_query::read_ensemble(path, members.count, members.classes)?;
+            return Ok((query, path.display().to_string()));
         }
         if let Some(path) = &self.box_file {
             let region = read_box(path, network.input_len())?;
-            let label = self.checked_label(self.label.unwrap_or(0), network)?;
-            return Ok((Query::robustness(region, network.output_len(), label), path.display().to_string()));
+            let label = members.checked(self.label.unwrap_or(0))?;
+            return Ok((members.robustness(region, label), path.display().to_string()));
         }
         if let Some(path) = &self.data {
             let image = self.read_image(path, network)?;
-            let label = self.checked_label(self.label.unwrap_or(image.label), network)?;
+            let label = members.checked(self.label.unwrap_or(image.label))?;
             let eps_text = self.eps.as_deref().unwrap_or("0");
             let eps = radius(eps_text)?;
-            let query = self.images.ball(network, &image.pixels, &eps, label)?;
+            let query = members.robustness(self.images.region(&image.pixels, &eps)?, label);
             let name = format!(
                 "{} image {} (a {label}), {} ball of radius {eps_text}",
                 path.display(),
@@ -251,15 +279,6 @@ impl QueryArgs {
             return Ok((query, name));
         }
         Err("nothing is asked: add --vnnlib FILE, --query FILE.json, or --data FILE --image I --eps EPS".into())
-    }
-
-    fn checked_label(&self, label: usize, network: &Network) -> CliResult<usize> {
-        if label >= network.output_len() {
-            return Err(
-                format!("class {label} does not exist: the network has {} outputs", network.output_len()).into()
-            );
-        }
-        Ok(label)
     }
 
     fn read_image(&self, path: &Path, network: &Network) -> CliResult<Image> {
@@ -307,24 +326,25 @@ pub fn refuse_softmax(model: &onnx::Model, query: &Query, path: &Path) -> CliRes
     if !model.final_softmax || query.cases.iter().all(|c| c.property.only_compares_outputs()) {
         return Ok(());
     }
-    Err(format!(
+    Err(softmax_error(path).into())
+}
+
+fn softmax_error(path: &Path) -> String {
+    format!(
         "{}: the network ends in a Softmax, which is only dropped for properties that compare two outputs; \
          state the property over the logits and remove the Softmax",
         path.display()
     )
-    .into())
 }
 
-/// The robustness query of a ball around an image with pixels from `low` to `high`, clipped to these.
+/// The ball around an image with pixels from `low` to `high`, clipped to these.
 fn ball_between(
     (low, high): (&Rational, &Rational),
-    network: &Network,
     center: &[Rational],
     eps: &Rational,
     norm: Norm,
-    label: usize,
-) -> CliResult<Query> {
-    let region = match norm.ball() {
+) -> CliResult<Region> {
+    Ok(match norm.ball() {
         Some(ball) => ball(center, eps, Some((low, high)))?,
         None => {
             let is_two_valued = center.iter().all(|p| p == low || p == high);
@@ -335,8 +355,7 @@ fn ball_between(
             let flips = flips.ok_or("--norm hamming needs a whole number of flips as --eps")?;
             Region::hamming(low, high, center.iter().map(|p| p == high).collect(), flips)?
         }
-    };
-    Ok(Query::robustness(region, network.output_len(), label))
+    })
 }
 
 /// The longest box that is read, in bytes.

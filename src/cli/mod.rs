@@ -6,6 +6,7 @@ mod certify;
 mod check;
 mod compare;
 mod data_set;
+mod ensemble;
 mod info;
 mod inputs;
 mod merge;

@@ -42,7 +42,7 @@ pub enum AnalyzeError {
     #[error(transparent)]
     Signum(#[from] BnnError),
     /// Certificates are asked for where there are none.
-    #[error("only signum networks over two-valued or quantised inputs have certificates")]
+    #[error("only signum networks over two-valued or quantised inputs, or few real ones, have certificates")]
     NoCertificate,
     /// An activation that rounds in float32.
     #[error(
@@ -90,7 +90,7 @@ pub fn analyze_within(
     if network.arithmetic() == Arithmetic::Float32 {
         check_float32(network, options)?;
     }
-    if options.certify && !query.cases.iter().all(|case| bnn::certifies(network, &case.region)) {
+    if options.certify && !query.cases.iter().all(|case| bnn::applies(network, &case.region)) {
         return Err(AnalyzeError::NoCertificate);
     }
     let mut state = State::new(network, query);

@@ -16,12 +16,14 @@
 //! and besides, optionally `"schema": 1`, and exactly one of
 //!
 //! * `label`: unsafe where `Y_label ≤ Y_j` for some other output; disjuncts by increasing `j`, margin
-//!   `Y_label − Y_j`;
+//!   `Y_label − Y_j`. For an ensemble: unsafe where all members agree on some class `j ≠ label`; disjuncts by
+//!   increasing `j`, atoms member by member with the margins `Y_i − Y_j` of that member's outputs;
 //! * `unsafe`: a list (or) of lists (and) of atoms `{"y": {"0": c, …}, "x": {"3": c, …}, "le": rhs}`,
 //!   each `Σ c·Y + Σ c·X ≤ rhs`, with the margin `Σ − rhs`; `x` may be left out. An atom without `y` is
 //!   allowed; it is not made part of the region.
 //!
-//! Indices count inputs and outputs in row-major order.
+//! Indices count inputs and outputs in row-major order; the outputs of an ensemble's members follow each
+//! other.
 
 use super::file;
 use crate::domains::num::{Rational, parse_decimal};
@@ -112,10 +114,18 @@ pub enum JsonQueryProblem {
 /// # Errors
 /// A [`JsonQueryError`] that names the file and what to mend.
 pub fn read(path: impl AsRef<Path>, outputs: usize) -> Result<Query, JsonQueryError> {
+    read_ensemble(path, 1, outputs)
+}
+
+/// Reads a file; the network is an ensemble of `members` networks with `outputs` outputs each, side by side.
+///
+/// # Errors
+/// A [`JsonQueryError`] that names the file and what to mend.
+pub fn read_ensemble(path: impl AsRef<Path>, members: usize, outputs: usize) -> Result<Query, JsonQueryError> {
     let path = path.as_ref();
     let load = || -> Result<Query, JsonQueryProblem> {
         let text = file::read(path, LONGEST_FILE)?.ok_or(JsonQueryProblem::TooLong)?;
-        lower(serde_json::from_slice(&text)?, outputs)
+        lower(serde_json::from_slice(&text)?, members, outputs)
     };
     load().map_err(|problem| JsonQueryError { file: path.display().to_string(), problem })
 }
@@ -125,7 +135,7 @@ pub fn read(path: impl AsRef<Path>, outputs: usize) -> Result<Query, JsonQueryEr
 /// # Errors
 /// A [`JsonQueryError`] that says what to mend.
 pub fn parse(text: &str, name: &str, outputs: usize) -> Result<Query, JsonQueryError> {
-    let query = serde_json::from_str(text).map_err(JsonQueryProblem::from).and_then(|raw| lower(raw, outputs));
+    let query = serde_json::from_str(text).map_err(JsonQueryProblem::from).and_then(|raw| lower(raw, 1, outputs));
     query.map_err(|problem| JsonQueryError { file: name.to_owned(), problem })
 }
 
@@ -233,7 +243,7 @@ struct RawQuery {
     unsafe_set: Option<Vec<Vec<RawAtom>>>,
 }
 
-fn lower(mut raw: RawQuery, outputs: usize) -> Result<Query, JsonQueryProblem> {
+fn lower(mut raw: RawQuery, members: usize, outputs: usize) -> Result<Query, JsonQueryProblem> {
     if let Some(schema) = raw.schema.filter(|&s| s != 1) {
         return Err(JsonQueryProblem::Schema(schema));
     }
@@ -256,11 +266,12 @@ fn lower(mut raw: RawQuery, outputs: usize) -> Result<Query, JsonQueryProblem> {
     let (label, unsafe_set) = (raw.label.take(), raw.unsafe_set.take());
     let region = region(raw)?;
     match (label, unsafe_set) {
-        (Some(label), None) if label < outputs => Ok(Query::robustness(region, outputs, label)),
+        (Some(label), None) if label < outputs => Ok(Query::reliable(region, members, outputs, label)),
         (Some(index), None) => Err(JsonQueryProblem::Index { what: "label", index, size: outputs }),
         (None, Some(rows)) => {
             let conjunction = |row: Vec<RawAtom>| {
-                let atoms = row.into_iter().map(|a| atom(a, region.len(), outputs)).collect::<Result<_, _>>()?;
+                let of_atom = |a| atom(a, region.len(), members * outputs);
+                let atoms = row.into_iter().map(of_atom).collect::<Result<_, _>>()?;
                 Ok(Disjunct { atoms })
             };
             let disjuncts = rows.into_iter().map(conjunction).collect::<Result<_, JsonQueryProblem>>()?;

@@ -1,6 +1,7 @@
 //! Random small networks, regions and queries for the laws.
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stdout)]
 
+pub mod certificates;
 pub mod data;
 pub mod double_double;
 pub mod enumeration;

@@ -6,6 +6,7 @@
 mod builder;
 mod coefficients;
 mod conv2d;
+mod ensemble;
 mod evaluate;
 mod float32;
 mod linear_map;

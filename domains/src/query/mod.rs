@@ -39,6 +39,16 @@ impl Query {
         Self::over(region, Property::robustness(classes, label))
     }
 
+    /// Robustness of class `label` for one network ([`Property::robustness`]), or for an ensemble of
+    /// `members` networks that rejects inputs on which they disagree ([`Property::agreement`]).
+    #[must_use]
+    pub fn reliable(region: Region, members: usize, classes: usize, label: usize) -> Self {
+        match members {
+            0 | 1 => Self::robustness(region, classes, label),
+            _ => Self::over(region, Property::agreement(members, classes, label)),
+        }
+    }
+
     /// Number of disjuncts over all cases.
     #[must_use]
     pub fn disjuncts(&self) -> usize {

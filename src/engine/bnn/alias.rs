@@ -4,7 +4,7 @@
 //! thermometer at which its threshold lies. With the literal in its place the neurons behind it read the
 //! inputs directly, and what a ball implies for a first layer holds for them ([`super::implied`]).
 
-use super::load::Steps;
+use super::ledger::Ledger;
 use super::region::Value;
 use crate::engine::sat::{Constraint, Direction, Lit, Var};
 use std::cell::RefCell;
@@ -70,7 +70,7 @@ impl<'a> Aliases<'a> {
 
     /// Derives the translated inequality of a neuron from its own, which has this number: the one of "target
     /// implies", or the `other`.
-    pub fn derive(&self, constraint: &Constraint, other: bool, number: u32, proof: &dyn Steps) -> u32 {
+    pub fn derive(&self, constraint: &Constraint, other: bool, number: u32, proof: &Ledger<'_>) -> u32 {
         let mut steps = number.to_string();
         for &(a, l) in &constraint.terms {
             // −a · y is a · ¬y, less a constant; so each term has a literal that counts positively.

@@ -34,13 +34,30 @@ pub(super) struct Side {
     pub row: Row,
 }
 
+/// Rows that no input satisfies together, each with the multiplier by which their sum shows it (Farkas'
+/// lemma), for rows whose first coefficient is ±1.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Infeasible {
+    /// Literals of sides.
+    pub sides: Vec<(Lit, Rational)>,
+    /// Rows that always hold.
+    pub always: Vec<(usize, Rational)>,
+}
+
+impl Infeasible {
+    /// The clause that holds everywhere.
+    pub fn clause(&self) -> Vec<Lit> {
+        self.sides.iter().map(|s| !s.0).collect()
+    }
+}
+
 /// What a pattern of sides means for the inputs.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Cell {
     /// An input with the pattern.
     Point(Vec<Rational>),
-    /// No input has it: a clause that holds everywhere and excludes it.
-    Clause(Vec<Lit>),
+    /// No input has it: literals that no input makes true together.
+    Empty(Infeasible),
     /// The time was too short to tell.
     OutOfTime,
 }
@@ -69,8 +86,17 @@ impl Cells {
         match feasible_point(&self.lower, &self.upper, &rows, budget) {
             None => Cell::OutOfTime,
             Some(Ok(point)) => Cell::Point(point),
-            Some(Err(infeasible)) => {
-                Cell::Clause(infeasible.into_iter().filter(|&r| r >= always).map(|r| !held[r - always]).collect())
+            Some(Err(multipliers)) => {
+                let mut infeasible = Infeasible { sides: Vec::new(), always: Vec::new() };
+                for (r, by) in multipliers {
+                    let first = rows[r].terms.iter().min_by_key(|t| t.0).map_or(Rational::ONE, |t| t.1.clone());
+                    let by = by * if first < Rational::ZERO { -first } else { first };
+                    match r.checked_sub(always) {
+                        Some(side) => infeasible.sides.push((held[side], by)),
+                        None => infeasible.always.push((r, by)),
+                    }
+                }
+                Cell::Empty(infeasible)
             }
         }
     }
@@ -139,14 +165,14 @@ impl Tableau {
     }
 }
 
-/// A point of the box that satisfies all rows, or rows that no point of the box satisfies together;
-/// `None` when the time is up.
+/// A point of the box that satisfies all rows, or multipliers of rows that no point of the box satisfies
+/// together; `None` when the time is up.
 fn feasible_point(
     lower: &[Rational],
     upper: &[Rational],
     rows: &[Row],
     budget: &Budget,
-) -> Option<Result<Vec<Rational>, Vec<usize>>> {
+) -> Option<Result<Vec<Rational>, Vec<(usize, Rational)>>> {
     let (n, m) = (lower.len(), rows.len());
     // Columns: the inputs above their lower ends, the gap δ of strict rows, the shortfall z, one slack per
     // row, per input and for δ ≤ 1, the right side.
@@ -179,7 +205,11 @@ fn feasible_point(
         line[width - 1] = if i < n { &upper[i] - &lower[i] } else { Rational::ONE };
         tableau.rows.push(line);
     }
-    let infeasible = |tableau: &Tableau| (0..m).filter(|&r| tableau.objective[slacks + r] != Rational::ZERO).collect();
+    // The multipliers are what the slacks cost.
+    let infeasible = |tableau: &Tableau| {
+        let cost = |r: usize| (r, tableau.objective[slacks + r].clone());
+        (0..m).map(cost).filter(|(_, c)| *c != Rational::ZERO).collect()
+    };
     let worst = (0..m).min_by(|&a, &b| tableau.rows[a][width - 1].cmp(&tableau.rows[b][width - 1]));
     if let Some(worst) = worst.filter(|&r| tableau.rows[r][width - 1] < Rational::ZERO) {
         tableau.pivot(worst, shortfall);
@@ -243,8 +273,19 @@ mod tests {
                     assert!((0..n).all(|i| lower[i] <= x[i] && x[i] <= upper[i]));
                     feasible += 1;
                 }
-                Err(subset) => {
-                    let few: Vec<Row> = subset.iter().map(|&r| rows[r].clone()).collect();
+                Err(multipliers) => {
+                    let few: Vec<Row> = multipliers.iter().map(|(r, _)| rows[*r].clone()).collect();
+                    assert!(multipliers.iter().all(|(_, by)| *by > Rational::ZERO));
+                    // The sum of the rows is missed by every corner of the box.
+                    let mut sum = vec![Rational::ZERO; n];
+                    let (mut bound, mut is_strict) = (Rational::ZERO, false);
+                    for (r, by) in &multipliers {
+                        rows[*r].terms.iter().for_each(|(i, a)| sum[*i] += a * by);
+                        bound += &rows[*r].bound * by;
+                        is_strict |= rows[*r].is_strict;
+                    }
+                    let least = (0..n).fold(Rational::ZERO, |s, i| s + (&sum[i] * &lower[i]).min(&sum[i] * &upper[i]));
+                    assert!(least > bound || (least == bound && is_strict), "{rows:?}");
                     assert!(feasible_point(&lower, &upper, &few, &Budget::unlimited()).unwrap().is_err());
                     // Vertices of such small systems have denominators up to 8; a finer grid meets open cells.
                     let steps = 48i32;

@@ -1,15 +1,18 @@
 use super::BnnError;
-use super::cells::Cell;
+use super::cells::{Cell, Infeasible};
 use super::encode::Encoded;
-use super::load::{Preprocessing, Steps, load};
-use super::region::{is_discrete, is_supported};
+use super::ledger::Ledger;
+use super::load::{Preprocessing, load};
+use super::original::{Lemma, Original};
+use super::region::is_supported;
 use super::steps::StepNetwork;
+use crate::domains::budget::Budget;
 use crate::domains::domain::Run;
 use crate::domains::network::Network;
 use crate::domains::num::Rational;
 use crate::domains::query::{Case, Query, Region};
 use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
-use crate::engine::sat::{Config, Limits, Lit, Outcome, ProofSink, Solver, Statistics, VeripbLog};
+use crate::engine::sat::{Config, Limits, Lit, Outcome, Solver, Statistics, VeripbLog};
 use std::time::{Duration, Instant};
 
 /// How the engine works.
@@ -34,7 +37,8 @@ impl Default for BnnOptions {
 /// Why no input of a case is unsafe, for [`crate::engine::sat::check::check`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The case, before any preprocessing, as an OPB file: satisfiable iff some input is unsafe.
+    /// The case as an OPB file, from an encoder of its own: satisfiable iff some input is unsafe. Over real
+    /// inputs with lemmas, see [`super::check_formula`].
     pub opb: String,
     /// The proof that it is not, in VeriPB format.
     pub proof: Vec<u8>,
@@ -59,6 +63,21 @@ pub struct Answer {
     pub certificates: Vec<Certificate>,
 }
 
+impl Answer {
+    /// Nothing is known.
+    fn unknown(query: &Query) -> Self {
+        Self {
+            verdict: Verdict::Unknown(Gap { open: (0..query.disjuncts()).collect(), out_of_time: true }),
+            refuted: Vec::new(),
+            statistics: Statistics::default(),
+            build: Duration::ZERO,
+            search: Duration::ZERO,
+            fixed: 0,
+            certificates: Vec::new(),
+        }
+    }
+}
+
 /// A network made ready for many queries.
 pub struct Compiled<'a> {
     network: &'a Network,
@@ -75,30 +94,16 @@ pub fn applies(network: &Network, region: &Region) -> bool {
         && is_supported(region)
 }
 
-/// Whether a refutation also comes with a [`Certificate`]: not over real inputs.
-#[must_use]
-pub fn certifies(network: &Network, region: &Region) -> bool {
-    applies(network, region) && is_discrete(region)
-}
-
 /// Decides a query on a signum network.
 ///
 /// # Errors
 /// A network with other activations than step functions, a region that is neither a box nor two-valued nor
 /// quantised, numbers too large for 64-bit sums. Running out of time is no error but an *unknown*.
 pub fn decide(network: &Network, query: &Query, options: &BnnOptions, run: Run<'_>) -> Result<Answer, BnnError> {
-    Compiled::new(network)?.decide(query, options, run)
-}
-
-/// The formulas of a query's cases in OPB format, each satisfiable iff some input of its case is unsafe:
-/// what a [`Certificate`] must be about.
-///
-/// # Errors
-/// As [`decide`].
-pub fn formulas(network: &Network, query: &Query) -> Result<Vec<String>, BnnError> {
-    let steps = StepNetwork::new(network)?;
-    let name_of = |node| network.node(node).name.clone();
-    query.cases.iter().map(|case| Ok(Encoded::new(&steps, case, name_of)?.formula.to_opb())).collect()
+    match Compiled::within(network, run.budget) {
+        Err(BnnError::OutOfTime) => Ok(Answer::unknown(query)),
+        compiled => compiled?.decide(query, options, run),
+    }
 }
 
 impl<'a> Compiled<'a> {
@@ -107,7 +112,15 @@ impl<'a> Compiled<'a> {
     /// # Errors
     /// A network with other activations than step functions.
     pub fn new(network: &'a Network) -> Result<Self, BnnError> {
-        Ok(Self { network, steps: StepNetwork::new(network)? })
+        Self::within(network, &Budget::unlimited())
+    }
+
+    /// The same within a budget.
+    ///
+    /// # Errors
+    /// As [`Compiled::new`], and [`BnnError::OutOfTime`].
+    pub fn within(network: &'a Network, budget: &Budget) -> Result<Self, BnnError> {
+        Ok(Self { network, steps: StepNetwork::new(network, budget)? })
     }
 
     /// Decides a query, as [`decide`].
@@ -115,18 +128,18 @@ impl<'a> Compiled<'a> {
     /// # Errors
     /// As [`decide`].
     pub fn decide(&self, query: &Query, options: &BnnOptions, run: Run<'_>) -> Result<Answer, BnnError> {
-        let mut answer = Answer {
-            verdict: Verdict::Unknown(Gap { open: Vec::new(), out_of_time: true }),
-            refuted: Vec::new(),
-            statistics: Statistics::default(),
-            build: Duration::ZERO,
-            search: Duration::ZERO,
-            fixed: 0,
-            certificates: Vec::new(),
-        };
+        let mut answer = Answer::unknown(query);
         let (mut first, mut open) = (0, Vec::new());
         for case in &query.cases {
-            match self.case(case, options, run, &mut answer)? {
+            let found = match self.case(case, options, run, &mut answer) {
+                // Then nothing is known of this case.
+                Err(BnnError::OutOfTime) => {
+                    let open = (0..case.property.disjuncts.len()).collect();
+                    Found::Searched { refuted: Vec::new(), open }
+                }
+                other => other?,
+            };
+            match found {
                 Found::Point(d, input) => {
                     match Witness::replay(self.network, case, d, first + d, input.clone()) {
                         Some(witness) => {
@@ -156,55 +169,92 @@ impl<'a> Compiled<'a> {
     fn case(&self, case: &Case, options: &BnnOptions, run: Run<'_>, answer: &mut Answer) -> Result<Found, BnnError> {
         let start = Instant::now();
         let name_of = |node| self.network.node(node).name.clone();
-        let encoded = Encoded::new(&self.steps, case, name_of)?;
+        let encoded = Encoded::new(&self.steps, case, name_of, run.budget)?;
+        answer.build += start.elapsed();
+        let mut lemmas = Vec::new();
+        if !options.certify {
+            return Ok(self.attempt(&encoded, options, run, answer, &mut lemmas, None)?.0);
+        }
+        let original = Original::encode(self.network, case, run.budget)?;
+        let numbers = numbers(&encoded, &original)?;
+        loop {
+            // What is known of real inputs belongs to the formula, so that the proof is made when all of it is
+            // known.
+            let known = lemmas.len();
+            let certified = Some((&original, &numbers[..]));
+            let (found, proof) = self.attempt(&encoded, options, run, answer, &mut lemmas, certified)?;
+            let is_refuted = matches!(&found, Found::Searched { open, .. } if open.is_empty());
+            if is_refuted && lemmas.len() > known {
+                continue;
+            }
+            if let Some(proof) = proof.filter(|_| is_refuted) {
+                let lemmas: Vec<Lemma> = lemmas.iter().map(lemma).collect();
+                answer.certificates.push(Certificate { opb: original.to_opb(&lemmas), proof });
+            }
+            return Ok(found);
+        }
+    }
+
+    /// One search, which adds to the lemmas; and its proof, where a certificate is wanted.
+    fn attempt(
+        &self,
+        encoded: &Encoded,
+        options: &BnnOptions,
+        run: Run<'_>,
+        answer: &mut Answer,
+        lemmas: &mut Vec<Infeasible>,
+        certified: Option<(&Original, &[Vec<u32>])>,
+    ) -> Result<(Found, Option<Vec<u8>>), BnnError> {
+        let start = Instant::now();
         let mut proof = Vec::new();
-        let mut log = VeripbLog::new(&mut proof, encoded.formula.inequalities());
+        let mut log = VeripbLog::new(&mut proof, certified.map_or(0, |c| c.0.inequalities() + lemmas.len()));
         let found = {
             let sink = std::cell::RefCell::new(&mut log);
-            let shared = SharedLog(&sink);
-            let mut of_solver = SharedLog(&sink);
+            let mut shared = SharedLog(&sink);
             let mut solver = Solver::new(options.solver);
-            if options.certify {
-                solver.log_to(&mut of_solver);
+            if certified.is_some() {
+                solver.log_to(&mut shared);
             }
-            let steps: Option<&dyn Steps> = if options.certify { Some(&shared) } else { None };
-            answer.fixed += load(&encoded, options.preprocessing, &mut solver, steps)?;
+            let ledger = match certified {
+                Some((_, numbers)) => Ledger::new(&encoded.formula, numbers, &sink),
+                None => Ledger::closed(&encoded.formula),
+            };
+            answer.fixed += load(encoded, options.preprocessing, &mut solver, &ledger, run.budget)?;
+            for lemma in lemmas.iter() {
+                solver.add_clause(&lemma.clause());
+            }
             answer.build += start.elapsed();
             let start = Instant::now();
-            let found = search(&encoded, &mut solver, options.conflicts, run);
+            let found = search(encoded, &mut solver, options.conflicts, run, lemmas);
             answer.search += start.elapsed();
             answer.statistics.add(&solver.statistics());
             found
         };
         let is_proven = log.finish().unwrap_or(false);
-        let is_complete = encoded.inputs.cells.is_none();
-        let is_refuted = matches!(&found, Found::Searched { open, .. } if open.is_empty());
-        if options.certify && is_complete && is_refuted && is_proven {
-            answer.certificates.push(Certificate { opb: encoded.formula.to_opb(), proof });
-        }
-        Ok(found)
+        Ok((found, is_proven.then_some(proof)))
     }
+}
+
+/// For each constraint that is searched the numbers of its inequalities in the certificate's formula.
+fn numbers(encoded: &Encoded, original: &Original) -> Result<Vec<Vec<u32>>, BnnError> {
+    if encoded.formula.vars != original.variables() {
+        return Err(BnnError::Disagreement);
+    }
+    let constraints = encoded.formula.constraints.iter();
+    constraints.map(|c| original.numbers(c).ok_or(BnnError::Disagreement)).collect()
+}
+
+/// A lemma in the certificate's terms.
+fn lemma(infeasible: &Infeasible) -> Lemma {
+    let side = |(l, by): &(Lit, Rational)| ((l.var().index() + 1, l.is_negative()), by.clone());
+    Lemma { sides: infeasible.sides.iter().map(side).collect(), always: infeasible.always.clone() }
 }
 
 /// The log, shared by the solver and the preprocessing.
 struct SharedLog<'a, 'b, 'c>(&'a std::cell::RefCell<&'b mut VeripbLog<&'c mut Vec<u8>>>);
 
-impl Steps for SharedLog<'_, '_, '_> {
-    fn combine(&self, first: u32, second: u32, factor: i64) -> u32 {
-        self.0.borrow_mut().combine(first, second, factor)
-    }
-
-    fn polish(&self, steps: &str) -> u32 {
-        self.0.borrow_mut().polish(steps)
-    }
-
-    fn clause(&self, literals: &[Lit]) -> u32 {
-        self.0.borrow_mut().conclude(literals)
-    }
-}
-
-impl ProofSink for SharedLog<'_, '_, '_> {
-    fn conclude(&mut self, clause: &[Lit]) -> u32 {
+impl crate::engine::sat::ProofSink for SharedLog<'_, '_, '_> {
+    fn conclude(&mut self, clause: &[crate::engine::sat::Lit]) -> u32 {
         self.0.borrow_mut().conclude(clause)
     }
 
@@ -222,7 +272,13 @@ enum Found {
 }
 
 /// Disjunct by disjunct: what the solver learns of the network serves all of them.
-fn search(encoded: &Encoded, solver: &mut Solver<'_>, conflicts: u64, run: Run<'_>) -> Found {
+fn search(
+    encoded: &Encoded,
+    solver: &mut Solver<'_>,
+    conflicts: u64,
+    run: Run<'_>,
+    lemmas: &mut Vec<Infeasible>,
+) -> Found {
     let (mut refuted, mut open) = (Vec::new(), Vec::new());
     // A pattern of sides that no input has counts as a conflict, too.
     let mut cells = 0;
@@ -241,8 +297,9 @@ fn search(encoded: &Encoded, solver: &mut Solver<'_>, conflicts: u64, run: Run<'
                 Outcome::Satisfiable => match encoded.inputs.point(solver, &encoded.denominator, run.budget) {
                     Cell::Point(point) => return Found::Point(d, point),
                     Cell::OutOfTime => open.push(d),
-                    Cell::Clause(clause) => {
-                        solver.add_clause(&clause);
+                    Cell::Empty(infeasible) => {
+                        solver.add_clause(&infeasible.clause());
+                        lemmas.push(infeasible);
                         cells += 1;
                         if left > 0 {
                             continue;

@@ -5,6 +5,7 @@ use super::BnnError;
 use super::cells::{Row, Side};
 use super::region::{Inputs, Value, at_least, in_units};
 use super::steps::{Layer, Neuron, StepNetwork, Sum, Threshold};
+use crate::domains::budget::Budget;
 use crate::domains::num::{Rational, enclose};
 use crate::domains::query::{Atom, Case, Variable};
 use crate::engine::sat::{Direction, Formula, Lit};
@@ -65,7 +66,15 @@ struct TooLarge;
 
 impl Encoded {
     /// Encodes a query: the bits of the inputs, those of every neuron in order, and one per disjunct.
-    pub fn new(network: &StepNetwork, case: &Case, name_of: impl Fn(usize) -> String) -> Result<Self, BnnError> {
+    ///
+    /// # Errors
+    /// Numbers that the solver cannot hold; or the time is up.
+    pub fn new(
+        network: &StepNetwork,
+        case: &Case,
+        name_of: impl Fn(usize) -> String,
+        budget: &Budget,
+    ) -> Result<Self, BnnError> {
         let mut formula = Formula::default();
         let mut denominator = super::region::denominator(&case.region)?;
         let jumps = network.layers.iter().flat_map(|l| l.jumps.iter().chain([&l.start]));
@@ -79,7 +88,7 @@ impl Encoded {
         let mut encoded = Self { formula, inputs, denominator, disjuncts: Vec::new(), bounds: Vec::new() };
         for layer in &network.layers {
             let name = name_of(layer.node);
-            let of_layer = encoded.layer(layer, &name, &values)?;
+            let of_layer = encoded.layer(layer, &name, &values, budget)?;
             values.insert(layer.node, of_layer);
         }
         for disjunct in &case.property.disjuncts {
@@ -97,7 +106,7 @@ impl Encoded {
         Ok(encoded)
     }
 
-    fn layer(&mut self, layer: &Layer, name: &str, values: &Values) -> Result<Vec<Value>, BnnError> {
+    fn layer(&mut self, layer: &Layer, name: &str, values: &Values, budget: &Budget) -> Result<Vec<Value>, BnnError> {
         let too_large = || BnnError::TooLarge(format!("node `{name}`"));
         let unit = Rational::from(self.denominator.clone());
         let base = in_units(&layer.start, &unit).ok_or_else(too_large)?;
@@ -105,6 +114,9 @@ impl Encoded {
             layer.jumps.iter().map(|j| in_units(j, &unit)).collect::<Option<_>>().ok_or_else(too_large)?;
         let mut of_layer = Vec::with_capacity(layer.neurons.len());
         for neuron in &layer.neurons {
+            if budget.is_spent() {
+                return Err(BnnError::OutOfTime);
+            }
             if self.inputs.cells.is_some() && neuron.sum.terms.iter().any(|t| t.0.0 == 0) {
                 let steps = self.sides(neuron, &jumps, name)?;
                 of_layer.push(Value { base, steps });

@@ -27,6 +27,12 @@ pub enum BnnError {
     /// A linear constraint that the solver cannot hold.
     #[error(transparent)]
     Linear(#[from] LinearError),
+    /// The time was up before the constraints were made.
+    #[error("the time was up before the constraints were made")]
+    OutOfTime,
+    /// The formula that is searched is not the one of the certificate: a fault of this program.
+    #[error("the two encoders of a query disagree: this is a bug, please report it")]
+    Disagreement,
     /// A model of the constraints that the network does not confirm: a fault of this program.
     #[error("the assignment found is no counterexample when replayed: this is a bug, please report it")]
     Replay,

@@ -6,13 +6,17 @@
 mod alias;
 mod cells;
 mod decide;
+mod deeper;
 mod encode;
 mod error;
 mod implied;
+mod ledger;
 mod load;
+mod original;
 mod region;
 mod steps;
 
-pub use decide::{Answer, BnnOptions, Certificate, Compiled, applies, certifies, decide, formulas};
+pub use decide::{Answer, BnnOptions, Certificate, Compiled, applies, decide};
 pub use error::BnnError;
 pub use load::Preprocessing;
+pub use original::{FormulaError, LemmaError, check_formula, lemmas};

@@ -20,13 +20,13 @@ pub(super) struct Value {
 #[derive(Clone, Debug)]
 pub(super) struct Inputs {
     pub values: Vec<Value>,
-    /// The Hamming ball.
+    /// The ball: of Hamming's distance, or of L1 on a grid.
     pub ball: Option<HammingBall>,
     /// The real inputs, where there are any; then no input has bits.
     pub cells: Option<Cells>,
 }
 
-/// At most `most` of the literals are true.
+/// At most `most` of the literals are true: inputs that are flipped, or grid steps away from the centre.
 #[derive(Clone, Debug)]
 pub(super) struct HammingBall {
     pub flips: Vec<Lit>,
@@ -55,7 +55,7 @@ const MOST_REAL_INPUTS: usize = 20;
 /// Whether every input of the region is two-valued or quantised, so that a refutation has a certificate.
 pub(super) fn is_discrete(region: &Region) -> bool {
     let (lower, upper) = region.exact_box();
-    matches!(region.ball(), Ball::Hamming { .. } | Ball::Grid { .. })
+    matches!(region.ball(), Ball::Hamming { .. } | Ball::Grid { .. } | Ball::GridL1 { .. })
         || (matches!(region.ball(), Ball::Box) && lower == upper)
 }
 
@@ -70,8 +70,8 @@ fn step(region: &Region, i: usize) -> Result<Rational, BnnError> {
     match region.ball() {
         _ if lower[i] == upper[i] => Ok(Rational::ONE),
         Ball::Hamming { .. } => Ok(&upper[i] - &lower[i]),
-        Ball::Grid { step, .. } => Ok(step.clone()),
-        Ball::Box | Ball::L1 { .. } | Ball::L2 { .. } | Ball::GridL1 { .. } => Err(BnnError::RealInput(i)),
+        Ball::Grid { step, .. } | Ball::GridL1 { step, .. } => Ok(step.clone()),
+        Ball::Box | Ball::L1 { .. } | Ball::L2 { .. } => Err(BnnError::RealInput(i)),
     }
 }
 
@@ -124,14 +124,12 @@ impl Inputs {
             }
             values.push(Value { base, steps });
         }
-        let mut ball = None;
-        if let Ball::Hamming { at_upper, flips } = region.ball() {
-            let flipped = |(v, &high): (&Value, &bool)| v.steps.first().map(|&(_, l)| if high { !l } else { l });
-            let literals: Vec<Lit> = values.iter().zip(at_upper).filter_map(flipped).collect();
-            let most = i64::try_from(*flips).unwrap_or(i64::MAX).min(literals.len() as i64);
-            ball = Some(HammingBall { flips: literals, most, constraint: formula.constraints.len() });
-            formula.at_least(ball.iter().flat_map(|b| &b.flips).map(|&l| (-1, l)).collect(), -most);
-        }
+        let ball = away_from_center(region, &values).ok_or_else(too_large)?;
+        let ball = ball.and_then(|(flips, most)| {
+            let constraint = formula.constraints.len();
+            formula.at_least(flips.iter().map(|&l| (-1, l)).collect(), -most);
+            (most >= 0 && !flips.is_empty()).then_some(HammingBall { flips, most, constraint })
+        });
         let inputs = Self { values, ball, cells: None };
         for half_space in region.half_spaces() {
             let terms: Vec<(&Value, Rational)> =
@@ -153,6 +151,36 @@ impl Inputs {
         let value = |v: &Value| v.steps.iter().filter(|s| bit(s.1)).fold(v.base, |sum, s| sum + s.0);
         Cell::Point(self.values.iter().map(|v| Rational::from(value(v)) / &unit).collect())
     }
+}
+
+/// The literals of which a ball allows only so many to be true, and how many that are (−1 for an empty ball);
+/// `None` inside where there is no ball, outside where its numbers are too large.
+#[allow(clippy::option_option)]
+fn away_from_center(region: &Region, values: &[Value]) -> Option<Option<(Vec<Lit>, i64)>> {
+    let (lower, _) = region.exact_box();
+    let mut away: Vec<Lit> = Vec::new();
+    let most = match region.ball() {
+        Ball::Hamming { at_upper, flips } => {
+            let flipped = |(v, &high): (&Value, &bool)| v.steps.first().map(|&(_, l)| if high { !l } else { l });
+            away.extend(values.iter().zip(at_upper).filter_map(flipped));
+            i64::try_from(*flips).unwrap_or(i64::MAX)
+        }
+        Ball::GridL1 { origin, step, radius } => {
+            // In steps: |v − origin| counts those above the origin that are taken and those below that are not.
+            let mut most = in_units(&(radius / step), &Rational::ONE)?;
+            for ((value, origin), lower) in values.iter().zip(origin).zip(lower) {
+                let center = in_units(&((origin - lower) / step), &Rational::ONE)?;
+                let count = value.steps.len() as i64;
+                most = most.checked_sub((center - count).max(-center).max(0))?;
+                let literal = |(k, &(_, l)): (usize, &(i64, Lit))| if (k as i64) < center { !l } else { l };
+                away.extend(value.steps.iter().enumerate().map(literal));
+            }
+            most
+        }
+        Ball::Box | Ball::L1 { .. } | Ball::L2 { .. } | Ball::Grid { .. } => return Some(None),
+    };
+    let most = most.clamp(-1, away.len() as i64);
+    Some(Some((away, most)))
 }
 
 /// `Σ c_i v_i ≥ bound` over values as an integer constraint over literals: its terms and its bound.

@@ -7,6 +7,7 @@
 
 use super::BnnError;
 use crate::domains::activation::ActivationFn;
+use crate::domains::budget::Budget;
 use crate::domains::network::{Affine, Coefficients, LinearMap, Network, NodeId, NodeKind};
 use crate::domains::num::{Rational, exact_or_zero};
 use dashu_int::IBig;
@@ -221,8 +222,8 @@ fn rows(map: &LinearMap) -> Vec<Vec<(usize, Enclosed)>> {
     }
 }
 
-/// The forms of an affine node, given those of the nodes before it.
-fn compose(affine: &Affine, len: usize, forms: &[Vec<Form>]) -> Option<Vec<Form>> {
+/// The forms of an affine node, given those of the nodes before it; `None` too when the time is up.
+fn compose(affine: &Affine, len: usize, forms: &[Vec<Form>], budget: &Budget) -> Option<Vec<Form>> {
     // An enclosure without ends says nothing.
     let is_bounded =
         |c: &Coefficients| (0..c.len()).all(|i| c.rational(i).is_some() || c.enclosure(i).magnitude().is_finite());
@@ -233,6 +234,9 @@ fn compose(affine: &Affine, len: usize, forms: &[Vec<Form>]) -> Option<Vec<Form>
     let maps: Vec<_> = affine.terms.iter().map(|t| (t.source, rows(&t.map))).collect();
     (0..len)
         .map(|i| {
+            if budget.is_spent() {
+                return None;
+            }
             let entries =
                 || maps.iter().flat_map(|(source, rows)| rows[i].iter().map(|(j, w)| (&forms[*source][*j], w)));
             let bias = Enclosed::of(&affine.bias, i);
@@ -264,8 +268,8 @@ impl StepNetwork {
     ///
     /// # Errors
     /// Activations that are no step functions, and parameters that are no rationals where they would
-    /// have to be.
-    pub fn new(network: &Network) -> Result<Self, BnnError> {
+    /// have to be; or the time is up.
+    pub fn new(network: &Network, budget: &Budget) -> Result<Self, BnnError> {
         let mut forms: Vec<Vec<Form>> = Vec::with_capacity(network.nodes().len());
         let mut layers = Vec::new();
         for (id, node) in network.nodes().iter().enumerate() {
@@ -273,13 +277,17 @@ impl StepNetwork {
             forms.push(match &node.kind {
                 NodeKind::Input => sources(),
                 NodeKind::Affine(affine) => {
-                    compose(affine, node.len, &forms).ok_or_else(|| BnnError::Irrational(node.name.clone()))?
+                    let irrational = || BnnError::Irrational(node.name.clone());
+                    let failure = || if budget.is_spent() { BnnError::OutOfTime } else { irrational() };
+                    compose(affine, node.len, &forms, budget).ok_or_else(failure)?
                 }
                 NodeKind::Activation(activation) => {
                     let function = &*activation.function;
                     let (start, jumps, steps) = steps(function)
                         .ok_or_else(|| BnnError::Activation { node: node.name.clone(), activation: function.name() })?;
-                    let neuron = |form: &Form| neuron(form, &steps, &node.name);
+                    let neuron = |form: &Form| {
+                        if budget.is_spent() { Err(BnnError::OutOfTime) } else { neuron(form, &steps, &node.name) }
+                    };
                     let neurons = forms[activation.source].iter().map(neuron).collect::<Result<_, _>>()?;
                     layers.push(Layer { node: id, start, jumps, neurons });
                     sources()

@@ -22,6 +22,30 @@ impl Constraint {
         if matches!(self.target, Some((_, Direction::Both))) { 2 } else { 1 }
     }
 
+    /// The same condition with coprime coefficients, and a bound that the sum can just miss or just surpass
+    /// where it would lie farther out.
+    #[must_use]
+    pub fn reduced(mut self) -> Self {
+        fn gcd(a: u64, b: u64) -> u64 {
+            if b == 0 { a } else { gcd(b, a % b) }
+        }
+        self.terms.retain(|t| t.0 != 0);
+        let divisor = self.terms.iter().fold(0, |g, t| if g == 1 { 1 } else { gcd(t.0.unsigned_abs(), g) }).max(1);
+        let Ok(divisor) = i64::try_from(divisor) else { return self };
+        if divisor > 1 {
+            self.terms.iter_mut().for_each(|t| t.0 /= divisor);
+            let has_rest = self.bound.rem_euclid(divisor) != 0;
+            self.bound = self.bound.div_euclid(divisor) + i64::from(has_rest);
+        }
+        let least: i128 = self.terms.iter().map(|t| i128::from(t.0.min(0))).sum();
+        let most: i128 = self.terms.iter().map(|t| i128::from(t.0.max(0))).sum();
+        // Where the ends do not fit, the bound lies between them.
+        if let (Ok(least), Ok(beyond)) = (i64::try_from(least), i64::try_from(most + 1)) {
+            self.bound = self.bound.clamp(least, beyond);
+        }
+        self
+    }
+
     /// Adds it to a solver that has its variables.
     pub fn add_to(&self, solver: &mut Solver<'_>) -> Result<(), LinearError> {
         match self.target {
@@ -32,17 +56,12 @@ impl Constraint {
 
     /// The inequalities `Σ a l ≥ bound` that it stands for (Jia & Rinard 2020 eq. 5): the one of
     /// "target implies" first.
-    fn write_opb(&self, text: &mut Vec<u8>) {
+    #[must_use]
+    pub fn as_inequalities(&self) -> Vec<(Vec<(i128, Lit)>, i128)> {
+        let mut all = Vec::with_capacity(2);
         let mut line = |sign: i128, big: Option<(i128, Lit)>, bound: i128| {
             let terms = self.terms.iter().map(|&(a, l)| (sign * i128::from(a), l));
-            for (a, l) in terms.chain(big.filter(|(m, _)| *m > 0)) {
-                text.push(if a < 0 { b'-' } else { b'+' });
-                write_decimal(a.unsigned_abs(), text);
-                text.push(b' ');
-                l.write_to(text);
-                text.push(b' ');
-            }
-            text.extend_from_slice(format!(">= {bound} ;\n").as_bytes());
+            all.push((terms.chain(big.filter(|(m, _)| *m > 0)).collect(), bound));
         };
         let bound = i128::from(self.bound);
         let least: i128 = self.terms.iter().map(|t| i128::from(t.0.min(0))).sum();
@@ -57,6 +76,20 @@ impl Constraint {
                     line(-1, Some((most - bound + 1, target)), 1 - bound);
                 }
             }
+        }
+        all
+    }
+
+    fn write_opb(&self, text: &mut Vec<u8>) {
+        for (terms, bound) in self.as_inequalities() {
+            for (a, l) in terms {
+                text.push(if a < 0 { b'-' } else { b'+' });
+                write_decimal(a.unsigned_abs(), text);
+                text.push(b' ');
+                l.write_to(text);
+                text.push(b' ');
+            }
+            text.extend_from_slice(format!(">= {bound} ;\n").as_bytes());
         }
     }
 }
@@ -84,12 +117,12 @@ impl Formula {
 
     /// Adds `Σ a_i l_i ≥ bound`.
     pub fn at_least(&mut self, terms: Vec<(i64, Lit)>, bound: i64) {
-        self.constraints.push(Constraint { target: None, terms, bound });
+        self.constraints.push(Constraint { target: None, terms, bound }.reduced());
     }
 
     /// Adds `target ↔ Σ a_i l_i ≥ bound`, or one direction of it.
     pub fn reified(&mut self, target: Lit, direction: Direction, terms: Vec<(i64, Lit)>, bound: i64) {
-        self.constraints.push(Constraint { target: Some((target, direction)), terms, bound });
+        self.constraints.push(Constraint { target: Some((target, direction)), terms, bound }.reduced());
     }
 
     /// Number of inequalities of the OPB file.

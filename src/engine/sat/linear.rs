@@ -218,6 +218,30 @@ impl LinearConstraints {
         debug_assert!(if is_missed { weight > missed } else { weight >= reached });
     }
 
+    /// Whether the counters are what they count, and no rule has anything left to infer, decided anew from the
+    /// values of all literals.
+    #[cfg(debug_assertions)]
+    pub fn is_settled(&self, id: LinearRef, value: impl Fn(Lit) -> i8) -> bool {
+        let (body, counters) = (&self.bodies[id as usize], &self.counters[id as usize]);
+        let (mut possible, mut sure) = (-body.bound, -body.bound);
+        for (a, l) in (0..self.operands(id)).map(|i| self.operand(id, i)) {
+            possible += if value(l) < 0 { 0 } else { a };
+            sure += if value(l) > 0 { a } else { 0 };
+        }
+        let (forward, backward) = match body.direction {
+            Direction::Both => (true, true),
+            Direction::TargetImplies => (true, false),
+            Direction::ImpliesTarget => (false, true),
+        };
+        let is_counted = (!forward || counters.possible == possible) && (!backward || counters.sure == sure);
+        let target = value(counters.target);
+        let open = (0..self.operands(id)).map(|i| self.operand(id, i)).filter(|&(_, l)| value(l) == 0);
+        let largest = open.map(|t| t.0).max().unwrap_or(0);
+        let forward_done = if possible < 0 { target < 0 } else { target <= 0 || largest <= possible };
+        let backward_done = if sure >= 0 { target > 0 } else { target >= 0 || sure + largest < 0 };
+        is_counted && (!forward || forward_done) && (!backward || backward_done)
+    }
+
     /// Whether the clause follows from the constraint, decided anew from its definition.
     #[cfg(debug_assertions)]
     pub fn implies(&self, id: LinearRef, clause: &[Lit]) -> bool {

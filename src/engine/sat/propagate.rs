@@ -22,6 +22,9 @@ impl Solver<'_> {
     fn check_inference(&self, literal: Lit, reason: Reason) {
         let mut clause = Vec::new();
         self.reason_clause(literal, reason, &mut clause);
+        if let Reason::Clause(stored) = reason {
+            assert!(self.clauses.literals(stored).any(|l| l == literal), "{literal} is not in its reason");
+        }
         assert!(clause.iter().all(|&l| self.is_false(l)), "{literal} has an open reason {clause:?}");
         if let Reason::Linear(id) = reason {
             clause.push(literal);
@@ -43,6 +46,8 @@ impl Solver<'_> {
                 }
             }
             if self.linear_head == self.trail.len() {
+                #[cfg(debug_assertions)]
+                self.check_fixpoint();
                 return None;
             }
             let literal = self.trail[self.linear_head];
@@ -50,6 +55,16 @@ impl Solver<'_> {
             if let Some(conflict) = self.propagate_linear(literal) {
                 return Some(conflict);
             }
+        }
+    }
+
+    /// Recomputes, now and then, that nothing was miscounted or overlooked.
+    #[cfg(debug_assertions)]
+    fn check_fixpoint(&self) {
+        const EVERY: u64 = 32;
+        if self.statistics.propagations % EVERY == 0 {
+            let is_settled = |id| self.linear.is_settled(id, |l| self.values[l.index()]);
+            assert!((0..self.linear.len() as LinearRef).all(is_settled), "a linear constraint is not settled");
         }
     }
 

@@ -18,7 +18,9 @@ fn pigeonhole(pigeons: usize, holes: usize, room: i64) -> Outcome {
 
 #[test]
 fn small_pigeonholes_are_refuted() {
-    assert_eq!(pigeonhole(7, 6, 1), Outcome::Unsatisfiable);
+    for holes in 1..=6 {
+        assert_eq!(pigeonhole(holes + 1, holes, 1), Outcome::Unsatisfiable, "{holes} holes");
+    }
     assert_eq!(pigeonhole(9, 4, 2), Outcome::Unsatisfiable);
 }
 

@@ -1,0 +1,81 @@
+//! From several networks on the command line to one.
+
+use super::CliResult;
+use super::inputs::ImageArgs;
+use crate::domains::network::{Arithmetic, Network};
+use crate::domains::query::{Query, Region, Variable};
+use crate::format::onnx;
+use std::path::{Path, PathBuf};
+
+/// How many networks are asked, and how many classes each tells apart.
+#[derive(Clone, Copy)]
+pub struct Members {
+    pub count: usize,
+    pub classes: usize,
+}
+
+impl Members {
+    /// A class that there is.
+    pub fn checked(self, label: usize) -> CliResult<usize> {
+        if label >= self.classes {
+            return Err(format!("class {label} does not exist: the network has {} outputs", self.classes).into());
+        }
+        Ok(label)
+    }
+
+    /// What *robust* means for them.
+    pub fn robustness(self, region: Region, label: usize) -> Query {
+        Query::reliable(region, self.count, self.classes, label)
+    }
+
+    /// Whether a query only compares outputs of one member with each other: only then may a Softmax at a
+    /// member's end be dropped.
+    pub fn are_compared_within(self, query: &Query) -> bool {
+        let member = |v: &Variable| if let Variable::Output(i) = v { Some(i / self.classes) } else { None };
+        query.cases.iter().all(|case| {
+            let mut atoms = case.property.atoms();
+            case.property.only_compares_outputs()
+                && atoms.all(|a| {
+                    let mut members = a.terms.keys().map(member);
+                    members.next() == members.next()
+                })
+        })
+    }
+}
+
+/// Several networks side by side.
+pub struct Ensemble<'a> {
+    pub network: Network,
+    pub members: Members,
+    pub name: String,
+    /// A member that ends in a Softmax, which was dropped.
+    pub softmax: Option<&'a Path>,
+}
+
+impl<'a> Ensemble<'a> {
+    /// Reads the others, which must fit to the first.
+    pub fn read(images: &ImageArgs, path: &'a Path, first: onnx::Model, others: &'a [PathBuf]) -> CliResult<Self> {
+        let classes = first.network.output_len();
+        let shape = first.network.input_shape().to_vec();
+        let mut name = path.display().to_string();
+        let mut softmax = first.final_softmax.then_some(path);
+        let mut networks = vec![first.network];
+        for path in others {
+            let model = images.read_network(path, Arithmetic::Real)?;
+            let file = path.display();
+            let (found, outputs) = (model.network.input_shape(), model.network.output_len());
+            if outputs != classes || found != shape {
+                return Err(format!(
+                    "{file}: the members of an ensemble need inputs of one shape and as many outputs: this one maps \
+                     {found:?} to {outputs}, the first {shape:?} to {classes}"
+                )
+                .into());
+            }
+            softmax = softmax.or(model.final_softmax.then_some(path));
+            name.push_str(&format!(" + {file}"));
+            networks.push(model.network);
+        }
+        let members = Members { count: networks.len(), classes };
+        Ok(Self { network: Network::side_by_side(&networks)?, members, name, softmax })
+    }
+}

@@ -222,8 +222,7 @@ fn verdicts_are_those_of_enumeration() {
             let property = property(dice, network.input_len(), network.output_len());
             let query = Query::over(region, property);
             let Some(minima) = minima(&network, &query.cases[0]) else { return (0, 0) };
-            let preprocessing =
-                Preprocessing { fix: dice.below(2) == 0, counts: dice.below(2) == 0, deeper: dice.below(4) > 0 };
+            let preprocessing = Preprocessing { fix: dice.below(2) == 0, counts: dice.below(2) == 0 };
             let certify = dice.below(2) == 0;
             let options = BnnOptions { preprocessing, certify, ..BnnOptions::default() };
             let answer = decide(&network, &query, &options, Run::silent(&Budget::unlimited()));

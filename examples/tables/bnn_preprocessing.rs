@@ -120,8 +120,7 @@ pub fn bnn_preprocessing(job: &Job, count: usize, limit: Duration) -> Outcome<()
                 at_upper.iter().map(|&upper| if upper { high.clone() } else { low.clone() }).collect();
             let label = class(&family.networks[*network], &center)?;
             let query = flipped(&family.networks[*network], family.ends, at_upper, label, flips)?;
-            let options =
-                BnnOptions { preprocessing: Preprocessing { fix, counts, deeper: false }, ..BnnOptions::default() };
+            let options = BnnOptions { preprocessing: Preprocessing { fix, counts }, ..BnnOptions::default() };
             let answer = compiled[*network].decide(&query, &options, Run::silent(&deadline(Some(limit))))?;
             Ok(json!({
                 "verdict": answer.verdict.name(),

@@ -153,6 +153,8 @@ kinds! {
         Region { .. } => "region",
     }
     signum, "signum": BnnError {
+        OutOfTime => "out-of-time",
+        Disagreement => "disagreement",
         Activation { .. } => "activation",
         Irrational(_) => "irrational",
         RealInput(_) => "real-input",
@@ -210,6 +212,8 @@ pub const NEVER: &[(&str, &str)] = &[
     ("domain.contradiction", "a bug: two sound bounds exclude each other"),
     ("domain.float32", "an answer, no error: unknown"),
     ("domain.region", "met as `analyze.domain`"),
+    ("signum.out-of-time", "an answer, no error: unknown"),
+    ("signum.disagreement", "a bug: the two encoders of certificates contradict each other"),
     ("signum.activation", "the engine is only called for signum networks"),
     ("signum.irrational", "met as `analyze.signum`; without `--proof` the query stays unknown"),
     ("signum.real-input", "such regions have no certificates: `analyze.no-certificate`"),

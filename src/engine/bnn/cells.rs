@@ -165,6 +165,9 @@ impl Tableau {
     }
 }
 
+/// Rows with their factors.
+type Multipliers = Vec<(usize, Rational)>;
+
 /// A point of the box that satisfies all rows, or multipliers of rows that no point of the box satisfies
 /// together; `None` when the time is up.
 fn feasible_point(
@@ -172,7 +175,7 @@ fn feasible_point(
     upper: &[Rational],
     rows: &[Row],
     budget: &Budget,
-) -> Option<Result<Vec<Rational>, Vec<(usize, Rational)>>> {
+) -> Option<Result<Vec<Rational>, Multipliers>> {
     let (n, m) = (lower.len(), rows.len());
     // Columns: the inputs above their lower ends, the gap δ of strict rows, the shortfall z, one slack per
     // row, per input and for δ ≤ 1, the right side.

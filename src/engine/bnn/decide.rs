@@ -216,8 +216,8 @@ impl<'a> Compiled<'a> {
                 solver.log_to(&mut shared);
             }
             let ledger = match certified {
-                Some((_, numbers)) => Ledger::new(&encoded.formula, numbers, &sink),
-                None => Ledger::closed(&encoded.formula),
+                Some((_, numbers)) => Ledger::new(numbers, &sink),
+                None => Ledger::closed(),
             };
             answer.fixed += load(encoded, options.preprocessing, &mut solver, &ledger, run.budget)?;
             for lemma in lemmas.iter() {

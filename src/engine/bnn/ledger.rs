@@ -1,7 +1,7 @@
 //! Where derived inequalities are written down, so that the proof can use them; nowhere when no
 //! certificate is wanted.
 
-use crate::engine::sat::{Formula, Lit, ProofSink, VeripbLog};
+use crate::engine::sat::{Lit, ProofSink, VeripbLog};
 use std::cell::RefCell;
 use std::io::Write;
 
@@ -36,30 +36,24 @@ pub(super) type Source = (usize, usize);
 
 /// The proof, with the numbers that the formula's inequalities have in it.
 pub(super) struct Ledger<'a> {
-    formula: &'a Formula,
     numbers: &'a [Vec<u32>],
     lines: Option<&'a dyn Lines>,
 }
 
 impl<'a> Ledger<'a> {
     /// A ledger for a certificate, where the inequalities of each constraint have these numbers.
-    pub fn new(formula: &'a Formula, numbers: &'a [Vec<u32>], lines: &'a dyn Lines) -> Self {
-        Self { formula, numbers, lines: Some(lines) }
+    pub fn new(numbers: &'a [Vec<u32>], lines: &'a dyn Lines) -> Self {
+        Self { numbers, lines: Some(lines) }
     }
 
     /// A ledger that nobody reads.
-    pub fn closed(formula: &'a Formula) -> Self {
-        Self { formula, numbers: &[], lines: None }
+    pub fn closed() -> Self {
+        Self { numbers: &[], lines: None }
     }
 
     /// True where anybody reads it.
     pub fn is_open(&self) -> bool {
         self.lines.is_some()
-    }
-
-    /// The coefficients and literals of a constraint.
-    pub fn terms(&self, constraint: usize) -> &'a [(i64, Lit)] {
-        &self.formula.constraints[constraint].terms
     }
 
     /// The number of an inequality; 0 where there is no ledger.
@@ -82,10 +76,5 @@ impl<'a> Ledger<'a> {
     /// The number of a clause that follows by unit propagation.
     pub fn clause(&self, literals: &[Lit]) -> u32 {
         self.lines.map_or(0, |lines| lines.clause(literals))
-    }
-
-    /// The number of `literal ≥ 1`, which follows by unit propagation.
-    pub fn unit(&self, literal: Lit) -> u32 {
-        self.clause(&[literal])
     }
 }

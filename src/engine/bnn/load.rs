@@ -2,7 +2,6 @@
 
 use super::BnnError;
 use super::alias::Aliases;
-use super::deeper::Changes;
 use super::encode::Encoded;
 use super::implied::{Flips, Implied};
 use super::ledger::Ledger;
@@ -16,13 +15,11 @@ pub struct Preprocessing {
     pub fix: bool,
     /// Counts of flips that follow from the ball become constraints of their own.
     pub counts: bool,
-    /// The same for the layers behind the first, each by what is known of the one before.
-    pub deeper: bool,
 }
 
 impl Default for Preprocessing {
     fn default() -> Self {
-        Self { fix: true, counts: true, deeper: false }
+        Self { fix: true, counts: true }
     }
 }
 
@@ -41,38 +38,31 @@ pub(super) fn load(
     }
     let ball = encoded.inputs.ball.as_ref();
     let flips = ball.map(Flips::of);
-    let mut changes = ball.filter(|_| preprocessing.deeper).map(Changes::of);
-    // What follows for deeper layers is written down in terms of the neurons themselves.
-    let mut aliases = (!preprocessing.deeper).then(|| Aliases::new(&encoded.inputs.values, formula.vars));
+    let mut aliases = Aliases::new(&encoded.inputs.values, formula.vars);
     let mut fixed = 0;
     for (index, original) in formula.constraints.iter().enumerate() {
         if budget.is_spent() {
             return Err(BnnError::OutOfTime);
         }
-        let translated = aliases.as_ref().and_then(|aliases| aliases.translated(original));
+        let translated = aliases.translated(original);
         let constraint = translated.as_ref().unwrap_or(original);
-        if let Some(clauses) = aliases.as_mut().and_then(|aliases| aliases.find(constraint)) {
+        if let Some(clauses) = aliases.find(constraint) {
             clauses.iter().for_each(|clause| solver.add_clause(clause));
             continue;
         }
         let implied = flips.as_ref().and_then(|flips| Implied::of(constraint, flips));
-        if let (Some(changes), Some(implied)) = (&mut changes, &implied) {
-            changes.remember_first(index, constraint, implied.is_fixed && preprocessing.fix);
-        }
         if let Some(implied) = implied.filter(|i| if i.is_fixed { preprocessing.fix } else { preprocessing.counts }) {
             // The inequality of "target implies" comes first; it speaks of neurons that are off at the centre.
             let of_neuron = (index, usize::from(implied.is_target));
             let of_ball = (ball.map_or(0, |b| b.constraint), 0);
             if ledger.is_open() && (implied.is_fixed || implied.factor > 0) {
-                match (&translated, &aliases) {
-                    (Some(_), Some(aliases)) => {
-                        let number = ledger.number(of_neuron);
-                        let own = aliases.derive(original, implied.is_target, number, ledger);
-                        if implied.factor > 0 {
-                            ledger.polish(&format!("{own} {} {} * +", ledger.number(of_ball), implied.factor));
-                        }
+                if translated.is_some() {
+                    let own = aliases.derive(original, implied.is_target, ledger.number(of_neuron), ledger);
+                    if implied.factor > 0 {
+                        ledger.polish(&format!("{own} {} {} * +", ledger.number(of_ball), implied.factor));
                     }
-                    _ => ledger.combine(of_neuron, of_ball, implied.factor),
+                } else {
+                    ledger.combine(of_neuron, of_ball, implied.factor);
                 }
             }
             if implied.is_fixed {
@@ -85,18 +75,6 @@ pub(super) fn load(
             }
         }
         constraint.add_to(solver)?;
-        if let Some(changes) = &mut changes
-            && let Some(deeper) = changes.deeper(index, constraint)
-            && deeper.says_something()
-        {
-            changes.justify(&deeper, ledger);
-            if deeper.is_fixed {
-                fixed += 1;
-                solver.add_clause(&[deeper.kept]);
-            } else {
-                solver.add_reified(!deeper.kept, Direction::TargetImplies, &deeper.terms, deeper.bound)?;
-            }
-        }
     }
     Ok(fixed)
 }

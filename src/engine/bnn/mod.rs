@@ -6,7 +6,6 @@
 mod alias;
 mod cells;
 mod decide;
-mod deeper;
 mod encode;
 mod error;
 mod implied;

@@ -62,7 +62,7 @@ impl Solver<'_> {
     #[cfg(debug_assertions)]
     fn check_fixpoint(&self) {
         const EVERY: u64 = 32;
-        if self.statistics.propagations % EVERY == 0 {
+        if self.statistics.propagations.is_multiple_of(EVERY) {
             let is_settled = |id| self.linear.is_settled(id, |l| self.values[l.index()]);
             assert!((0..self.linear.len() as LinearRef).all(is_settled), "a linear constraint is not settled");
         }

@@ -51,7 +51,7 @@ impl Operator {
             Self::Normalise { variance, epsilon, scale, bias } => {
                 // The variance's sum, its root, a quotient, a product and the bias, in whatever order; and the same
                 // with the scale divided first and the mean multiplied by it.
-                let mut rounding = Rounding::of(&affine.terms, &affine.bias).with_more(6);
+                let mut rounding = Rounding::of(&affine.terms, &affine.bias).with_more(6).spread(affine.bias.len());
                 if variance.len() != scale.len() || variance.len() != bias.len() {
                     return Rounding::unknown();
                 }

@@ -31,7 +31,8 @@ pub struct Rounding {
     pub(crate) sum: usize,
     /// Roundings on the way through what was folded behind them.
     pub(crate) later: usize,
-    /// One per output; none where everything is exact and there are no constants.
+    /// One per output, or a single one where it is that of all; none where everything is exact and there are
+    /// no constants. Read them by [`Rounding::row`].
     pub(crate) rows: Vec<Row>,
     /// How large intermediate values can become.
     pub(crate) growth: Growth,
@@ -186,7 +187,7 @@ impl Rounding {
     /// Of an operator whose result is one of its operands, however it is written as an affine map.
     pub(crate) fn exact(bias: &Coefficients) -> Self {
         let row = |i: usize| Row { bias: bias.enclosure(i).magnitude(), underflow: 0.0, grain: 0.0 };
-        Self { rows: (0..bias.len()).map(row).collect(), ..Self::default() }
+        Self { rows: for_each(bias, row), ..Self::default() }
     }
 
     /// Of `Σ W x + b` as one operator: sums in any order, the bias anywhere.
@@ -213,7 +214,7 @@ impl Rounding {
             let grain = if is_float32 { of_maps.min(grain(bias.values()[i])) } else { 0.0 };
             Row { bias: bias.enclosure(i).magnitude(), underflow, grain }
         };
-        let rows: Vec<Row> = (0..bias.len()).map(row).collect();
+        let rows = for_each(bias, row);
         let constant = rows.iter().fold(0.0, |m: f64, r| m.max(r.bias));
         let factor = terms.iter().fold(0.0, |sum, t| add_up(sum, norm(&t.map)));
         Some(Self { sum, rows, growth: Growth { factor: factor.max(1.0), constant }, ..Self::default() })
@@ -257,7 +258,13 @@ impl Rounding {
 
     /// What concerns output `i`.
     pub(crate) fn row(&self, i: usize) -> Row {
-        self.rows.get(i).copied().unwrap_or(Row::NOTHING)
+        at(&self.rows, i)
+    }
+
+    /// The same with a row of its own for each of `outputs`.
+    pub(crate) fn spread(mut self, outputs: usize) -> Self {
+        self.rows = (0..outputs).map(|i| self.row(i)).collect();
+        self
     }
 
     /// Of the affine node `outer` with the nodes that some of its terms read folded into it: for each term its map
@@ -276,10 +283,11 @@ impl Rounding {
             };
             most = most.max(inner.operations());
             growth = growth.beside(inner.growth);
-            for (row, more) in all.rows.iter_mut().zip(pushed(map, inner, outer.rows.len())) {
-                row.bias = add_up(row.bias, more.bias);
-                row.underflow = add_up(row.underflow, more.underflow);
-            }
+            all.rows = paired(&all.rows, &pushed(map, inner), map.output_len(), |row, more| Row {
+                bias: add_up(row.bias, more.bias),
+                underflow: add_up(row.underflow, more.underflow),
+                ..row
+            });
         }
         // The sums of the parts are not told from those of the whole any more.
         if most > 0 {
@@ -292,20 +300,16 @@ impl Rounding {
 
     /// Of `outer`, with the map `map`, behind `inner`.
     fn behind(outer: &Self, map: &LinearMap, inner: &Self) -> Self {
-        let outputs = map.output_len();
-        let own = (0..outputs).map(|i| outer.row(i));
-        let rows: Vec<Row> = own
-            .zip(pushed(map, inner, outputs))
-            .map(|(own, from_inner)| Row {
-                bias: add_up(own.bias, from_inner.bias),
-                underflow: add_up(own.underflow, mul_up(2.0, from_inner.underflow)),
-                grain: match (inner.is_exact(), from_inner.bias == 0.0) {
-                    (true, true) => own.grain,
-                    (true, false) => 0.0,
-                    (false, _) => from_inner.grain,
-                },
-            })
-            .collect();
+        let is_exact = inner.is_exact();
+        let rows = paired(&outer.rows, &pushed(map, inner), map.output_len(), |own, from_inner| Row {
+            bias: add_up(own.bias, from_inner.bias),
+            underflow: add_up(own.underflow, mul_up(2.0, from_inner.underflow)),
+            grain: match (is_exact, from_inner.bias == 0.0) {
+                (true, true) => own.grain,
+                (true, false) => 0.0,
+                (false, _) => from_inner.grain,
+            },
+        });
         let (sum, later) = match inner.is_exact() {
             true => (outer.sum, outer.later),
             false => (inner.sum, inner.later + outer.operations()),
@@ -346,29 +350,50 @@ fn norm(map: &LinearMap) -> f64 {
     }
 }
 
-/// The rows of `inner`, pushed through `map`.
-fn pushed(map: &LinearMap, inner: &Rounding, outputs: usize) -> Vec<Row> {
-    if inner.rows.is_empty() {
-        return vec![Row::NOTHING; outputs];
+/// Row `i` of a list that may have a single one for all.
+fn at(rows: &[Row], i: usize) -> Row {
+    match rows {
+        [row] => *row,
+        _ => rows.get(i).copied().unwrap_or(Row::NOTHING),
     }
-    let through = |part: fn(&Row) -> f64| {
-        let parts: Vec<f64> = inner.rows.iter().map(part).collect();
-        match map {
-            LinearMap::Dense(_) | LinearMap::Conv2d(_) => {
-                vec![mul_up(norm(map), parts.into_iter().fold(0.0, f64::max)); outputs]
-            }
-            _ => map.magnitudes(&parts),
+}
+
+/// A row per output, or a single one where no output has a constant.
+fn for_each(bias: &Coefficients, row: impl Fn(usize) -> Row) -> Vec<Row> {
+    let count = if bias.is_zero() { bias.len().min(1) } else { bias.len() };
+    (0..count).map(row).collect()
+}
+
+/// Two lists of rows made one.
+fn paired(a: &[Row], b: &[Row], outputs: usize, both: impl Fn(Row, Row) -> Row) -> Vec<Row> {
+    let count = if a.len() <= 1 && b.len() <= 1 { outputs.min(1) } else { outputs };
+    (0..count).map(|i| both(at(a, i), at(b, i))).collect()
+}
+
+/// The rows of `inner`, pushed through `map`.
+fn pushed(map: &LinearMap, inner: &Rounding) -> Vec<Row> {
+    if inner.rows.is_empty() {
+        return Vec::new();
+    }
+    match map {
+        LinearMap::Identity(_) => inner.rows.clone(),
+        LinearMap::Dense(_) | LinearMap::Conv2d(_) => {
+            let norm = norm(map);
+            let most = |part: fn(&Row) -> f64| mul_up(norm, inner.rows.iter().map(part).fold(0.0, f64::max));
+            vec![Row { bias: most(|r| r.bias), underflow: most(|r| r.underflow), grain: 0.0 }]
         }
-    };
-    let (bias, underflow) = (through(|r| r.bias), through(|r| r.underflow));
-    let grain = |i: usize| match map {
-        LinearMap::Identity(_) => inner.rows[i].grain,
-        LinearMap::Select { index, .. } => index[i].map_or(f64::INFINITY, |j| inner.rows[j].grain),
-        LinearMap::Diagonal(d) => match d.enclosure(i) {
-            Interval::ZERO => f64::INFINITY,
-            range => mul_down(inner.rows[i].grain, range.lo.max(-range.hi).max(0.0)),
-        },
-        LinearMap::Dense(_) | LinearMap::Conv2d(_) => 0.0,
-    };
-    (0..outputs).map(|i| Row { bias: bias[i], underflow: underflow[i], grain: grain(i) }).collect()
+        LinearMap::Select { index, .. } => index.iter().map(|j| j.map_or(Row::NOTHING, |j| inner.row(j))).collect(),
+        LinearMap::Diagonal(d) => {
+            let scaled = |i: usize| {
+                let (row, range) = (inner.row(i), d.enclosure(i));
+                let largest = range.magnitude();
+                let grain = match range {
+                    Interval::ZERO => f64::INFINITY,
+                    range => mul_down(row.grain, range.lo.max(-range.hi).max(0.0)),
+                };
+                Row { bias: mul_up(largest, row.bias), underflow: mul_up(largest, row.underflow), grain }
+            };
+            (0..d.len()).map(scaled).collect()
+        }
+    }
 }

@@ -58,6 +58,9 @@ impl Attack {
     }
 }
 
+/// Relative width of an output's enclosure from which on it is evaluated exactly.
+const TOO_WIDE: f64 = 1e-6;
+
 /// The margin at the point of the region nearest to `x`, rounded up.
 pub(in crate::engine) fn attained(network: &Network, case: &Case, first: usize, x: &[f64]) -> Option<Attained> {
     attained_at(network, case, first, case.region.nearest_member(x)?)
@@ -72,6 +75,10 @@ pub(in crate::engine) fn attained_at(
 ) -> Option<Attained> {
     let enclosed: Vec<Interval> = member.iter().map(enclose).collect();
     let output = network.evaluate::<Interval>(&enclosed).ok()?;
+    // Where a sign meets zero behind a parameter that is no float, the enclosure holds both its values.
+    let is_wide = |y: &Interval| y.width() > TOO_WIDE * (1.0 + y.magnitude());
+    let exact = output.iter().any(is_wide).then(|| network.evaluate::<Rational>(&member).ok()).flatten();
+    let output = exact.map_or(output, |exact| exact.iter().map(enclose).collect());
     let largest = |disjunct: &Disjunct| {
         let margins = disjunct.atoms.iter().map(|a| a.margin_enclosure(&enclosed, &output).hi);
         margins.fold(f64::NEG_INFINITY, f64::max)

@@ -10,11 +10,12 @@ use absint::domains::domain::{
     AbstractDomain, Bounds, DeepPoly, DomainError, Fact, IntervalDomain, LpDomain, NodeBounds, Run, Zonotope, propagate,
 };
 use absint::domains::lp::backends;
-use absint::domains::network::{Arithmetic, Coefficients, LinearMap, Network, NetworkBuilder, Operator, Order};
+use absint::domains::network::{Arithmetic, Coefficients, LinearMap, Network, NetworkBuilder, Operator, Order, Term};
 use absint::domains::num::{Rational, exact, nearest, parse_decimal};
 use absint::domains::query::{Atom, Disjunct, LinearForms, Property, Query, Region, Variable};
 use absint::domains::verdict::Verdict;
-use absint::engine::DomainName;
+use absint::engine::bnn::{self, BnnOptions};
+use absint::engine::{DomainName, minimum};
 use absint::{Options, analyze};
 use common::Dice;
 use ndarray::{Array2, array};
@@ -332,6 +333,42 @@ fn what_may_overflow_is_never_verified() {
         assert!(matches!(answer(&network, &query, domain, Arithmetic::Real), Verdict::Verified(_)), "{domain}");
         assert!(matches!(answer(&network, &query, domain, Arithmetic::Float32), Verdict::Unknown(_)), "{domain}");
     }
+}
+
+#[test]
+fn a_padded_constant_takes_part_in_the_rounding_of_a_sum() {
+    // Either way round 0.1 + 1 in float32 is 1.10000002…, though all else in that sum is an integer.
+    let mut b = NetworkBuilder::new(&[1]);
+    let pick = |index: Vec<Option<usize>>| LinearMap::Select { input_len: 1, index };
+    let sign = b.activation("sign", 0, Arc::new(Sign)).unwrap();
+    let padded = b.linear("pad", sign, pick(vec![Some(0), None]), wide(&[0.0, 0.1])).unwrap();
+    let twice = b.linear("twice", sign, pick(vec![Some(0), Some(0)]), wide(&[0.0, 0.0])).unwrap();
+    let term = |source| Term { source, map: LinearMap::Identity(2) };
+    let sum = b.affine("add", vec![term(padded), term(twice)], Coefficients::zeros(2)).unwrap();
+    let network = b.finish(sum, &[2]).unwrap().in_arithmetic(Arithmetic::Float32).into_owned();
+    let region = Region::new_box(vec![-Rational::ONE], vec![Rational::ONE]).unwrap();
+    let bounds = bounds_of(&IntervalDomain, &network, &region).unwrap();
+    for x in [-1.0, 1.0] {
+        let y = network.evaluate_float32(&[x], Order::Sequential).unwrap();
+        for (i, &y) in y.iter().enumerate() {
+            let (low, up) = (bounds[1].lower()[i], bounds[1].upper()[i]);
+            assert!((low..=up).contains(&f64::from(y)), "{y} is outside [{low}, {up}]");
+        }
+    }
+}
+
+#[test]
+fn exact_engines_are_not_about_float32() {
+    // In real arithmetic both are proven: sgn(x − 0.1) = 1 at x = 0.1, which is no float32 number.
+    let network = build(1, &[Layer::Shift(vec![-0.1]), Layer::Sign]).in_arithmetic(Arithmetic::Float32).into_owned();
+    let query = at_most(point(&[0.1]), "1");
+    let budget = Budget::unlimited();
+    let answer = bnn::decide(&network, &query, &BnnOptions::default(), Run::silent(&budget)).unwrap();
+    assert!(matches!(answer.verdict, Verdict::Unknown(_)));
+    let network = build(1, &[Layer::Shift(vec![1.0]), Layer::Relu]).in_arithmetic(Arithmetic::Float32).into_owned();
+    let case = &at_most(point(&[0.1]), "2").cases[0];
+    let found = minimum(&network, &case.region, &case.property.disjuncts[0], 1e-6, Run::silent(&budget)).unwrap();
+    assert_eq!((found.lower, found.upper), (f64::NEG_INFINITY, f64::INFINITY));
 }
 
 #[test]

@@ -59,8 +59,8 @@ pub(super) fn run_exact(
 }
 
 /// Solves the integer programs of one case, a single one where it can be: of all its disjuncts where every margin
-/// is wanted, of the open ones otherwise. Returns the counterexample at an optimum, and the solver's uncertified bound, which settles
-/// nothing: that is left to [`run_exact`], for which half of the time is kept.
+/// is wanted, of the open ones otherwise. Returns the counterexample at an optimum, and the solver's uncertified
+/// bound, which settles nothing: that is left to [`run_exact`], for which half of the time is kept.
 ///
 /// # Errors
 /// [`AnalyzeError`] when the region does not fit the network.

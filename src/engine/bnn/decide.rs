@@ -8,7 +8,7 @@ use super::region::is_supported;
 use super::steps::StepNetwork;
 use crate::domains::budget::Budget;
 use crate::domains::domain::Run;
-use crate::domains::network::Network;
+use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::Rational;
 use crate::domains::query::{Case, Query, Region};
 use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
@@ -94,7 +94,7 @@ pub fn applies(network: &Network, region: &Region) -> bool {
         && is_supported(region)
 }
 
-/// Decides a query on a signum network.
+/// Decides a query on a signum network; of a network in float32 it decides nothing.
 ///
 /// # Errors
 /// A network with other activations than step functions, a region that is neither a box nor two-valued nor
@@ -129,6 +129,9 @@ impl<'a> Compiled<'a> {
     /// As [`decide`].
     pub fn decide(&self, query: &Query, options: &BnnOptions, run: Run<'_>) -> Result<Answer, BnnError> {
         let mut answer = Answer::unknown(query);
+        if self.network.arithmetic() != Arithmetic::Real {
+            return Ok(answer);
+        }
         let (mut first, mut open) = (0, Vec::new());
         for case in &query.cases {
             let found = match self.case(case, options, run, &mut answer) {

@@ -190,7 +190,7 @@ pub struct Minimum {
 
 /// Brackets the minimum over `region` of the largest margin of `disjunct` until the bracket is no wider
 /// than `tolerance`, or the time is up. For small networks with continuous activations; others keep the
-/// bounds of back-substitution.
+/// bounds of back-substitution, and of a network in float32 nothing is known.
 ///
 /// # Errors
 /// [`DomainError`] when the region does not fit the network.
@@ -201,6 +201,9 @@ pub fn minimum(
     tolerance: f64,
     run: Run<'_>,
 ) -> Result<Minimum, DomainError> {
+    if network.arithmetic() != Arithmetic::Real {
+        return Ok(Minimum { lower: f64::NEG_INFINITY, upper: f64::INFINITY });
+    }
     let case = Case { region: region.clone(), property: Property { disjuncts: vec![disjunct.clone()] } };
     let known = Bounds::unknown();
     let splitting = Splitting::Phases;

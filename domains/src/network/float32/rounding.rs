@@ -286,7 +286,8 @@ impl Rounding {
             all.rows = paired(&all.rows, &pushed(map, inner), map.output_len(), |row, more| Row {
                 bias: add_up(row.bias, more.bias),
                 underflow: add_up(row.underflow, more.underflow),
-                ..row
+                // A constant that comes in from a part is no multiple of what the node's own terms are.
+                grain: if more.bias == 0.0 { row.grain } else { 0.0 },
             });
         }
         // The sums of the parts are not told from those of the whole any more.

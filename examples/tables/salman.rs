@@ -13,6 +13,7 @@ use absint::format::onnx;
 use absint::{Options, analyze_within};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The methods of the table in the order of the bounds that they give: each counts at most the errors that
@@ -38,53 +39,47 @@ impl Method {
     }
 }
 
-/// A network with its radius and what was published.
-struct Row {
-    name: String,
-    network: Network,
-    eps_text: String,
-    eps: Rational,
-    published: BTreeMap<String, String>,
-    hash: String,
+/// A network with what was published of it.
+pub struct Row {
+    pub name: String,
+    pub network: Network,
+    pub published: BTreeMap<String, String>,
+    /// Of the network and the images.
+    pub hash: String,
 }
 
-fn rows(job: &Job, networks: &[String]) -> Outcome<(ImageSet, Vec<Row>)> {
+/// The rows of a published table.
+pub fn published(job: &Job, table: &str, images: &Path) -> Outcome<Vec<Row>> {
     let folder = job.data.join("salman2019");
-    let file = job.data.join("images/t10k-images.idx3-ubyte");
-    let images = images::read(&file)?;
-    let data = hash(&[file])?;
-    let mut all = Vec::new();
-    for row in csv::Reader::from_path(folder.join("published_table1.csv"))?.deserialize() {
+    let images = hash(&[images.to_owned()])?;
+    let mut rows = Vec::new();
+    for row in csv::Reader::from_path(folder.join(table))?.deserialize() {
         let published: BTreeMap<String, String> = row?;
         let name = published["net"].clone();
-        if !networks.is_empty() && !networks.contains(&name) {
-            continue;
-        }
         let model = folder.join(format!("{name}.onnx"));
-        all.push(Row {
-            network: onnx::read(&model)?.network,
-            eps: parse_decimal(&published["epsilon"])?,
-            eps_text: published["epsilon"].clone(),
-            published,
-            hash: format!("{}+{data}", hash(&[model])?),
-            name,
-        });
+        let network = onnx::read(&model)?.network;
+        rows.push(Row { network, published, hash: format!("{}+{images}", hash(&[model])?), name });
     }
-    Ok((images, all))
+    Ok(rows)
+}
+
+/// The class that a network gives an image.
+pub fn predicted(network: &Network, pixels: &[Rational]) -> Outcome<usize> {
+    let center: Vec<f64> = pixels.iter().map(nearest).collect();
+    let output = network.evaluate(&center)?;
+    Ok((0..output.len()).fold(0, |best, j| if output[j] > output[best] { j } else { best }))
 }
 
 /// What one method says of one image.
 fn answer(row: &Row, images: &ImageSet, i: usize, method: &Method, limit: Duration) -> Outcome<Value> {
     let image = images.get(i).ok_or("no such image")?;
-    let center: Vec<f64> = image.pixels.iter().map(nearest).collect();
-    let output = row.network.evaluate(&center)?;
-    let class = (0..output.len()).fold(0, |best, j| if output[j] > output[best] { j } else { best });
-    if class != image.label {
+    if predicted(&row.network, &image.pixels)? != image.label {
         return Ok(json!({ "verdict": "misclassified" }));
     }
     let range = (Rational::ZERO, Rational::ONE);
-    let region = Region::linf(&image.pixels, &row.eps, Some((&range.0, &range.1)))?;
-    let query = Query::robustness(region, output.len(), image.label);
+    let eps = parse_decimal(&row.published["epsilon"])?;
+    let region = Region::linf(&image.pixels, &eps, Some((&range.0, &range.1)))?;
+    let query = Query::robustness(region, row.network.output_len(), image.label);
     let start = Instant::now();
     let budget = deadline(Some(limit));
     let verdict = match method {
@@ -133,13 +128,15 @@ fn inherited(method: &str, done: &BTreeMap<&str, Verdicts>, image: usize) -> Opt
 
 pub fn table1(job: &Job, networks: &[String], methods: &[String], count: usize, timeout: f64) -> Outcome<()> {
     let limit = Duration::try_from_secs_f64(timeout)?;
-    let (images, rows) = rows(job, networks)?;
+    let file = job.data.join("images/t10k-images.idx3-ubyte");
+    let images = images::read(&file)?;
+    let rows = published(job, "published_table1.csv", &file)?;
     let keys: Vec<String> = (0..count.min(images.len())).map(|i| i.to_string()).collect();
     // The looser methods first, and the attack before the costly ones: these inherit from both.
     let mut order: Vec<&String> = methods.iter().collect();
     order.sort_by_key(|m| METHODS.iter().rev().position(|known| known == m));
     order.sort_by_key(|m| m.as_str() != "lp-greedy" && m.as_str() != "pgd");
-    for row in &rows {
+    for row in rows.iter().filter(|row| networks.is_empty() || networks.contains(&row.name)) {
         for name in &order {
             let method = Method::named(name)?;
             let done = known(job, row, timeout)?;
@@ -148,11 +145,10 @@ pub fn table1(job: &Job, networks: &[String], methods: &[String], count: usize, 
                 Some(result) => Ok(result),
                 None => answer(row, &images, i, &method, limit),
             })?;
-            println!("{} {}: {name} done on {} images", row.name, row.eps_text, keys.len());
+            println!("{} {}: {name} done on {} images", row.name, row.published["epsilon"], keys.len());
         }
     }
     // The table holds everything that was ever run, whatever this call was for.
-    let (images, rows) = self::rows(job, &[])?;
     let mut out = Vec::new();
     for row in &rows {
         let done = known(job, row, timeout)?;
@@ -194,7 +190,7 @@ fn line(row: &Row, done: &BTreeMap<&str, Verdicts>, images: usize) -> Vec<String
     let is_whole = images > 100;
     let mut cells = vec![
         row.name.clone(),
-        row.eps_text.clone(),
+        row.published["epsilon"].clone(),
         images.to_string(),
         misclassified.map_or_else(String::new, percent),
         if is_whole { published("test_error") } else { String::new() },
@@ -224,14 +220,14 @@ fn line(row: &Row, done: &BTreeMap<&str, Verdicts>, images: usize) -> Vec<String
 }
 
 fn partial(row: &Row, method: &str) -> String {
-    format!("salman1_{}_{}_{method}", row.name, row.eps_text)
+    format!("salman1_{}_{}_{method}", row.name, row.published["epsilon"])
 }
 
 fn header(row: &Row, method: &str, timeout: f64) -> Value {
     json!({
         "network_and_images": row.hash,
         "method": method,
-        "eps": row.eps_text,
+        "eps": row.published["epsilon"],
         "timeout_s": timeout,
         "version": env!("CARGO_PKG_VERSION"),
     })

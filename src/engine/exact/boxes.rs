@@ -1,11 +1,11 @@
 //! Input splitting: the region is cut into boxes until back-substitution decides each of them
 //! (ReluVal, Wang et al. 2018). Complete up to ties for networks with few inputs.
 //!
-//! The forms over the input that back-substitution ends in serve three more purposes: they shrink the box
-//! to where the margins can all be small, they refute conjunctions that no single atom refutes, and they
-//! choose the side that is halved.
+//! The forms over the input that back-substitution ends in serve two more purposes: they shrink the box
+//! to where the margins can all be small, and they refute conjunctions that no single atom refutes.
 
 use super::forms::{self, Below};
+use super::halving;
 use super::search::{Examined, Part, Space};
 use super::{Problem, cells};
 use crate::domains::domain::{Bounds, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run, propagate};
@@ -87,6 +87,7 @@ impl Space for Boxes<'_> {
             return Ok(examined);
         };
         let ranges = region.bounds();
+        let known = trace.bounds();
         let mut open: Vec<(usize, f64)> = Vec::new();
         let mut shrunk: Option<Vec<Interval>> = None;
         let mut scores = vec![0.0f64; ranges.len()];
@@ -110,10 +111,12 @@ impl Space for Boxes<'_> {
                 None => inner,
                 Some(outer) => outer.into_iter().zip(inner).map(|(a, b)| a.join(b)).collect(),
             });
-            for (j, (score, x)) in scores.iter_mut().zip(ranges).enumerate() {
-                let slope: f64 = of_disjunct.iter().map(|f| f.coefficients[j].abs()).sum();
-                *score = score.max(slope * (x.hi - x.lo));
-            }
+            let atoms = forms.select(&rows.collect::<Vec<_>>());
+            let gains = halving::gains(network, ranges, &known, &atoms, &balance.weights).unwrap_or_else(|| {
+                let slope = |j: usize| of_disjunct.iter().map(|f| f.coefficients[j].abs()).sum::<f64>();
+                ranges.iter().enumerate().map(|(j, x)| slope(j) * (x.hi - x.lo)).collect()
+            });
+            scores.iter_mut().zip(gains).for_each(|(score, gain)| *score = score.max(gain));
             candidates.push_back(balance.point);
             open.push((d, bound));
         }
@@ -127,7 +130,6 @@ impl Space for Boxes<'_> {
                 return Ok(examined);
             }
         }
-        let known = trace.bounds();
         // Without unstable neurons what stays open is a violation or a tie, and halving would not end.
         let unstable = cells::unstable(network, &known);
         if unstable == 0 || (part.depth >= DEEP && unstable <= FEW_UNSTABLE) {

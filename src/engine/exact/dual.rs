@@ -113,9 +113,8 @@ fn push(map: &LinearMap, x: &Array2<f64>, sums: &mut Array2<f64>) {
     }
 }
 
-fn affine_forward(affine: &Affine, values: &[Array2<f64>], rows: usize) -> Array2<f64> {
-    let bias = affine.bias.values();
-    let mut sums = Array2::from_shape_fn((rows, bias.len()), |(_, i)| bias[i]);
+/// What the terms of an affine node make of the values of the nodes before it, row by row, added to `sums`.
+pub(super) fn affine_forward(affine: &Affine, values: &[Array2<f64>], mut sums: Array2<f64>) -> Array2<f64> {
     for term in &affine.terms {
         push(&term.map, &values[term.source], &mut sums);
     }
@@ -184,7 +183,10 @@ pub(super) fn pass(network: &Network, ranges: &[Interval], rows: &[&Row], forth:
         for (id, node) in network.nodes().iter().enumerate().take(start + 1).skip(1) {
             let next = match &node.kind {
                 NodeKind::Input => inputs.clone(),
-                NodeKind::Affine(affine) => affine_forward(affine, &nodes, count),
+                NodeKind::Affine(affine) => {
+                    let bias = affine.bias.values();
+                    affine_forward(affine, &nodes, Array2::from_shape_fn((count, bias.len()), |(_, i)| bias[i]))
+                }
                 NodeKind::Activation(activation) => {
                     let mut y = nodes[activation.source].clone();
                     for (r, (row, mut y)) in rows.iter().zip(y.rows_mut()).enumerate() {

@@ -6,6 +6,7 @@ mod cells;
 mod certify;
 mod dual;
 mod forms;
+mod halving;
 mod phases;
 mod search;
 mod sides;

@@ -11,6 +11,7 @@ use super::{Problem, cells};
 use crate::domains::domain::{Bounds, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run, propagate};
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::Region;
+use crate::domains::verdict::Witness;
 use crate::engine::attack::try_candidates;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -59,6 +60,10 @@ impl Boxes<'_> {
 
 impl Space for Boxes<'_> {
     type Part = InputBox;
+
+    fn attack(&self, open: &[usize], parts: usize) -> Option<Witness> {
+        self.problem.attack(open, parts)
+    }
 
     fn examine(&self, part: InputBox) -> Result<Examined<InputBox>, DomainError> {
         let Problem { network, case, first, run, .. } = *self.problem;

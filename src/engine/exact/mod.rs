@@ -16,6 +16,7 @@ mod tighten;
 use crate::domains::domain::{Bounds, DeepPoly, DomainError, Run, propagate};
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::query::{Ball, Case, Disjunct, LinearForms, Property, Region};
+use crate::domains::verdict::Witness;
 pub use search::Found;
 
 use super::attack::Attack;
@@ -31,6 +32,9 @@ const MOST_INPUTS: usize = 20;
 /// Networks with at most so many unstable neurons are split neuron by neuron, with everything bounded
 /// again each time.
 const FEW_NEURONS: usize = 60;
+
+/// Parts that are bounded for each restart of the attacks during a search.
+const PARTS_PER_RESTART: usize = 16;
 
 /// Tried before the search begins; the cascade's own attack is shorter.
 fn long_attack() -> Attack {
@@ -66,6 +70,15 @@ impl<'a> Problem<'a> {
         }
         let forms = LinearForms::of_atoms(network, case.property.atoms());
         Ok(Self { network, case, first, bounds, forms, rows, attack, run })
+    }
+
+    /// An attack on all of the region that takes a small share of the time that bounding `parts` of it took.
+    fn attack(&self, open: &[usize], parts: usize) -> Option<Witness> {
+        if !self.attack {
+            return None;
+        }
+        let attack = Attack { restarts: parts.div_ceil(PARTS_PER_RESTART), ..Attack::pgd(parts as u64) };
+        attack.run(self.network, self.case, open, self.first, self.run.budget).witness
     }
 
     /// The forms of some disjuncts' atoms, and for each disjunct its rows among them.

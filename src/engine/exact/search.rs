@@ -5,7 +5,7 @@ use crate::domains::domain::{DomainError, Run};
 use crate::domains::observer::Event;
 use crate::domains::verdict::Witness;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A part of the query: a box of inputs, or the phases of some neurons.
 pub(in crate::engine) trait Part: Send {
@@ -47,6 +47,12 @@ pub(in crate::engine) trait Space: Sync {
     const TOGETHER: usize = 1;
     /// With more open parts than this the ones nearest to their end go first, so that memory stays bounded.
     const MANY: usize = 20_000;
+    /// Looks for a counterexample to one of the disjuncts `open` on all of the region, the harder the more `parts`
+    /// were examined.
+    fn attack(&self, open: &[usize], parts: usize) -> Option<Witness> {
+        let _ = (open, parts);
+        None
+    }
     /// Bounds what is open on a part, and splits it where something stays open.
     fn examine(&self, part: Self::Part) -> Result<Examined<Self::Part>, DomainError>;
     /// Examines several parts.
@@ -66,6 +72,9 @@ pub struct Found {
 
 /// Parts examined between two looks at the clock, per thread.
 const BATCH: usize = 16;
+
+/// After so many parts the region is attacked again, and whenever there are twice as many.
+const FIRST_ATTACK: usize = 256;
 
 /// Floats in their order.
 fn order(x: f64) -> i64 {
@@ -96,6 +105,7 @@ pub(in crate::engine) fn search<S: Space>(
         number += 1;
     }
     let mut witness = None;
+    let mut next_attack = FIRST_ATTACK;
     while !open.is_empty() && witness.is_none() && number <= most && !run.budget.is_spent() {
         let many = open.len() > S::MANY;
         let size = BATCH * rayon::current_num_threads();
@@ -122,6 +132,11 @@ pub(in crate::engine) fn search<S: Space>(
                 number += 1;
             }
             witness = witness.or(result.witness);
+        }
+        if number >= next_attack && witness.is_none() {
+            next_attack = 2 * number;
+            let disjuncts: BTreeSet<usize> = open.values().flat_map(Part::open).map(|&(d, _)| d).collect();
+            witness = space.attack(&Vec::from_iter(disjuncts), number);
         }
         let bound = open.values().next().map_or(f64::INFINITY, worst);
         run.observer.event(Event::Search { open: open.len(), closed, bound });

@@ -11,6 +11,7 @@ use crate::domains::domain::{
 };
 use crate::domains::network::{Network, NodeId, NodeKind};
 use crate::domains::num::Interval;
+use crate::domains::verdict::Witness;
 use crate::engine::attack::try_candidates;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -207,6 +208,10 @@ impl Space for Splits<'_> {
     type Part = Sides;
     const TOGETHER: usize = 16;
     const MANY: usize = 3_000;
+
+    fn attack(&self, open: &[usize], parts: usize) -> Option<Witness> {
+        self.problem.attack(open, parts)
+    }
 
     fn examine(&self, part: Sides) -> Result<Examined<Sides>, DomainError> {
         self.examine_all(vec![part]).pop().unwrap_or(Err(DomainError::OutOfTime))

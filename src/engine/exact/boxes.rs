@@ -99,16 +99,25 @@ impl Space for Boxes<'_> {
         let mut candidates = VecDeque::from([ranges.iter().map(|x| x.middle()).collect::<Vec<f64>>()]);
         for (&(d, before), rows) in part.open.iter().zip(rows) {
             let mut bound = minima[rows.clone()].iter().copied().fold(before, f64::max);
-            let of_disjunct: &[Below] = &below[rows.clone()];
-            let balance = forms::balance(of_disjunct, ranges);
-            if bound <= 0.0 && of_disjunct.len() > 1 {
-                bound = bound.max(forms::positive_combination(of_disjunct, &balance.weights, ranges));
+            let mut of_disjunct: Vec<Below> = below[rows.clone()].to_vec();
+            let balance = forms::balance(&of_disjunct, ranges);
+            let atoms = forms.select(&rows.collect::<Vec<_>>());
+            let joint = match forms::combined(&atoms, &balance.weights) {
+                Some(joint) if bound <= 0.0 && of_disjunct.len() > 1 => {
+                    Some(base.back_substitution(&trace).minima_and_input_forms(&joint)?)
+                }
+                _ => None,
+            };
+            if let Some((minimum, form)) = &joint {
+                // Below the largest atom where it is positive.
+                bound = if minimum[0] > 0.0 { bound.max(minimum[0]) } else { bound };
+                of_disjunct.extend(forms::rows(form).into_iter().flatten());
             }
             if bound > 0.0 {
                 examined.closed.push((d, bound));
                 continue;
             }
-            let Some(inner) = forms::shrunk(of_disjunct, ranges) else {
+            let Some(inner) = forms::shrunk(&of_disjunct, ranges) else {
                 examined.closed.push((d, forms::LEFT_OUT));
                 continue;
             };
@@ -116,7 +125,6 @@ impl Space for Boxes<'_> {
                 None => inner,
                 Some(outer) => outer.into_iter().zip(inner).map(|(a, b)| a.join(b)).collect(),
             });
-            let atoms = forms.select(&rows.collect::<Vec<_>>());
             let gains = halving::gains(network, ranges, &known, &atoms, &balance.weights).unwrap_or_else(|| {
                 let slope = |j: usize| of_disjunct.iter().map(|f| f.coefficients[j].abs()).sum::<f64>();
                 ranges.iter().enumerate().map(|(j, x)| slope(j) * (x.hi - x.lo)).collect()

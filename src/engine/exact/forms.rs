@@ -2,10 +2,13 @@
 //! the box in which the margins can all be small.
 
 use crate::domains::num::Interval;
-use crate::domains::num::round::{add_down, add_up, div_down, div_up, sub_down};
-use crate::domains::query::LinearForms;
+use crate::domains::num::error::{gamma, underflow};
+use crate::domains::num::round::{add_down, add_up, div_down, div_up, mul_up, sub_down};
+use crate::domains::query::{FormTerm, LinearForms};
+use ndarray::Array2;
 
 /// A form `coefficients · x + constant` over the inputs that is nowhere above a margin.
+#[derive(Clone, Copy)]
 pub(super) struct Below<'a> {
     pub coefficients: &'a [f64],
     pub constant: f64,
@@ -28,7 +31,7 @@ const ROUNDS: usize = 40;
 
 /// What multiplicative updates find for the minimum over the box of the largest form.
 pub(super) struct Balance {
-    /// Weights (nonnegative, of sum about 1) of a combination of the forms whose minimum is large.
+    /// Weights (nonnegative, of a sum just below 1) of a combination of the forms whose minimum is large.
     pub weights: Vec<f64>,
     /// The mean of the points where the combinations on the way were least: near the minimiser.
     pub point: Vec<f64>,
@@ -64,6 +67,7 @@ pub(super) fn balance(forms: &[Below], ranges: &[Interval]) -> Balance {
         weights.iter_mut().for_each(|w| *w /= total);
     }
     point.iter_mut().zip(ranges).for_each(|(p, x)| *p = (*p / visits).clamp(x.lo, x.hi));
+    best.iter_mut().for_each(|w| *w *= 1.0 - 1e-12);
     Balance { weights: best, point }
 }
 
@@ -84,6 +88,36 @@ pub(super) fn positive_combination(forms: &[Below], weights: &[f64], ranges: &[I
     });
     let total = weights.iter().fold(0.0, |sum, &w| add_up(sum, w));
     if bound > 0.0 && bound.is_finite() { div_down(bound, total) } else { f64::NEG_INFINITY }
+}
+
+/// The combination of forms with `weights` as a single one, which is nowhere above the largest of them where that
+/// is positive. `None` unless the weights are at least 0 and their sum is at most 1.
+///
+/// Back-substituted as one, coefficients that cancel meet the same line of a neuron: that is tighter than the
+/// combination of what the forms end in.
+pub(super) fn combined(forms: &LinearForms, weights: &[f64]) -> Option<LinearForms> {
+    let sum = weights.iter().fold(0.0, |sum, &w| add_up(sum, w));
+    if weights.iter().any(|w| w.is_nan() || *w < 0.0) || sum > 1.0 {
+        return None;
+    }
+    let products = weights.len();
+    let combine = |m: &Array2<f64>, size: fn(f64) -> f64| {
+        let column = |j| m.column(j).iter().zip(weights).map(|(c, w)| size(c * w)).sum::<f64>();
+        Array2::from_shape_fn((1, m.ncols()), |(_, j)| column(j))
+    };
+    let rounding = |magnitude: f64| add_up(mul_up(gamma(products), magnitude), underflow(products));
+    let terms = forms.terms.iter().map(|term| {
+        let mut radius = combine(&term.coefficients, f64::abs);
+        radius.mapv_inplace(rounding);
+        if let Some(known) = &term.radius {
+            let known = combine(known, f64::abs);
+            radius.zip_mut_with(&known, |radius, &known| *radius = add_up(*radius, add_up(known, rounding(known))));
+        }
+        FormTerm { node: term.node, coefficients: combine(&term.coefficients, |x| x), radius: Some(radius) }
+    });
+    let constant = forms.constants.iter().zip(weights).map(|(&c, &w)| Interval::point(c).scale(w));
+    let constants = vec![constant.fold(Interval::ZERO, |sum, c| sum + c).lo];
+    Some(LinearForms { terms: terms.collect(), constants })
 }
 
 /// What a point that the shrinking leaves out has, at least, as its largest form.
@@ -124,6 +158,7 @@ pub(super) fn shrunk(forms: &[Below], ranges: &[Interval]) -> Option<Vec<Interva
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domains::num::{Rational, exact};
     use proptest::prelude::*;
 
     proptest! {
@@ -147,6 +182,36 @@ mod tests {
                 let is_inside = inner.as_ref().is_some_and(|r| r.iter().zip(&x).all(|(r, &x)| r.contains(x)));
                 prop_assert!(is_inside || largest > LEFT_OUT - 1e-12);
             }
+        }
+    }
+
+    proptest! {
+        /// At every point the combination is at most the weighted sum of the forms, whatever is rounded.
+        #[test]
+        fn a_combination_is_below_the_weighted_sum(
+            c in prop::collection::vec(-1e3..1e3f64, 8), r in prop::collection::vec(0.0..1e-3f64, 6),
+            w in prop::collection::vec(0.0..1.0f64, 2), x in prop::collection::vec(-2.0..2.0f64, 3),
+        ) {
+            let total = 1.0000001 * (w[0] + w[1]) + 1e-300;
+            let weights = [w[0] / total, w[1] / total];
+            let matrix = |v: &[f64]| Array2::from_shape_vec((2, 3), v.to_vec()).unwrap();
+            let term = FormTerm { node: 0, coefficients: matrix(&c[..6]), radius: Some(matrix(&r)) };
+            let forms = LinearForms { terms: vec![term], constants: c[6..].to_vec() };
+            let one = combined(&forms, &weights).unwrap();
+            let e = |x: f64| exact(x).unwrap();
+            let sum = |m: &Array2<f64>, row: usize, at: &dyn Fn(usize) -> Rational| {
+                (0..3).fold(Rational::ZERO, |sum, j| sum + e(m[[row, j]]) * at(j))
+            };
+            let size = |j: usize| e(x[j].abs());
+            // The least that each form may be at x, and the least that the combination claims.
+            let least = |forms: &LinearForms, row: usize| {
+                let term = &forms.terms[0];
+                let radius = sum(term.radius.as_ref().unwrap(), row, &size);
+                e(forms.constants[row]) + sum(&term.coefficients, row, &|j| e(x[j])) - radius
+            };
+            let weighted = e(weights[0]) * least(&forms, 0) + e(weights[1]) * least(&forms, 1);
+            prop_assert!(least(&one, 0) <= weighted);
+            prop_assert!(combined(&forms, &[0.5, 0.6]).is_none());
         }
     }
 

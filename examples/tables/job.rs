@@ -1,6 +1,6 @@
 //! What all tables share: resumable items, and a CSV file that says how it was made.
 
-use absint::report::{Journal, content_hash};
+use absint::report::{Journal, Results, content_hash};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -47,14 +47,18 @@ impl Job {
         keys.iter().map(|k| done.remove(k).ok_or_else(|| format!("{k} is missing").into())).collect()
     }
 
-    /// The results that a partial file has, by key; none when there is no file.
+    /// The results that a partial file has, by key, whether or not a run is adding to it; none when there is no file.
     pub fn load(&self, name: &str, header: &Value) -> Outcome<BTreeMap<String, Value>> {
         let path = self.out.join(format!("partial/{name}.jsonl"));
         if !path.exists() {
             return Ok(BTreeMap::new());
         }
-        let journal = Journal::resume(&path, header, "key")?;
-        Ok(journal.done().iter().map(|(key, line)| (key.clone(), line["result"].clone())).collect())
+        let results = Results::read(&path, "key")?;
+        if results.header != *header {
+            return Err(format!("{}: made with {}, not with {header}", path.display(), results.header).into());
+        }
+        let result = |(_, line): (usize, Value)| Some((line["key"].as_str()?.to_owned(), line["result"].clone()));
+        Ok(results.lines.into_iter().filter_map(result).collect())
     }
 
     /// Writes a table, with what it was measured on and how.

@@ -13,7 +13,7 @@
 //! matters. The scale of the network's output cancels.
 //!
 //! `m` is known to lie between the best certified bound of all contestants and the smallest margin
-//! attained at a point, and the gap grows with `m`, so that it is an interval too.
+//! attained at a point, and the gap is monotone in `m`, so that it is an interval too.
 
 use std::time::Duration;
 
@@ -36,9 +36,9 @@ pub struct Reference {
 /// Between which percentages a gap lies; `None` where nothing is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Gap {
-    /// At least this, by the best certified bound.
+    /// At least this, by the best certified bound (for a bound looser than intervals, by the attained margin).
     pub least: Option<f64>,
-    /// At most this, by the smallest attained margin.
+    /// At most this, by the smallest attained margin (for a bound looser than intervals, by the certified one).
     pub most: Option<f64>,
 }
 
@@ -46,7 +46,11 @@ impl Reference {
     /// The gap of the bound `b`.
     #[must_use]
     pub fn gap(&self, b: f64) -> Gap {
-        Gap { least: percent(self.lower, b, self.base), most: self.upper.and_then(|m| percent(m, b, self.base)) }
+        let at_lower = percent(self.lower, b, self.base);
+        let at_upper = self.upper.and_then(|m| percent(m, b, self.base));
+        // Of a bound looser than that of intervals the share falls as m grows.
+        let (least, most) = if b >= self.base { (at_lower, at_upper) } else { (at_upper, at_lower) };
+        Gap { least, most }
     }
 }
 
@@ -78,7 +82,7 @@ mod tests {
         assert_eq!(known.gap(-1.0), Gap { least: Some(0.0), most: Some(20.0) });
         assert_eq!(known.gap(-5.0), Gap { least: Some(50.0), most: Some(60.0) });
         assert_eq!(known.gap(-9.0), Gap { least: Some(100.0), most: Some(100.0) });
-        assert_eq!(known.gap(-19.0).most, Some(200.0));
+        assert_eq!(known.gap(-19.0), Gap { least: Some(200.0), most: Some(225.0) });
         assert_eq!(reference(0.0, Some(0.0), -1.0).gap(0.0), Gap { least: Some(0.0), most: Some(0.0) });
     }
 
@@ -98,7 +102,10 @@ mod tests {
             mut v in proptest::collection::vec(-1e3..1e3f64, 4)
         ) {
             v.sort_by(f64::total_cmp);
-            let gap = reference(v[2], Some(v[3]), v[0]).gap(v[1]);
+            let known = reference(v[2], Some(v[3]), v[0]);
+            let loose = known.gap(v[0] - 1.0);
+            prop_assert!(loose.least.zip(loose.most).is_none_or(|(least, most)| least <= most + 1e-9), "{loose:?}");
+            let gap = known.gap(v[1]);
             let (least, most) = (gap.least.unwrap_or(0.0), gap.most.unwrap_or(100.0));
             prop_assert!((0.0..=100.0).contains(&least) && (0.0..=100.0).contains(&most));
             prop_assert!(least <= most + 1e-9, "{least} {most}");

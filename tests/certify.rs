@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::journal::{self, results};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -23,34 +25,17 @@ fn merge(files: &[&Path], out: &Path) -> Command {
     command
 }
 
+/// The single error line of a refused command.
+fn refused(command: &mut Command) -> String {
+    let error = journal::refused(command);
+    assert_eq!(error.trim_end().lines().count(), 1, "{error}");
+    error
+}
+
 fn succeed(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap();
     assert_eq!(status.code(), Some(0), "{}", String::from_utf8_lossy(&stderr));
     String::from_utf8(stdout).unwrap()
-}
-
-/// The single error line of a refused command.
-fn refused(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(output.stdout.is_empty() && error.trim_end().lines().count() == 1, "{error}");
-    error
-}
-
-/// The header, and the results by image without their times.
-fn results(path: &Path) -> (Value, BTreeMap<u64, Value>) {
-    let text = fs::read_to_string(path).unwrap();
-    assert!(text.ends_with('\n'));
-    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let header = lines.next().unwrap();
-    let mut results = BTreeMap::new();
-    for mut line in lines {
-        assert!(line.as_object_mut().unwrap().remove("time_s").unwrap().is_f64());
-        let before = results.insert(line["image"].as_u64().unwrap(), line);
-        assert!(before.is_none(), "image twice: {before:?}");
-    }
-    (header, results)
 }
 
 /// A small file of images: lines of the digits.

@@ -14,9 +14,9 @@ use absint::domains::num::{Rational, exact_or_zero, nearest, parse_decimal};
 use absint::domains::query::{Query, Region, RegionError};
 use absint::engine::{DomainName, Radius, RadiusOptions, Tolerance, radius};
 use common::enumeration::Cells;
+use common::journal::{refused, results};
 use common::{Dice, random_network};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -170,27 +170,6 @@ fn succeed(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
-}
-
-fn refused(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{error}");
-    error
-}
-
-/// The header, and the results by image without their times.
-fn results(path: &Path) -> (Value, BTreeMap<u64, Value>) {
-    let text = fs::read_to_string(path).unwrap();
-    assert!(text.ends_with('\n'));
-    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let header = lines.next().unwrap();
-    let mut results = BTreeMap::new();
-    for mut line in lines {
-        assert!(line.as_object_mut().unwrap().remove("time_s").unwrap().is_f64());
-        assert!(results.insert(line["image"].as_u64().unwrap(), line).is_none());
-    }
-    (header, results)
 }
 
 #[test]

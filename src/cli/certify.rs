@@ -1,4 +1,4 @@
-use super::data_set::{self, GRACE, check_labels, side_by_side};
+use super::data_set::{self, check_labels, side_by_side};
 use super::inputs::{ImageArgs, radius};
 use super::options::{EngineArgs, fields};
 use super::progress::DataSetProgress;
@@ -10,7 +10,7 @@ use crate::domains::network::Network;
 use crate::domains::num::Rational;
 use crate::domains::observer::Silent;
 use crate::domains::query::Query;
-use crate::engine::{Options, Worker, WorkerError, analyze_within, beaten_by, deadline};
+use crate::engine::{Options, Worker, analyze_within, beaten_by};
 use crate::format::images::{Image, ImageSet};
 use crate::report::{self, ImageOutcome, Journal, Outcomes, Tally};
 use clap::Args;
@@ -162,19 +162,10 @@ fn one_image(args: &CertifyArgs, task: &Arc<Task>, index: usize, worker: &mut Wo
     let label = image.label;
     let query = args.images.ball(&task.network, &image.pixels, &task.eps, label);
     let query = query.map_err(|e| format!("image {index}: {e}"))?;
-    let budget = deadline(task.timeout);
-    let shared = (Arc::clone(task), budget.clone());
-    let limit = task.timeout.map(|t| t.saturating_add(GRACE));
-    let outcome = worker.run(limit, move || shared.0.outcome(&image, &query, &shared.1));
-    let outcome = match outcome {
-        Ok(outcome) => outcome.map_err(|e| format!("image {index}: {e}"))?,
-        Err(WorkerError::OutOfTime) => {
-            budget.cancel();
-            ImageOutcome::Abandoned
-        }
-        Err(WorkerError::Panicked(message)) => ImageOutcome::Failed(message),
-        Err(error @ WorkerError::NoThreads(_)) => return Err(error.into()),
-    };
+    let shared = Arc::clone(task);
+    let work = move |budget: &Budget| shared.outcome(&image, &query, budget);
+    let (abandoned, failed) = (ImageOutcome::Abandoned, ImageOutcome::Failed);
+    let outcome = data_set::one_image(index, worker, task.timeout, work, abandoned, failed)?;
     tracing::info!("image {index} took {:.3} s", start.elapsed().as_secs_f64());
     Ok(report::image_line(index, label, &outcome, start.elapsed(), args.witnesses))
 }

@@ -2,8 +2,9 @@
 
 use super::inputs::ImageArgs;
 use super::{CliResult, Global};
+use crate::domains::budget::Budget;
 use crate::domains::network::Network;
-use crate::engine::Worker;
+use crate::engine::{Worker, WorkerError, deadline};
 use crate::format::images::ImageSet;
 use crate::report::{self, Fingerprint};
 use clap::ValueEnum;
@@ -15,7 +16,30 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How much longer than its time limit an image may take before its thread is abandoned.
-pub const GRACE: Duration = Duration::from_millis(500);
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What becomes of one image within the time limit: the outcome of `work`, or that it did not stop, or how it
+/// failed.
+pub fn one_image<T: Send + 'static>(
+    index: usize,
+    worker: &mut Worker,
+    timeout: Option<Duration>,
+    work: impl FnOnce(&Budget) -> CliResult<T> + Send + 'static,
+    abandoned: T,
+    failed: fn(String) -> T,
+) -> CliResult<T> {
+    let budget = deadline(timeout);
+    let shared = budget.clone();
+    match worker.run(timeout.map(|t| t.saturating_add(GRACE)), move || work(&shared)) {
+        Ok(outcome) => outcome.map_err(|e| format!("image {index}: {e}").into()),
+        Err(WorkerError::OutOfTime) => {
+            budget.cancel();
+            Ok(abandoned)
+        }
+        Err(WorkerError::Panicked(message)) => Ok(failed(message)),
+        Err(error @ WorkerError::NoThreads(_)) => Err(error.into()),
+    }
+}
 
 /// Refuses images whose label the network does not have.
 pub fn check_labels(file: &Path, range: &Range<usize>, images: &ImageSet, network: &Network) -> CliResult<()> {

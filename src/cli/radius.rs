@@ -1,5 +1,5 @@
 use super::attack::PgdArgs;
-use super::data_set::{self, GRACE, check_labels, side_by_side};
+use super::data_set::{self, check_labels, side_by_side};
 use super::inputs::{Ball, ImageArgs};
 use super::options::{EngineArgs, fields};
 use super::progress::DataSetProgress;
@@ -10,7 +10,7 @@ use crate::domains::domain::Run;
 use crate::domains::network::Network;
 use crate::domains::num::{Rational, parse_decimal};
 use crate::domains::query::{Query, RegionError};
-use crate::engine::{RadiusOptions, Tolerance, Worker, WorkerError, beaten_by, deadline, radius};
+use crate::engine::{RadiusOptions, Tolerance, Worker, beaten_by, radius};
 use crate::format::images::{Image, ImageSet};
 use crate::report::{self, Journal, Outcomes, RadiusOutcome, RadiusTally};
 use clap::Args;
@@ -188,18 +188,10 @@ fn one_image(args: &RadiusArgs, task: &Arc<Task>, index: usize, worker: &mut Wor
     let start = Instant::now();
     let image = args.images.pick(&task.images, index).ok_or("an image vanished")?;
     let label = image.label;
-    let budget = deadline(task.timeout);
-    let shared = (Arc::clone(task), budget.clone());
-    let limit = task.timeout.map(|t| t.saturating_add(GRACE));
-    let outcome = match worker.run(limit, move || shared.0.outcome(&image, &shared.1)) {
-        Ok(outcome) => outcome.map_err(|e| format!("image {index}: {e}"))?,
-        Err(WorkerError::OutOfTime) => {
-            budget.cancel();
-            RadiusOutcome::Abandoned
-        }
-        Err(WorkerError::Panicked(message)) => RadiusOutcome::Failed(message),
-        Err(error @ WorkerError::NoThreads(_)) => return Err(error.into()),
-    };
+    let shared = Arc::clone(task);
+    let work = move |budget: &Budget| shared.outcome(&image, budget);
+    let (abandoned, failed) = (RadiusOutcome::Abandoned, RadiusOutcome::Failed);
+    let outcome = data_set::one_image(index, worker, task.timeout, work, abandoned, failed)?;
     tracing::info!("image {index} took {:.3} s", start.elapsed().as_secs_f64());
     Ok(report::radius_line(index, label, &outcome, start.elapsed()))
 }

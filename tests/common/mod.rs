@@ -6,6 +6,7 @@ pub mod data;
 pub mod double_double;
 pub mod enumeration;
 pub mod exact;
+pub mod journal;
 
 use absint::domains::activation::{self, ActivationFn};
 use absint::domains::network::{Coefficients, Conv2d, LinearMap, Network, NetworkBuilder, NodeId, Term};

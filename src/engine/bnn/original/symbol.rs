@@ -34,6 +34,10 @@ impl Symbol {
 
     /// Each unknown once, in order, none with coefficient 0.
     pub fn gathered(mut self) -> Self {
+        if self.terms.is_sorted_by(|s, t| s.0 < t.0) {
+            self.terms.retain(|t| t.1 != Rational::ZERO);
+            return self;
+        }
         self.terms.sort_by_key(|t| t.0);
         let mut gathered: Vec<(Unknown, Rational)> = Vec::with_capacity(self.terms.len());
         for (unknown, a) in self.terms {
@@ -47,12 +51,18 @@ impl Symbol {
         self
     }
 
-    fn add_scaled(&mut self, factor: &Rational, x: &Self) {
+    pub fn add_scaled(&mut self, factor: &Rational, x: &Self) {
         if factor == &Rational::ZERO {
             return;
         }
         self.is_linear &= x.is_linear;
-        self.terms.extend(x.terms.iter().map(|(u, a)| (*u, factor * a)));
+        if factor == &Rational::ONE {
+            self.terms.extend_from_slice(&x.terms);
+        } else if factor == &-Rational::ONE {
+            self.terms.extend(x.terms.iter().map(|(u, a)| (*u, -a)));
+        } else {
+            self.terms.extend(x.terms.iter().map(|(u, a)| (*u, factor * a)));
+        }
         let (low, high) = if factor > &Rational::ZERO { (&x.low, &x.high) } else { (&x.high, &x.low) };
         self.low += factor * low;
         self.high += factor * high;

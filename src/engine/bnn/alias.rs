@@ -29,8 +29,8 @@ pub(super) struct Aliases<'a> {
     of: Vec<Option<Alias>>,
     /// The numbers that "the neuron's literal implies its alias" has in the proof, by that literal.
     proven: RefCell<HashMap<Lit, u32>>,
-    /// The first neuron that is a literal.
-    first: HashMap<Lit, Lit>,
+    /// The first neuron that is a literal, by the literal.
+    first: Vec<Option<Lit>>,
     /// The number that the ball over neurons has in the proof.
     ball: Cell<Option<u32>>,
 }
@@ -45,7 +45,7 @@ impl<'a> Aliases<'a> {
             }
         }
         let of = vec![None; vars];
-        Self { inputs, places, of, proven: RefCell::default(), first: HashMap::new(), ball: Cell::new(None) }
+        Self { inputs, places, of, proven: RefCell::default(), first: vec![None; 2 * vars], ball: Cell::new(None) }
     }
 
     fn of(&self, literal: Lit) -> Option<Alias> {
@@ -115,8 +115,9 @@ impl<'a> Aliases<'a> {
         self.of[target.var().index()] = Some(of_var);
         if let Alias::Literal(l) = of_var {
             let neuron = target.var().positive();
-            if !self.first.contains_key(&l) {
-                self.first.extend([(l, neuron), (!l, !neuron)]);
+            if self.first[l.index()].is_none() {
+                self.first[l.index()] = Some(neuron);
+                self.first[(!l).index()] = Some(!neuron);
                 self.ball.set(None);
             }
         }
@@ -147,9 +148,9 @@ impl<'a> Aliases<'a> {
     /// besides its neuron.
     pub fn are_first(&self, constraint: &Constraint) -> bool {
         constraint.terms.iter().all(|&(_, l)| match self.of(l) {
-            Some(Alias::Literal(alias)) => self.first.get(&alias) == Some(&l),
+            Some(Alias::Literal(alias)) => self.first[alias.index()] == Some(l),
             Some(Alias::Constant(_)) => true,
-            None => !self.first.contains_key(&l),
+            None => self.first[l.index()].is_none(),
         })
     }
 
@@ -161,7 +162,7 @@ impl<'a> Aliases<'a> {
         }
         let mut steps = of_ball.to_string();
         for &flip in &ball.flips {
-            if let Some(&neuron) = self.first.get(&flip) {
+            if let Some(neuron) = self.first[flip.index()] {
                 // −f becomes −n by n → f.
                 let _ = write!(steps, " {} +", self.proven(neuron, Some(flip), proof));
             }

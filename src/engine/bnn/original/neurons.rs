@@ -38,7 +38,7 @@ impl Neurons {
         for node in network.nodes() {
             let irrational = || BnnError::Irrational(node.name.clone());
             let of_node = match &node.kind {
-                NodeKind::Input => inputs.values.clone(),
+                NodeKind::Input => inputs.values(),
                 NodeKind::Affine(affine) => evaluate(affine, &values, node.len).ok_or_else(irrational)?,
                 NodeKind::Activation(activation) => {
                     let function = &*activation.function;
@@ -94,6 +94,7 @@ impl Neurons {
     /// As [`Neurons::encode`].
     pub fn goal(&self, property: &Property, inputs: &Inputs, budget: &Budget) -> Result<OpbText, BnnError> {
         let mut opb = self.opb.continued();
+        let inputs = inputs.values();
         let disjuncts = &property.disjuncts;
         let selectors: Vec<(usize, bool)> = disjuncts.iter().map(|_| (opb.variable(), false)).collect();
         for (disjunct, &selector) in disjuncts.iter().zip(&selectors) {
@@ -101,7 +102,7 @@ impl Neurons {
                 if budget.is_spent() {
                     return Err(BnnError::OutOfTime);
                 }
-                let side = unsafe_side(atom, &inputs.values, &self.outputs);
+                let side = unsafe_side(atom, &inputs, &self.outputs);
                 let (terms, bound) = integer_sum(side, "output", false)?;
                 opb.implied(selector, &terms, &bound);
             }

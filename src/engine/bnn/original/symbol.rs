@@ -22,6 +22,20 @@ pub(super) struct Symbol {
     pub is_linear: bool,
 }
 
+fn is_integer(q: &Rational) -> bool {
+    q.denominator().is_one()
+}
+
+/// `a · b`; almost all numbers are integers, which need no common divisors.
+fn product(a: &Rational, b: &Rational) -> Rational {
+    if is_integer(a) && is_integer(b) { Rational::from(a.numerator() * b.numerator()) } else { a * b }
+}
+
+/// `a + b`.
+fn sum(a: &Rational, b: &Rational) -> Rational {
+    if is_integer(a) && is_integer(b) { Rational::from(a.numerator() + b.numerator()) } else { a + b }
+}
+
 impl Symbol {
     pub fn constant(c: Rational) -> Self {
         Self { terms: Vec::new(), low: c.clone(), high: c, is_linear: true }
@@ -56,16 +70,11 @@ impl Symbol {
             return;
         }
         self.is_linear &= x.is_linear;
-        if factor == &Rational::ONE {
-            self.terms.extend_from_slice(&x.terms);
-        } else if factor == &-Rational::ONE {
-            self.terms.extend(x.terms.iter().map(|(u, a)| (*u, -a)));
-        } else {
-            self.terms.extend(x.terms.iter().map(|(u, a)| (*u, factor * a)));
-        }
+        self.terms.extend(x.terms.iter().map(|(u, a)| (*u, product(factor, a))));
+        let is_exact = self.low == self.high && x.low == x.high;
         let (low, high) = if factor > &Rational::ZERO { (&x.low, &x.high) } else { (&x.high, &x.low) };
-        self.low += factor * low;
-        self.high += factor * high;
+        self.low = sum(&self.low, &product(factor, low));
+        self.high = if is_exact { self.low.clone() } else { sum(&self.high, &product(factor, high)) };
     }
 
     pub fn times(&self, factor: &Rational) -> Self {

@@ -41,7 +41,8 @@ impl Reader {
     pub fn inequality(&self, text: &str) -> Result<Inequality, CheckError> {
         let (left, right) = text.split_once(">=").ok_or_else(|| self.error("`>=` is missing"))?;
         let degree = self.integer(right.trim())?;
-        let mut terms = Vec::new();
+        // A term has some eight characters.
+        let mut terms = Vec::with_capacity(left.len() / 8 + 1);
         let mut tokens = left.split_ascii_whitespace();
         while let Some(a) = tokens.next() {
             let literal = tokens.next().ok_or_else(|| self.error("a coefficient has no literal"))?;

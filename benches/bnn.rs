@@ -3,7 +3,8 @@
 //!
 //! With `ABSINT_DATA` naming the folder of networks and images, the network for the first is a published
 //! one (784-200-100-100-100-10). Besides criterion's estimates, which suffer when the machine is busy,
-//! medians over many images are printed.
+//! medians over many images are printed, and what proofs cost: to write, as a ratio in one run, and to check.
+//! `BNN_PROOFS=1` prints the latter only.
 #![allow(clippy::print_stdout)]
 
 use absint::domains::activation::Sign;
@@ -14,6 +15,7 @@ use absint::domains::num::{Rational, nearest};
 use absint::domains::query::{Query, Region};
 use absint::engine::bnn::{Answer, BnnOptions, Compiled};
 use absint::engine::deadline;
+use absint::engine::sat::check::check;
 use absint::format::images::{self, ImageSet};
 use absint::format::onnx;
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -75,7 +77,7 @@ struct Case {
     queries: Vec<Query>,
 }
 
-fn deep(data: &Path) -> Case {
+fn deep(data: &Path, flips: usize) -> Case {
     let folder = data.join("bnn_msakai");
     let network = onnx::read(&folder.join("mnist.onnx")).expect("a readable network").network;
     // index,label,predicted,784 pixels; the network binarizes its input at thresholds of its own.
@@ -83,9 +85,17 @@ fn deep(data: &Path) -> Case {
     let mut queries = Vec::new();
     for record in reader.deserialize::<Vec<u32>>() {
         let bits = record.expect("integers")[3..].iter().map(|&k| k > 0).collect();
-        queries.push(query(&network, [0, 1], bits, 3));
+        queries.push(query(&network, [0, 1], bits, flips));
     }
-    Case { name: "mnist 784-200-100-100-100-10, 3 flips".into(), network, queries }
+    Case { name: format!("mnist 784-200-100-100-100-10, {flips} flips"), network, queries }
+}
+
+/// A shipped network of digits, on the images that it was not trained on.
+fn digits(flips: usize) -> Case {
+    let network = onnx::read(Path::new("networks/digits_bnn1.onnx")).expect("a readable network").network;
+    let images = images::read(Path::new("networks/digits.csv")).expect("readable images");
+    let queries = (1297..1797).map(|i| query(&network, [-1, 1], bits(&images, i, 96), flips)).collect();
+    Case { name: format!("digits_bnn1, {flips} flips"), network, queries }
 }
 
 /// The shipped network, on the test images that it was not trained on.
@@ -124,11 +134,88 @@ fn print_medians<'a>(name: &str, cases: impl Iterator<Item = (&'a Compiled<'a>, 
     );
 }
 
+/// The fastest of some runs, in milliseconds, and what they return.
+fn fastest<T>(mut run: impl FnMut() -> T) -> (f64, T) {
+    const RUNS: usize = 5;
+    let mut timed = || {
+        let start = Instant::now();
+        let result = run();
+        (start.elapsed().as_secs_f64() * 1e3, result)
+    };
+    (1..RUNS).fold(timed(), |best, _| {
+        let next = timed();
+        if next.0 < best.0 { next } else { best }
+    })
+}
+
+/// The verified queries of a case with and without a proof, after the first, which also makes what all of
+/// them share.
+fn print_proofs(case: &Case) {
+    let compiled = Compiled::new(&case.network).expect("a signum network");
+    let certifying = BnnOptions { certify: true, ..BnnOptions::default() };
+    let decide = |query: &Query, options: &BnnOptions| {
+        compiled.decide(query, options, Run::silent(&deadline(Some(LIMIT)))).expect("a query for this engine")
+    };
+    let (mut verified, mut plain, mut logged, mut checked) = (0, 0.0, 0.0, 0.0);
+    let (mut search, mut search_logged, mut once) = (0.0, 0.0, None);
+    for query in &case.queries {
+        let short = BnnOptions { conflicts: 5000, ..BnnOptions::default() };
+        if decide(query, &short).verdict.name() != "verified" {
+            continue;
+        }
+        if once.is_none() {
+            let start = Instant::now();
+            decide(query, &certifying);
+            once = Some(start.elapsed().as_secs_f64() * 1e3);
+        }
+        let (time, answer) = fastest(|| decide(query, &BnnOptions::default()));
+        let (time_logged, certified) = fastest(|| decide(query, &certifying));
+        verified += 1;
+        plain += time;
+        logged += time_logged;
+        search += answer.search.as_secs_f64() * 1e3;
+        search_logged += certified.search.as_secs_f64() * 1e3;
+        for certificate in &certified.certificates {
+            let proof = std::str::from_utf8(&certificate.proof).expect("a proof in ASCII");
+            checked += fastest(|| check(&certificate.opb, proof).expect("an accepted proof")).0;
+        }
+    }
+    println!(
+        "{}: {verified} verified in {plain:.1} ms, with proofs {logged:.1} ms ({:.2}×), search alone {search:.1} and {search_logged:.1} ms, first proof {:.0} ms; checked in {checked:.1} ms",
+        case.name,
+        logged / plain,
+        once.unwrap_or(f64::NAN),
+    );
+}
+
+/// Median and slowest build over the queries of a case.
+fn print_builds(case: &Case) {
+    let compiled = Compiled::new(&case.network).expect("a signum network");
+    let options = BnnOptions { conflicts: 0, ..BnnOptions::default() };
+    let build = |query: &Query| {
+        let run = || compiled.decide(query, &options, Run::silent(&Budget::unlimited())).expect("a query").build;
+        (0..5).map(|_| run()).min().unwrap_or_default().as_secs_f64() * 1e3
+    };
+    let mut builds: Vec<f64> = case.queries.iter().map(build).collect();
+    builds.sort_by(f64::total_cmp);
+    let slowest = builds.last().copied().unwrap_or(f64::NAN);
+    println!("{}: build {:.2} ms (slowest {slowest:.2})", case.name, builds[builds.len() / 2]);
+}
+
 fn benchmark(c: &mut Criterion) {
-    let mut cases = Vec::new();
     let data = std::env::var_os("ABSINT_DATA").map(PathBuf::from);
+    (1..=5).for_each(|flips| print_proofs(&digits(flips)));
     if let Some(data) = &data {
-        cases.push(deep(data));
+        [2, 5, 10].into_iter().for_each(|flips| print_proofs(&trained(data, flips)));
+        [1, 2].into_iter().for_each(|flips| print_proofs(&deep(data, flips)));
+        [1, 2, 3, 5, 10].into_iter().for_each(|flips| print_builds(&deep(data, flips)));
+    }
+    if std::env::var_os("BNN_PROOFS").is_some() {
+        return;
+    }
+    let mut cases = Vec::new();
+    if let Some(data) = &data {
+        cases.push(deep(data, 3));
         cases.extend([2, 5, 10].map(|flips| trained(data, flips)));
     } else {
         println!("ABSINT_DATA names no data folder: published networks and images are skipped");

@@ -12,7 +12,7 @@ use absint::domains::network::{Coefficients, Conv2d, LinearMap, Network, Network
 use absint::domains::num::{Interval, Rational, exact, parse_decimal};
 use absint::domains::query::{Atom, Ball, Case, Disjunct, Property, Query, Region, Variable};
 use absint::domains::verdict::Verdict;
-use absint::engine::bnn::{BnnOptions, Preprocessing, decide};
+use absint::engine::bnn::{BnnOptions, Compiled, Preprocessing, decide};
 use absint::engine::{DomainName, Options};
 use common::Dice;
 use common::certificates::{accepted, accepted_only_as_they_are};
@@ -271,6 +271,71 @@ fn verdicts_are_those_of_enumeration() {
     let (verified, falsified) = counts.iter().fold((0, 0), |s, c| (s.0 + c.0, s.1 + c.1));
     println!("{verified} verified, {falsified} falsified");
     assert!(verified > 600 && falsified > 1500, "{verified} verified, {falsified} falsified");
+}
+
+/// A network whose first neurons read one input each; some read the same one, and some none.
+fn binarizing(dice: &mut Dice) -> Network {
+    let inputs = 2 + dice.below(4);
+    let mut b = NetworkBuilder::new(&[inputs]);
+    let first = inputs + dice.below(2);
+    let mut w = Array2::<f64>::zeros((first, inputs));
+    for i in 0..first {
+        let of = if dice.below(4) == 0 { dice.below(inputs) } else { i % inputs };
+        w[[i, of]] = [-2.0, -1.0, 0.0, 1.0, 1.0, 1.0, 3.0][dice.below(7)];
+    }
+    let offset = bias(dice, first);
+    let mut last = b.linear("binarize", 0, LinearMap::Dense(w), offset).unwrap();
+    last = b.activation("sign", last, Arc::new(Sign)).unwrap();
+    for _ in 0..1 + dice.below(2) {
+        let (width, kind) = (2 + dice.below(5), dice.below(3));
+        last = dense(&mut b, dice, last, width, kind);
+        last = b.activation("sign", last, Arc::new(Sign)).unwrap();
+    }
+    last = dense(&mut b, dice, last, 2, 0);
+    b.finish(last, &[2]).unwrap()
+}
+
+/// What is kept from one query for the next changes nothing, and neither do neurons that are inputs.
+#[test]
+fn one_network_answers_query_after_query_as_if_each_were_the_first() {
+    let verified: usize = (0..250u64)
+        .into_par_iter()
+        .map(|seed| {
+            let dice = &mut Dice::new(seed);
+            let network = binarizing(dice);
+            let n = network.input_len();
+            let compiled = Compiled::new(&network).unwrap();
+            let options = BnnOptions { certify: true, ..BnnOptions::default() };
+            let (mut verified, mut last) = (0, None);
+            for _ in 0..6 {
+                // Now and then only the ball or only the unsafe set is another.
+                let region = match last.take() {
+                    Some(region) if dice.below(3) == 0 => region,
+                    _ => region(dice, n),
+                };
+                last = Some(region.clone());
+                let property = match dice.below(3) {
+                    0 => property(dice, n, 2),
+                    label => Property::robustness(2, label - 1),
+                };
+                let query = Query::over(region, property);
+                let first = decide(&network, &query, &options, Run::silent(&Budget::unlimited())).unwrap();
+                let answer = compiled.decide(&query, &options, Run::silent(&Budget::unlimited())).unwrap();
+                assert_eq!(answer.verdict.name(), first.verdict.name(), "seed {seed}");
+                assert_eq!(answer.certificates, first.certificates, "seed {seed}");
+                let is_safe = minima(&network, &query.cases[0]).unwrap().iter().all(|m| *m > Rational::ZERO);
+                assert_eq!(matches!(answer.verdict, Verdict::Verified(_)), is_safe, "seed {seed}");
+                if is_safe {
+                    accepted_only_as_they_are(&network, &query, &answer.certificates)
+                        .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+                    verified += 1;
+                }
+            }
+            verified
+        })
+        .sum();
+    println!("{verified} verified");
+    assert!(verified > 200, "{verified}");
 }
 
 /// The points of an interval at which the signs of a first layer can change, and one between each two.

@@ -5,9 +5,9 @@
 //! inputs directly, and what a ball implies for a first layer holds for them ([`super::implied`]).
 
 use super::ledger::Ledger;
-use super::region::Value;
+use super::region::{HammingBall, Value};
 use crate::engine::sat::{Constraint, Direction, Lit, Var};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt::Write;
 
@@ -29,6 +29,10 @@ pub(super) struct Aliases<'a> {
     of: Vec<Option<Alias>>,
     /// The numbers that "the neuron's literal implies its alias" has in the proof, by that literal.
     proven: RefCell<HashMap<Lit, u32>>,
+    /// The first neuron that is a literal, by the literal.
+    first: Vec<Option<Lit>>,
+    /// The number that the ball over neurons has in the proof.
+    ball: Cell<Option<u32>>,
 }
 
 impl<'a> Aliases<'a> {
@@ -40,7 +44,8 @@ impl<'a> Aliases<'a> {
                 places[l.var().index()] = Some((i, k));
             }
         }
-        Self { inputs, places, of: vec![None; vars], proven: RefCell::default() }
+        let of = vec![None; vars];
+        Self { inputs, places, of, proven: RefCell::default(), first: vec![None; 2 * vars], ball: Cell::new(None) }
     }
 
     fn of(&self, literal: Lit) -> Option<Alias> {
@@ -87,10 +92,7 @@ impl<'a> Aliases<'a> {
                 Some(Alias::Literal(alias)) => Some(alias),
                 Some(Alias::Constant(false)) => None,
             };
-            let mut proven = self.proven.borrow_mut();
-            let clause: Vec<Lit> = [!neuron].into_iter().chain(implied).collect();
-            let number = proven.entry(neuron).or_insert_with(|| proof.clause(&clause));
-            let _ = write!(steps, " {number} {by} * +");
+            let _ = write!(steps, " {} {by} * +", self.proven(neuron, implied, proof));
         }
         proof.polish(&steps)
     }
@@ -111,7 +113,63 @@ impl<'a> Aliases<'a> {
             }
         };
         self.of[target.var().index()] = Some(of_var);
+        if let Alias::Literal(l) = of_var {
+            let neuron = target.var().positive();
+            if self.first[l.index()].is_none() {
+                self.first[l.index()] = Some(neuron);
+                self.first[(!l).index()] = Some(!neuron);
+                self.ball.set(None);
+            }
+        }
         Some(clauses)
+    }
+
+    /// Puts the clauses of a neuron into the proof, where unit propagation would not infer the same from a sum over
+    /// several bits.
+    pub fn tell(&self, constraint: &Constraint, clauses: &[Vec<Lit>], proof: &Ledger<'_>) {
+        if constraint.terms.len() < 2 {
+            return;
+        }
+        for clause in clauses {
+            let number = proof.clause(clause);
+            if let [not_neuron, _] = clause[..] {
+                self.proven.borrow_mut().insert(!not_neuron, number);
+            }
+        }
+    }
+
+    /// The number of "the neuron's literal implies its alias".
+    fn proven(&self, neuron: Lit, alias: Option<Lit>, proof: &Ledger<'_>) -> u32 {
+        let clause: Vec<Lit> = [!neuron].into_iter().chain(alias).collect();
+        *self.proven.borrow_mut().entry(neuron).or_insert_with(|| proof.clause(&clause))
+    }
+
+    /// True where every neuron that a constraint reads is the first that is its literal, and no literal is read
+    /// besides its neuron.
+    pub fn are_first(&self, constraint: &Constraint) -> bool {
+        constraint.terms.iter().all(|&(_, l)| match self.of(l) {
+            Some(Alias::Literal(alias)) => self.first[alias.index()] == Some(l),
+            Some(Alias::Constant(_)) => true,
+            None => self.first[l.index()].is_none(),
+        })
+    }
+
+    /// Derives the ball, an inequality with number `of_ball`, with the first neurons in place of their literals:
+    /// then the sum with a neuron's own inequality needs no translation.
+    pub fn ball(&self, ball: &HammingBall, of_ball: u32, proof: &Ledger<'_>) -> u32 {
+        if let Some(number) = self.ball.get() {
+            return number;
+        }
+        let mut steps = of_ball.to_string();
+        for &flip in &ball.flips {
+            if let Some(neuron) = self.first[flip.index()] {
+                // −f becomes −n by n → f.
+                let _ = write!(steps, " {} +", self.proven(neuron, Some(flip), proof));
+            }
+        }
+        let number = proof.polish(&steps);
+        self.ball.set(Some(number));
+        number
     }
 
     /// What is true exactly where a sum over the bits of one input reaches its bound.

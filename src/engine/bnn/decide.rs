@@ -5,7 +5,7 @@ use super::ledger::Ledger;
 use super::load::{Preprocessing, load};
 use super::original::{Lemma, Original};
 use super::region::is_supported;
-use super::steps::StepNetwork;
+use super::reuse::Encoder;
 use crate::domains::budget::Budget;
 use crate::domains::domain::Run;
 use crate::domains::network::{Arithmetic, Network};
@@ -78,10 +78,11 @@ impl Answer {
     }
 }
 
-/// A network made ready for many queries.
+/// A network made ready for many queries. What they have in common is kept, so that the first query over certain
+/// values of the inputs takes longer than those after it.
 pub struct Compiled<'a> {
     network: &'a Network,
-    steps: StepNetwork,
+    encoder: Encoder<'a>,
 }
 
 /// Whether the engine is the one for a network and a region: there are activations, all of them are step
@@ -120,7 +121,7 @@ impl<'a> Compiled<'a> {
     /// # Errors
     /// As [`Compiled::new`], and [`BnnError::OutOfTime`].
     pub fn within(network: &'a Network, budget: &Budget) -> Result<Self, BnnError> {
-        Ok(Self { network, steps: StepNetwork::new(network, budget)? })
+        Ok(Self { network, encoder: Encoder::new(network, budget)? })
     }
 
     /// Decides a query, as [`decide`].
@@ -171,21 +172,20 @@ impl<'a> Compiled<'a> {
 
     fn case(&self, case: &Case, options: &BnnOptions, run: Run<'_>, answer: &mut Answer) -> Result<Found, BnnError> {
         let start = Instant::now();
-        let name_of = |node| self.network.node(node).name.clone();
-        let encoded = Encoded::new(&self.steps, case, name_of, run.budget)?;
+        let prepared = self.encoder.encode(case, run.budget)?;
+        let encoded = &prepared.encoded;
         answer.build += start.elapsed();
         let mut lemmas = Vec::new();
         if !options.certify {
-            return Ok(self.attempt(&encoded, options, run, answer, &mut lemmas, None)?.0);
+            return Ok(self.attempt(encoded, options, run, answer, &mut lemmas, None)?.0);
         }
-        let original = Original::encode(self.network, case, run.budget)?;
-        let numbers = numbers(&encoded, &original)?;
+        let (original, numbers) = self.encoder.original(case, &prepared, run.budget)?;
         loop {
             // What is known of real inputs belongs to the formula, so that the proof is made when all of it is
             // known.
             let known = lemmas.len();
             let certified = Some((&original, &numbers[..]));
-            let (found, proof) = self.attempt(&encoded, options, run, answer, &mut lemmas, certified)?;
+            let (found, proof) = self.attempt(encoded, options, run, answer, &mut lemmas, certified)?;
             let is_refuted = matches!(&found, Found::Searched { open, .. } if open.is_empty());
             if is_refuted && lemmas.len() > known {
                 continue;
@@ -206,7 +206,7 @@ impl<'a> Compiled<'a> {
         run: Run<'_>,
         answer: &mut Answer,
         lemmas: &mut Vec<Infeasible>,
-        certified: Option<(&Original, &[Vec<u32>])>,
+        certified: Option<(&Original, &[[u32; 2]])>,
     ) -> Result<(Found, Option<Vec<u8>>), BnnError> {
         let start = Instant::now();
         let mut proof = Vec::new();
@@ -236,15 +236,6 @@ impl<'a> Compiled<'a> {
         let is_proven = log.finish().unwrap_or(false);
         Ok((found, is_proven.then_some(proof)))
     }
-}
-
-/// For each constraint that is searched the numbers of its inequalities in the certificate's formula.
-fn numbers(encoded: &Encoded, original: &Original) -> Result<Vec<Vec<u32>>, BnnError> {
-    if encoded.formula.vars != original.variables() {
-        return Err(BnnError::Disagreement);
-    }
-    let constraints = encoded.formula.constraints.iter();
-    constraints.map(|c| original.numbers(c).ok_or(BnnError::Disagreement)).collect()
 }
 
 /// A lemma in the certificate's terms.
@@ -285,7 +276,7 @@ fn search(
     let (mut refuted, mut open) = (Vec::new(), Vec::new());
     // A pattern of sides that no input has counts as a conflict, too.
     let mut cells = 0;
-    for (d, (&selector, &bound)) in encoded.disjuncts.iter().zip(&encoded.bounds).enumerate() {
+    for (d, (&selector, &bound)) in encoded.goal.disjuncts.iter().zip(&encoded.goal.bounds).enumerate() {
         loop {
             let mut interrupt = || run.budget.is_spent();
             let left = conflicts.saturating_sub(solver.statistics().conflicts + cells);

@@ -7,17 +7,37 @@ use super::region::{Inputs, Value, at_least, in_units};
 use super::steps::{Layer, Neuron, StepNetwork, Sum, Threshold};
 use crate::domains::budget::Budget;
 use crate::domains::num::{Rational, enclose};
-use crate::domains::query::{Atom, Case, Variable};
-use crate::engine::sat::{Direction, Formula, Lit};
+use crate::domains::query::{Atom, Property, Region, Variable};
+use crate::engine::sat::{Constraint, Direction, Formula, Lit};
 use dashu_int::IBig;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// A query as constraints over bits.
+/// A query as constraints over bits: those of the region, of the network and of the unsafe set, in this order.
 pub(super) struct Encoded {
-    pub formula: Formula,
     pub inputs: Inputs,
     /// The common denominator of all values.
     pub denominator: IBig,
+    /// What limits the inputs.
+    pub region: Formula,
+    pub network: Arc<Neurons>,
+    pub goal: Arc<Goal>,
+}
+
+/// The neurons of a network over inputs with certain values: the same for all balls and unsafe sets.
+pub(super) struct Neurons {
+    /// Only their own constraints; the variables are those of the inputs, too.
+    pub formula: Formula,
+    values: Values,
+    /// Over real inputs the sides of hyperplanes that neurons tell apart.
+    pub sides: Vec<Side>,
+    unit: Rational,
+}
+
+/// An unsafe set over the neurons of a network.
+pub(super) struct Goal {
+    /// Only its own constraints; the variables are those before, too.
+    pub formula: Formula,
     /// For each disjunct the literal that makes it hold.
     pub disjuncts: Vec<Lit>,
     /// For each disjunct a positive lower bound of the maximum of its margins, should it be refuted:
@@ -65,50 +85,59 @@ fn integer_bound(threshold: &Threshold, constant: i128, scale: &Rational) -> Res
 struct TooLarge;
 
 impl Encoded {
-    /// Encodes a query: the bits of the inputs, those of every neuron in order, and one per disjunct.
+    /// All constraints, in order.
+    pub fn constraints(&self) -> impl Iterator<Item = &Constraint> {
+        let [a, b, c] = [&self.region, &self.network.formula, &self.goal.formula];
+        a.constraints.iter().chain(&b.constraints).chain(&c.constraints)
+    }
+
+    /// Number of variables.
+    pub fn vars(&self) -> usize {
+        self.goal.formula.vars
+    }
+}
+
+/// The common denominator of everything that the inputs of a region and the neurons of a network can be.
+pub(super) fn denominator(network: &StepNetwork, region: &Region) -> Result<IBig, BnnError> {
+    let of_region = super::region::denominator(region)?;
+    let jumps = network.layers.iter().flat_map(|l| l.jumps.iter().chain([&l.start]));
+    let of_values = Rational::from(super::steps::common_denominator(jumps));
+    let parts = [Rational::ONE / Rational::from(of_region), Rational::ONE / of_values];
+    Ok(super::steps::common_denominator(parts.iter()))
+}
+
+impl Neurons {
+    /// Encodes a network over inputs that are encoded already, with `vars` bits: the bits of every neuron in
+    /// order.
     ///
     /// # Errors
     /// Numbers that the solver cannot hold; or the time is up.
     pub fn new(
         network: &StepNetwork,
-        case: &Case,
+        inputs: &Inputs,
+        vars: usize,
+        denominator: &IBig,
         name_of: impl Fn(usize) -> String,
         budget: &Budget,
     ) -> Result<Self, BnnError> {
-        let mut formula = Formula::default();
-        let mut denominator = super::region::denominator(&case.region)?;
-        let jumps = network.layers.iter().flat_map(|l| l.jumps.iter().chain([&l.start]));
-        let of_values = Rational::from(super::steps::common_denominator(jumps));
-        denominator = super::steps::common_denominator(
-            [Rational::ONE / Rational::from(denominator), Rational::ONE / of_values].iter(),
-        );
-        let inputs = Inputs::encode(&case.region, &denominator, &mut formula)?;
-        let mut values: Values = [(0, inputs.values.clone())].into();
+        let mut neurons = Self {
+            formula: Formula { vars, constraints: Vec::new() },
+            values: [(0, inputs.values.clone())].into(),
+            sides: Vec::new(),
+            unit: Rational::from(denominator.clone()),
+        };
         // Real inputs have no bits: sums over them become sides of hyperplanes.
-        let mut encoded = Self { formula, inputs, denominator, disjuncts: Vec::new(), bounds: Vec::new() };
+        let is_real = inputs.cells.is_some();
         for layer in &network.layers {
-            let name = name_of(layer.node);
-            let of_layer = encoded.layer(layer, &name, &values, budget)?;
-            values.insert(layer.node, of_layer);
+            let of_layer = neurons.layer(layer, &name_of(layer.node), is_real, budget)?;
+            neurons.values.insert(layer.node, of_layer);
         }
-        for disjunct in &case.property.disjuncts {
-            let selector = encoded.formula.new_var().positive();
-            let mut least = f64::INFINITY;
-            for atom in &disjunct.atoms {
-                let bound = encoded.atom(atom, network, &values, selector)?;
-                least = least.min(bound);
-            }
-            encoded.disjuncts.push(selector);
-            encoded.bounds.push(least);
-        }
-        let disjuncts = encoded.disjuncts.clone();
-        encoded.formula.clause(&disjuncts);
-        Ok(encoded)
+        Ok(neurons)
     }
 
-    fn layer(&mut self, layer: &Layer, name: &str, values: &Values, budget: &Budget) -> Result<Vec<Value>, BnnError> {
+    fn layer(&mut self, layer: &Layer, name: &str, is_real: bool, budget: &Budget) -> Result<Vec<Value>, BnnError> {
         let too_large = || BnnError::TooLarge(format!("node `{name}`"));
-        let unit = Rational::from(self.denominator.clone());
+        let unit = self.unit.clone();
         let base = in_units(&layer.start, &unit).ok_or_else(too_large)?;
         let jumps: Vec<i64> =
             layer.jumps.iter().map(|j| in_units(j, &unit)).collect::<Option<_>>().ok_or_else(too_large)?;
@@ -117,12 +146,12 @@ impl Encoded {
             if budget.is_spent() {
                 return Err(BnnError::OutOfTime);
             }
-            if self.inputs.cells.is_some() && neuron.sum.terms.iter().any(|t| t.0.0 == 0) {
+            if is_real && neuron.sum.terms.iter().any(|t| t.0.0 == 0) {
                 let steps = self.sides(neuron, &jumps, name)?;
                 of_layer.push(Value { base, steps });
                 continue;
             }
-            let (terms, constant) = literals(&neuron.sum, values).ok_or_else(too_large)?;
+            let (terms, constant) = literals(&neuron.sum, &self.values).ok_or_else(too_large)?;
             let scale = Rational::from(neuron.sum.denominator.clone()) * &unit;
             let mut steps: Vec<(i64, Lit)> = Vec::with_capacity(jumps.len());
             let mut terms = std::iter::repeat_n(terms, jumps.len());
@@ -167,16 +196,37 @@ impl Encoded {
                 let terms = terms.iter().map(|(i, a)| (*i, -a)).collect();
                 Row { terms, bound: -bound, is_strict: threshold.is_strict }
             };
-            if let Some(cells) = &mut self.inputs.cells {
-                cells.sides.push(Side { literal, row });
-            }
+            self.sides.push(Side { literal, row });
             steps.push((jump, literal));
         }
         Ok(steps)
     }
+}
+
+impl Goal {
+    /// Encodes an unsafe set: one bit per disjunct.
+    ///
+    /// # Errors
+    /// Numbers that the solver cannot hold.
+    pub fn new(property: &Property, network: &StepNetwork, neurons: &Neurons) -> Result<Self, BnnError> {
+        let formula = Formula { vars: neurons.formula.vars, constraints: Vec::new() };
+        let mut goal = Self { formula, disjuncts: Vec::new(), bounds: Vec::new() };
+        for disjunct in &property.disjuncts {
+            let selector = goal.formula.new_var().positive();
+            let mut least = f64::INFINITY;
+            for atom in &disjunct.atoms {
+                let bound = goal.atom(atom, network, neurons, selector)?;
+                least = least.min(bound);
+            }
+            goal.disjuncts.push(selector);
+            goal.bounds.push(least);
+        }
+        goal.formula.clause(&goal.disjuncts);
+        Ok(goal)
+    }
 
     /// Makes `selector` imply an atom; returns the least positive value that its margin can have.
-    fn atom(&mut self, atom: &Atom, network: &StepNetwork, values: &Values, selector: Lit) -> Result<f64, BnnError> {
+    fn atom(&mut self, atom: &Atom, network: &StepNetwork, neurons: &Neurons, selector: Lit) -> Result<f64, BnnError> {
         let irrational = || BnnError::Irrational("output".into());
         let too_large = || BnnError::TooLarge("the property".into());
         let mut coefficients: BTreeMap<(usize, usize), Rational> = BTreeMap::new();
@@ -200,18 +250,18 @@ impl Encoded {
         coefficients.retain(|_, c| *c != Rational::ZERO);
         // margin ≤ 0  is  Σ −c v ≥ constant.
         let terms: Option<Vec<(&Value, Rational)>> =
-            coefficients.iter().map(|((node, i), c)| Some((values.get(node)?.get(*i)?, -c))).collect();
+            coefficients.iter().map(|((node, i), c)| Some((neurons.values.get(node)?.get(*i)?, -c))).collect();
         let terms = terms.ok_or_else(|| BnnError::Mixed("output".into()))?;
-        let unit = Rational::from(self.denominator.clone());
-        let (literals, bound) = at_least(&terms, &constant, &unit).ok_or_else(too_large)?;
+        let unit = &neurons.unit;
+        let (literals, bound) = at_least(&terms, &constant, unit).ok_or_else(too_large)?;
         self.formula.reified(selector, Direction::TargetImplies, literals, bound);
         // The sum, an integer in these units, misses the bound by at least one step.
         let common = Rational::from(super::steps::common_denominator(terms.iter().map(|t| &t.1)));
-        let mut exact_bound = &constant * &unit * &common;
+        let mut exact_bound = &constant * unit * &common;
         for (value, c) in &terms {
             exact_bound -= c * &common * Rational::from(value.base);
         }
-        let least = (exact_bound - Rational::from(bound) + Rational::ONE) / (unit * common);
+        let least = (exact_bound - Rational::from(bound) + Rational::ONE) / (unit * &common);
         Ok(enclose(&least).lo)
     }
 }

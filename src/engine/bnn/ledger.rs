@@ -36,13 +36,13 @@ pub(super) type Source = (usize, usize);
 
 /// The proof, with the numbers that the formula's inequalities have in it.
 pub(super) struct Ledger<'a> {
-    numbers: &'a [Vec<u32>],
+    numbers: &'a [[u32; 2]],
     lines: Option<&'a dyn Lines>,
 }
 
 impl<'a> Ledger<'a> {
     /// A ledger for a certificate, where the inequalities of each constraint have these numbers.
-    pub fn new(numbers: &'a [Vec<u32>], lines: &'a dyn Lines) -> Self {
+    pub fn new(numbers: &'a [[u32; 2]], lines: &'a dyn Lines) -> Self {
         Self { numbers, lines: Some(lines) }
     }
 
@@ -61,10 +61,10 @@ impl<'a> Ledger<'a> {
         self.numbers.get(constraint).and_then(|n| n.get(inequality)).copied().unwrap_or(0)
     }
 
-    /// Derives `first + factor · second`.
-    pub fn combine(&self, first: Source, second: Source, factor: i64) {
+    /// Derives `first + factor · second` from inequalities with these numbers.
+    pub fn combine(&self, first: u32, second: u32, factor: i64) {
         if let Some(lines) = self.lines {
-            lines.combine(self.number(first), self.number(second), factor);
+            lines.combine(first, second, factor);
         }
     }
 

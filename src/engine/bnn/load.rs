@@ -32,37 +32,40 @@ pub(super) fn load(
     ledger: &Ledger<'_>,
     budget: &Budget,
 ) -> Result<usize, BnnError> {
-    let formula = &encoded.formula;
-    while solver.vars() < formula.vars {
+    while solver.vars() < encoded.vars() {
         solver.new_var();
     }
     let ball = encoded.inputs.ball.as_ref();
     let flips = ball.map(Flips::of);
-    let mut aliases = Aliases::new(&encoded.inputs.values, formula.vars);
+    let mut aliases = Aliases::new(&encoded.inputs.values, encoded.vars());
     let mut fixed = 0;
-    for (index, original) in formula.constraints.iter().enumerate() {
+    for (index, original) in encoded.constraints().enumerate() {
         if budget.is_spent() {
             return Err(BnnError::OutOfTime);
         }
         let translated = aliases.translated(original);
         let constraint = translated.as_ref().unwrap_or(original);
         if let Some(clauses) = aliases.find(constraint) {
+            if ledger.is_open() {
+                aliases.tell(constraint, &clauses, ledger);
+            }
             clauses.iter().for_each(|clause| solver.add_clause(clause));
             continue;
         }
         let implied = flips.as_ref().and_then(|flips| Implied::of(constraint, flips));
         if let Some(implied) = implied.filter(|i| if i.is_fixed { preprocessing.fix } else { preprocessing.counts }) {
             // The inequality of "target implies" comes first; it speaks of neurons that are off at the centre.
-            let of_neuron = (index, usize::from(implied.is_target));
-            let of_ball = (ball.map_or(0, |b| b.constraint), 0);
             if ledger.is_open() && (implied.is_fixed || implied.factor > 0) {
-                if translated.is_some() {
-                    let own = aliases.derive(original, implied.is_target, ledger.number(of_neuron), ledger);
-                    if implied.factor > 0 {
-                        ledger.polish(&format!("{own} {} {} * +", ledger.number(of_ball), implied.factor));
-                    }
-                } else {
+                let of_neuron = ledger.number((index, usize::from(implied.is_target)));
+                let of_ball = ball.map_or(0, |b| ledger.number((b.constraint, 0)));
+                if translated.is_none() {
                     ledger.combine(of_neuron, of_ball, implied.factor);
+                } else if let Some(ball) = ball.filter(|_| aliases.are_first(original)) {
+                    let over_neurons = aliases.ball(ball, of_ball, ledger);
+                    ledger.combine(of_neuron, over_neurons, implied.factor);
+                } else {
+                    let own = aliases.derive(original, implied.is_target, of_neuron, ledger);
+                    ledger.combine(own, of_ball, implied.factor);
                 }
             }
             if implied.is_fixed {

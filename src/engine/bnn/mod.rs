@@ -11,8 +11,10 @@ mod error;
 mod implied;
 mod ledger;
 mod load;
+mod memo;
 mod original;
 mod region;
+mod reuse;
 mod steps;
 
 pub use decide::{Answer, BnnOptions, Certificate, Compiled, applies, decide};

@@ -10,7 +10,7 @@ use crate::engine::sat::{Formula, Lit, Solver};
 use dashu_int::IBig;
 
 /// A number `(base + Σ a_i l_i) / D` over literals, with the common denominator D of its query.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Value {
     pub base: i64,
     pub steps: Vec<(i64, Lit)>,

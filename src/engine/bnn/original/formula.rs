@@ -1,20 +1,20 @@
-//! The inequalities of an OPB file, as text and with a key by which they are found again.
+//! The inequalities of an OPB file, as text and with a fingerprint by which they are found again.
 
+use crate::engine::sat::Constraint;
 use dashu_int::IBig;
 use std::collections::HashMap;
 use std::fmt::Write;
 
-/// `Σ a_v x_v ≥ bound`, in terms of variables only: each once, by increasing number.
-pub(super) type Key = (Vec<(usize, IBig)>, IBig);
-
-/// The body of an OPB file.
+/// A part of the body of an OPB file.
 #[derive(Debug, Default)]
-pub(super) struct OpbText {
-    pub text: String,
-    pub count: usize,
-    pub variables: usize,
-    /// The number of each inequality.
-    pub numbers: HashMap<Key, u32>,
+pub(in crate::engine::bnn) struct OpbText {
+    pub(super) text: String,
+    /// How many inequalities it has.
+    pub(super) count: usize,
+    /// How many variables there are, those of the parts before it included.
+    pub(super) variables: usize,
+    /// The number of each inequality in this part, by its fingerprint.
+    numbers: HashMap<u64, u32>,
 }
 
 /// A literal of the file: a variable, and whether it is negated.
@@ -24,49 +24,83 @@ pub(super) fn spelled((variable, is_negated): Literal) -> String {
     format!("{}x{variable}", if is_negated { "~" } else { "" })
 }
 
-/// The key of `Σ a l ≥ bound`.
-pub(super) fn key(terms: impl IntoIterator<Item = (IBig, Literal)>, mut bound: IBig) -> Key {
-    let mut sorted: Vec<(usize, IBig)> = Vec::new();
+/// The same for the same inequality `Σ a l ≥ bound`, whatever the order and the signs of its literals. Should
+/// another one have it by chance, a proof would refer to the wrong line, and not be accepted.
+fn fingerprint(terms: impl IntoIterator<Item = (i128, Literal)>, bound: i128) -> u64 {
+    fn mixed(variable: u64, a: i128) -> u64 {
+        let mut z = variable.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (a as u64) ^ ((a >> 64) as u64).rotate_left(32);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+    let (mut sum, mut bound) = (0u64, bound);
     for (a, (variable, is_negated)) in terms {
         // a·¬x = a − a·x.
-        if is_negated {
-            bound -= &a;
-        }
-        sorted.push((variable, if is_negated { -a } else { a }));
+        bound = bound.wrapping_sub(if is_negated { a } else { 0 });
+        sum = sum.wrapping_add(mixed(variable as u64, if is_negated { a.wrapping_neg() } else { a }));
     }
-    sorted.sort_by_key(|t| t.0);
-    (sorted, bound)
+    sum.wrapping_add(mixed(0, bound))
 }
 
 impl OpbText {
-    pub fn variable(&mut self) -> usize {
+    /// The part after this one, still empty.
+    pub(super) fn continued(&self) -> Self {
+        Self { variables: self.variables, ..Self::default() }
+    }
+
+    pub(super) fn variable(&mut self) -> usize {
         self.variables += 1;
         self.variables
     }
 
     /// Appends `Σ a l ≥ bound`.
-    pub fn at_least(&mut self, terms: Vec<(IBig, Literal)>, bound: IBig) {
-        for (a, l) in &terms {
-            let sign = if *a < IBig::ZERO { "" } else { "+" };
-            let _ = write!(self.text, "{sign}{a} {} ", spelled(*l));
+    pub(super) fn at_least(&mut self, terms: &[(IBig, Literal)], bound: &IBig) {
+        for (a, (variable, is_negated)) in terms {
+            let _ = match i64::try_from(a) {
+                Ok(small) => write!(self.text, "{small:+}"),
+                Err(_) => write!(self.text, "{}{a}", if *a < IBig::ZERO { "" } else { "+" }),
+            };
+            let _ = write!(self.text, " {}x{variable} ", if *is_negated { "~" } else { "" });
         }
         let _ = writeln!(self.text, ">= {bound} ;");
         self.count += 1;
-        self.numbers.entry(key(terms, bound)).or_insert(self.count as u32);
+        let small: Option<Vec<(i128, Literal)>> =
+            terms.iter().map(|(a, l)| Some((i128::try_from(a).ok()?, *l))).collect();
+        if let (Some(terms), Ok(bound)) = (small, i128::try_from(bound)) {
+            self.numbers.entry(fingerprint(terms, bound)).or_insert(self.count as u32);
+        }
     }
 
-    pub fn clause(&mut self, literals: &[Literal]) {
-        self.at_least(literals.iter().map(|&l| (IBig::ONE, l)).collect(), IBig::ONE);
+    pub(super) fn clause(&mut self, literals: &[Literal]) {
+        let terms: Vec<(IBig, Literal)> = literals.iter().map(|&l| (IBig::ONE, l)).collect();
+        self.at_least(&terms, &IBig::ONE);
     }
 
     /// Appends `literal → Σ a x ≥ bound` over variables, as `Σ a x + (bound − least) ¬literal ≥ bound`.
-    pub fn implied(&mut self, literal: Literal, terms: &[(IBig, usize)], bound: IBig) {
-        let least: IBig = terms.iter().filter(|t| t.0 < IBig::ZERO).map(|t| t.0.clone()).sum();
-        let big = &bound - least;
+    pub(super) fn implied(&mut self, literal: Literal, terms: &[(IBig, usize)], bound: &IBig) {
+        let least: IBig = terms.iter().filter(|t| t.0 < IBig::ZERO).map(|t| &t.0).sum();
+        let big = bound - least;
         let mut all: Vec<(IBig, Literal)> = terms.iter().map(|(a, v)| (a.clone(), (*v, false))).collect();
         if big > IBig::ZERO {
             all.push((big, (literal.0, !literal.1)));
         }
-        self.at_least(all, bound);
+        self.at_least(&all, bound);
+    }
+
+    /// The numbers in this part of the inequalities that each constraint of the search's formula stands for,
+    /// 0 where one always holds or there is none; `None` where they are not there.
+    pub fn numbers<'a>(&self, constraints: impl IntoIterator<Item = &'a Constraint>) -> Option<Vec<[u32; 2]>> {
+        let mut all = Vec::new();
+        for constraint in constraints {
+            let mut numbers = [0; 2];
+            for ((terms, bound), number) in constraint.as_inequalities().into_iter().zip(&mut numbers) {
+                let least: i128 = terms.iter().map(|t| t.0.min(0)).sum();
+                let terms = terms.into_iter().map(|(a, l)| (a, (l.var().index() + 1, l.is_negative())));
+                let found = self.numbers.get(&fingerprint(terms, bound)).copied();
+                *number = found.or((bound <= least).then_some(0))?;
+            }
+            all.push(numbers);
+        }
+        Some(all)
     }
 }

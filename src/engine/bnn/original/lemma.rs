@@ -95,7 +95,7 @@ impl HalfSpace {
 impl Original {
     /// Adds the half-spaces up: `Σ c x ≥ b` must fail at every point of the box.
     pub(super) fn check_lemma(&self, lemma: &Lemma) -> Result<(), LemmaError> {
-        let mut sum = vec![Rational::ZERO; self.ends.0.len()];
+        let mut sum = vec![Rational::ZERO; self.inputs.ends.0.len()];
         let mut bound = Rational::ZERO;
         let mut is_strict = false;
         let mut add = |half_space: &HalfSpace, by: &Rational| {
@@ -110,13 +110,13 @@ impl Original {
             Ok(())
         };
         for ((variable, is_negated), by) in &lemma.sides {
-            let (_, side) = self.sides.iter().find(|s| s.0 == *variable).ok_or(LemmaError::Unknown)?;
+            let (_, side) = self.neurons.sides.iter().find(|s| s.0 == *variable).ok_or(LemmaError::Unknown)?;
             if *is_negated { add(&side.negated(), by)? } else { add(side, by)? }
         }
         for (i, by) in &lemma.always {
-            add(self.always.get(*i).ok_or(LemmaError::Unknown)?, by)?;
+            add(self.inputs.always.get(*i).ok_or(LemmaError::Unknown)?, by)?;
         }
-        let (lower, upper) = &self.ends;
+        let (lower, upper) = &self.inputs.ends;
         let most = (0..sum.len()).fold(Rational::ZERO, |most, i| {
             most + &sum[i] * if sum[i] > Rational::ZERO { &upper[i] } else { &lower[i] }
         });

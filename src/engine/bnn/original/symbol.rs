@@ -22,6 +22,20 @@ pub(super) struct Symbol {
     pub is_linear: bool,
 }
 
+fn is_integer(q: &Rational) -> bool {
+    q.denominator().is_one()
+}
+
+/// `a · b`; almost all numbers are integers, which need no common divisors.
+fn product(a: &Rational, b: &Rational) -> Rational {
+    if is_integer(a) && is_integer(b) { Rational::from(a.numerator() * b.numerator()) } else { a * b }
+}
+
+/// `a + b`.
+fn sum(a: &Rational, b: &Rational) -> Rational {
+    if is_integer(a) && is_integer(b) { Rational::from(a.numerator() + b.numerator()) } else { a + b }
+}
+
 impl Symbol {
     pub fn constant(c: Rational) -> Self {
         Self { terms: Vec::new(), low: c.clone(), high: c, is_linear: true }
@@ -34,6 +48,10 @@ impl Symbol {
 
     /// Each unknown once, in order, none with coefficient 0.
     pub fn gathered(mut self) -> Self {
+        if self.terms.is_sorted_by(|s, t| s.0 < t.0) {
+            self.terms.retain(|t| t.1 != Rational::ZERO);
+            return self;
+        }
         self.terms.sort_by_key(|t| t.0);
         let mut gathered: Vec<(Unknown, Rational)> = Vec::with_capacity(self.terms.len());
         for (unknown, a) in self.terms {
@@ -47,15 +65,16 @@ impl Symbol {
         self
     }
 
-    fn add_scaled(&mut self, factor: &Rational, x: &Self) {
+    pub fn add_scaled(&mut self, factor: &Rational, x: &Self) {
         if factor == &Rational::ZERO {
             return;
         }
         self.is_linear &= x.is_linear;
-        self.terms.extend(x.terms.iter().map(|(u, a)| (*u, factor * a)));
+        self.terms.extend(x.terms.iter().map(|(u, a)| (*u, product(factor, a))));
+        let is_exact = self.low == self.high && x.low == x.high;
         let (low, high) = if factor > &Rational::ZERO { (&x.low, &x.high) } else { (&x.high, &x.low) };
-        self.low += factor * low;
-        self.high += factor * high;
+        self.low = sum(&self.low, &product(factor, low));
+        self.high = if is_exact { self.low.clone() } else { sum(&self.high, &product(factor, high)) };
     }
 
     pub fn times(&self, factor: &Rational) -> Self {

@@ -1,77 +1,109 @@
 //! Linear inequalities over Booleans, and the operations of cutting planes.
 
-use std::collections::BTreeMap;
+/// A literal: twice its variable, plus one when negated.
+pub(super) type Literal = u32;
 
-/// `Σ a_l l ≥ degree` with positive coefficients, each variable at most once. A literal is twice its
-/// variable, plus one when negated.
+/// `Σ a_l l ≥ degree` with positive coefficients, each variable at most once, by increasing variable.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inequality {
-    pub terms: BTreeMap<u32, (i128, bool)>,
+    pub terms: Vec<(i128, Literal)>,
     pub degree: i128,
 }
 
+/// `a·l + b·m` over the same variable: a term with the rest moved into the degree.
+fn gathered((a, l): (i128, Literal), (b, m): (i128, Literal), degree: &mut i128) -> Option<(i128, Literal)> {
+    if l == m {
+        return Some((a.checked_add(b)?, l));
+    }
+    // a·l + b·¬l = b + (a − b)·l.
+    *degree = degree.checked_sub(a.min(b))?;
+    Some(if a >= b { (a - b, l) } else { (b - a, m) })
+}
+
 impl Inequality {
+    /// `Σ a l ≥ degree` from terms in any order, with coefficients of any sign.
+    pub fn new(mut terms: Vec<(i128, Literal)>, mut degree: i128) -> Option<Self> {
+        for term in &mut terms {
+            if term.0 < 0 {
+                // −a·l = −a + a·¬l.
+                degree = degree.checked_sub(term.0)?;
+                *term = (term.0.checked_neg()?, term.1 ^ 1);
+            }
+        }
+        if !terms.is_sorted_by(|s, t| s.1 >> 1 < t.1 >> 1) {
+            terms.sort_by_key(|t| t.1 >> 1);
+            let mut once: Vec<(i128, Literal)> = Vec::with_capacity(terms.len());
+            for term in terms {
+                match once.last_mut() {
+                    Some(last) if last.1 >> 1 == term.1 >> 1 => *last = gathered(*last, term, &mut degree)?,
+                    _ => once.push(term),
+                }
+            }
+            terms = once;
+        }
+        terms.retain(|t| t.0 != 0);
+        Some(Self { terms, degree })
+    }
+
     /// The inequality, if its coefficients and its degree are so small that no sum or difference of them
     /// overflows. Nothing else is ever stored or propagated.
     pub fn if_small(self) -> Option<Self> {
         const LARGEST: i128 = i128::MAX / 8;
-        let total = self.terms.values().try_fold(0i128, |sum, t| sum.checked_add(t.0))?;
+        let total = self.total()?;
         (total <= LARGEST && (-LARGEST..=LARGEST).contains(&self.degree)).then_some(self)
     }
 
-    pub fn add_term(&mut self, a: i128, var: u32, is_negated: bool) -> Option<()> {
-        // In terms of the variable: a·¬x = a − a·x.
-        let (signed, constant) = if is_negated { (a.checked_neg()?, a) } else { (a, 0) };
-        self.degree = self.degree.checked_sub(constant)?;
-        let before = match self.terms.get(&var) {
-            None => 0,
-            Some(&(b, false)) => b,
-            Some(&(b, true)) => {
-                self.degree = self.degree.checked_sub(b)?;
-                -b
-            }
-        };
-        let sum = before.checked_add(signed)?;
-        if sum < 0 {
-            self.degree = self.degree.checked_sub(sum)?;
-            self.terms.insert(var, (sum.checked_neg()?, true));
-        } else if sum > 0 {
-            self.terms.insert(var, (sum, false));
-        } else {
-            self.terms.remove(&var);
-        }
-        Some(())
+    fn total(&self) -> Option<i128> {
+        self.terms.iter().try_fold(0i128, |sum, t| sum.checked_add(t.0))
     }
 
+    /// True where no assignment satisfies it.
+    pub fn is_contradiction(&self) -> bool {
+        self.total().is_some_and(|total| self.degree > total)
+    }
+
+    /// The sum of both.
     pub fn plus(&self, other: &Self) -> Option<Self> {
-        let mut sum = self.clone();
-        sum.degree = sum.degree.checked_add(other.degree)?;
-        for (&var, &(a, is_negated)) in &other.terms {
-            sum.add_term(a, var, is_negated)?;
+        let mut sum = Self {
+            terms: Vec::with_capacity(self.terms.len() + other.terms.len()),
+            degree: self.degree.checked_add(other.degree)?,
+        };
+        let (mut left, mut right) = (self.terms.iter().peekable(), other.terms.iter().peekable());
+        while let (Some(&&s), Some(&&t)) = (left.peek(), right.peek()) {
+            let (v, w) = (s.1 >> 1, t.1 >> 1);
+            if v == w {
+                let term = gathered(s, t, &mut sum.degree)?;
+                sum.terms.extend((term.0 != 0).then_some(term));
+            } else {
+                sum.terms.push(if v < w { s } else { t });
+            }
+            left.next_if(|_| v <= w);
+            right.next_if(|_| w <= v);
         }
+        sum.terms.extend(left);
+        sum.terms.extend(right);
         Some(sum)
     }
 
     pub fn times(&self, factor: i128) -> Option<Self> {
-        let terms = self.terms.iter().map(|(&v, &(a, n))| Some((v, (a.checked_mul(factor)?, n))));
+        let terms = self.terms.iter().map(|&(a, l)| Some((a.checked_mul(factor)?, l)));
         Some(Self { terms: terms.collect::<Option<_>>()?, degree: self.degree.checked_mul(factor)? })
     }
 
     pub fn saturated(&self) -> Self {
         let cap = self.degree.max(0);
-        let terms = self.terms.iter().map(|(&v, &(a, n))| (v, (a.min(cap), n))).filter(|(_, (a, _))| *a > 0);
+        let terms = self.terms.iter().map(|&(a, l)| (a.min(cap), l)).filter(|t| t.0 > 0);
         Self { terms: terms.collect(), degree: self.degree }
     }
 
     pub fn divided(&self, by: i128) -> Self {
         let up = |a: i128| a.div_euclid(by) + i128::from(a.rem_euclid(by) != 0);
-        Self { terms: self.terms.iter().map(|(&v, &(a, n))| (v, (up(a), n))).collect(), degree: up(self.degree) }
+        Self { terms: self.terms.iter().map(|&(a, l)| (up(a), l)).collect(), degree: up(self.degree) }
     }
 
     /// What holds exactly where this does not: `Σ a ¬l ≥ Σ a − degree + 1`.
     pub fn negated(&self) -> Option<Self> {
-        let total = self.terms.values().try_fold(0i128, |s, t| s.checked_add(t.0))?;
-        let terms = self.terms.iter().map(|(&v, &(a, n))| (v, (a, !n))).collect();
-        Some(Self { terms, degree: total.checked_sub(self.degree)?.checked_add(1)? })
+        let terms = self.terms.iter().map(|&(a, l)| (a, l ^ 1)).collect();
+        Some(Self { terms, degree: self.total()?.checked_sub(self.degree)?.checked_add(1)? })
     }
 }

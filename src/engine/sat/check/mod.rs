@@ -6,6 +6,7 @@
 
 mod database;
 mod inequality;
+mod propagation;
 mod reader;
 
 use database::Database;
@@ -65,10 +66,9 @@ pub fn check(opb: &str, proof: &str) -> Result<Checked, CheckError> {
         }
         checked.constraints += 1;
         let inequality = reader.inequality(body)?;
-        database.add(checked.constraints as u32, inequality);
+        database.add(inequality);
     }
     let mut reader = Reader { file: "proof", line: 0 };
-    let mut last = checked.constraints as u32;
     let mut conclusion = None;
     for line in proof.lines() {
         reader.line += 1;
@@ -92,27 +92,24 @@ pub fn check(opb: &str, proof: &str) -> Result<Checked, CheckError> {
             }
             "pol" => {
                 let inequality = reader.polish(rest, &database)?;
-                last += 1;
                 checked.added += 1;
-                database.add(last, inequality);
+                database.add(inequality);
             }
             "rup" => {
                 let inequality = reader.inequality(rest)?;
                 if !database.implies(&inequality) {
                     return Err(CheckError::NotImplied(reader.line));
                 }
-                last += 1;
                 checked.propagated += 1;
-                database.add(last, inequality);
+                database.add(inequality);
             }
             "del" => {
                 let ids = rest.strip_prefix("id").ok_or_else(|| reader.error("only `del id` is known"))?;
                 for id in ids.split_ascii_whitespace() {
                     let id = u32::try_from(reader.integer(id)?).map_err(|_| reader.error("no such constraint"))?;
-                    if database.stored.remove(&id).is_none() {
+                    if !database.delete(id) {
                         return Err(reader.error(format!("there is no constraint {id}")));
                     }
-                    database.deactivate(id);
                 }
             }
             "output" => {}
@@ -126,9 +123,6 @@ pub fn check(opb: &str, proof: &str) -> Result<Checked, CheckError> {
         .and_then(|c| c.strip_prefix("UNSAT"))
         .and_then(|rest| rest.trim().strip_prefix(':'))
         .and_then(|id| id.trim().parse::<u32>().ok());
-    let is_contradiction = |c: &Inequality| c.degree > c.terms.values().map(|t| t.0).sum();
-    match id.and_then(|id| database.stored.get(&id)) {
-        Some(inequality) if is_contradiction(inequality) => Ok(checked),
-        _ => Err(CheckError::NoConclusion),
-    }
+    let concluded = id.and_then(|id| database.get(id));
+    if concluded.is_some_and(Inequality::is_contradiction) { Ok(checked) } else { Err(CheckError::NoConclusion) }
 }

@@ -1,0 +1,33 @@
+//! Results that are kept for the next query of the same kind.
+
+use super::BnnError;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The last `N` results, by what they were made from.
+pub(super) struct Memo<K, V, const N: usize>(Mutex<Vec<(K, Arc<V>)>>);
+
+impl<K, V, const N: usize> Default for Memo<K, V, N> {
+    fn default() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+}
+
+impl<K: PartialEq + Clone, V, const N: usize> Memo<K, V, N> {
+    /// The result for `key`, which is made if it is not there; threads that ask at the same time may both make it.
+    ///
+    /// # Errors
+    /// Those of `make`, of which nothing is kept.
+    pub fn get(&self, key: &K, make: impl FnOnce() -> Result<V, BnnError>) -> Result<Arc<V>, BnnError> {
+        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, value)) = kept().iter().find(|(k, _)| k == key) {
+            return Ok(Arc::clone(value));
+        }
+        let made = Arc::new(make()?);
+        let mut kept = kept();
+        if kept.len() >= N {
+            kept.remove(0);
+        }
+        kept.push((key.clone(), Arc::clone(&made)));
+        Ok(made)
+    }
+}

@@ -1,0 +1,132 @@
+//! What queries on one network have in common, made once: the neurons' constraints as long as the inputs have the
+//! same values, whatever the ball; the unsafe sets; and both again as the certificate's second encoder writes
+//! them.
+
+use super::BnnError;
+use super::encode::{Encoded, Goal, Neurons, denominator};
+use super::memo::Memo;
+use super::original::{self, OpbText, Original};
+use super::region::{Inputs, Value};
+use super::steps::StepNetwork;
+use crate::domains::budget::Budget;
+use crate::domains::network::Network;
+use crate::domains::query::{Case, Property};
+use crate::engine::sat::{Constraint, Formula};
+use dashu_int::IBig;
+use std::sync::Arc;
+
+/// What inputs can be.
+#[derive(Clone, PartialEq)]
+struct Values {
+    values: Vec<Value>,
+    is_real: bool,
+    denominator: IBig,
+}
+
+/// Everything over inputs that can be the same.
+struct Shared {
+    neurons: Arc<Neurons>,
+    original: Memo<(), Numbered<original::Neurons>, 1>,
+    /// As many as a network has classes, more or less.
+    goals: Memo<Property, SharedGoal, 16>,
+}
+
+struct SharedGoal {
+    goal: Arc<Goal>,
+    original: Memo<(), Numbered<OpbText>, 1>,
+}
+
+/// A part of the certificate's formula, and the numbers in it of the inequalities of each constraint of the search.
+struct Numbered<T> {
+    part: Arc<T>,
+    numbers: Vec<[u32; 2]>,
+}
+
+/// A query for the search, and what is needed to encode it once more for its certificate.
+pub(super) struct Prepared {
+    pub encoded: Encoded,
+    shared: Arc<Shared>,
+    goal: Arc<SharedGoal>,
+}
+
+/// A network ready to be encoded with one query after the other.
+pub(super) struct Encoder<'a> {
+    network: &'a Network,
+    steps: StepNetwork,
+    shared: Memo<Values, Shared, 2>,
+}
+
+fn numbers<'a>(
+    part: &OpbText,
+    constraints: impl IntoIterator<Item = &'a Constraint>,
+) -> Result<Vec<[u32; 2]>, BnnError> {
+    part.numbers(constraints).ok_or(BnnError::Disagreement)
+}
+
+impl<'a> Encoder<'a> {
+    /// Reads the network.
+    ///
+    /// # Errors
+    /// As [`StepNetwork::new`].
+    pub fn new(network: &'a Network, budget: &Budget) -> Result<Self, BnnError> {
+        Ok(Self { network, steps: StepNetwork::new(network, budget)?, shared: Memo::default() })
+    }
+
+    /// Encodes a case for the search.
+    ///
+    /// # Errors
+    /// Numbers that the solver cannot hold; or the time is up.
+    pub fn encode(&self, case: &Case, budget: &Budget) -> Result<Prepared, BnnError> {
+        let mut region = Formula::default();
+        let denominator = denominator(&self.steps, &case.region)?;
+        let mut inputs = Inputs::encode(&case.region, &denominator, &mut region)?;
+        let is_real = inputs.cells.is_some();
+        let values = Values { values: inputs.values.clone(), is_real, denominator: denominator.clone() };
+        let shared = self.shared.get(&values, || {
+            let name_of = |node| self.network.node(node).name.clone();
+            let neurons = Neurons::new(&self.steps, &inputs, region.vars, &denominator, name_of, budget)?;
+            Ok(Shared { neurons: Arc::new(neurons), original: Memo::default(), goals: Memo::default() })
+        })?;
+        if let Some(cells) = &mut inputs.cells {
+            cells.sides.clone_from(&shared.neurons.sides);
+        }
+        let goal = shared.goals.get(&case.property, || {
+            let goal = Goal::new(&case.property, &self.steps, &shared.neurons)?;
+            Ok(SharedGoal { goal: Arc::new(goal), original: Memo::default() })
+        })?;
+        let (neurons, of_goal) = (Arc::clone(&shared.neurons), Arc::clone(&goal.goal));
+        let encoded = Encoded { inputs, denominator, region, network: neurons, goal: of_goal };
+        Ok(Prepared { encoded, shared, goal })
+    }
+
+    /// Encodes a case for its certificate; with the numbers of the inequalities of each constraint of the search.
+    ///
+    /// # Errors
+    /// As [`Original::encode`], and [`BnnError::Disagreement`].
+    pub fn original(
+        &self,
+        case: &Case,
+        prepared: &Prepared,
+        budget: &Budget,
+    ) -> Result<(Original, Vec<[u32; 2]>), BnnError> {
+        let encoded = &prepared.encoded;
+        let inputs = original::Inputs::encode(&case.region)?;
+        let of_region = numbers(inputs.opb(), &encoded.region.constraints)?;
+        let neurons = prepared.shared.original.get(&(), || {
+            let part = original::Neurons::encode(self.network, &inputs, budget)?;
+            let numbers = numbers(part.opb(), &encoded.network.formula.constraints)?;
+            Ok(Numbered { part: Arc::new(part), numbers })
+        })?;
+        let goal = prepared.goal.original.get(&(), || {
+            let part = neurons.part.goal(&case.property, &inputs, budget)?;
+            let numbers = numbers(&part, &encoded.goal.formula.constraints)?;
+            Ok(Numbered { part: Arc::new(part), numbers })
+        })?;
+        let original = Original::of(inputs, Arc::clone(&neurons.part), Arc::clone(&goal.part));
+        if encoded.vars() != original.variables() {
+            return Err(BnnError::Disagreement);
+        }
+        let numbers = original.numbers([&of_region, &neurons.numbers, &goal.numbers]);
+        Ok((original, numbers))
+    }
+}

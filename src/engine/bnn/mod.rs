@@ -11,6 +11,7 @@ mod error;
 mod implied;
 mod ledger;
 mod load;
+mod order;
 mod original;
 mod region;
 mod steps;

@@ -29,11 +29,11 @@ impl Dice {
     }
 }
 
-/// A ±1 network 784-64-10 with random weights.
-fn random(dice: &mut Dice) -> Outcome<Network> {
+/// A ±1 network 784-64-…-64-10 with random weights.
+fn random(dice: &mut Dice, hidden: usize) -> Outcome<Network> {
     let mut builder = NetworkBuilder::new(&[784]);
     let mut last = builder.input();
-    for width in [64, 10] {
+    for width in std::iter::repeat_n(64, hidden).chain([10]) {
         let one = || if dice.bit() { 1.0 } else { -1.0 };
         let w = Array2::from_shape_simple_fn((width, builder.len(last)), one);
         last = builder.linear("dense", last, LinearMap::Dense(w), Coefficients::zeros(width))?;
@@ -62,12 +62,15 @@ struct Family {
 
 fn families(job: &Job, count: usize) -> Outcome<Vec<Family>> {
     let dice = &mut Dice(7);
-    let networks: Vec<Network> = (0..count).map(|_| random(dice)).collect::<Outcome<_>>()?;
-    let points = (0..count).map(|network| Point { network, at_upper: (0..784).map(|_| dice.bit()).collect() });
-    let points = points.collect();
-    let random =
-        Family { name: "random 784-64-10", ends: [-1, 1], flips: &[2, 5, 10, 12], networks, points, files: Vec::new() };
-    let mut all = vec![random];
+    let mut all = Vec::new();
+    let kinds: [(_, _, &[usize]); 2] =
+        [("random 784-64-10", 1, &[2, 5, 10, 12]), ("random 784-64-64-10", 2, &[1, 2, 3, 5])];
+    for (name, hidden, flips) in kinds {
+        let networks: Vec<Network> = (0..count).map(|_| random(dice, hidden)).collect::<Outcome<_>>()?;
+        let points = (0..count).map(|network| Point { network, at_upper: (0..784).map(|_| dice.bit()).collect() });
+        let points = points.collect();
+        all.push(Family { name, ends: [-1, 1], flips, networks, points, files: Vec::new() });
+    }
     let digits = job.data.join("images/t10k-images.idx3-ubyte");
     let set = images::read(&digits)?;
     for (name, file) in [("mnist 784-64-10", "mnist_bnn_1x64"), ("mnist 784-64-64-10", "mnist_bnn_2x64")] {
@@ -83,13 +86,15 @@ fn families(job: &Job, count: usize) -> Outcome<Vec<Family>> {
         all.push(Family { name, ends: [-1, 1], flips: &[2, 5, 10], networks, points, files });
     }
     let folder = job.data.join("bnn_msakai");
-    let files = vec![folder.join("mnist.onnx"), folder.join("mnist_images.csv")];
-    let networks = vec![onnx::read(&files[0])?.network];
-    let points = samples(&files[1])?
-        .into_iter()
-        .map(|sample| Point { network: 0, at_upper: sample.pixels.iter().map(|&k| k > 0).collect() })
-        .collect();
-    all.push(Family { name: "mnist 784-200-100-100-100-10", ends: [0, 1], flips: &[1, 2], networks, points, files });
+    for (name, file) in [("mnist 784-200-100-100-100-10", "mnist"), ("mnist_rot 784-200-100-100-100-10", "mnist_rot")] {
+        let files = vec![folder.join(format!("{file}.onnx")), folder.join(format!("{file}_images.csv"))];
+        let networks = vec![onnx::read(&files[0])?.network];
+        let points = samples(&files[1])?
+            .into_iter()
+            .map(|sample| Point { network: 0, at_upper: sample.pixels.iter().map(|&k| k > 0).collect() })
+            .collect();
+        all.push(Family { name, ends: [0, 1], flips: &[1, 2, 3], networks, points, files });
+    }
     Ok(all)
 }
 

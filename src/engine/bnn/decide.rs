@@ -265,7 +265,7 @@ enum Found {
     Searched { refuted: Vec<(usize, f64)>, open: Vec<usize> },
 }
 
-/// Disjunct by disjunct: what the solver learns of the network serves all of them.
+/// One search for all disjuncts: an input that makes one of them hold, whichever it is.
 fn search(
     encoded: &Encoded,
     solver: &mut Solver<'_>,
@@ -273,37 +273,36 @@ fn search(
     run: Run<'_>,
     lemmas: &mut Vec<Infeasible>,
 ) -> Found {
-    let (mut refuted, mut open) = (Vec::new(), Vec::new());
     // A pattern of sides that no input has counts as a conflict, too.
     let mut cells = 0;
-    for (d, (&selector, &bound)) in encoded.goal.disjuncts.iter().zip(&encoded.goal.bounds).enumerate() {
-        loop {
-            let mut interrupt = || run.budget.is_spent();
-            let left = conflicts.saturating_sub(solver.statistics().conflicts + cells);
-            let mut limits = Limits { conflicts: left, interrupt: &mut interrupt };
-            match solver.solve(&[selector], &mut limits) {
-                Outcome::Unsatisfiable => {
-                    // For the next ones this is known; after the last it contradicts the clause of all selectors.
-                    solver.add_clause(&[!selector]);
-                    refuted.push((d, bound));
+    loop {
+        let mut interrupt = || run.budget.is_spent();
+        let left = conflicts.saturating_sub(solver.statistics().conflicts + cells);
+        let mut limits = Limits { conflicts: left, interrupt: &mut interrupt };
+        match solver.solve(&[], &mut limits) {
+            Outcome::Satisfiable => match encoded.inputs.point(solver, &encoded.denominator, run.budget) {
+                Cell::Point(point) => {
+                    let holds = |l: &Lit| solver.value(l.var()) != l.is_negative();
+                    return Found::Point(encoded.goal.disjuncts.iter().position(holds).unwrap_or(0), point);
                 }
-                Outcome::Interrupted => open.push(d),
-                Outcome::Satisfiable => match encoded.inputs.point(solver, &encoded.denominator, run.budget) {
-                    Cell::Point(point) => return Found::Point(d, point),
-                    Cell::OutOfTime => open.push(d),
-                    Cell::Empty(infeasible) => {
-                        solver.add_clause(&infeasible.clause());
-                        lemmas.push(infeasible);
-                        cells += 1;
-                        if left > 0 {
-                            continue;
-                        }
-                        open.push(d);
+                Cell::Empty(infeasible) => {
+                    solver.add_clause(&infeasible.clause());
+                    lemmas.push(infeasible);
+                    cells += 1;
+                    if left > 0 {
+                        continue;
                     }
-                },
-            }
-            break;
+                }
+                Cell::OutOfTime => {}
+            },
+            Outcome::Unsatisfiable | Outcome::Interrupted => {}
         }
+        // What is left open may have lost some disjuncts already.
+        let is_refuted = |l: Lit| !solver.is_consistent() || solver.fixed(l) == Some(false);
+        let (mut refuted, mut open) = (Vec::new(), Vec::new());
+        for (d, (&selector, &bound)) in encoded.goal.disjuncts.iter().zip(&encoded.goal.bounds).enumerate() {
+            if is_refuted(selector) { refuted.push((d, bound)) } else { open.push(d) }
+        }
+        return Found::Searched { refuted, open };
     }
-    Found::Searched { refuted, open }
 }

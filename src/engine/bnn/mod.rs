@@ -12,6 +12,7 @@ mod implied;
 mod ledger;
 mod load;
 mod memo;
+mod order;
 mod original;
 mod region;
 mod reuse;

@@ -8,6 +8,8 @@ pub(super) struct ActivityHeap {
     heap: Vec<Var>,
     position: Vec<usize>,
     activity: Vec<f64>,
+    /// Variables of a smaller rank come first, whatever their activity.
+    rank: Vec<u32>,
     increment: f64,
 }
 
@@ -23,6 +25,7 @@ impl ActivityHeap {
     pub fn grow(&mut self, activity: f64) {
         let var = Var::new(self.activity.len());
         self.activity.push(activity);
+        self.rank.push(0);
         self.position.push(ABSENT);
         self.insert(var);
     }
@@ -47,6 +50,16 @@ impl ActivityHeap {
         Some(top)
     }
 
+    /// Variables of a smaller rank come first, whatever their activity; every rank is 0 at the start.
+    pub fn set_rank(&mut self, var: Var, rank: u32) {
+        self.rank[var.index()] = rank;
+        let at = self.position[var.index()];
+        if at != ABSENT {
+            self.sift_up(at);
+            self.sift_down(self.position[var.index()]);
+        }
+    }
+
     pub fn bump(&mut self, var: Var) {
         self.activity[var.index()] += self.increment;
         if self.activity[var.index()] > RESCALE_AT {
@@ -64,7 +77,8 @@ impl ActivityHeap {
     }
 
     fn is_before(&self, a: Var, b: Var) -> bool {
-        self.activity[a.index()] > self.activity[b.index()]
+        let (rank, other) = (self.rank[a.index()], self.rank[b.index()]);
+        rank < other || (rank == other && self.activity[a.index()] > self.activity[b.index()])
     }
 
     fn sift_up(&mut self, mut at: usize) {
@@ -102,5 +116,29 @@ impl ActivityHeap {
     fn place(&mut self, var: Var, at: usize) {
         self.heap[at] = var;
         self.position[var.index()] = at;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_smaller_rank_comes_first_and_then_the_activity() {
+        let mut heap = ActivityHeap::new();
+        (0..6).for_each(|_| heap.grow(0.0));
+        // Variable 5 is out of the heap when it gets its rank.
+        heap.bump(Var::new(5));
+        assert_eq!(heap.pop(), Some(Var::new(5)));
+        for (var, rank) in [(0, 2), (1, 1), (2, 0), (3, 1), (4, 2), (5, 1)] {
+            heap.set_rank(Var::new(var), rank);
+        }
+        for (var, times) in [(0, 5), (1, 1), (3, 2), (4, 9)] {
+            (0..times).for_each(|_| heap.bump(Var::new(var)));
+        }
+        heap.insert(Var::new(5));
+        heap.set_rank(Var::new(4), 0);
+        let order: Vec<usize> = std::iter::from_fn(|| heap.pop()).map(Var::index).collect();
+        assert_eq!(order, [4, 2, 3, 1, 5, 0]);
     }
 }

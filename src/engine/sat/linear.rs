@@ -129,6 +129,15 @@ impl LinearConstraints {
         (weight, self.operands[body.start as usize + i])
     }
 
+    /// The coefficient of an operand.
+    fn weight(&self, id: LinearRef, operand: Lit) -> i64 {
+        if self.bodies[id as usize].weights == u32::MAX {
+            return 1;
+        }
+        let of_operand = &self.weighted[operand.index()];
+        of_operand.binary_search_by_key(&id, |t| t.0).map_or(0, |at| of_operand[at].1)
+    }
+
     /// Counts `literal` as true; `triggered` receives the constraints that may now infer something.
     pub fn count(&mut self, literal: Lit, triggered: &mut Vec<LinearRef>) {
         for &id in &self.unit[literal.index()] {
@@ -191,15 +200,14 @@ impl LinearConstraints {
         let is_missed = match inferred {
             Some(l) if l == target => false,
             Some(l) if l == !target => true,
-            Some(l) => {
-                let (weight, operand) = operands().find(|(_, o)| o.var() == l.var()).unwrap_or((0, l));
-                missed -= weight;
-                reached -= weight;
-                operand == l
-            }
-            // A contradiction: the target says one thing, the operands the other.
-            None => is_false(!target),
+            // The target says one thing, the operands the other or nearly so.
+            _ => is_false(!target),
         };
+        if let Some(l) = inferred.filter(|l| l.var() != target.var()) {
+            let weight = self.weight(id, if is_missed { l } else { !l });
+            missed -= weight;
+            reached -= weight;
+        }
         if inferred.is_none_or(|l| l.var() != target.var()) {
             clause.push(if is_missed { !target } else { target });
         }

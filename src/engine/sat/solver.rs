@@ -119,6 +119,11 @@ impl<'p> Solver<'p> {
         var
     }
 
+    /// Variables of a smaller rank are decided first, whatever their activity; every rank is 0 at the start.
+    pub fn set_rank(&mut self, var: Var, rank: u32) {
+        self.order.set_rank(var, rank);
+    }
+
     /// Number of variables.
     #[must_use]
     pub fn vars(&self) -> usize {

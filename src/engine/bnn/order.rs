@@ -1,0 +1,32 @@
+//! Which bits the search decides first.
+//!
+//! In a small ball few neurons of the first layer can change, and what they do decides everything behind them.
+//! With more than one layer of neurons the search over their values is far shorter than one that is also free to
+//! guess inputs or neurons farther back; with a single one the inputs are the better guesses now and then, and the
+//! activities alone decide.
+
+use super::encode::Encoded;
+use crate::engine::sat::{Direction, Solver, Var};
+
+/// Has the neurons of the first layer decided before all other bits, where there are deeper ones and a ball.
+pub(super) fn rank(encoded: &Encoded, solver: &mut Solver<'_>) {
+    let depths = depths(encoded);
+    if encoded.inputs.ball.is_none() || depths.iter().all(|&depth| depth < 2) {
+        return;
+    }
+    for (i, &depth) in depths.iter().enumerate() {
+        solver.set_rank(Var::new(i), u32::from(depth != 1));
+    }
+}
+
+/// For each variable the number of layers up to its neuron: 0 for inputs, and for what copies a single one of them.
+fn depths(encoded: &Encoded) -> Vec<usize> {
+    let mut depths = vec![0; encoded.vars()];
+    for constraint in encoded.constraints() {
+        if let Some((target, Direction::Both)) = constraint.target {
+            let before = constraint.terms.iter().map(|t| depths[t.1.var().index()]).max().unwrap_or(0);
+            depths[target.var().index()] = before + usize::from(constraint.terms.len() > 1);
+        }
+    }
+    depths
+}

@@ -7,9 +7,9 @@ use absint::domains::num::{Rational, nearest};
 use absint::domains::query::{Query, Region, RegionError};
 use absint::domains::verdict::{Verdict, Witness};
 use absint::engine::bnn::{BnnOptions, Compiled};
-use absint::engine::deadline;
 use absint::engine::sat::check::check;
 use absint::engine::sat::{Config, Limits, Lit, Outcome as Found, Solver, Var};
+use absint::engine::{Attack, deadline};
 use absint::format::opb::{Opb, OpbTerm, Relation};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -81,23 +81,21 @@ impl Minimum {
 /// The radius of the ball around the centre that a witness needs.
 pub type Distance<'a> = &'a dyn Fn(&Witness) -> usize;
 
-/// The smallest radius at which there is a counterexample, from `least` upwards, one by one; every query
-/// has this long. Where one is too hard, larger ones are tried for a counterexample, and that one's distance
-/// counts.
+/// The smallest radius at which there is a counterexample, one by one from the first; every query has this long.
+/// Where one is too hard, the attack looks for a counterexample at that radius and larger ones, and the distance
+/// of what it finds counts.
 pub fn minimum(
-    network: &Compiled<'_>,
+    (network, compiled): (&Network, &Compiled<'_>),
     ball: &dyn Fn(usize) -> Result<Query, RegionError>,
     distance: Distance<'_>,
     radii: std::ops::RangeInclusive<usize>,
     limit: Duration,
 ) -> Outcome<Minimum> {
     let mut found = Minimum::default();
-    let mut radius = *radii.start();
-    let mut step = 0;
-    while radius <= *radii.end() {
+    for radius in radii.clone() {
         let query = ball(radius)?;
         let start = Instant::now();
-        let answer = network.decide(&query, &BnnOptions::default(), Run::silent(&deadline(Some(limit))))?;
+        let answer = compiled.decide(&query, &BnnOptions::default(), Run::silent(&deadline(Some(limit))))?;
         let time = start.elapsed();
         found.time += time;
         found.conflicts += answer.statistics.conflicts;
@@ -105,20 +103,43 @@ pub fn minimum(
         match answer.verdict {
             Verdict::Verified(_) => {
                 found.verified = Some(radius);
-                if step == 0 {
-                    found.plain += time;
-                    prove(network, &query, answer.statistics.conflicts, &mut found)?;
-                }
+                found.plain += time;
+                prove(compiled, &query, answer.statistics.conflicts, &mut found)?;
             }
             Verdict::Falsified(witness) => {
                 found.falsified = Some(distance(&witness));
                 break;
             }
-            Verdict::Unknown(_) => step += 1,
+            Verdict::Unknown(_) => {
+                found.falsified = attacked(network, ball, distance, radius..=*radii.end(), limit)?;
+                break;
+            }
         }
-        radius += 1 << step;
     }
     Ok(found)
+}
+
+/// The distance of what the attack finds at the first of ever larger radii.
+fn attacked(
+    network: &Network,
+    ball: &dyn Fn(usize) -> Result<Query, RegionError>,
+    distance: Distance<'_>,
+    radii: std::ops::RangeInclusive<usize>,
+    limit: Duration,
+) -> Outcome<Option<usize>> {
+    let budget = deadline(Some(limit));
+    let mut radius = *radii.start();
+    while radius <= *radii.end() && !budget.is_spent() {
+        let query = ball(radius)?;
+        for case in &query.cases {
+            let open: Vec<usize> = (0..case.property.disjuncts.len()).collect();
+            if let Some(witness) = Attack::pgd(0).run(network, case, &open, 0, &budget).witness {
+                return Ok(Some(distance(&witness)));
+            }
+        }
+        radius += 1 + radius / 4;
+    }
+    Ok(None)
 }
 
 /// The same query with a certificate, which is checked.

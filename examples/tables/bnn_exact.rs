@@ -20,7 +20,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-const NORMS: [&str; 2] = ["L0", "Linf"];
+const NORMS: [&str; 3] = ["L0", "L1", "Linf"];
 /// Radii beyond these are not tried.
 const LARGEST: usize = 64;
 /// The test images of digits.csv, and the threshold that makes them two-valued.
@@ -168,7 +168,7 @@ fn least(compiled: &Compiled<'_>, network: &Network, sample: &Sample, norm: &str
         let at_upper = ends(network, &pixels)?;
         let ball = |flips| flipped(network, [0, 1], &at_upper, label, flips);
         let distance: Distance<'_> = &|witness| flips_of(witness, 1, &at_upper);
-        minimum(compiled, &ball, distance, 1..=LARGEST, limit)?
+        minimum((network, compiled), &ball, distance, 1..=LARGEST, limit)?
     } else {
         let n = pixels.len();
         let (dark, bright, step) = (vec![Rational::ZERO; n], vec![Rational::ONE; n], level(1));
@@ -188,7 +188,7 @@ fn least(compiled: &Compiled<'_>, network: &Network, sample: &Sample, norm: &str
             let levels = moves.map(|m| usize::try_from((m * Rational::from(255)).trunc()).unwrap_or(usize::MAX));
             if norm == "L1" { levels.sum() } else { levels.max().unwrap_or(0) }
         };
-        minimum(compiled, &ball, distance, 1..=LARGEST, limit)?
+        minimum((network, compiled), &ball, distance, 1..=LARGEST, limit)?
     };
     let mut result = found.to_json();
     result["label"] = label.to_string().into();
@@ -353,7 +353,7 @@ impl Run<'_> {
                 let at_upper: Vec<bool> = image.pixels.iter().map(|p| p == &Rational::ONE).collect();
                 let ball = |flips| flipped(&network, [-1, 1], &at_upper, label, flips);
                 let distance: Distance<'_> = &|witness| flips_of(witness, 1, &at_upper);
-                Ok(minimum(&compiled, &ball, distance, 1..=MOST_FLIPS, self.limit)?.to_json())
+                Ok(minimum((&network, &compiled), &ball, distance, 1..=MOST_FLIPS, self.limit)?.to_json())
             })?;
             let Some(results) = results.into_iter().collect::<Option<Vec<Value>>>() else { continue };
             for flips in 0..=MOST_FLIPS as u64 {

@@ -131,6 +131,8 @@ impl<'a> Compiled<'a> {
     pub fn decide(&self, query: &Query, options: &BnnOptions, run: Run<'_>) -> Result<Answer, BnnError> {
         let mut answer = Answer::unknown(query);
         if self.network.arithmetic() != Arithmetic::Real {
+            let open = (0..query.disjuncts()).collect();
+            answer.verdict = Verdict::Unknown(Gap { open, out_of_time: false });
             return Ok(answer);
         }
         let (mut first, mut open) = (0, Vec::new());
@@ -151,8 +153,8 @@ impl<'a> Compiled<'a> {
                             return Ok(answer);
                         }
                         None if self.network.evaluate::<Rational>(&input).is_ok() => return Err(BnnError::Replay),
-                        // A tie that an enclosure of the parameters cannot decide.
-                        None => open.push(first + d),
+                        // A tie that an enclosure of the parameters cannot decide; the others were not looked at.
+                        None => open.extend((0..case.property.disjuncts.len()).map(|d| first + d)),
                     }
                 }
                 Found::Searched { refuted, open: of_case } => {

@@ -19,8 +19,14 @@ impl<K: PartialEq + Clone, V, const N: usize> Memo<K, V, N> {
     /// Those of `make`, of which nothing is kept.
     pub fn get(&self, key: &K, make: impl FnOnce() -> Result<V, BnnError>) -> Result<Arc<V>, BnnError> {
         let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, value)) = kept().iter().find(|(k, _)| k == key) {
-            return Ok(Arc::clone(value));
+        {
+            let mut kept = kept();
+            if let Some(place) = kept.iter().position(|(k, _)| k == key) {
+                // Those that were not asked for longest go first.
+                let value = Arc::clone(&kept[place].1);
+                kept[place..].rotate_left(1);
+                return Ok(value);
+            }
         }
         let made = Arc::new(make()?);
         let mut kept = kept();

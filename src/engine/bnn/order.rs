@@ -6,7 +6,7 @@
 //! activities alone decide.
 
 use super::encode::Encoded;
-use crate::engine::sat::{Direction, Solver, Var};
+use crate::engine::sat::{Direction, Lit, Solver, Var};
 
 /// Has the neurons of the first layer decided before all other bits, where there are deeper ones and a ball.
 pub(super) fn rank(encoded: &Encoded, solver: &mut Solver<'_>) {
@@ -19,13 +19,21 @@ pub(super) fn rank(encoded: &Encoded, solver: &mut Solver<'_>) {
     }
 }
 
-/// For each variable the number of layers up to its neuron: 0 for inputs, and for what copies a single one of them.
+/// For each variable the number of layers up to its neuron: 0 for inputs, and for thresholds of a single one of them.
 fn depths(encoded: &Encoded) -> Vec<usize> {
     let mut depths = vec![0; encoded.vars()];
+    // Of which input a variable is a bit.
+    let mut inputs: Vec<Option<usize>> = vec![None; encoded.vars()];
+    for (i, value) in encoded.inputs.values.iter().enumerate() {
+        value.steps.iter().for_each(|(_, l)| inputs[l.var().index()] = Some(i));
+    }
     for constraint in encoded.constraints() {
         if let Some((target, Direction::Both)) = constraint.target {
             let before = constraint.terms.iter().map(|t| depths[t.1.var().index()]).max().unwrap_or(0);
-            depths[target.var().index()] = before + usize::from(constraint.terms.len() > 1);
+            let input = |t: &(i64, Lit)| inputs[t.1.var().index()];
+            let first = constraint.terms.first().and_then(input);
+            let is_of_one_input = constraint.terms.iter().all(|t| first.is_some() && input(t) == first);
+            depths[target.var().index()] = before + usize::from(constraint.terms.len() > 1 && !is_of_one_input);
         }
     }
     depths

@@ -2,10 +2,10 @@
 //! (ReluVal, Wang et al. 2018). Complete up to ties for networks with few inputs.
 //!
 //! The forms over the input that back-substitution ends in serve two more purposes: they shrink the box
-//! to where the margins can all be small, and they refute conjunctions that no single atom refutes.
+//! to where the margins can all be small, and they say which combination of its atoms may refute a conjunction.
 
 use super::forms::{self, Below};
-use super::halving;
+use super::halving::Halving;
 use super::search::{Examined, Part, Space};
 use super::{Problem, cells};
 use crate::domains::domain::{Bounds, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run, propagate};
@@ -93,17 +93,22 @@ impl Space for Boxes<'_> {
         };
         let ranges = region.bounds();
         let known = trace.bounds();
+        let mut halving: Option<Option<Halving<'_>>> = None;
         let mut open: Vec<(usize, f64)> = Vec::new();
         let mut shrunk: Option<Vec<Interval>> = None;
         let mut scores = vec![0.0f64; ranges.len()];
         let mut candidates = VecDeque::from([ranges.iter().map(|x| x.middle()).collect::<Vec<f64>>()]);
         for (&(d, before), rows) in part.open.iter().zip(rows) {
             let mut bound = minima[rows.clone()].iter().copied().fold(before, f64::max);
+            if bound > 0.0 {
+                examined.closed.push((d, bound));
+                continue;
+            }
             let mut of_disjunct: Vec<Below> = below[rows.clone()].to_vec();
             let balance = forms::balance(&of_disjunct, ranges);
             let atoms = forms.select(&rows.collect::<Vec<_>>());
             let joint = match forms::combined(&atoms, &balance.weights) {
-                Some(joint) if bound <= 0.0 && of_disjunct.len() > 1 => {
+                Some(joint) if of_disjunct.len() > 1 => {
                     Some(base.back_substitution(&trace).minima_and_input_forms(&joint)?)
                 }
                 _ => None,
@@ -125,7 +130,8 @@ impl Space for Boxes<'_> {
                 None => inner,
                 Some(outer) => outer.into_iter().zip(inner).map(|(a, b)| a.join(b)).collect(),
             });
-            let gains = halving::gains(network, ranges, &known, &atoms, &balance.weights).unwrap_or_else(|| {
+            let halving = halving.get_or_insert_with(|| Halving::new(network, ranges, &known));
+            let gains = halving.as_ref().map(|halving| halving.gains(&atoms, &balance.weights)).unwrap_or_else(|| {
                 let slope = |j: usize| of_disjunct.iter().map(|f| f.coefficients[j].abs()).sum::<f64>();
                 ranges.iter().enumerate().map(|(j, x)| slope(j) * (x.hi - x.lo)).collect()
             });

@@ -12,58 +12,74 @@ use crate::domains::num::Interval;
 use crate::domains::query::LinearForms;
 use ndarray::Array2;
 
-/// For each input what halving it gains for the combination of `forms` with `weights`; `None` when the network
-/// has activations other than ReLU and its like.
-pub(super) fn gains(
-    network: &Network,
-    ranges: &[Interval],
-    bounds: &Bounds,
-    forms: &LinearForms,
-    weights: &[f64],
-) -> Option<Vec<f64>> {
-    let row = combined(network, forms, weights, dual::slopes(network, bounds)?);
-    let found = dual::pass(network, ranges, &[&row], false);
-    let mut gains = vec![0.0; ranges.len()];
-    // How far each neuron moves, one row per input, when that one goes from end to end.
-    let widths =
-        Array2::from_shape_fn(
-            (ranges.len(), ranges.len()),
-            |(j, k)| {
-                if j == k { ranges[j].hi - ranges[j].lo } else { 0.0 }
-            },
-        );
-    let mut moves: Vec<Array2<f64>> = vec![widths];
-    for (id, node) in network.nodes().iter().enumerate().skip(1) {
-        moves.push(match &node.kind {
-            NodeKind::Input => Array2::zeros((ranges.len(), node.len)),
-            NodeKind::Affine(affine) => dual::affine_forward(affine, &moves, Array2::zeros((ranges.len(), node.len))),
-            NodeKind::Activation(activation) => {
-                let s = &row.slopes[id];
-                let mut moved = moves[activation.source].clone();
-                if let Some(a) = &found.coefficients[id] {
-                    let z = bounds.nodes()[activation.source].iter();
-                    let free = z.zip(a.row(0)).enumerate().filter(|(i, _)| s.free[*i]);
-                    for (i, (Interval { lo: l, hi: u }, a)) in free {
-                        let loss = a.abs() * (l * l + u * u) / ((u - l) * (u - l));
-                        gains.iter_mut().zip(moved.column(i)).for_each(|(gain, z)| *gain += loss * z.abs());
-                    }
-                }
-                moved.rows_mut().into_iter().for_each(|mut row| row.iter_mut().zip(&s.up).for_each(|(z, s)| *z *= s));
-                moved
-            }
-        });
-    }
-    Some(gains)
+/// How far the neurons of a network move, to first order, when an input of a box goes from end to end.
+pub(super) struct Halving<'a> {
+    network: &'a Network,
+    ranges: &'a [Interval],
+    bounds: &'a Bounds,
+    slopes: Vec<Slopes>,
+    /// The inputs that vary.
+    inputs: Vec<usize>,
+    /// By node; one row per input that varies.
+    moves: Vec<Array2<f64>>,
 }
 
-/// The combination of forms in plain floats.
-fn combined(network: &Network, forms: &LinearForms, weights: &[f64], slopes: Vec<Slopes>) -> Row {
-    let (mut input, mut output) = (vec![0.0; network.input_len()], vec![0.0; network.output_len()]);
-    for term in &forms.terms {
-        let to = if term.node == 0 { &mut input } else { &mut output };
-        for (row, weight) in term.coefficients.rows().into_iter().zip(weights) {
-            to.iter_mut().zip(row).for_each(|(to, c)| *to += weight * c);
+impl<'a> Halving<'a> {
+    /// `None` when the network has activations other than ReLU and its like.
+    pub fn new(network: &'a Network, ranges: &'a [Interval], bounds: &'a Bounds) -> Option<Self> {
+        let slopes = dual::slopes(network, bounds)?;
+        let inputs: Vec<usize> = (0..ranges.len()).filter(|&j| ranges[j].lo < ranges[j].hi).collect();
+        let mut widths = Array2::zeros((inputs.len(), ranges.len()));
+        for (row, &j) in inputs.iter().enumerate() {
+            widths[[row, j]] = ranges[j].hi - ranges[j].lo;
         }
+        let mut moves: Vec<Array2<f64>> = vec![widths];
+        for (id, node) in network.nodes().iter().enumerate().skip(1) {
+            let none = || Array2::zeros((inputs.len(), node.len));
+            moves.push(match &node.kind {
+                NodeKind::Input => none(),
+                NodeKind::Affine(affine) => dual::affine_forward(affine, &moves, none()),
+                NodeKind::Activation(activation) => {
+                    let mut moved = moves[activation.source].clone();
+                    for mut row in moved.rows_mut() {
+                        row.iter_mut().zip(&slopes[id].up).for_each(|(z, slope)| *z *= slope);
+                    }
+                    moved
+                }
+            });
+        }
+        Some(Self { network, ranges, bounds, slopes, inputs, moves })
     }
-    Row { start: network.output(), output, input, constant: 0.0, slopes, sides: Vec::new(), beta: Vec::new() }
+
+    /// For each input what halving it gains for the combination of `forms` with `weights`.
+    pub fn gains(&self, forms: &LinearForms, weights: &[f64]) -> Vec<f64> {
+        let row = self.combined(forms, weights);
+        let found = dual::pass(self.network, self.ranges, &[&row], false);
+        let mut gains = vec![0.0; self.ranges.len()];
+        for (id, activation) in self.network.activations() {
+            let Some(a) = &found.coefficients[id] else { continue };
+            let z = self.bounds.nodes()[activation.source].iter();
+            let free = z.zip(a.row(0)).enumerate().filter(|(i, _)| self.slopes[id].free[*i]);
+            for (i, (Interval { lo: l, hi: u }, a)) in free {
+                let loss = a.abs() * (l * l + u * u) / ((u - l) * (u - l));
+                let moves = self.moves[activation.source].column(i);
+                self.inputs.iter().zip(moves).for_each(|(&j, z)| gains[j] += loss * z.abs());
+            }
+        }
+        gains
+    }
+
+    /// The combination of forms in plain floats.
+    fn combined(&self, forms: &LinearForms, weights: &[f64]) -> Row {
+        let network = self.network;
+        let (mut input, mut output) = (vec![0.0; network.input_len()], vec![0.0; network.output_len()]);
+        for term in &forms.terms {
+            let to = if term.node == 0 { &mut input } else { &mut output };
+            for (row, weight) in term.coefficients.rows().into_iter().zip(weights) {
+                to.iter_mut().zip(row).for_each(|(to, c)| *to += weight * c);
+            }
+        }
+        let (start, slopes) = (network.output(), self.slopes.clone());
+        Row { start, output, input, constant: 0.0, slopes, sides: Vec::new(), beta: Vec::new() }
+    }
 }

@@ -33,7 +33,7 @@ const MOST_INPUTS: usize = 20;
 /// again each time.
 const FEW_NEURONS: usize = 60;
 
-/// Parts that are bounded for each restart of the attacks during a search.
+/// Parts that are bounded for each restart of the attacks during a search, and for each disjunct.
 const PARTS_PER_RESTART: usize = 16;
 
 /// Tried before the search begins; the cascade's own attack is shorter.
@@ -77,7 +77,8 @@ impl<'a> Problem<'a> {
         if !self.attack {
             return None;
         }
-        let attack = Attack { restarts: parts.div_ceil(PARTS_PER_RESTART), ..Attack::pgd(parts as u64) };
+        let restarts = parts.div_ceil(PARTS_PER_RESTART * open.len().max(1));
+        let attack = Attack { restarts, ..Attack::pgd(parts as u64) };
         attack.run(self.network, self.case, open, self.first, self.run.budget).witness
     }
 

@@ -47,10 +47,9 @@ pub(in crate::engine) trait Space: Sync {
     const TOGETHER: usize = 1;
     /// With more open parts than this the ones nearest to their end go first, so that memory stays bounded.
     const MANY: usize = 20_000;
-    /// Looks for a counterexample to one of the disjuncts `open` on all of the region, the harder the more `parts`
+    /// Looks for a counterexample to one of the open disjuncts on all of the region, the harder the more parts
     /// were examined.
-    fn attack(&self, open: &[usize], parts: usize) -> Option<Witness> {
-        let _ = (open, parts);
+    fn attack(&self, _open: &[usize], _parts: usize) -> Option<Witness> {
         None
     }
     /// Bounds what is open on a part, and splits it where something stays open.

@@ -16,6 +16,8 @@ pub struct Job {
     pub data: PathBuf,
     pub out: PathBuf,
     pub jobs: usize,
+    /// Of each item.
+    pub threads: usize,
 }
 
 impl Job {
@@ -32,7 +34,7 @@ impl Job {
         let open: Vec<usize> = (0..keys.len()).filter(|&i| !journal.has(&keys[i])).collect();
         let next = AtomicUsize::new(0);
         let work = || -> Outcome<()> {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build()?;
             while let Some(&i) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
                 journal.append(&json!({ "key": keys[i], "result": pool.install(|| item(i))? }))?;
             }
@@ -66,7 +68,8 @@ impl Job {
         let partial = self.out.join(format!("partial/{name}.tmp"));
         let mut writer = csv::Writer::from_path(&partial)?;
         writer.write_record(header.iter().chain(&["machine", "date", "command"]))?;
-        let measured = [machine(), today()?, command.to_owned()];
+        let threads = if self.threads == 1 { String::new() } else { format!(" --threads {}", self.threads) };
+        let measured = [machine(self.threads), today()?, format!("{command}{threads}")];
         for row in rows {
             writer.write_record(row.iter().chain(&measured))?;
         }
@@ -82,11 +85,12 @@ pub fn hash(files: &[PathBuf]) -> Outcome<String> {
     Ok(all?.join("+"))
 }
 
-fn machine() -> String {
+fn machine(threads: usize) -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = info.lines().find(|l| l.starts_with("model name")).and_then(|l| l.split_once(": "));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{}; {cores} cores, one thread per item", field.map_or(std::env::consts::ARCH, |(_, name)| name))
+    let threads = if threads == 1 { "one thread".into() } else { format!("{threads} threads") };
+    format!("{}; {cores} cores, {threads} per item", field.map_or(std::env::consts::ARCH, |(_, name)| name))
 }
 
 /// The date in UTC as `yyyy-mm-dd`.

@@ -3,7 +3,8 @@
 //!
 //! Every table is resumable: one JSON line per finished item is kept in `results/partial`, under a
 //! header that binds networks, images, options and version; a file with another header is refused.
-//! Items run side by side, each on one thread of its own, so that times are those of one thread.
+//! Items run side by side, each on one thread of its own unless more are asked for, so that times are those of one
+//! thread.
 
 #![allow(clippy::print_stdout)]
 
@@ -34,9 +35,12 @@ struct Cli {
     /// The folder that the tables go to
     #[arg(long, global = true, default_value = "results")]
     out: PathBuf,
-    /// Items that run side by side, each on one thread
+    /// Items that run side by side
     #[arg(long, global = true, default_value_t = 1)]
     jobs: usize,
+    /// Threads of each item
+    #[arg(long, global = true, default_value_t = 1)]
+    threads: usize,
     #[command(subcommand)]
     table: Table,
 }
@@ -178,7 +182,12 @@ enum Table {
 fn main() -> Outcome<()> {
     let cli = Cli::parse();
     let data = cli.data.clone().or_else(|| std::env::var_os("ABSINT_DATA").map(PathBuf::from));
-    let job = Job { data: data.ok_or("set ABSINT_DATA or --data")?, out: cli.out, jobs: cli.jobs.max(1) };
+    let job = Job {
+        data: data.ok_or("set ABSINT_DATA or --data")?,
+        out: cli.out,
+        jobs: cli.jobs.max(1),
+        threads: cli.threads.max(1),
+    };
     fs::create_dir_all(job.out.join("partial"))?;
     match cli.table {
         Table::Deeppoly { images } => robustness::deeppoly(&job, images),

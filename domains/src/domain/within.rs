@@ -13,6 +13,8 @@ pub struct DeepPolyWithin<'a> {
     pub base: DeepPoly,
     /// Bounds that hold for every input at hand.
     pub known: &'a Bounds,
+    /// Nodes up to this one keep what is known: 0 when that was bounded on a larger region or from less.
+    pub settled: NodeId,
 }
 
 /// The neurons of an affine node that some activation sees on more than one segment.
@@ -39,7 +41,7 @@ impl AbstractDomain for DeepPolyWithin<'_> {
 
     fn affine(&self, id: NodeId, node: &Affine, seen: &Trace<DeepPolyFact>) -> Result<DeepPolyFact, DomainError> {
         let Some(known) = self.known.get(id) else { return self.base.affine_fact(id, node, seen) };
-        let wanted = unstable(&seen.network, id, known);
+        let wanted = if id > self.settled { unstable(&seen.network, id, known) } else { Vec::new() };
         let mut bounds = known.clone();
         if wanted.contains(&true) {
             bounds.intersect(&self.base.back_substitution(seen).neuron_bounds_of(node, |i| wanted[i])?);

@@ -13,6 +13,7 @@ mod linear_map;
 mod parameter;
 mod pull_back;
 mod push_forward;
+mod reduce;
 mod threshold;
 mod window;
 
@@ -25,6 +26,7 @@ pub use float32::{Arithmetic, Operator, Order, Rounding};
 pub use linear_map::LinearMap;
 pub use parameter::Parameter;
 pub use pull_back::PullBackError;
+pub use reduce::Reduced;
 pub use window::Window;
 
 use crate::activation::ActivationFn;

@@ -66,7 +66,7 @@ impl Space for Boxes<'_> {
     }
 
     fn examine(&self, part: InputBox) -> Result<Examined<InputBox>, DomainError> {
-        let Problem { network, case, first, run, .. } = *self.problem;
+        let Problem { whole, network, case, first, run, .. } = *self.problem;
         let mut examined = Examined::default();
         let Some(region) = case.region.restricted(part.lower.clone(), part.upper.clone()) else {
             examined.stuck = part.open;
@@ -74,7 +74,7 @@ impl Space for Boxes<'_> {
         };
         // The bounds around the box stand in for those that concretising on the way would give.
         let base = DeepPoly { concretise: Concretise::Input, ..DeepPoly::default() };
-        let domain = DeepPolyWithin { base, known: &part.known };
+        let domain = DeepPolyWithin { base, known: &part.known, settled: 0 };
         let trace = match propagate(&domain, network, &region, &part.known, Run::silent(run.budget)) {
             Ok(trace) => trace,
             // Proven bounds exclude each other: the box holds no point of the region.
@@ -144,7 +144,7 @@ impl Space for Boxes<'_> {
         examined.closed.extend(open.iter().map(|&(d, _)| (d, forms::LEFT_OUT)));
         let disjuncts: Vec<usize> = open.iter().map(|&(d, _)| d).collect();
         if self.problem.attack {
-            examined.witness = try_candidates(network, case, &disjuncts, first, &candidates);
+            examined.witness = try_candidates(whole, case, &disjuncts, first, &candidates);
             if examined.witness.is_some() {
                 return Ok(examined);
             }

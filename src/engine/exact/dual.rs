@@ -8,7 +8,7 @@ use crate::domains::domain::Bounds;
 use crate::domains::network::{Affine, LinearMap, Network, NodeId, NodeKind};
 use crate::domains::num::Interval;
 use crate::domains::num::gemm::multiply_into;
-use ndarray::Array2;
+use ndarray::{Array2, Axis, aview1};
 
 /// The relaxation of one activation node that one row uses.
 #[derive(Clone, Default)]
@@ -90,7 +90,31 @@ pub(super) struct Pass {
     pub nodes: Vec<Array2<f64>>,
 }
 
-fn add(sum: &mut Option<Array2<f64>>, more: Array2<f64>) {
+impl Pass {
+    /// What was found of some of the rows.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let of = |a: &Array2<f64>| a.select(Axis(0), rows);
+        Self {
+            values: rows.iter().map(|&r| self.values[r]).collect(),
+            inputs: of(&self.inputs),
+            coefficients: self.coefficients.iter().map(|a| a.as_ref().map(of)).collect(),
+            nodes: self.nodes.iter().map(of).collect(),
+        }
+    }
+}
+
+/// How far the relaxation of neuron `i` of the activation node `id` is from the network at the minimiser of row `r`,
+/// times the row's coefficient.
+pub(super) fn missed(network: &Network, found: &Pass, id: NodeId, r: usize, i: usize) -> f64 {
+    let (Some(a), NodeKind::Activation(activation)) = (&found.coefficients[id], &network.node(id).kind) else {
+        return 0.0;
+    };
+    let Some((left, right)) = corner(activation.function.pieces()) else { return 0.0 };
+    let (z, y) = (found.nodes[activation.source][[r, i]], found.nodes[id][[r, i]]);
+    a[[r, i]].abs() * (y - (z * left).max(z * right)).abs()
+}
+
+pub(super) fn add(sum: &mut Option<Array2<f64>>, more: Array2<f64>) {
     match sum {
         Some(sum) => *sum += &more,
         None => *sum = Some(more),
@@ -128,7 +152,11 @@ pub(super) fn pass(network: &Network, ranges: &[Interval], rows: &[&Row], forth:
     let mut values: Vec<f64> = rows.iter().map(|r| r.constant).collect();
     let mut adjoints: Vec<Option<Array2<f64>>> = vec![None; network.nodes().len()];
     let mut coefficients: Vec<Option<Array2<f64>>> = vec![None; network.nodes().len()];
-    let matrix = |of: fn(&Row) -> &Vec<f64>, n: usize| Array2::from_shape_fn((count, n), |(r, i)| of(rows[r])[i]);
+    let matrix = |of: fn(&Row) -> &Vec<f64>, n: usize| {
+        let mut matrix = Array2::zeros((count, n));
+        matrix.rows_mut().into_iter().zip(rows).for_each(|(mut to, row)| to.assign(&aview1(of(row))));
+        matrix
+    };
     adjoints[0] = Some(matrix(|r| &r.input, network.input_len()));
     add(&mut adjoints[start], matrix(|r| &r.output, network.node(start).len));
     for id in (1..=start).rev() {
@@ -142,10 +170,8 @@ pub(super) fn pass(network: &Network, ranges: &[Interval], rows: &[&Row], forth:
                     }
                 }
                 if !affine.bias.is_zero() {
-                    let bias = affine.bias.values();
-                    for (value, a) in values.iter_mut().zip(a.rows()) {
-                        *value += a.iter().zip(bias).map(|(a, b)| a * b).sum::<f64>();
-                    }
+                    let bias = aview1(affine.bias.values());
+                    values.iter_mut().zip(a.rows()).for_each(|(value, a)| *value += a.dot(&bias));
                 }
                 for term in &affine.terms {
                     add(&mut adjoints[term.source], term.map.pull_back(a.view()));
@@ -169,13 +195,12 @@ pub(super) fn pass(network: &Network, ranges: &[Interval], rows: &[&Row], forth:
         }
     }
     let at_input = adjoints.swap_remove(0).unwrap_or_default();
-    let inputs =
-        Array2::from_shape_fn(
-            at_input.dim(),
-            |(r, i)| if at_input[[r, i]] > 0.0 { ranges[i].lo } else { ranges[i].hi },
-        );
+    let mut inputs = at_input.clone();
+    for mut x in inputs.rows_mut() {
+        x.iter_mut().zip(ranges).for_each(|(x, range)| *x = if *x > 0.0 { range.lo } else { range.hi });
+    }
     for (value, (a, x)) in values.iter_mut().zip(at_input.rows().into_iter().zip(inputs.rows())) {
-        *value += a.iter().zip(x).map(|(a, x)| a * x).sum::<f64>();
+        *value += a.dot(&x);
     }
     let mut nodes = Vec::new();
     if forth {
@@ -185,7 +210,8 @@ pub(super) fn pass(network: &Network, ranges: &[Interval], rows: &[&Row], forth:
                 NodeKind::Input => inputs.clone(),
                 NodeKind::Affine(affine) => {
                     let bias = affine.bias.values();
-                    affine_forward(affine, &nodes, Array2::from_shape_fn((count, bias.len()), |(_, i)| bias[i]))
+                    let sums = aview1(bias).broadcast((count, bias.len())).map(|sums| sums.to_owned());
+                    affine_forward(affine, &nodes, sums.unwrap_or_default())
                 }
                 NodeKind::Activation(activation) => {
                     let mut y = nodes[activation.source].clone();
@@ -234,13 +260,18 @@ pub(super) struct Ascent {
     pub alpha: f64,
     /// First step of multipliers, times the scale of the form's coefficients at the neuron.
     pub beta: f64,
+    /// Whether rows that do not seem to reach the goal are left early.
+    pub gives_up: bool,
 }
 
 /// Steps shrink by this factor per round.
 const DECAY: f64 = 0.95;
 
+/// After so many rounds each it is asked whether a row can still reach its goal.
+const STAGE: usize = 4;
+
 /// Improves α and β of the rows in place until their bounds exceed `goal` or the rounds are over; returns
-/// the best values with the last pass over the final rows.
+/// the pass over the final rows.
 pub(super) fn ascend(
     network: &Network,
     ranges: &[Interval],
@@ -248,13 +279,23 @@ pub(super) fn ascend(
     how: Ascent,
     goal: f64,
     is_spent: impl Fn() -> bool,
-) -> (Vec<f64>, Pass) {
+) -> Pass {
     let mut best: Vec<(f64, Row)> = rows.iter().map(|r| (f64::NEG_INFINITY, r.clone())).collect();
     let mut moments: Vec<(Vec<Moments>, Moments)> =
         rows.iter().map(|r| (vec![Moments::default(); r.slopes.len()], Moments::default())).collect();
+    let mut at_stage = vec![f64::NEG_INFINITY; rows.len()];
+    let mut is_hopeless = vec![false; rows.len()];
     for round in 0..=how.rounds {
+        if round % STAGE == 1 {
+            // Gains dwindle: who would miss the goal at the pace of the last rounds, misses it.
+            let stages = (how.rounds - round) as f64 / STAGE as f64;
+            for (r, (value, _)) in best.iter().enumerate() {
+                is_hopeless[r] = how.gives_up && value + stages * (value - at_stage[r]) <= goal;
+                at_stage[r] = *value;
+            }
+        }
         // Rows at their goal rest.
-        let active: Vec<usize> = (0..rows.len()).filter(|&r| best[r].0 <= goal).collect();
+        let active: Vec<usize> = (0..rows.len()).filter(|&r| best[r].0 <= goal && !is_hopeless[r]).collect();
         if active.is_empty() || is_spent() {
             break;
         }
@@ -289,39 +330,8 @@ pub(super) fn ascend(
             }
         }
     }
-    let values = best.iter().map(|(value, _)| *value).collect();
     for (row, (_, found)) in rows.iter_mut().zip(best) {
         *row = found;
     }
-    let last = pass(network, ranges, &rows.iter().collect::<Vec<_>>(), true);
-    (values, last)
-}
-
-/// Unstable neurons of a row by how much the relaxation at its minimiser differs from the network there,
-/// weighted, and by how much splitting them can gain at most; the best few of both.
-pub(super) fn candidates(network: &Network, row: &Row, found: &Pass, k: usize, few: usize) -> Vec<(NodeId, usize)> {
-    let mut scored: Vec<([f64; 2], NodeId, usize)> = Vec::new();
-    for (id, activation) in network.activations() {
-        let Some(a) = &found.coefficients[id] else { continue };
-        let Some((left, right)) = corner(activation.function.pieces()) else { continue };
-        let s = &row.slopes[id];
-        let (z, y) = (found.nodes[activation.source].row(k), found.nodes[id].row(k));
-        for i in (0..s.low.len()).filter(|&i| s.free[i]) {
-            let a = a[[k, i]];
-            let at = (z[i] * left).max(z[i] * right);
-            let violation = a.abs() * (y[i] - at).abs();
-            let gain = if a < 0.0 { -a * s.intercept[i] } else { 0.5 * a * s.intercept[i] };
-            scored.push(([violation, gain], id, i));
-        }
-    }
-    let mut chosen: Vec<(NodeId, usize)> = Vec::new();
-    for kind in 0..2 {
-        scored.sort_by(|a, b| b.0[kind].total_cmp(&a.0[kind]));
-        for &(_, id, i) in scored.iter().take(few) {
-            if !chosen.contains(&(id, i)) {
-                chosen.push((id, i));
-            }
-        }
-    }
-    chosen
+    pass(network, ranges, &rows.iter().collect::<Vec<_>>(), true)
 }

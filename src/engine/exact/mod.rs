@@ -2,6 +2,7 @@
 //! splitting elsewhere. An answer is a proof by certified bounds, or a replayed counterexample.
 
 mod boxes;
+mod branching;
 mod cells;
 mod certify;
 mod dual;
@@ -13,8 +14,9 @@ mod sides;
 mod splits;
 mod tighten;
 
-use crate::domains::domain::{Bounds, DeepPoly, DomainError, Run, propagate};
-use crate::domains::network::{Arithmetic, Network};
+use crate::domains::domain::{Bounds, DeepPoly, DomainError, NodeBounds, Run, propagate};
+use crate::domains::network::{Arithmetic, Network, Reduced};
+use crate::domains::num::Interval;
 use crate::domains::query::{Ball, Case, Disjunct, LinearForms, Property, Region};
 use crate::domains::verdict::Witness;
 pub use search::Found;
@@ -43,6 +45,9 @@ fn long_attack() -> Attack {
 
 /// What all engines read: one case of a query on a network.
 pub(super) struct Problem<'a> {
+    /// The network in question.
+    pub whole: &'a Network,
+    /// The same on the region, without neurons that are zero there: what is bounded.
     pub network: &'a Network,
     pub case: &'a Case,
     /// Number of the case's first disjunct in the query.
@@ -69,7 +74,26 @@ impl<'a> Problem<'a> {
             rows.push(start..start + disjunct.atoms.len());
         }
         let forms = LinearForms::of_atoms(network, case.property.atoms());
-        Ok(Self { network, case, first, bounds, forms, rows, attack, run })
+        Ok(Self { whole: network, network, case, first, bounds, forms, rows, attack, run })
+    }
+
+    /// The network without the neurons that are zero on all of the region.
+    fn reduced(&self) -> Reduced {
+        self.network.without_zeros(|id, i| self.bounds.nodes()[id].get(i) == Interval::ZERO)
+    }
+
+    /// The same problem on the reduced network.
+    fn on<'b>(&self, reduced: &'b Reduced) -> Problem<'b>
+    where
+        'a: 'b,
+    {
+        let of_node = |(id, z): (usize, &NodeBounds)| match reduced.kept(id) {
+            Some(kept) => kept.iter().map(|&i| z.get(i)).collect(),
+            None => z.clone(),
+        };
+        let bounds = Bounds::new(self.bounds.nodes().iter().enumerate().map(of_node).collect());
+        let (forms, rows) = (self.forms.clone(), self.rows.clone());
+        Problem { network: &reduced.network, bounds, forms, rows, ..*self }
     }
 
     /// An attack on all of the region that takes a small share of the time that bounding `parts` of it took.
@@ -79,7 +103,7 @@ impl<'a> Problem<'a> {
         }
         let restarts = parts.div_ceil(PARTS_PER_RESTART * open.len().max(1));
         let attack = Attack { restarts, ..Attack::pgd(parts as u64) };
-        attack.run(self.network, self.case, open, self.first, self.run.budget).witness
+        attack.run(self.whole, self.case, open, self.first, self.run.budget).witness
     }
 
     /// The forms of some disjuncts' atoms, and for each disjunct its rows among them.
@@ -169,13 +193,16 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
         // Affine pieces are decided by the real network.
         return Ok(Found { bounds: open.into_iter().collect(), witness: None });
     }
-    let mut problem = Problem::new(question, run)?;
+    let problem = Problem::new(question, run)?;
     if attack {
         let witness = long_attack().run(network, case, question.open, first, run.budget).witness;
         if witness.is_some() {
             return Ok(Found { bounds: open.into_iter().collect(), witness });
         }
     }
+    let reduced = problem.reduced();
+    let mut problem = problem.on(&reduced);
+    let network = problem.network;
     let is_small = splitting == Splitting::Automatic && cells::unstable(network, &problem.bounds) <= FEW_NEURONS;
     let may = |which: Splitting| splitting == which || (splitting == Splitting::Automatic && !is_small);
     if may(Splitting::Inputs) && boxes::applies(&case.region, MOST_INPUTS) {
@@ -187,7 +214,7 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
             problem.bounds = tighten::tightened(&problem)?;
         }
         if let Some(splits) = Splits::new(&problem) {
-            return search(&splits, splits.roots(&open)?, most, run);
+            return search(&splits, vec![splits.root(&open)?], most, run);
         }
     }
     let phases = Phases { problem: &problem, region: &case.region, free: problem.bounds.clone(), incumbent: None };

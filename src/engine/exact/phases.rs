@@ -87,9 +87,9 @@ impl Phases<'_> {
 
     /// Tries points of the input: for a witness, or for a smaller value.
     fn try_points(&self, open: &[usize], points: &VecDeque<Vec<f64>>) -> Option<Witness> {
-        let Problem { network, case, first, attack, .. } = *self.problem;
+        let Problem { whole, case, first, attack, .. } = *self.problem;
         match self.incumbent {
-            None if attack => try_candidates(network, case, open, first, points),
+            None if attack => try_candidates(whole, case, open, first, points),
             None => None,
             Some(_) => {
                 for x in points.iter().filter_map(|x| self.region.nearest_member(x)) {
@@ -102,9 +102,9 @@ impl Phases<'_> {
 
     /// Offers the value at a member of the region.
     fn offer(&self, d: usize, x: &[Rational]) {
-        let Problem { network, case, .. } = *self.problem;
+        let Problem { whole, case, .. } = *self.problem;
         let enclosed: Vec<Interval> = x.iter().map(enclose).collect();
-        let (Some(incumbent), Ok(y)) = (self.incumbent, network.evaluate::<Interval>(&enclosed)) else { return };
+        let (Some(incumbent), Ok(y)) = (self.incumbent, whole.evaluate::<Interval>(&enclosed)) else { return };
         let margins = case.property.disjuncts[d].atoms.iter().map(|a| a.margin_enclosure(&enclosed, &y).hi);
         incumbent.offer(margins.fold(f64::NEG_INFINITY, f64::max));
     }
@@ -147,7 +147,7 @@ impl Phases<'_> {
 
     /// Decides a disjunct where every neuron has one segment.
     fn settle(&self, known: &Bounds, (d, before): (usize, f64), examined: &mut Examined<Phase>) {
-        let Problem { network, case, first, run, .. } = *self.problem;
+        let Problem { whole, network, case, first, run, .. } = *self.problem;
         let atoms = &case.property.disjuncts[d].atoms;
         let mut witness = None;
         let minimum = Cell::new(network, self.region, known, &self.free).and_then(|cell| {
@@ -164,7 +164,7 @@ impl Phases<'_> {
                 // An irrational minimum of zero would be approached for ever.
                 const AS_GOOD_AS_ZERO: f64 = 1e-12;
                 if value <= &Rational::ZERO {
-                    witness = inside.and_then(|x| Witness::replay(network, case, d, first + d, x));
+                    witness = inside.and_then(|x| Witness::replay(whole, case, d, first + d, x));
                 }
                 value > &Rational::ZERO || witness.is_some() || nearest(value) > -AS_GOOD_AS_ZERO
             })
@@ -176,7 +176,7 @@ impl Phases<'_> {
             match self.incumbent {
                 Some(_) => self.offer(d, x),
                 None if value <= &Rational::ZERO => {
-                    witness = Witness::replay(network, case, d, first + d, x.clone());
+                    witness = Witness::replay(whole, case, d, first + d, x.clone());
                 }
                 None => {}
             }
@@ -214,7 +214,13 @@ impl Phases<'_> {
     fn bound(&self, known: &Bounds, d: usize) -> Result<f64, DomainError> {
         let Problem { network, run, .. } = *self.problem;
         let base = DeepPoly::default();
-        match propagate(&DeepPolyWithin { base, known }, network, self.region, known, Run::silent(run.budget)) {
+        match propagate(
+            &DeepPolyWithin { base, known, settled: 0 },
+            network,
+            self.region,
+            known,
+            Run::silent(run.budget),
+        ) {
             Ok(trace) => {
                 let (forms, _) = self.problem.forms_of(&[d]);
                 let minima = base.back_substitution(&trace).minima(&forms)?;
@@ -239,7 +245,7 @@ impl Space for Phases<'_> {
         let Problem { network, run, .. } = *self.problem;
         let mut examined = Examined::default();
         let base = DeepPoly::default();
-        let domain = DeepPolyWithin { base, known: &part.known };
+        let domain = DeepPolyWithin { base, known: &part.known, settled: 0 };
         let trace = match propagate(&domain, network, self.region, &part.known, Run::silent(run.budget)) {
             Ok(trace) => trace,
             // Proven bounds exclude the side that was chosen: no input goes there.

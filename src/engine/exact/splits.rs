@@ -2,18 +2,18 @@
 //! mostly kept, and each part of the search is bounded by slopes and multipliers that were improved by
 //! gradient steps, then certified.
 
+use super::Problem;
+use super::branching::{self, Candidate};
 use super::certify::{Passing, affine_relaxations, certified, node_lines};
-use super::dual::{self, Ascent, Row, Slopes};
+use super::dual::{self, Ascent, Pass, Row, Slopes};
 use super::search::{Examined, Part, Space};
-use super::{Problem, cells};
-use crate::domains::domain::{
-    Bounds, DeepPoly, DeepPolyWithin, DomainError, NodeBounds, NodeLines, Relaxation, Run, propagate,
-};
+use crate::domains::domain::{Bounds, DeepPoly, DeepPolyWithin, DomainError, NodeBounds, Relaxation, Run, propagate};
 use crate::domains::network::{Network, NodeId, NodeKind};
 use crate::domains::num::Interval;
 use crate::domains::verdict::Witness;
 use crate::engine::attack::try_candidates;
-use std::collections::VecDeque;
+use ndarray::Array2;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The side of zero on which the pre-activation of a neuron is put.
@@ -36,21 +36,24 @@ impl Side {
     }
 }
 
-/// One disjunct where some neurons keep to one side.
-pub(super) struct Sides {
-    /// The disjunct.
-    open: [(usize, f64); 1],
-    /// The atom that is to be refuted, as a row of the problem's forms.
+/// An atom that is to be refuted where some neurons keep to one side, and how that was tried before.
+#[derive(Clone)]
+struct Aim {
+    /// The atom as a row of the problem's forms.
     form: usize,
-    bounds: Arc<Bounds>,
-    /// Lines over bounds at least as wide.
-    lines: Arc<Vec<Option<NodeLines>>>,
-    sides: Vec<Side>,
+    /// Multipliers of the sides.
     beta: Vec<f64>,
     /// Lower slopes of each activation node's neurons.
     alpha: Arc<Vec<Vec<f64>>>,
-    /// Sides taken since the neurons were last bounded.
-    since: usize,
+}
+
+/// What is open where some neurons keep to one side.
+pub(super) struct Sides {
+    open: Vec<(usize, f64)>,
+    /// One per open disjunct.
+    aims: Vec<Aim>,
+    bounds: Arc<Bounds>,
+    sides: Vec<Side>,
 }
 
 impl Part for Sides {
@@ -64,21 +67,19 @@ pub(super) struct Splits<'a> {
     pub problem: &'a Problem<'a>,
     /// Errors of passing the affine nodes, over the whole region.
     affine: Vec<Relaxation>,
-    /// Sides after which the neurons behind them are bounded again.
-    refresh: usize,
 }
 
-const AT_ROOT: Ascent = Ascent { rounds: 40, alpha: 0.25, beta: 0.1 };
-const BELOW: Ascent = Ascent { rounds: 12, alpha: 0.1, beta: 0.1 };
+const AT_ROOT: Ascent = Ascent { rounds: 40, alpha: 0.25, beta: 0.1, gives_up: false };
+const BELOW: Ascent = Ascent { rounds: 12, alpha: 0.1, beta: 0.1, gives_up: true };
 
 /// Rows whose guess exceeds this are left alone.
 const GOAL: f64 = 1e-6;
 
-/// How many unstable neurons are few.
-const FEW_UNSTABLE: usize = 400;
-
-/// Neurons of each kind of score that are tried for the next split.
+/// Neurons of each kind of score that are tried for each aim before one is chosen.
 const TRIED: usize = 4;
+
+/// What the bound on the better side counts for, next to the one on the worse side.
+const SHARE_OF_THE_BETTER: f64 = 0.05;
 
 /// Whether every activation is one that can be split this way.
 pub(super) fn applies(network: &Network) -> bool {
@@ -91,63 +92,55 @@ impl<'a> Splits<'a> {
         if problem.bounds.nodes().len() != network.nodes().len() {
             return None;
         }
-        let affine = affine_relaxations(network, &problem.bounds);
-        // Bounding few neurons again costs little next to the gradient steps.
-        let is_cheap = network.activations().count() <= 2 || cells::unstable(network, &problem.bounds) <= FEW_UNSTABLE;
-        Some(Self { problem, affine, refresh: if is_cheap { 1 } else { 3 } })
+        Some(Self { problem, affine: affine_relaxations(network, &problem.bounds) })
     }
 
-    /// A part per disjunct: the atom with the best bound stands for it.
-    pub fn roots(&self, open: &[(usize, f64)]) -> Result<Vec<Sides>, DomainError> {
-        let Problem { network, case, run, .. } = *self.problem;
-        let bounds = Arc::new(self.problem.bounds.clone());
-        let lines = Arc::new(node_lines(network, &bounds));
-        let slopes = dual::slopes(network, &bounds).unwrap_or_default();
+    /// All of the region. For each disjunct the atom with the best bound stands for it.
+    pub fn root(&self, open: &[(usize, f64)]) -> Result<Sides, DomainError> {
+        let Problem { network, case, bounds, forms, rows, run, .. } = self.problem;
+        let slopes = dual::slopes(network, bounds).unwrap_or_default();
         let alpha: Arc<Vec<Vec<f64>>> = Arc::new(slopes.into_iter().map(|s| s.low).collect());
         let base = DeepPoly::default();
-        let domain = DeepPolyWithin { base, known: &bounds };
-        let trace = propagate(&domain, network, &case.region, &bounds, Run::silent(run.budget))?;
-        let minima = base.back_substitution(&trace).minima(&self.problem.forms)?;
-        let root = |&(d, bound): &(usize, f64)| {
-            let form = self.problem.rows[d].clone().max_by(|&a, &b| minima[a].total_cmp(&minima[b]))?;
-            Some(Sides {
-                open: [(d, bound.max(minima[form]))],
-                form,
-                bounds: Arc::clone(&bounds),
-                lines: Arc::clone(&lines),
-                sides: Vec::new(),
-                beta: Vec::new(),
-                alpha: Arc::clone(&alpha),
-                since: 0,
-            })
+        let domain = DeepPolyWithin { base, known: bounds, settled: network.output() };
+        let trace = propagate(&domain, network, &case.region, bounds, Run::silent(run.budget))?;
+        let minima = base.back_substitution(&trace).minima(forms)?;
+        let aim = |&(d, bound): &(usize, f64)| {
+            let form = rows[d].clone().max_by(|&a, &b| minima[a].total_cmp(&minima[b]))?;
+            Some(((d, bound.max(minima[form])), Aim { form, beta: Vec::new(), alpha: Arc::clone(&alpha) }))
         };
-        Ok(open.iter().filter_map(root).collect())
+        let (open, aims) = open.iter().filter_map(aim).unzip();
+        Ok(Sides { open, aims, bounds: Arc::new(bounds.clone()), sides: Vec::new() })
     }
 
-    /// Bounds the neurons again, where enough sides were taken. `Some(false)` when no input is left.
-    fn refresh(&self, part: &mut Sides) -> Result<bool, DomainError> {
-        if part.since < self.refresh {
-            return Ok(true);
-        }
-        let Problem { network, case, run, .. } = *self.problem;
-        let domain = DeepPolyWithin { base: DeepPoly::default(), known: &part.bounds };
-        match propagate(&domain, network, &case.region, &part.bounds, Run::silent(run.budget)) {
-            Ok(trace) => {
-                part.bounds = Arc::new(trace.bounds());
-                part.lines = Arc::new(node_lines(network, &part.bounds));
-                part.since = 0;
-                Ok(true)
+    /// Bounds the neurons on the sides, and the forms by them; what that refutes is closed.
+    fn bound(&self, part: &mut Sides, examined: &mut Examined<Sides>) -> Result<(), DomainError> {
+        let Problem { network, case, forms, run, .. } = self.problem;
+        let base = DeepPoly::default();
+        // A side only tells of the nodes behind it.
+        let settled = part.sides.last().map_or(network.output(), |side| side.node);
+        let domain = DeepPolyWithin { base, known: &part.bounds, settled };
+        let trace = match propagate(&domain, network, &case.region, &part.bounds, Run::silent(run.budget)) {
+            Ok(trace) => trace,
+            // No input is on these sides.
+            Err(DomainError::Contradiction { .. }) => {
+                examined.closed.extend(part.open.drain(..).map(|(d, _)| (d, f64::INFINITY)));
+                part.aims.clear();
+                return Ok(());
             }
-            Err(DomainError::Contradiction { .. }) => Ok(false),
-            Err(other) => Err(other),
-        }
+            Err(other) => return Err(other),
+        };
+        let of_aims: Vec<usize> = part.aims.iter().map(|aim| aim.form).collect();
+        let minima = base.back_substitution(&trace).minima(&forms.select(&of_aims))?;
+        part.bounds = Arc::new(trace.bounds());
+        part.raise(&minima, examined);
+        Ok(())
     }
 
-    /// The part as a row of the dual problem.
-    fn row(&self, part: &Sides) -> Row {
+    /// An aim on its part as a row of the dual problem.
+    fn row(&self, part: &Sides, slopes: &[Slopes], aim: &Aim) -> Row {
         let Problem { network, forms, .. } = self.problem;
-        let mut slopes: Vec<Slopes> = dual::slopes(network, &part.bounds).unwrap_or_default();
-        for (s, alpha) in slopes.iter_mut().zip(part.alpha.iter()) {
+        let mut slopes = slopes.to_vec();
+        for (s, alpha) in slopes.iter_mut().zip(aim.alpha.iter()) {
             for (i, &alpha) in alpha.iter().enumerate() {
                 if s.free[i] {
                     s.low[i] = alpha;
@@ -158,41 +151,56 @@ impl<'a> Splits<'a> {
             start: network.output(),
             output: vec![0.0; network.output_len()],
             input: vec![0.0; network.input_len()],
-            constant: forms.constants[part.form],
+            constant: forms.constants[aim.form],
             slopes,
             sides: part.sides.clone(),
-            beta: part.beta.clone(),
+            beta: aim.beta.clone(),
         };
         for term in &forms.terms {
             let to = if term.node == 0 { &mut row.input } else { &mut row.output };
-            to.iter_mut().zip(term.coefficients.row(part.form)).for_each(|(to, c)| *to += c);
+            to.iter_mut().zip(term.coefficients.row(aim.form)).for_each(|(to, c)| *to += c);
         }
         row
     }
 
-    /// A certified bound of the part's atom from the row's slopes and multipliers.
-    fn certify(&self, part: &Sides, row: &Row) -> Result<f64, DomainError> {
-        let forms = self.problem.forms.select(&[part.form]);
-        certified(self.problem, &Passing { bounds: &part.bounds, lines: &part.lines, affine: &self.affine }, row, forms)
+    /// Certified bounds of the part's atoms from the slopes and multipliers of their rows.
+    fn certify(&self, part: &Sides, rows: &[Row]) -> Result<Vec<f64>, DomainError> {
+        let lines = node_lines(self.problem.network, &part.bounds);
+        let passing = Passing { bounds: &part.bounds, lines: &lines, affine: &self.affine };
+        let bound =
+            |(aim, row): (&Aim, &Row)| certified(self.problem, &passing, row, self.problem.forms.select(&[aim.form]));
+        part.aims.iter().zip(rows).map(bound).collect()
+    }
+}
+
+impl Sides {
+    /// Raises the bounds to those found; what they refute is closed and leaves the part. Returns what stays open, in
+    /// the order before.
+    fn raise(&mut self, found: &[f64], examined: &mut Examined<Sides>) -> Vec<bool> {
+        for ((_, bound), found) in self.open.iter_mut().zip(found) {
+            *bound = bound.max(*found);
+        }
+        let is_open: Vec<bool> = self.open.iter().map(|(_, bound)| *bound <= 0.0).collect();
+        examined.closed.extend(self.open.iter().filter(|(_, bound)| *bound > 0.0));
+        let both = self.open.drain(..).zip(self.aims.drain(..));
+        (self.open, self.aims) = both.filter(|((_, bound), _)| *bound <= 0.0).collect::<Vec<_>>().into_iter().unzip();
+        is_open
     }
 
-    /// Of the candidates the neuron whose two sides both raise the bound most.
-    fn choose(&self, row: &Row, candidates: &[(NodeId, usize)], ranges: &[Interval]) -> Option<(NodeId, usize)> {
-        let network = self.problem.network;
-        let mut halves = Vec::new();
-        for &(id, i) in candidates {
-            let NodeKind::Activation(activation) = &network.node(id).kind else { return None };
-            let (left, right) = dual::corner(activation.function.pieces())?;
-            for slope in [left, right] {
-                let mut half = row.clone();
-                half.slopes[id].fix(i, slope);
-                halves.push(half);
+    /// Some aims of the part with a neuron of an activation node on either side.
+    fn halves(&self, network: &Network, &Candidate { id, neuron, .. }: &Candidate, aims: &[usize]) -> Vec<Self> {
+        let NodeKind::Activation(activation) = &network.node(id).kind else { return Vec::new() };
+        let longer = |aim: &Aim| Aim { beta: aim.beta.iter().copied().chain([0.0]).collect(), ..aim.clone() };
+        let half = |above: bool| {
+            let side = Side { node: activation.source, neuron, above };
+            Self {
+                open: aims.iter().map(|&aim| self.open[aim]).collect(),
+                aims: aims.iter().map(|&aim| longer(&self.aims[aim])).collect(),
+                bounds: Arc::new(with_side(&self.bounds, side)),
+                sides: self.sides.iter().copied().chain([side]).collect(),
             }
-        }
-        let values = dual::pass(network, ranges, &halves.iter().collect::<Vec<_>>(), false).values;
-        let gain = |pair: &[f64]| pair[0].min(pair[1]) + 0.05 * pair[0].max(pair[1]);
-        let best = values.chunks(2).enumerate().max_by(|a, b| gain(a.1).total_cmp(&gain(b.1)))?;
-        candidates.get(best.0).copied()
+        };
+        vec![half(false), half(true)]
     }
 }
 
@@ -202,6 +210,85 @@ fn with_side(bounds: &Bounds, side: Side) -> Bounds {
         (0..nodes[side.node].len()).map(|j| if j == side.neuron { side.range() } else { Interval::ALL }).collect();
     nodes[side.node].intersect(&only);
     Bounds::new(nodes)
+}
+
+/// A part whose neurons have been bounded again, and where its rows are in the batch.
+struct Bounded {
+    part: Sides,
+    examined: Examined<Sides>,
+    slopes: Vec<Slopes>,
+    rows: Range<usize>,
+}
+
+impl Splits<'_> {
+    /// Bounds a part, and adds what is open to the batch.
+    fn begin(&self, mut part: Sides, batch: &mut Vec<Row>) -> Result<Bounded, DomainError> {
+        let mut examined = Examined::default();
+        self.bound(&mut part, &mut examined)?;
+        let slopes = dual::slopes(self.problem.network, &part.bounds).unwrap_or_default();
+        let start = batch.len();
+        batch.extend(part.aims.iter().map(|aim| self.row(&part, &slopes, aim)));
+        Ok(Bounded { part, examined, slopes, rows: start..batch.len() })
+    }
+
+    /// For each row (of an aim that is open) what the split of each candidate gains: on its worse side, the neurons'
+    /// ranges kept, and by what it does for these.
+    fn scores(&self, rows: &[&Row], found: &Pass, candidates: &[Candidate]) -> Option<Array2<f64>> {
+        let Problem { network, case, .. } = *self.problem;
+        let mut halves: Vec<Row> = Vec::new();
+        for row in rows {
+            for &Candidate { id, neuron, .. } in candidates {
+                let NodeKind::Activation(activation) = &network.node(id).kind else { return None };
+                let (left, right) = dual::corner(activation.function.pieces())?;
+                for slope in [left, right] {
+                    let mut half = (*row).clone();
+                    half.slopes[id].fix(neuron, slope);
+                    halves.push(half);
+                }
+            }
+        }
+        let values = dual::pass(network, case.region.bounds(), &halves.iter().collect::<Vec<_>>(), false).values;
+        Some(Array2::from_shape_fn((rows.len(), candidates.len()), |(r, c)| {
+            let at = 2 * (r * candidates.len() + c);
+            let (a, b) = (values[at] - found.values[r], values[at + 1] - found.values[r]);
+            a.min(b) + SHARE_OF_THE_BETTER * a.max(b) + candidates[c].indirect[r]
+        }))
+    }
+
+    /// Certifies what the batch found for a part, and splits the part where something stays open.
+    fn end(&self, bounded: Bounded, batch: &[Row], found: &Pass) -> Result<Examined<Sides>, DomainError> {
+        let Problem { whole, network, case, first, attack, .. } = *self.problem;
+        let Bounded { mut part, mut examined, slopes, rows } = bounded;
+        for (aim, row) in part.aims.iter_mut().zip(&batch[rows.clone()]) {
+            aim.beta.clone_from(&row.beta);
+            aim.alpha = Arc::new(row.slopes.iter().map(|s| s.low.clone()).collect());
+        }
+        let bounds = self.certify(&part, &batch[rows.clone()])?;
+        let is_open = part.raise(&bounds, &mut examined);
+        let left: Vec<usize> = rows.zip(is_open).filter_map(|(row, is_open)| is_open.then_some(row)).collect();
+        if left.is_empty() {
+            return Ok(examined);
+        }
+        let (rows, found): (Vec<&Row>, Pass) = (left.iter().map(|&row| &batch[row]).collect(), found.select(&left));
+        if attack {
+            let disjuncts: Vec<usize> = part.open.iter().map(|&(d, _)| d).collect();
+            let worst = (0..rows.len()).min_by(|&a, &b| found.values[a].total_cmp(&found.values[b]));
+            let points = worst.map(|worst| found.inputs.row(worst).to_vec()).into_iter().collect();
+            examined.witness = try_candidates(whole, case, &disjuncts, first, &points);
+            if examined.witness.is_some() {
+                return Ok(examined);
+            }
+        }
+        let candidates = branching::candidates(network, &part.bounds, &slopes, &found, TRIED);
+        let scores = self.scores(&rows, &found, &candidates).filter(|_| !candidates.is_empty());
+        let Some(scores) = scores else {
+            return self.problem.cells(&case.region, &self.problem.bounds, (*part.bounds).clone(), &part.open);
+        };
+        for (choice, aims) in branching::shared(&scores) {
+            examined.children.extend(part.halves(network, &candidates[choice], &aims));
+        }
+        Ok(examined)
+    }
 }
 
 impl Space for Splits<'_> {
@@ -217,71 +304,13 @@ impl Space for Splits<'_> {
         self.examine_all(vec![part]).pop().unwrap_or(Err(DomainError::OutOfTime))
     }
 
-    fn examine_all(&self, mut parts: Vec<Sides>) -> Vec<Result<Examined<Sides>, DomainError>> {
-        let Problem { network, case, first, attack, run, .. } = *self.problem;
-        let ranges = case.region.bounds();
-        let mut results: Vec<Option<Result<Examined<Sides>, DomainError>>> = Vec::new();
-        let mut live = Vec::new();
-        for (k, part) in parts.iter_mut().enumerate() {
-            let (d, _) = part.open[0];
-            results.push(match self.refresh(part) {
-                Ok(true) => {
-                    live.push(k);
-                    None
-                }
-                Ok(false) => Some(Ok(Examined { closed: vec![(d, f64::INFINITY)], ..Examined::default() })),
-                Err(error) => Some(Err(error)),
-            });
-        }
-        let mut rows: Vec<Row> = live.iter().map(|&k| self.row(&parts[k])).collect();
-        let is_root = live.iter().any(|&k| parts[k].sides.is_empty());
-        let how = if is_root { AT_ROOT } else { BELOW };
-        let is_spent = || run.budget.is_spent();
-        let (_, found) = dual::ascend(network, ranges, &mut rows, how, GOAL, is_spent);
-        for (r, &k) in live.iter().enumerate() {
-            let (part, row) = (&parts[k], &rows[r]);
-            let bound = match self.certify(part, row) {
-                Ok(bound) => bound,
-                Err(error) => {
-                    results[k] = Some(Err(error));
-                    continue;
-                }
-            };
-            let (d, before) = part.open[0];
-            let bound = bound.max(before);
-            let mut examined = Examined::default();
-            if bound > 0.0 {
-                examined.closed.push((d, bound));
-                results[k] = Some(Ok(examined));
-                continue;
-            }
-            if attack {
-                let x = VecDeque::from([found.inputs.row(r).to_vec()]);
-                examined.witness = try_candidates(network, case, &[d], first, &x);
-            }
-            let candidates = dual::candidates(network, row, &found, r, TRIED);
-            match self.choose(row, &candidates, ranges) {
-                None => examined.stuck.push((d, bound)),
-                Some((id, neuron)) => {
-                    let alpha: Arc<Vec<Vec<f64>>> = Arc::new(row.slopes.iter().map(|s| s.low.clone()).collect());
-                    let NodeKind::Activation(activation) = &network.node(id).kind else { continue };
-                    for above in [false, true] {
-                        let side = Side { node: activation.source, neuron, above };
-                        examined.children.push(Sides {
-                            open: [(d, bound)],
-                            form: part.form,
-                            bounds: Arc::new(with_side(&part.bounds, side)),
-                            lines: Arc::clone(&part.lines),
-                            sides: row.sides.iter().copied().chain([side]).collect(),
-                            beta: row.beta.iter().copied().chain([0.0]).collect(),
-                            alpha: Arc::clone(&alpha),
-                            since: part.since + 1,
-                        });
-                    }
-                }
-            }
-            results[k] = Some(Ok(examined));
-        }
-        results.into_iter().map(|r| r.unwrap_or(Err(DomainError::OutOfTime))).collect()
+    fn examine_all(&self, parts: Vec<Sides>) -> Vec<Result<Examined<Sides>, DomainError>> {
+        let Problem { network, case, run, .. } = *self.problem;
+        let how = if parts.iter().any(|part| part.sides.is_empty()) { AT_ROOT } else { BELOW };
+        let mut batch: Vec<Row> = Vec::new();
+        let bounded: Vec<Result<Bounded, DomainError>> =
+            parts.into_iter().map(|part| self.begin(part, &mut batch)).collect();
+        let found = dual::ascend(network, case.region.bounds(), &mut batch, how, GOAL, || run.budget.is_spent());
+        bounded.into_iter().map(|bounded| self.end(bounded?, &batch, &found)).collect()
     }
 }

@@ -12,7 +12,7 @@ use ndarray::Array2;
 use rayon::prelude::*;
 use std::time::Duration;
 
-const ROUNDS: Ascent = Ascent { rounds: 8, alpha: 0.4, beta: 0.0 };
+const ROUNDS: Ascent = Ascent { rounds: 8, alpha: 0.4, beta: 0.0, gives_up: false };
 
 /// Rows improved together.
 const TOGETHER: usize = 32;
@@ -38,7 +38,7 @@ pub(super) fn tightened(problem: &Problem) -> Result<Bounds, DomainError> {
         if !is_read || is_first || is_over() {
             continue;
         }
-        let domain = DeepPolyWithin { base: DeepPoly::default(), known: &bounds };
+        let domain = DeepPolyWithin { base: DeepPoly::default(), known: &bounds, settled: 0 };
         bounds = propagate(&domain, network, &case.region, &bounds, Run::silent(run.budget))?.bounds();
         let z = &bounds.nodes()[id];
         let unstable: Vec<(usize, f64)> = (0..node.len)
@@ -72,7 +72,7 @@ pub(super) fn tightened(problem: &Problem) -> Result<Bounds, DomainError> {
         let found: Vec<f64> = found.concat();
         bounds = with_bounds(&bounds, id, &unstable, &found);
     }
-    let domain = DeepPolyWithin { base: DeepPoly::default(), known: &bounds };
+    let domain = DeepPolyWithin { base: DeepPoly::default(), known: &bounds, settled: 0 };
     Ok(propagate(&domain, network, &case.region, &bounds, Run::silent(run.budget))?.bounds())
 }
 

@@ -1,13 +1,14 @@
 //! Networks without the neurons that are zero on all of a region.
 
-use super::{Activation, Affine, LinearMap, Network, Node, NodeId, NodeKind, Rounding, Term};
+use super::{Activation, Affine, Arithmetic, LinearMap, Network, Node, NodeId, NodeKind, Rounding, Term};
 use ndarray::Axis;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// A network with fewer neurons, and which of the whole network's neurons they are.
 #[derive(Clone, Debug)]
 pub struct Reduced {
-    /// The network, its nodes numbered as in the whole one. In float32 it is the whole one.
+    /// The network, its nodes numbered as in the whole one; for real arithmetic only.
     pub network: Network,
     kept: Vec<Option<Vec<usize>>>,
 }
@@ -48,7 +49,10 @@ impl Network {
             kept[id] = Some(left);
         }
         let nodes = self.nodes.iter().enumerate().map(|(id, node)| reduced(node, kept[id].as_deref(), &kept)).collect();
-        Reduced { network: Self { nodes, ..self.clone() }, kept }
+        let (input_shape, output_shape) = (self.input_shape.clone(), self.output_shape.clone());
+        let (original, arithmetic) = (Arc::clone(&self.original), Arithmetic::Real);
+        let network = Self { nodes, output: self.output, input_shape, output_shape, original, arithmetic };
+        Reduced { network, kept }
     }
 
     fn affine_nodes(&self) -> impl Iterator<Item = &Affine> {
@@ -76,7 +80,8 @@ fn reduced(node: &Node, own: Option<&[usize]>, kept: &[Option<Vec<usize>>]) -> N
                     LinearMap::Dense(w) => {
                         let rows = own.map_or(Cow::Borrowed(w), |own| Cow::Owned(w.select(Axis(0), own)));
                         LinearMap::Dense(match &kept[term.source] {
-                            Some(columns) => rows.select(Axis(1), columns),
+                            // Row by row, as all weights are.
+                            Some(columns) => rows.select(Axis(1), columns).as_standard_layout().into_owned(),
                             None => rows.into_owned(),
                         })
                     }
@@ -89,7 +94,7 @@ fn reduced(node: &Node, own: Option<&[usize]>, kept: &[Option<Vec<usize>>]) -> N
                 || affine.bias.clone(),
                 |own| affine.bias.select(&own.iter().map(|&i| Some(i)).collect::<Vec<_>>()),
             );
-            let rounding = Rounding::of(&terms, &bias);
+            let rounding = Rounding::unknown();
             NodeKind::Affine(Affine { terms, bias, rounding })
         }
     };
@@ -103,7 +108,6 @@ mod tests {
     use crate::network::{Coefficients, NetworkBuilder};
     use crate::num::Rational;
     use ndarray::arr2;
-    use std::sync::Arc;
 
     /// Two hidden layers of three, the second of which also feeds a second branch.
     fn network() -> Network {

@@ -152,7 +152,7 @@ impl Space for Boxes<'_> {
         // Without unstable neurons what stays open is a violation or a tie, and halving would not end.
         let unstable = cells::unstable(network, &known);
         if unstable == 0 || (part.depth >= DEEP && unstable <= FEW_UNSTABLE) {
-            return self.problem.cells(&region, &known, known.clone(), &open);
+            return self.problem.cells(&region, &known, known.clone(), &open, examined);
         }
         let (lower, upper) = inner_ends(&part, ranges, &shrunk);
         let volume = |ranges: &[Interval]| -> f64 { ranges.iter().map(|x| (x.hi - x.lo).max(1e-300).ln()).sum() };
@@ -172,7 +172,7 @@ impl Space for Boxes<'_> {
             *score *= if width > 0.0 { (now.hi - now.lo) / width } else { 0.0 };
         }
         let Some((side, middle)) = cut(&scores, &shrunk, &lower, &upper).filter(|_| part.depth < DEEPEST) else {
-            return self.problem.cells(&region, &known, known.clone(), &open);
+            return self.problem.cells(&region, &known, known.clone(), &open, examined);
         };
         let known = Arc::new(known);
         for below in [true, false] {

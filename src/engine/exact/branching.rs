@@ -177,17 +177,25 @@ fn gains(
     found
 }
 
+/// Coefficients of one layer's ranges, at most: larger layers are taken for the last ones that matter.
+const MOST_ENTRIES: usize = 1 << 22;
+
 /// The coefficients of the lower bounds of neurons of the affine node `source`, and then of their negatives, by
-/// the relaxation of least area.
+/// the relaxation of least area; nothing where no activation comes before.
 fn ranges(network: &Network, slopes: &[Slopes], source: NodeId, neurons: &[usize]) -> Coefficients {
     let mut coefficients: Coefficients = vec![None; network.nodes().len()];
     let mut pending = coefficients.clone();
+    let widest = network.nodes().iter().take(source + 1).skip(1).map(|node| node.len).max().unwrap_or(0);
+    let is_first = network.activations().all(|(id, _)| id > source);
+    if is_first || neurons.is_empty() || 2 * neurons.len() * widest > MOST_ENTRIES {
+        return coefficients;
+    }
     let mut units = Array2::zeros((2 * neurons.len(), network.node(source).len));
     for (row, &i) in neurons.iter().enumerate() {
         units[[row, i]] = 1.0;
         units[[row + neurons.len(), i]] = -1.0;
     }
-    pending[source] = (!neurons.is_empty()).then_some(units);
+    pending[source] = Some(units);
     for id in (1..=source).rev() {
         let Some(mut a) = pending[id].take() else { continue };
         match &network.node(id).kind {

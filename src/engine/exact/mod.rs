@@ -118,20 +118,24 @@ impl<'a> Problem<'a> {
         (self.forms.select(&rows), of_disjunct)
     }
 
-    /// Decides a part of the region by the phases of its unstable neurons.
-    /// `free` holds on all of the region, `known` on the part.
+    /// Decides what is open on a part of the region by the phases of its unstable neurons, and adds that to what was
+    /// found on the part. `free` holds on all of the region, `known` on the part.
     fn cells<P: Part>(
         &self,
         region: &Region,
         free: &Bounds,
         known: Bounds,
         open: &[(usize, f64)],
+        mut examined: Examined<P>,
     ) -> Result<Examined<P>, DomainError> {
         let phases = Phases { problem: self, region, free: free.clone(), incumbent: None };
         let root = Phase { known, open: open.to_vec() };
         let found = search(&phases, vec![root], usize::MAX, Run::silent(self.run.budget))?;
-        let (closed, stuck) = found.bounds.into_iter().partition(|(_, bound)| *bound > 0.0);
-        Ok(Examined { closed, stuck, witness: found.witness, children: Vec::new() })
+        let (closed, stuck): (Vec<_>, Vec<_>) = found.bounds.into_iter().partition(|(_, bound)| *bound > 0.0);
+        examined.closed.extend(closed);
+        examined.stuck.extend(stuck);
+        examined.witness = found.witness;
+        Ok(examined)
     }
 }
 

@@ -1,6 +1,6 @@
-//! Neuron splitting for larger networks (β-CROWN, Wang et al. 2021): the bounds of the neurons are
-//! mostly kept, and each part of the search is bounded by slopes and multipliers that were improved by
-//! gradient steps, then certified.
+//! Neuron splitting for larger networks (β-CROWN, Wang et al. 2021): on each part of the search the neurons are
+//! bounded again, and the margins by slopes and multipliers that were improved by gradient steps, then certified.
+//! Disjuncts stay together as long as they want the same neurons split.
 
 use super::Problem;
 use super::branching::{self, Candidate};
@@ -77,6 +77,9 @@ const GOAL: f64 = 1e-6;
 
 /// Neurons of each kind of score that are tried for each aim before one is chosen.
 const TRIED: usize = 4;
+
+/// Fewer are tried where the aims together would try more than this.
+const MOST_TRIED: usize = 80;
 
 /// What the bound on the better side counts for, next to the one on the worse side.
 const SHARE_OF_THE_BETTER: f64 = 0.05;
@@ -235,8 +238,9 @@ impl Splits<'_> {
     /// ranges kept, and by what it does for these.
     fn scores(&self, rows: &[&Row], found: &Pass, candidates: &[Candidate]) -> Option<Array2<f64>> {
         let Problem { network, case, .. } = *self.problem;
-        let mut halves: Vec<Row> = Vec::new();
-        for row in rows {
+        let mut scores = Array2::zeros((rows.len(), candidates.len()));
+        for (r, row) in rows.iter().enumerate() {
+            let mut halves: Vec<Row> = Vec::new();
             for &Candidate { id, neuron, .. } in candidates {
                 let NodeKind::Activation(activation) = &network.node(id).kind else { return None };
                 let (left, right) = dual::corner(activation.function.pieces())?;
@@ -246,19 +250,22 @@ impl Splits<'_> {
                     halves.push(half);
                 }
             }
+            let values = dual::pass(network, case.region.bounds(), &halves.iter().collect::<Vec<_>>(), false).values;
+            for ((score, candidate), pair) in scores.row_mut(r).iter_mut().zip(candidates).zip(values.chunks(2)) {
+                let (a, b) = (pair[0] - found.values[r], pair[1] - found.values[r]);
+                *score = a.min(b) + SHARE_OF_THE_BETTER * a.max(b) + candidate.indirect[r];
+            }
         }
-        let values = dual::pass(network, case.region.bounds(), &halves.iter().collect::<Vec<_>>(), false).values;
-        Some(Array2::from_shape_fn((rows.len(), candidates.len()), |(r, c)| {
-            let at = 2 * (r * candidates.len() + c);
-            let (a, b) = (values[at] - found.values[r], values[at + 1] - found.values[r]);
-            a.min(b) + SHARE_OF_THE_BETTER * a.max(b) + candidates[c].indirect[r]
-        }))
+        Some(scores)
     }
 
     /// Certifies what the batch found for a part, and splits the part where something stays open.
     fn end(&self, bounded: Bounded, batch: &[Row], found: &Pass) -> Result<Examined<Sides>, DomainError> {
         let Problem { whole, network, case, first, attack, .. } = *self.problem;
         let Bounded { mut part, mut examined, slopes, rows } = bounded;
+        if part.open.is_empty() {
+            return Ok(examined);
+        }
         for (aim, row) in part.aims.iter_mut().zip(&batch[rows.clone()]) {
             aim.beta.clone_from(&row.beta);
             aim.alpha = Arc::new(row.slopes.iter().map(|s| s.low.clone()).collect());
@@ -271,18 +278,19 @@ impl Splits<'_> {
         }
         let (rows, found): (Vec<&Row>, Pass) = (left.iter().map(|&row| &batch[row]).collect(), found.select(&left));
         if attack {
-            let disjuncts: Vec<usize> = part.open.iter().map(|&(d, _)| d).collect();
-            let worst = (0..rows.len()).min_by(|&a, &b| found.values[a].total_cmp(&found.values[b]));
-            let points = worst.map(|worst| found.inputs.row(worst).to_vec()).into_iter().collect();
-            examined.witness = try_candidates(whole, case, &disjuncts, first, &points);
+            let own = part.open.iter().zip(found.inputs.rows());
+            let mut attempts = own.map(|(&(d, _), x)| try_candidates(whole, case, &[d], first, &[x.to_vec()].into()));
+            examined.witness = attempts.find_map(|witness| witness);
             if examined.witness.is_some() {
                 return Ok(examined);
             }
         }
-        let candidates = branching::candidates(network, &part.bounds, &slopes, &found, TRIED);
+        let few = (MOST_TRIED / (2 * rows.len())).clamp(1, TRIED);
+        let candidates = branching::candidates(network, &part.bounds, &slopes, &found, few);
         let scores = self.scores(&rows, &found, &candidates).filter(|_| !candidates.is_empty());
         let Some(scores) = scores else {
-            return self.problem.cells(&case.region, &self.problem.bounds, (*part.bounds).clone(), &part.open);
+            let known = (*part.bounds).clone();
+            return self.problem.cells(&case.region, &self.problem.bounds, known, &part.open, examined);
         };
         for (choice, aims) in branching::shared(&scores) {
             examined.children.extend(part.halves(network, &candidates[choice], &aims));

@@ -115,8 +115,8 @@ fn boxes_decide_every_case_ties_included() {
 fn multipliers_never_prove_too_much() {
     for f in [Arc::new(Relu) as Arc<dyn ActivationFn>, Arc::new(LeakyRelu::new(0.125))] {
         let (decided, total) = decided(Splitting::Neurons, f, 90);
-        // Ties and conjunctions stay open.
-        assert!(2 * decided > total, "{decided} of {total}");
+        // What the multipliers leave open is decided piece by piece at the end.
+        assert_eq!(decided, total);
     }
 }
 

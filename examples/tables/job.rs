@@ -30,7 +30,7 @@ impl Job {
         item: impl Fn(usize) -> Outcome<Value> + Sync,
     ) -> Outcome<Vec<Value>> {
         let path = self.out.join(format!("partial/{name}.jsonl"));
-        let journal = Journal::resume(&path, header, "key")?;
+        let journal = Journal::resume(&path, &self.bound(header), "key")?;
         let open: Vec<usize> = (0..keys.len()).filter(|&i| !journal.has(&keys[i])).collect();
         let next = AtomicUsize::new(0);
         let work = || -> Outcome<()> {
@@ -49,6 +49,15 @@ impl Job {
         keys.iter().map(|k| done.remove(k).ok_or_else(|| format!("{k} is missing").into())).collect()
     }
 
+    /// The header with the threads of an item, so that no table mixes times of one and of several.
+    fn bound(&self, header: &Value) -> Value {
+        let mut header = header.clone();
+        if self.threads > 1 {
+            header["threads"] = self.threads.into();
+        }
+        header
+    }
+
     /// The results that a partial file has, by key, whether or not a run is adding to it; none when there is no file.
     pub fn load(&self, name: &str, header: &Value) -> Outcome<BTreeMap<String, Value>> {
         let path = self.out.join(format!("partial/{name}.jsonl"));
@@ -56,7 +65,8 @@ impl Job {
             return Ok(BTreeMap::new());
         }
         let results = Results::read(&path, "key")?;
-        if results.header != *header {
+        let header = self.bound(header);
+        if results.header != header {
             return Err(format!("{}: made with {}, not with {header}", path.display(), results.header).into());
         }
         let result = |(_, line): (usize, Value)| Some((line["key"].as_str()?.to_owned(), line["result"].clone()));

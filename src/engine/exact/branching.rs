@@ -177,7 +177,7 @@ fn gains(
     found
 }
 
-/// Coefficients of one layer's ranges, at most: larger layers are taken for the last ones that matter.
+/// Coefficients of one layer's ranges, at most: what a split does for the ranges of larger layers is not counted.
 const MOST_ENTRIES: usize = 1 << 22;
 
 /// The coefficients of the lower bounds of neurons of the affine node `source`, and then of their negatives, by

@@ -32,7 +32,7 @@ pub(super) fn affine_relaxations(network: &Network, bounds: &Bounds) -> Vec<Rela
 pub(super) struct Passing<'a> {
     /// Bounds of all nodes.
     pub bounds: &'a Bounds,
-    /// Lines over bounds at least as wide.
+    /// Lines over them: stable neurons have a single one.
     pub lines: &'a [Option<NodeLines>],
     /// Errors of the affine nodes over bounds at least as wide.
     pub affine: &'a [Relaxation],
@@ -76,8 +76,6 @@ pub(super) fn certified(
                 // α lies between the slopes of the two segments, which meet at zero.
                 let lower = Line { slope: s.low[i], intercept: 0.0 };
                 lines.replace(i, Lines { lower, upper }, z.get(i));
-            } else if lines.lower_slope[i] != lines.upper_slope[i] {
-                lines.replace(i, activation.function.lines(z.reach(i)), z.get(i));
             }
         }
         activations[id] = Some(Relaxation::Activation(lines));

@@ -7,15 +7,15 @@
 //! `BNN_PROOFS=1` prints the latter only.
 #![allow(clippy::print_stdout)]
 
+use absint::analyze::deadline;
 use absint::domains::activation::Sign;
 use absint::domains::budget::Budget;
 use absint::domains::domain::Run;
 use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder};
 use absint::domains::num::{Rational, nearest};
 use absint::domains::query::{Query, Region};
-use absint::engine::bnn::{Answer, BnnOptions, Compiled};
-use absint::engine::deadline;
 use absint::engine::sat::check::check;
+use absint::exact::signum::{Answer, BnnOptions, Compiled};
 use absint::format::images::{self, ImageSet};
 use absint::format::onnx;
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -7,13 +7,13 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+use absint::analyze::{DomainName, Options, analyze_within, beaten_by, deadline};
 use absint::domains::domain::{Bounds, Run};
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, nearest, parse_decimal};
 use absint::domains::query::{Query, Region};
 use absint::domains::verdict::Verdict;
-use absint::engine::milp::{MilpOptions, optimise};
-use absint::engine::{DomainName, Options, analyze_within, beaten_by, deadline};
+use absint::exact::milp::{MilpOptions, optimise};
 use absint::format::{images, onnx};
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -12,13 +12,14 @@
 
 #![allow(clippy::print_stdout)]
 
+use absint::analyze::{DomainName, beaten_by, deadline};
 use absint::domains::domain::{Bounds, Run};
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, parse_decimal};
 use absint::domains::query::{Case, Property, Query, Region};
 use absint::domains::verdict::Verdict;
-use absint::engine::bnn::{self, BnnOptions};
-use absint::engine::{DomainName, Question, Splitting, beaten_by, deadline, decide};
+use absint::exact::continuous::{Question, Splitting, decide};
+use absint::exact::signum::{self, BnnOptions};
 use absint::format::images::ImageSet;
 use absint::format::onnx;
 use absint::{Options, analyze};
@@ -166,10 +167,10 @@ fn exact(
     let start = Instant::now();
     let budget = deadline(Some(LIMIT));
     let run = Run::silent(&budget);
-    let is_refuted = if bnn::applies(network, &case.region) {
+    let is_refuted = if signum::applies(network, &case.region) {
         let disjuncts = open.iter().map(|&d| case.property.disjuncts[d].clone()).collect();
         let query = Query::over(case.region.clone(), Property { disjuncts });
-        match bnn::decide(network, &query, &BnnOptions::default(), run)?.verdict {
+        match signum::decide(network, &query, &BnnOptions::default(), run)?.verdict {
             Verdict::Verified(_) => Some(true),
             Verdict::Falsified(_) => Some(false),
             Verdict::Unknown(_) => None,

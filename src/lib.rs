@@ -6,7 +6,8 @@
 //! * [`format`] reads networks (ONNX), queries (VNN-LIB, JSON) and images;
 //! * [`domains`] is the mathematics: networks, regions, abstract domains, certified arithmetic, linear
 //!   programs, hulls;
-//! * [`engine`] runs domains, attacks and exact engines on a query: [`analyze`] and [`analyze_within`];
+//! * [`mod@analyze`] runs domains, attacks ([`attack`]) and exact engines ([`exact`]) on a query: [`analyze()`] and
+//!   [`analyze_within`]; [`compare`] does so with several methods, [`campaign`] with all images of a data set;
 //! * [`report`] writes answers, [`train`] makes the small networks that ship with the project, [`cli`] is
 //!   the program.
 //!
@@ -30,7 +31,7 @@
 //! use absint::domains::num::parse_decimal;
 //! use absint::domains::query::{Query, Region};
 //! use absint::domains::verdict::Verdict;
-//! use absint::engine::DomainName;
+//! use absint::analyze::DomainName;
 //! use absint::format::images::ImageSet;
 //! use absint::format::onnx;
 //! use absint::{Options, analyze};
@@ -92,7 +93,7 @@
 //! use absint::domains::domain::Run;
 //! use absint::domains::observer::{Event, Observer};
 //! use absint::domains::verdict::Verdict;
-//! use absint::engine::deadline;
+//! use absint::analyze::deadline;
 //! use std::sync::Mutex;
 //! use std::time::Duration;
 //!
@@ -130,16 +131,21 @@
 //!
 //! There is no global state; networks, queries, options, budgets and answers are `Send + Sync`. Work is
 //! parallel on the rayon pool it is called in: `ThreadPool::install` chooses another. No input makes the
-//! functions of [`format`] and [`engine`] panic; a panic is a bug, and [`engine::Worker`] turns one into an
+//! functions of [`format`] and [`mod@analyze`] panic; a panic is a bug, and [`campaign::Worker`] turns one into an
 //! error and keeps deadlines even where a computation does not poll its budget.
 
 pub use absint_domains as domains;
 
+pub mod analyze;
+pub mod attack;
+pub mod campaign;
 pub mod cli;
+pub mod compare;
 pub mod engine;
+pub mod exact;
 pub mod example;
 pub mod format;
 pub mod report;
 pub mod train;
 
-pub use engine::{Analysis, AnalyzeError, Options, analyze, analyze_within};
+pub use analyze::{Analysis, AnalyzeError, Options, analyze, analyze_within};

@@ -4,12 +4,12 @@
 
 mod common;
 
+use absint::attack::{Aim, Attack, Schedule};
 use absint::domains::activation::{ActivationFn, LeakyRelu, Relu};
 use absint::domains::budget::Budget;
 use absint::domains::network::{Coefficients, LinearMap, NetworkBuilder};
 use absint::domains::num::{Rational, exact_or_zero};
 use absint::domains::query::{Atom, Disjunct, Property, Query, Region, Variable};
-use absint::engine::{Aim, Attack, Schedule};
 use absint::format::{json_query, onnx, vnnlib};
 use common::data::folder;
 use common::enumeration::Cells;
@@ -25,7 +25,7 @@ fn at_most(c: &[f64], threshold: Rational) -> Property {
     Property { disjuncts: vec![Disjunct { atoms: vec![Atom { terms, constant: -threshold }] }] }
 }
 
-fn run(attack: &Attack, network: &absint::domains::network::Network, query: &Query) -> absint::engine::Outcome {
+fn run(attack: &Attack, network: &absint::domains::network::Network, query: &Query) -> absint::attack::Outcome {
     let case = &query.cases[0];
     let open: Vec<usize> = (0..case.property.disjuncts.len()).collect();
     attack.run(network, case, &open, 0, &Budget::unlimited())

@@ -5,6 +5,7 @@
 mod common;
 
 use absint::analyze;
+use absint::analyze::{DomainName, Options};
 use absint::domains::activation::{ActivationFn, Sign, SignWithZero};
 use absint::domains::budget::Budget;
 use absint::domains::domain::Run;
@@ -12,8 +13,7 @@ use absint::domains::network::{Coefficients, Conv2d, LinearMap, Network, Network
 use absint::domains::num::{Interval, Rational, exact, parse_decimal};
 use absint::domains::query::{Atom, Ball, Case, Disjunct, Property, Query, Region, Variable};
 use absint::domains::verdict::Verdict;
-use absint::engine::bnn::{BnnOptions, Compiled, Preprocessing, decide};
-use absint::engine::{DomainName, Options};
+use absint::exact::signum::{BnnOptions, Compiled, Preprocessing, decide};
 use common::Dice;
 use common::certificates::{accepted, accepted_only_as_they_are};
 use ndarray::{Array2, Array4};

@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+use absint::analyze::{DomainName, Options};
+use absint::attack::Attack;
+use absint::compare::{Compared, Method, Outcome, Setting, compare, layers};
 use absint::domains::num::{Rational, parse_decimal};
 use absint::domains::observer::Silent;
 use absint::domains::query::{Query, Region};
-use absint::engine::compare::{Compared, Method, Outcome, Setting, compare, layers};
-use absint::engine::{Attack, DomainName, Options};
 use absint::format::images;
 use absint::format::onnx;
 use absint::report::compare::{
@@ -39,7 +40,7 @@ fn at_root(name: &str) -> std::path::PathBuf {
 }
 
 /// The domains on one digit; its image is classified correctly.
-fn digit(network: &str, image: usize, eps: &str, setting: &Setting) -> (Vec<absint::engine::compare::Layer>, Compared) {
+fn digit(network: &str, image: usize, eps: &str, setting: &Setting) -> (Vec<absint::compare::Layer>, Compared) {
     let network = onnx::read(&at_root(network)).unwrap().network;
     let image = images::read(at_root("digits.csv")).unwrap().get(image).unwrap();
     let range = (Rational::ZERO, Rational::ONE);

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+use absint::analyze::{DomainName, Stage};
+use absint::attack::Attack;
+use absint::campaign::{Radius, RadiusOptions, Worker};
 use absint::domains::activation::ActivationFn;
 use absint::domains::budget::Budget;
 use absint::domains::domain::{Bounds, DomainError, NodeBounds, Run};
@@ -11,7 +14,6 @@ use absint::domains::network::{Network, NetworkBuilder, NetworkError};
 use absint::domains::num::{Rational, parse_decimal};
 use absint::domains::query::{Atom, Case, Disjunct, LinearForms, Property, Query, Region, RegionError, Variable};
 use absint::domains::verdict::{Verdict, Witness};
-use absint::engine::{Attack, DomainName, Radius, RadiusOptions, Stage, Worker};
 use absint::format::images::{Image, ImageSet, ImagesError};
 use absint::format::json_query::JsonQueryError;
 use absint::format::onnx::{Model, OnnxError, OnnxWriter};

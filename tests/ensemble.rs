@@ -5,6 +5,7 @@
 mod common;
 
 use absint::analyze;
+use absint::analyze::{DomainName, Options};
 use absint::domains::activation::Sign;
 use absint::domains::budget::Budget;
 use absint::domains::domain::Run;
@@ -12,8 +13,7 @@ use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder}
 use absint::domains::num::{Rational, parse_decimal};
 use absint::domains::query::{Query, Region};
 use absint::domains::verdict::Verdict;
-use absint::engine::bnn::{BnnOptions, decide};
-use absint::engine::{DomainName, Options};
+use absint::exact::signum::{BnnOptions, decide};
 use common::Dice;
 use common::certificates::{accepted, accepted_only_as_they_are};
 use ndarray::Array2;

@@ -5,6 +5,7 @@
 
 mod common;
 
+use absint::analyze::deadline;
 use absint::domains::activation::{ActivationFn, Clip, LeakyRelu, Relu, all};
 use absint::domains::budget::Budget;
 use absint::domains::domain::{
@@ -13,7 +14,7 @@ use absint::domains::domain::{
 use absint::domains::network::{Network, NetworkBuilder};
 use absint::domains::num::{Interval, Rational, exact_or_zero, parse_decimal};
 use absint::domains::query::{Atom, Case, Disjunct, LinearForms, Property, Region};
-use absint::engine::{Question, Splitting, deadline, decide, minimum};
+use absint::exact::continuous::{Question, Splitting, decide, minimum};
 use common::enumeration::Cells;
 use common::exact::Exact;
 use common::{Dice, dense, random_atom, random_box, random_member, random_network, random_region};

@@ -5,13 +5,13 @@
 
 mod common;
 
+use absint::analyze::DomainName;
 use absint::domains::activation::{self, ActivationFn};
 use absint::domains::domain::Concretise;
 use absint::domains::network::Network;
 use absint::domains::num::Rational;
 use absint::domains::query::{Disjunct, Property, Query};
 use absint::domains::verdict::Verdict;
-use absint::engine::DomainName;
 use absint::{Analysis, Options, analyze};
 use common::enumeration::{Cells, is_continuous};
 use common::exact::Exact;

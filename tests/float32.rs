@@ -4,6 +4,7 @@
 
 mod common;
 
+use absint::analyze::DomainName;
 use absint::domains::activation::{ActivationFn, Relu, Sign};
 use absint::domains::budget::Budget;
 use absint::domains::domain::{
@@ -14,8 +15,8 @@ use absint::domains::network::{Arithmetic, Coefficients, LinearMap, Network, Net
 use absint::domains::num::{Rational, exact, nearest, parse_decimal};
 use absint::domains::query::{Atom, Disjunct, LinearForms, Property, Query, Region, Variable};
 use absint::domains::verdict::Verdict;
-use absint::engine::bnn::{self, BnnOptions};
-use absint::engine::{DomainName, minimum};
+use absint::exact::continuous::minimum;
+use absint::exact::signum::{self, BnnOptions};
 use absint::{Options, analyze};
 use common::Dice;
 use ndarray::{Array2, array};
@@ -363,7 +364,7 @@ fn exact_engines_are_not_about_float32() {
     let network = build(1, &[Layer::Shift(vec![-0.1]), Layer::Sign]).in_arithmetic(Arithmetic::Float32).into_owned();
     let query = at_most(point(&[0.1]), "1");
     let budget = Budget::unlimited();
-    let answer = bnn::decide(&network, &query, &BnnOptions::default(), Run::silent(&budget)).unwrap();
+    let answer = signum::decide(&network, &query, &BnnOptions::default(), Run::silent(&budget)).unwrap();
     assert!(matches!(answer.verdict, Verdict::Unknown(_)));
     let network = build(1, &[Layer::Shift(vec![1.0]), Layer::Relu]).in_arithmetic(Arithmetic::Float32).into_owned();
     let case = &at_most(point(&[0.1]), "2").cases[0];

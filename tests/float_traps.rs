@@ -5,9 +5,9 @@
 
 mod common;
 
+use absint::analyze::DomainName;
 use absint::domains::network::Arithmetic;
 use absint::domains::verdict::Verdict;
-use absint::engine::DomainName;
 use absint::format::{onnx, vnnlib};
 use absint::{Options, analyze};
 use common::data::folder;

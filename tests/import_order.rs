@@ -86,6 +86,16 @@ fn the_mathematics_imports_to_the_left() {
 #[test]
 fn the_tool_imports_to_the_left() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let order: &[&[&str]] = &[&["domains"], &["format"], &["example", "engine", "train"], &["report"], &["cli"]];
+    let order: &[&[&str]] = &[
+        &["domains"],
+        &["format"],
+        &["engine", "train"],
+        &["attack"],
+        &["exact"],
+        &["analyze", "example"],
+        &["campaign", "compare"],
+        &["report"],
+        &["cli"],
+    ];
     check(&root, order, "crate::");
 }

@@ -5,12 +5,13 @@
 
 mod common;
 
+use absint::analyze::{DomainName, deadline};
 use absint::domains::domain::{Concretise, Run};
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, parse_decimal};
 use absint::domains::query::{Disjunct, Query};
 use absint::domains::verdict::Verdict;
-use absint::engine::{DomainName, deadline, minimum};
+use absint::exact::continuous::minimum;
 use absint::format::{json_query, onnx, vnnlib};
 use absint::{Analysis, Options, analyze};
 use common::certificates::accepted_only_as_they_are;
@@ -284,7 +285,7 @@ fn joint_cuts_close_part_of_the_gap() {
 fn signum_networks_are_decided_exactly() {
     use absint::domains::budget::Budget;
     use absint::domains::domain::Run;
-    use absint::engine::bnn::{BnnOptions, check_formula, decide};
+    use absint::exact::signum::{BnnOptions, check_formula, decide};
     let Some(cases) = cases("deciding signum networks", "DE") else { return };
     let certified = AtomicUsize::new(0);
     check(&cases, |case, wrong| {
@@ -375,7 +376,7 @@ fn the_exact_engine_finds_every_minimum() {
 fn integer_programs_end_at_the_minimum() {
     use absint::domains::domain::Bounds;
     use absint::domains::query::{Ball, Case as QueryCase, Property};
-    use absint::engine::milp::{MilpOptions, optimise};
+    use absint::exact::milp::{MilpOptions, optimise};
     let Some(cases) = cases("solving small queries by integer programs", "ABCDEF") else { return };
     let options = Options { domain: DomainName::Milp, ..Options::default() };
     let exactly = AtomicUsize::new(0);

@@ -7,6 +7,8 @@
 mod common;
 
 use absint::analyze;
+use absint::analyze::{DomainName, Options};
+use absint::compare::{Method, Outcome, Setting, compare};
 use absint::domains::activation::{ActivationFn, Clip, LeakyRelu, Relu, Sign, SignWithZero};
 use absint::domains::budget::Budget;
 use absint::domains::domain::{Bounds, DeepPoly, Run, propagate};
@@ -15,9 +17,7 @@ use absint::domains::num::{Lattice, Rational, exact_or_zero, nearest, parse_deci
 use absint::domains::observer::Silent;
 use absint::domains::query::{Atom, Ball, Case, Disjunct, Property, Query, Region, Variable};
 use absint::domains::verdict::Verdict;
-use absint::engine::compare::{Method, Outcome, Setting, compare};
-use absint::engine::milp::{MilpAnswer, MilpOptions, optimise};
-use absint::engine::{DomainName, Options};
+use absint::exact::milp::{MilpAnswer, MilpOptions, optimise};
 use absint::format::{images, onnx};
 use common::enumeration::Cells;
 use common::{Dice, random_network};

@@ -6,13 +6,14 @@
 mod common;
 
 use absint::Options;
+use absint::analyze::DomainName;
+use absint::campaign::{Radius, RadiusOptions, Tolerance, radius};
 use absint::domains::activation::{ActivationFn, Relu};
 use absint::domains::budget::Budget;
 use absint::domains::domain::Run;
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, exact_or_zero, nearest, parse_decimal};
 use absint::domains::query::{Query, Region, RegionError};
-use absint::engine::{DomainName, Radius, RadiusOptions, Tolerance, radius};
 use common::enumeration::Cells;
 use common::journal::{refused, results};
 use common::{Dice, random_network};

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use absint::analyze::DomainName;
 use absint::domains::activation::Relu;
 use absint::domains::budget::Budget;
 use absint::domains::domain::{AbstractDomain, Bounds, DeepPoly, Run, propagate};
@@ -10,7 +11,6 @@ use absint::domains::num::kernel::{box_minimum, chosen_dot_less_error, less_erro
 use absint::domains::num::{Interval, Rational, enclose, exact, parse_decimal};
 use absint::domains::query::{Atom, Disjunct, LinearForms, Property, Query, Region, Variable};
 use absint::domains::verdict::{Verdict, Witness};
-use absint::engine::DomainName;
 use absint::{Options, analyze};
 use ndarray::{Array2, ShapeBuilder, array};
 use std::sync::Arc;

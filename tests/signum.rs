@@ -6,6 +6,7 @@
 mod common;
 
 use absint::analyze;
+use absint::analyze::{DomainName, Options};
 use absint::domains::activation::{ActivationFn, Sign, SignWithZero};
 use absint::domains::budget::Budget;
 use absint::domains::domain::{
@@ -15,7 +16,6 @@ use absint::domains::lp::backends;
 use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder};
 use absint::domains::num::{Rational, exact, exact_or_zero, nearest, parse_decimal};
 use absint::domains::query::{LinearForms, Region};
-use absint::engine::{DomainName, Options};
 use common::{Dice, random_member};
 use ndarray::Array2;
 use std::sync::Arc;
@@ -233,9 +233,9 @@ fn verdicts_agree_with_enumeration() {
 /// verified, below it nothing is falsified.
 #[test]
 fn published_minimum_perturbations_are_not_contradicted() {
+    use absint::analyze::{analyze_within, deadline};
     use absint::domains::query::Query;
     use absint::domains::verdict::Verdict;
-    use absint::engine::{analyze_within, deadline};
     let Some(folder) = common::data::folder("published minimum perturbations", "bnn_msakai") else { return };
     let step = parse_decimal("1/255").unwrap();
     let (mut decided, mut asked) = (0, 0);

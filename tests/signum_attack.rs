@@ -5,13 +5,13 @@
 
 mod common;
 
+use absint::attack::Flips;
 use absint::domains::activation::Sign;
 use absint::domains::budget::Budget;
 use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder};
 use absint::domains::num::{Rational, exact, nearest, parse_decimal};
 use absint::domains::query::{Query, Region};
 use absint::domains::verdict::Witness;
-use absint::engine::Flips;
 use common::Dice;
 use ndarray::Array2;
 use std::sync::Arc;

@@ -1,15 +1,16 @@
 //! What the tables of the exact engine for signum networks share: centres, queries, answers.
 
 use crate::job::Outcome;
+use absint::analyze::deadline;
+use absint::attack::Attack;
 use absint::domains::domain::Run;
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, nearest};
 use absint::domains::query::{Query, Region, RegionError};
 use absint::domains::verdict::{Verdict, Witness};
-use absint::engine::bnn::{BnnOptions, Compiled};
 use absint::engine::sat::check::check;
 use absint::engine::sat::{Config, Limits, Lit, Outcome as Found, Solver, Var};
-use absint::engine::{Attack, deadline};
+use absint::exact::signum::{BnnOptions, Compiled};
 use absint::format::opb::{Opb, OpbTerm, Relation};
 use serde_json::{Value, json};
 use std::path::Path;

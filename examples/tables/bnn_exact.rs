@@ -4,13 +4,14 @@
 use crate::bnn::{Distance, MOST_CHECKED, Sample, class, flipped, flips_of, least_objective, minimum, samples};
 use crate::ipq;
 use crate::job::{Job, Outcome, hash};
+use absint::analyze::deadline;
+use absint::attack::Attack;
 use absint::domains::domain;
 use absint::domains::network::Network;
 use absint::domains::num::Rational;
 use absint::domains::query::{Query, Region};
 use absint::domains::verdict::Verdict;
-use absint::engine::bnn::Compiled;
-use absint::engine::{Attack, deadline};
+use absint::exact::signum::Compiled;
 use absint::format::{images, onnx, opb, vnnlib};
 use absint::{Options, analyze_within};
 use serde_json::{Value, json};

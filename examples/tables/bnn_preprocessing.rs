@@ -2,12 +2,12 @@
 
 use crate::bnn::{class, flipped, samples};
 use crate::job::{Job, Outcome, hash};
+use absint::analyze::deadline;
 use absint::domains::activation::Sign;
 use absint::domains::domain::Run;
 use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder};
 use absint::domains::num::Rational;
-use absint::engine::bnn::{BnnOptions, Compiled, Preprocessing};
-use absint::engine::deadline;
+use absint::exact::signum::{BnnOptions, Compiled, Preprocessing};
 use absint::format::{images, onnx};
 use absint::train::mnist;
 use ndarray::Array2;

@@ -2,10 +2,10 @@
 
 use crate::job::{Job, Outcome, hash};
 use crate::truth::BENCHMARKS;
+use absint::analyze::deadline;
 use absint::domains::domain::{AbstractDomain, Bounds, LpDomain, Run, propagate};
 use absint::domains::lp::backends;
 use absint::domains::query::LinearForms;
-use absint::engine::deadline;
 use absint::format::{onnx, vnnlib};
 use serde_json::{Value, json};
 use std::path::Path;

@@ -1,12 +1,12 @@
 //! deeppoly_table3.csv and kpoly_first100.csv: regions verified around images.
 
 use crate::job::{Job, Outcome, hash};
+use absint::analyze::{DomainName, deadline};
 use absint::domains::domain::Run;
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, nearest, parse_decimal};
 use absint::domains::observer::Silent;
 use absint::domains::query::{Query, Region};
-use absint::engine::{DomainName, deadline};
 use absint::format::images::{self, ImageSet, Layout};
 use absint::format::onnx;
 use absint::{Options, analyze_within};

@@ -1,13 +1,14 @@
 //! salman_table1.csv: robust error of the networks of the convex-barrier paper, by ever tighter methods.
 
 use crate::job::{Job, Outcome, hash};
+use absint::analyze::{DomainName, deadline};
+use absint::attack::Attack;
 use absint::domains::domain::Run;
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, nearest, parse_decimal};
 use absint::domains::observer::Silent;
 use absint::domains::query::{Query, Region};
 use absint::domains::verdict::Verdict;
-use absint::engine::{Attack, DomainName, deadline};
 use absint::format::images::{self, ImageSet};
 use absint::format::onnx;
 use absint::{Options, analyze_within};

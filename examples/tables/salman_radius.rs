@@ -5,10 +5,12 @@
 
 use crate::job::{Job, Outcome};
 use crate::salman::{Method, Row, predicted, published};
+use absint::analyze::deadline;
+use absint::attack::Attack;
+use absint::campaign::{RadiusOptions, Tolerance, radius};
 use absint::domains::domain::Run;
 use absint::domains::num::{Rational, nearest, parse_decimal};
 use absint::domains::query::{Query, Region, RegionError};
-use absint::engine::{Attack, RadiusOptions, Tolerance, deadline, radius};
 use absint::format::images::{self, ImageSet};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -85,7 +87,7 @@ fn answer(
         Method::Attack(attack) => {
             let attack = Attack { steps: 200, restarts: 20, ..attack };
             let options = RadiusOptions { attack: Some(attack), ..RadiusOptions::default() };
-            let found = absint::engine::attacked_radius(&row.network, &ball, &options, run)?;
+            let found = absint::campaign::attacked_radius(&row.network, &ball, &options, run)?;
             found.attacked.map(|(eps, _)| eps)
         }
         Method::Domain(analysis) => {

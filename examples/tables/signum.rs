@@ -5,11 +5,11 @@
 mod exact;
 
 use crate::job::{Job, Outcome, hash};
+use absint::analyze::{DomainName, deadline};
 use absint::domains::domain::Run;
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, nearest};
 use absint::domains::query::{Atom, Disjunct, HalfSpace, Property, Query, Region, Variable};
-use absint::engine::{DomainName, deadline};
 use absint::format::images::{self, Image, ImageSet};
 use absint::format::onnx;
 use absint::train::mnist;

@@ -2,10 +2,10 @@
 //! in long time.
 
 use crate::job::{Job, Outcome, hash, seconds, text};
+use absint::analyze::{DomainName, deadline};
 use absint::domains::domain::Run;
 use absint::domains::observer::Silent;
 use absint::domains::verdict::Verdict;
-use absint::engine::{DomainName, deadline};
 use absint::format::{onnx, vnnlib};
 use absint::{Options, analyze_within};
 use serde_json::{Map, Value, json};

@@ -1,11 +1,11 @@
 //! volume_table1.csv: volume of the box around the outputs, as in table 1 of the k-ReLU paper.
 
 use crate::job::{Job, Outcome, hash};
+use absint::analyze::deadline;
 use absint::domains::domain::{AbstractDomain, Bounds, LpDomain, Run, Tighten, propagate};
 use absint::domains::lp::backends;
 use absint::domains::num::parse_decimal;
 use absint::domains::query::{LinearForms, Region};
-use absint::engine::deadline;
 use absint::format::{images, onnx};
 use ndarray::Array2;
 use serde_json::{Value, json};

@@ -1,8 +1,9 @@
 use super::inputs::QueryArgs;
 use super::{CliResult, Color, Exit, Format, Global, answer};
+use crate::analyze::{check_query, deadline};
+use crate::attack::{Aim, Attack, Schedule};
 use crate::domains::network::Arithmetic;
 use crate::domains::query::Query;
-use crate::engine::{Aim, Attack, Schedule, check_query, deadline};
 use crate::report::{self, Attacked};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};

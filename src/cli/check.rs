@@ -1,8 +1,8 @@
 use super::inputs::QueryArgs;
 use super::{CliResult, Exit, Global, answer};
 use crate::domains::network::Arithmetic;
-use crate::engine::bnn;
 use crate::engine::sat::check;
+use crate::exact::signum;
 use crate::report;
 use clap::Args;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ pub fn run(args: &CheckArgs, _global: &Global) -> CliResult<Exit> {
             return Err(format!("{folder}: {} cases are certified, the query has {cases}", certificates.len()).into());
         }
         for (i, certificate) in certificates.iter().enumerate() {
-            bnn::check_formula(&problem.network, &problem.query, i, &certificate.opb)
+            signum::check_formula(&problem.network, &problem.query, i, &certificate.opb)
                 .map_err(|e| format!("{}: {e}", name(i)))?;
         }
     }
@@ -50,7 +50,7 @@ pub fn run(args: &CheckArgs, _global: &Global) -> CliResult<Exit> {
             checked.propagated + checked.added
         ));
     }
-    let granted: usize = certificates.iter().map(|c| bnn::lemmas(&c.opb)).sum();
+    let granted: usize = certificates.iter().map(|c| signum::lemmas(&c.opb)).sum();
     let bound_to = match (args.problem.is_given(), granted) {
         (true, _) => "accepted, for this network and query".to_owned(),
         (false, 0) => "accepted".to_owned(),

@@ -3,11 +3,12 @@ use super::inputs::{ImageArgs, radius, read_vnnlib, refuse_softmax};
 use super::progress::Progress;
 use super::range::ImageRange;
 use super::{CliResult, Exit, Format, Global, answer};
+use crate::analyze::{DomainName, Options, beaten_by};
+use crate::attack::Attack;
+use crate::compare::{Method, Setting, compare, layers};
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::Rational;
 use crate::domains::query::Query;
-use crate::engine::compare::{Method, Setting, compare, layers};
-use crate::engine::{Attack, DomainName, Options, beaten_by};
 use crate::format::images::ImageSet;
 use crate::format::{json_query, onnx};
 use crate::report::compare::{

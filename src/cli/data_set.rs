@@ -2,9 +2,10 @@
 
 use super::inputs::ImageArgs;
 use super::{CliResult, Global};
+use crate::analyze::deadline;
+use crate::campaign::{Worker, WorkerError};
 use crate::domains::budget::Budget;
 use crate::domains::network::Network;
-use crate::engine::{Worker, WorkerError, deadline};
 use crate::format::images::ImageSet;
 use crate::report::{self, Fingerprint};
 use clap::ValueEnum;

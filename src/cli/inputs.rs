@@ -2,10 +2,10 @@
 
 use super::CliResult;
 use super::ensemble::{Ensemble, Members};
+use crate::analyze::check_query;
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::{Rational, parse_decimal};
 use crate::domains::query::{Query, Region, RegionError};
-use crate::engine::check_query;
 use crate::format::images::{self, Image, ImageSet, Layout};
 use crate::format::{file, json_query, onnx, vnnlib};
 use clap::{Args, ValueEnum};

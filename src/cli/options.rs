@@ -1,10 +1,10 @@
 //! The options of an analysis, on the command line of every subcommand that runs one.
 
+use crate::analyze::{DomainName, Options};
 use crate::domains::activation::Slopes;
 use crate::domains::domain::Concretise;
 use crate::domains::lp::{LpBackend, backend, backends};
 use crate::domains::network::Arithmetic;
-use crate::engine::{DomainName, Options};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;

@@ -1,11 +1,12 @@
 use super::inputs::{read_model, read_vnnlib, refuse_softmax};
 use super::options::EngineArgs;
 use super::{CliResult, Exit, Global, answer};
+use crate::analyze::{Options, analyze_within, deadline, portable};
+use crate::campaign::{Worker, WorkerError};
 use crate::domains::budget::Budget;
 use crate::domains::domain::Run;
 use crate::domains::observer::Silent;
 use crate::domains::verdict::Verdict;
-use crate::engine::{Options, Worker, WorkerError, analyze_within, deadline, portable};
 use crate::report;
 use clap::Args;
 use std::path::{Path, PathBuf};

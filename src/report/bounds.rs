@@ -1,6 +1,6 @@
 use super::json::{SCHEMA, number};
+use crate::analyze::Analysis;
 use crate::domains::network::Network;
-use crate::engine::Analysis;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Certificates of signum networks as files: `case-0.opb` and `case-0.pbp`, one pair per case.
 
-use crate::engine::bnn::Certificate;
+use crate::exact::signum::Certificate;
 use std::io;
 use std::path::Path;
 

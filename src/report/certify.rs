@@ -2,8 +2,8 @@
 
 use super::Outcomes;
 use super::json::{SCHEMA, number, witness_json};
+use crate::analyze::Analysis;
 use crate::domains::verdict::Verdict;
-use crate::engine::Analysis;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 use super::Context;
+use crate::analyze::Analysis;
 use crate::domains::num::nearest;
 use crate::domains::verdict::{Verdict, Witness};
-use crate::engine::Analysis;
 use serde_json::{Map, Value, json};
 
 /// Version of the objects written here.

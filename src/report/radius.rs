@@ -2,8 +2,8 @@
 
 use super::Outcomes;
 use super::json::number;
+use crate::campaign::Radius;
 use crate::domains::num::{Rational, nearest, parse_decimal};
-use crate::engine::Radius;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::time::Duration;

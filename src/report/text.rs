@@ -1,9 +1,9 @@
 use super::Context;
+use crate::analyze::Analysis;
 use crate::domains::network::Arithmetic;
 use crate::domains::num::nearest;
 use crate::domains::query::{Atom, Query, Variable};
 use crate::domains::verdict::{Verdict, Witness};
-use crate::engine::Analysis;
 use std::fmt::Write;
 
 /// The most margins that are listed one by one.

@@ -1,6 +1,6 @@
+use crate::analyze::Analysis;
 use crate::domains::num::nearest;
 use crate::domains::verdict::{Verdict, Witness};
-use crate::engine::Analysis;
 use std::fmt::Write;
 
 /// The answer by the convention of VNN-LIB tools: `unsat` (verified), `sat` (falsified) with the

@@ -2,8 +2,8 @@
 
 use absint::domains::network::Network;
 use absint::domains::query::Query;
-use absint::engine::bnn::{Certificate, check_formula};
 use absint::engine::sat::check::check;
+use absint::exact::signum::{Certificate, check_formula};
 
 /// Certificates of all cases of a query are about it and accepted.
 pub fn accepted(network: &Network, query: &Query, certificates: &[Certificate]) -> Result<(), String> {

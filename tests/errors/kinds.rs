@@ -1,14 +1,15 @@
 //! All variants of all errors that a user can meet, by name.
 
 use absint::AnalyzeError;
+use absint::analyze::UnknownDomain;
+use absint::campaign::{RadiusError, WorkerError};
+use absint::compare::CompareError;
 use absint::domains::domain::DomainError;
 use absint::domains::network::NetworkError;
 use absint::domains::num::ParseDecimalError;
 use absint::domains::query::RegionError;
-use absint::engine::bnn::BnnError;
-use absint::engine::compare::CompareError;
 use absint::engine::sat::check::CheckError;
-use absint::engine::{RadiusError, UnknownDomain, WorkerError};
+use absint::exact::signum::BnnError;
 use absint::format::images::ImagesProblem;
 use absint::format::json_query::JsonQueryProblem;
 use absint::format::onnx::OnnxError;

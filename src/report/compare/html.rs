@@ -4,7 +4,7 @@ use super::axis::{duration, number, volume};
 use super::svg::{STYLE, escape, series};
 use super::text::gap;
 use super::{Comparison, Row, RowResult, plots, summaries};
-use crate::engine::compare::{Compared, Outcome};
+use crate::compare::{Compared, Outcome};
 
 /// The most queries that are listed one by one.
 const LISTED: usize = 300;
@@ -167,7 +167,7 @@ fn with_sign(is_falsified: bool, margin: f64) -> String {
 }
 
 fn margins(compared: &Compared) -> String {
-    let cell = |m: &crate::engine::compare::Measurement| {
+    let cell = |m: &crate::compare::Measurement| {
         let (class, tick) = match m.outcome {
             Outcome::Verified => (" class=\"verified\"", "<span class=\"tick\">✓</span> "),
             _ => ("", ""),

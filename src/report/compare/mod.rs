@@ -14,7 +14,7 @@ pub use plots::{Plot, plots};
 pub use summary::{Summary, summaries};
 pub use text::{comparison_json, comparison_text};
 
-use crate::engine::compare::{Compared, Layer, Measurement};
+use crate::compare::{Compared, Layer, Measurement};
 use std::time::Duration;
 
 /// All queries of a comparison, as far as it came.

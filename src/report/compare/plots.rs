@@ -4,7 +4,7 @@ use super::Comparison;
 use super::axis::{Axis, duration, number};
 use super::summary::{mean, quantile};
 use super::svg::{Anchor, Entry, SERIES, Svg, series};
-use crate::engine::compare::Measurement;
+use crate::compare::Measurement;
 
 /// A plot with what belongs beneath it.
 pub struct Plot {

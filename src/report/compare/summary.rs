@@ -1,5 +1,5 @@
 use super::Comparison;
-use crate::engine::compare::Outcome;
+use crate::compare::Outcome;
 
 /// One contestant over all queries.
 #[derive(Clone, Debug, PartialEq)]

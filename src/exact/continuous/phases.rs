@@ -6,13 +6,13 @@ use super::cells::{Cell, CellMinimum};
 use super::search::{Examined, Part, Space};
 use super::sides::BreakPoint;
 use super::{Problem, forms};
+use crate::attack::try_candidates;
 use crate::domains::domain::{AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, DomainError, LpDomain, Run, propagate};
 use crate::domains::lp::backends;
 use crate::domains::num::{Interval, Rational, enclose, nearest};
 use crate::domains::observer::{Event, Observer};
 use crate::domains::query::Region;
 use crate::domains::verdict::Witness;
-use crate::engine::attack::try_candidates;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 

@@ -62,17 +62,12 @@ impl Attack {
 const TOO_WIDE: f64 = 1e-6;
 
 /// The margin at the point of the region nearest to `x`, rounded up.
-pub(in crate::engine) fn attained(network: &Network, case: &Case, first: usize, x: &[f64]) -> Option<Attained> {
+pub(crate) fn attained(network: &Network, case: &Case, first: usize, x: &[f64]) -> Option<Attained> {
     attained_at(network, case, first, case.region.nearest_member(x)?)
 }
 
 /// The margin at a point of the region, rounded up.
-pub(in crate::engine) fn attained_at(
-    network: &Network,
-    case: &Case,
-    first: usize,
-    member: Vec<Rational>,
-) -> Option<Attained> {
+pub(crate) fn attained_at(network: &Network, case: &Case, first: usize, member: Vec<Rational>) -> Option<Attained> {
     let enclosed: Vec<Interval> = member.iter().map(enclose).collect();
     let output = network.evaluate::<Interval>(&enclosed).ok()?;
     // Where a sign meets zero behind a parameter that is no float, the enclosure holds both its values.

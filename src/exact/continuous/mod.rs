@@ -21,7 +21,7 @@ use crate::domains::query::{Ball, Case, Disjunct, LinearForms, Property, Region}
 use crate::domains::verdict::Witness;
 pub use search::Found;
 
-use super::attack::Attack;
+use crate::attack::Attack;
 use boxes::Boxes;
 use phases::{Incumbent, Phase, Phases};
 use search::{Examined, Part, search};
@@ -140,7 +140,7 @@ impl<'a> Problem<'a> {
 }
 
 /// Whether the engines apply: every activation is continuous, and the region is connected.
-pub(super) fn applies(network: &Network, region: &Region) -> bool {
+pub(crate) fn applies(network: &Network, region: &Region) -> bool {
     let is_continuous = network.activations().all(|(_, activation)| {
         activation.function.pieces().windows(2).all(|pair| {
             let at = |i: usize| pair[i].slope * pair[1].from + pair[i].intercept;

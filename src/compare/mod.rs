@@ -7,8 +7,8 @@ mod layers;
 pub use gap::{Gap, Reference};
 pub use layers::{Layer, LayerWidths, layers, output_volume};
 
-use super::attack::{Attack, Attained, attained, attained_at};
-use super::{AnalyzeError, DomainName, Options, analyze_within, deadline};
+use crate::analyze::{AnalyzeError, DomainName, Options, analyze_within, deadline};
+use crate::attack::{Attack, Attained, attained, attained_at};
 use crate::domains::domain::Run;
 use crate::domains::network::Network;
 use crate::domains::observer::{Event, Observer};

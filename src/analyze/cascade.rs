@@ -1,10 +1,9 @@
 use super::analysis::unstable;
-use super::attack::{Attack, Flips, try_candidates};
-use super::bnn::{self, BnnError, Certificate};
 use super::exact_step::run_exact;
 #[cfg(feature = "highs")]
 use super::exact_step::run_milp;
 use super::{Analysis, DisjunctBound, DomainName, Margin, Options, Stage};
+use crate::attack::{Attack, Flips, try_candidates};
 use crate::domains::activation::Slopes;
 use crate::domains::budget::Budget;
 use crate::domains::domain::{
@@ -16,6 +15,7 @@ use crate::domains::num::Rational;
 use crate::domains::observer::{Event, Observer, Silent};
 use crate::domains::query::{Case, LinearForms, Query};
 use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
+use crate::exact::signum::{self, BnnError, Certificate};
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -90,7 +90,7 @@ pub fn analyze_within(
     if network.arithmetic() == Arithmetic::Float32 {
         check_float32(network, options)?;
     }
-    if options.certify && !query.cases.iter().all(|case| bnn::applies(network, &case.region)) {
+    if options.certify && !query.cases.iter().all(|case| signum::applies(network, &case.region)) {
         return Err(AnalyzeError::NoCertificate);
     }
     let mut state = State::new(network, query);

@@ -1,9 +1,9 @@
 //! The largest radius that a domain certifies, by bisection, and the smallest at which an attack succeeds
 //! (Salman et al. 2019, appendix L).
 
-use super::attack::Attack;
-use super::cascade::{AnalyzeError, analyze_within};
-use super::{DomainName, Options};
+use crate::analyze::{AnalyzeError, analyze_within};
+use crate::analyze::{DomainName, Options};
+use crate::attack::Attack;
 use crate::domains::domain::Run;
 use crate::domains::network::Network;
 use crate::domains::num::{Rational, nearest};

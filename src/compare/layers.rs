@@ -1,5 +1,5 @@
-use super::super::analysis::unstable;
-use super::super::{AnalyzeError, Options, analyze_within};
+use crate::analyze::unstable;
+use crate::analyze::{AnalyzeError, Options, analyze_within};
 use crate::domains::domain::{Bounds, NodeBounds, Run};
 use crate::domains::network::{Activation, Network, NodeId};
 use crate::domains::num::{Interval, Rational};

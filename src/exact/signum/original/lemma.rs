@@ -20,7 +20,7 @@ pub(super) const MARK: &str = "* lemma ";
 
 /// Literals that no input makes true together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::engine::bnn) struct Lemma {
+pub(in crate::exact::signum) struct Lemma {
     /// The literals, each a variable of the OPB file and whether it is negated, with their multipliers.
     pub sides: Vec<(Literal, Rational)>,
     /// Half-spaces of the region with their multipliers.

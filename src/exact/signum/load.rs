@@ -110,8 +110,8 @@ mod tests {
     use crate::domains::network::{Coefficients, LinearMap, NetworkBuilder};
     use crate::domains::num::Rational;
     use crate::domains::query::{Atom, Disjunct, Property, Query, Region};
-    use crate::engine::bnn::reuse::Encoder;
     use crate::engine::sat::{Config, Limits, Lit, Outcome};
+    use crate::exact::signum::reuse::Encoder;
     use ndarray::Array2;
     use std::sync::Arc;
 

@@ -8,13 +8,13 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A part of the query: a box of inputs, or the phases of some neurons.
-pub(in crate::engine) trait Part: Send {
+pub(in crate::exact) trait Part: Send {
     /// The disjuncts that are not refuted on it, each with the best certified lower bound of its maximum.
     fn open(&self) -> &[(usize, f64)];
 }
 
 /// What examining a part gave.
-pub(in crate::engine) struct Examined<P> {
+pub(in crate::exact) struct Examined<P> {
     /// Disjuncts refuted on it (or as good as decided), with their certified lower bounds.
     pub closed: Vec<(usize, f64)>,
     /// What is left to examine; together they cover the part.
@@ -40,7 +40,7 @@ impl<P: Part> Examined<P> {
 }
 
 /// How an engine takes a part apart.
-pub(in crate::engine) trait Space: Sync {
+pub(in crate::exact) trait Space: Sync {
     /// Its parts.
     type Part: Part;
     /// Parts that one thread examines together.
@@ -86,7 +86,7 @@ fn worst(part: &impl Part) -> f64 {
 }
 
 /// Examines parts until none is open, or there were more than `most`.
-pub(in crate::engine) fn search<S: Space>(
+pub(in crate::exact) fn search<S: Space>(
     space: &S,
     roots: Vec<S::Part>,
     most: usize,

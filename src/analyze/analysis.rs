@@ -1,7 +1,7 @@
-use super::bnn::Certificate;
 use crate::domains::domain::{Bounds, NodeBounds};
 use crate::domains::network::Activation;
 use crate::domains::verdict::Verdict;
+use crate::exact::signum::Certificate;
 use std::time::Duration;
 
 /// The best certified lower bound of one atom's margin.
@@ -72,6 +72,6 @@ impl Analysis {
 
 /// Neurons of an activation layer that more than one segment of the activation passes through, given
 /// the bounds of its pre-activations.
-pub(super) fn unstable(activation: &Activation, z: &NodeBounds) -> usize {
+pub(crate) fn unstable(activation: &Activation, z: &NodeBounds) -> usize {
     z.reaches().filter(|&z| activation.function.segments(z).len() > 1).count()
 }

@@ -1,15 +1,15 @@
 //! The last steps of a plan, on what is open of one case: integer programs, and the exact engine that suits the
 //! network.
 
-use super::bnn::{self, BnnError, BnnOptions, Certificate};
 use super::cascade::{AnalyzeError, CaseState};
-use super::exact;
 use super::{DomainName, Options};
 use crate::domains::budget::Budget;
 use crate::domains::domain::{DomainError, IntervalDomain, Run, propagate};
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::query::{Property, Query};
 use crate::domains::verdict::{Verdict, Witness};
+use crate::exact::continuous as exact;
+use crate::exact::signum::{self, BnnError, BnnOptions, Certificate};
 
 /// Parts that the exact engines examine at the end of `auto` when there is no limit of time.
 const AUTO_PARTS: usize = 1000;
@@ -37,7 +37,7 @@ pub(super) fn run_exact(
     let in_float32 = network.arithmetic() == Arithmetic::Float32;
     // Where every float32 execution is the real one, what the engines prove holds for all of them.
     let real = in_float32.then(|| network.in_arithmetic(Arithmetic::Real));
-    if in_float32 && (!bnn::applies(network, &case.case.region) || !is_real(network, case, run)?) {
+    if in_float32 && (!signum::applies(network, &case.case.region) || !is_real(network, case, run)?) {
         return Ok(None);
     }
     if let Some(real) = real.as_deref() {
@@ -51,7 +51,7 @@ pub(super) fn run_exact(
             Err(DomainError::OutOfTime) => Ok(None),
             other => Ok(other?),
         }
-    } else if bnn::applies(network, &case.case.region) {
+    } else if signum::applies(network, &case.case.region) {
         run_signum(network, case, options, run, found, certificates)
     } else {
         Ok(None)
@@ -75,10 +75,10 @@ pub(super) fn run_milp(
     /// Below zero by more than the solver's tolerance, a point is a violation and no tie.
     const VIOLATION: f64 = -1e-6;
     let target = if options.all_margins { f64::NEG_INFINITY } else { VIOLATION };
-    let settings = super::milp::MilpOptions { target, single: true, lp: options.lp, ..Default::default() };
+    let settings = crate::exact::milp::MilpOptions { target, single: true, lp: options.lp, ..Default::default() };
     let half = super::deadline(run.budget.remaining().map(|left| left / 2));
     let run = Run { budget: &half, observer: run.observer };
-    match super::milp::optimise(network, (case.case, case.first), &asked, &case.bounds, &settings, run) {
+    match crate::exact::milp::optimise(network, (case.case, case.first), &asked, &case.bounds, &settings, run) {
         Ok(answer) => Ok((answer.attained.and_then(|a| a.witness), answer.bound)),
         Err(DomainError::OutOfTime) => Ok((None, f64::NEG_INFINITY)),
         Err(other) => Err(other.into()),
@@ -114,7 +114,7 @@ fn run_signum(
         conflicts: if is_patient(options, run.budget) { u64::MAX } else { AUTO_CONFLICTS },
         ..BnnOptions::default()
     };
-    let answer = match bnn::decide(network, &query, &settings, run) {
+    let answer = match signum::decide(network, &query, &settings, run) {
         Ok(answer) => answer,
         Err(error @ BnnError::Replay) => return Err(error.into()),
         Err(error) if options.certify => return Err(error.into()),

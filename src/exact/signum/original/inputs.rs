@@ -19,7 +19,7 @@ struct Input {
 
 /// The inputs of a case.
 #[derive(Debug, Default)]
-pub(in crate::engine::bnn) struct Inputs {
+pub(in crate::exact::signum) struct Inputs {
     pub(super) opb: OpbText,
     inputs: Vec<Input>,
     /// Over real inputs: what always holds, besides the box.

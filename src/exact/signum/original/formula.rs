@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 /// A part of the body of an OPB file.
 #[derive(Debug, Default)]
-pub(in crate::engine::bnn) struct OpbText {
+pub(in crate::exact::signum) struct OpbText {
     pub(super) text: String,
     /// How many inequalities it has.
     pub(super) count: usize,

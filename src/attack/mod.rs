@@ -12,7 +12,7 @@ mod search;
 pub use flips::Flips;
 pub use gradient::gradient;
 pub use minimise::Attained;
-pub(super) use minimise::{attained, attained_at};
+pub(crate) use minimise::{attained, attained_at};
 
 use crate::domains::budget::Budget;
 use crate::domains::network::Network;
@@ -220,7 +220,7 @@ fn rows(points: &[&Vec<f64>]) -> Array2<f64> {
 
 /// Tries inputs that a relaxation suggested.
 #[must_use]
-pub(super) fn try_candidates(
+pub(crate) fn try_candidates(
     network: &Network,
     case: &Case,
     open: &[usize],

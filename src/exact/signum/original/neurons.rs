@@ -14,7 +14,7 @@ use dashu_int::IBig;
 
 /// The neurons of a network over inputs with certain values: the same for all balls and unsafe sets.
 #[derive(Debug, Default)]
-pub(in crate::engine::bnn) struct Neurons {
+pub(in crate::exact::signum) struct Neurons {
     pub(super) opb: OpbText,
     outputs: Vec<Symbol>,
     /// Over real inputs: what a bit says about them.

@@ -8,11 +8,11 @@ use super::forms::{self, Below};
 use super::halving::Halving;
 use super::search::{Examined, Part, Space};
 use super::{Problem, cells};
+use crate::attack::try_candidates;
 use crate::domains::domain::{Bounds, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run, propagate};
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::Region;
 use crate::domains::verdict::Witness;
-use crate::engine::attack::try_candidates;
 use std::collections::VecDeque;
 use std::sync::Arc;
 

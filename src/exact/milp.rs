@@ -4,7 +4,7 @@
 //! For comparison with the exact engines, and never a proof: the solver works in floats, and its bound is what
 //! it claims. What comes out of here that holds is a margin *attained* at a point, which was replayed.
 
-use super::attack::{Attained, attained};
+use crate::attack::{Attained, attained};
 use crate::domains::domain::{Bounds, DomainError, IntegerModel, LpDomain, Run, propagate};
 use crate::domains::lp::{Highs, IntegerProgram, IntegerSolution, LpBackend, Status, backends};
 use crate::domains::network::Network;

@@ -8,13 +8,13 @@
 #![allow(clippy::print_stdout)]
 
 use absint::analyze::deadline;
+use absint::check::check;
 use absint::domains::activation::Sign;
 use absint::domains::budget::Budget;
 use absint::domains::domain::Run;
 use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder};
 use absint::domains::num::{Rational, nearest};
 use absint::domains::query::{Query, Region};
-use absint::engine::sat::check::check;
 use absint::exact::signum::{Answer, BnnOptions, Compiled};
 use absint::format::images::{self, ImageSet};
 use absint::format::onnx;

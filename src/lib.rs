@@ -8,8 +8,8 @@
 //!   programs, hulls;
 //! * [`mod@analyze`] runs domains, attacks ([`attack`]) and exact engines ([`exact`]) on a query: [`analyze()`] and
 //!   [`analyze_within`]; [`compare`] does so with several methods, [`campaign`] with all images of a data set;
-//! * [`report`] writes answers, [`train`] makes the small networks that ship with the project, [`cli`] is
-//!   the program.
+//! * [`sat`] is the solver under the exact engine of signum networks, [`check`] checks what it proves;
+//! * [`report`] writes answers, [`cli`] is the program.
 //!
 //! # What a verdict means
 //!
@@ -134,18 +134,18 @@
 //! functions of [`format`] and [`mod@analyze`] panic; a panic is a bug, and [`campaign::Worker`] turns one into an
 //! error and keeps deadlines even where a computation does not poll its budget.
 
+pub use absint_check as check;
 pub use absint_domains as domains;
+pub use absint_sat as sat;
 
 pub mod analyze;
 pub mod attack;
 pub mod campaign;
 pub mod cli;
 pub mod compare;
-pub mod engine;
 pub mod exact;
 pub mod example;
 pub mod format;
 pub mod report;
-pub mod train;
 
 pub use analyze::{Analysis, AnalyzeError, Options, analyze, analyze_within};

@@ -5,9 +5,9 @@
 mod common;
 
 use absint::domains::network::Network;
-use absint::engine::sat::{Config, Limits, Lit, Outcome, Solver, Var};
 use absint::format::onnx;
 use absint::format::opb::{self, Opb, OpbTerm, Relation};
+use absint::sat::{Config, Limits, Lit, Outcome, Solver, Var};
 use common::Dice;
 use common::data::folder;
 use flate2::read::GzDecoder;

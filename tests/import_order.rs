@@ -89,7 +89,6 @@ fn the_tool_imports_to_the_left() {
     let order: &[&[&str]] = &[
         &["domains"],
         &["format"],
-        &["engine", "train"],
         &["attack"],
         &["exact"],
         &["analyze", "example"],

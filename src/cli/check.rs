@@ -1,9 +1,9 @@
 use super::inputs::QueryArgs;
 use super::{CliResult, Exit, Global, answer};
 use crate::domains::network::Arithmetic;
-use crate::engine::sat::check;
 use crate::exact::signum;
 use crate::report;
+use absint_check as check;
 use clap::Args;
 use std::path::PathBuf;
 

@@ -1,8 +1,8 @@
 //! What is asked of every certificate.
 
+use absint::check::check;
 use absint::domains::network::Network;
 use absint::domains::query::Query;
-use absint::engine::sat::check::check;
 use absint::exact::signum::{Certificate, check_formula};
 
 /// Certificates of all cases of a query are about it and accepted.

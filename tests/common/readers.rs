@@ -1,12 +1,12 @@
 //! What must hold of every reader, whatever the bytes: the fuzz targets of `fuzz/` and the replay of
 //! their corpus in `tests/fuzz_corpus.rs` run the same functions.
 
+use absint::check;
 use absint::domains::budget::Budget;
 use absint::domains::domain::{Bounds, IntervalDomain, Run, propagate};
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, exact};
 use absint::domains::query::{Query, Region};
-use absint::engine::sat::check;
 use absint::format::images::ImageSet;
 use absint::format::opb::{self, Opb, OpbTerm, Relation};
 use absint::format::{json_query, onnx, vnnlib};

@@ -3,12 +3,12 @@
 use absint::AnalyzeError;
 use absint::analyze::UnknownDomain;
 use absint::campaign::{RadiusError, WorkerError};
+use absint::check::CheckError;
 use absint::compare::CompareError;
 use absint::domains::domain::DomainError;
 use absint::domains::network::NetworkError;
 use absint::domains::num::ParseDecimalError;
 use absint::domains::query::RegionError;
-use absint::engine::sat::check::CheckError;
 use absint::exact::signum::BnnError;
 use absint::format::images::ImagesProblem;
 use absint::format::json_query::JsonQueryProblem;
@@ -16,7 +16,6 @@ use absint::format::onnx::OnnxError;
 use absint::format::opb::OpbError;
 use absint::format::vnnlib::VnnlibProblem;
 use absint::report::{JournalProblem, MergeError};
-use absint::train::TrainError;
 
 /// A function from an error to its kind, and the list of these kinds, from one table.
 macro_rules! kinds {
@@ -177,15 +176,6 @@ kinds! {
         Panicked(_) => "panicked",
         NoThreads(_) => "no-threads",
     }
-    train, "train": TrainError {
-        Architecture { .. } => "architecture",
-        Shape { .. } => "shape",
-        Kernel(_) => "kernel",
-        Label { .. } => "label",
-        Split { .. } => "split",
-        Option(_) => "option",
-        Diverged(_) => "diverged",
-    }
 }
 
 /// The kinds that no case has: parts of others, or met by no input of the program; and why.
@@ -228,13 +218,6 @@ pub const NEVER: &[(&str, &str)] = &[
     ("worker.out-of-time", "an answer, no error: `timed-out`"),
     ("worker.panicked", "a bug"),
     ("worker.no-threads", "the system starts no thread"),
-    ("train.architecture", "no command trains"),
-    ("train.shape", "no command trains"),
-    ("train.kernel", "no command trains"),
-    ("train.label", "no command trains"),
-    ("train.split", "no command trains"),
-    ("train.option", "no command trains"),
-    ("train.diverged", "no command trains"),
 ];
 
 /// Met as `usage.arguments`: the command line itself reads the name.

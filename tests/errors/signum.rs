@@ -1,7 +1,7 @@
 use super::cases::Case;
 use super::kinds;
 use super::onnx::{node, two_by_two};
-use absint::engine::sat::check::check;
+use absint::check::check;
 use absint::format::onnx::OnnxWriter;
 use ndarray::array;
 use std::path::Path;

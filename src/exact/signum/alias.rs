@@ -6,7 +6,7 @@
 
 use super::ledger::Ledger;
 use super::region::{HammingBall, Value};
-use crate::engine::sat::{Constraint, Direction, Lit, Var};
+use absint_sat::{Constraint, Direction, Lit, Var};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt::Write;

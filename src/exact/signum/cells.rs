@@ -6,7 +6,7 @@
 
 use crate::domains::budget::Budget;
 use crate::domains::num::Rational;
-use crate::engine::sat::Lit;
+use absint_sat::Lit;
 
 /// `Σ a_i x_i ≤ bound`, or `<` where strict.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::Rational;
 use crate::domains::query::{Case, Query, Region};
 use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
-use crate::engine::sat::{Config, Limits, Lit, Outcome, Solver, Statistics, VeripbLog};
+use absint_sat::{Config, Limits, Lit, Outcome, Solver, Statistics, VeripbLog};
 use std::time::{Duration, Instant};
 
 /// How the engine works.
@@ -34,7 +34,7 @@ impl Default for BnnOptions {
     }
 }
 
-/// Why no input of a case is unsafe, for [`crate::engine::sat::check::check`].
+/// Why no input of a case is unsafe, for [`absint_check::check`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     /// The case as an OPB file, from an encoder of its own: satisfiable iff some input is unsafe. Over real
@@ -249,8 +249,8 @@ fn lemma(infeasible: &Infeasible) -> Lemma {
 /// The log, shared by the solver and the preprocessing.
 struct SharedLog<'a, 'b, 'c>(&'a std::cell::RefCell<&'b mut VeripbLog<&'c mut Vec<u8>>>);
 
-impl crate::engine::sat::ProofSink for SharedLog<'_, '_, '_> {
-    fn conclude(&mut self, clause: &[crate::engine::sat::Lit]) -> u32 {
+impl absint_sat::ProofSink for SharedLog<'_, '_, '_> {
+    fn conclude(&mut self, clause: &[absint_sat::Lit]) -> u32 {
         self.0.borrow_mut().conclude(clause)
     }
 

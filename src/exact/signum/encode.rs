@@ -8,7 +8,7 @@ use super::steps::{Layer, Neuron, StepNetwork, Sum, Threshold};
 use crate::domains::budget::Budget;
 use crate::domains::num::{Rational, enclose};
 use crate::domains::query::{Atom, Property, Region, Variable};
-use crate::engine::sat::{Constraint, Direction, Formula, Lit};
+use absint_sat::{Constraint, Direction, Formula, Lit};
 use dashu_int::IBig;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-use crate::engine::sat::LinearError;
+use absint_sat::LinearError;
 use thiserror::Error;
 
 /// Why a query is not one for the exact engine of signum networks.

@@ -12,7 +12,7 @@
 //! `s` is the ε-th largest harmful move, the multiplier of the knapsack that is the support function.
 
 use super::region::HammingBall;
-use crate::engine::sat::{Constraint, Direction, Lit, Var};
+use absint_sat::{Constraint, Direction, Lit, Var};
 
 /// What follows for a neuron.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::engine::sat::Var;
+    use absint_sat::Var;
 
     /// All of it by trying every input of small balls.
     #[test]

@@ -1,7 +1,7 @@
 //! Where derived inequalities are written down, so that the proof can use them; nowhere when no
 //! certificate is wanted.
 
-use crate::engine::sat::{Lit, ProofSink, VeripbLog};
+use absint_sat::{Lit, ProofSink, VeripbLog};
 use std::cell::RefCell;
 use std::io::Write;
 

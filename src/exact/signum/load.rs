@@ -7,7 +7,7 @@ use super::implied::{Flips, Implied};
 use super::ledger::Ledger;
 use super::order::rank;
 use crate::domains::budget::Budget;
-use crate::engine::sat::{Constraint, Direction, Solver, Var};
+use absint_sat::{Constraint, Direction, Solver, Var};
 
 /// What is derived before the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,8 +110,8 @@ mod tests {
     use crate::domains::network::{Coefficients, LinearMap, NetworkBuilder};
     use crate::domains::num::Rational;
     use crate::domains::query::{Atom, Disjunct, Property, Query, Region};
-    use crate::engine::sat::{Config, Limits, Lit, Outcome};
     use crate::exact::signum::reuse::Encoder;
+    use absint_sat::{Config, Limits, Lit, Outcome};
     use ndarray::Array2;
     use std::sync::Arc;
 

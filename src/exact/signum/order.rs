@@ -6,7 +6,7 @@
 //! activities alone decide.
 
 use super::encode::Encoded;
-use crate::engine::sat::{Direction, Lit, Solver, Var};
+use absint_sat::{Direction, Lit, Solver, Var};
 
 /// Has the neurons of the first layer decided before all other bits, where there are deeper ones and a ball.
 pub(super) fn rank(encoded: &Encoded, solver: &mut Solver<'_>) {

@@ -6,7 +6,7 @@ use super::steps::common_denominator;
 use crate::domains::budget::Budget;
 use crate::domains::num::Rational;
 use crate::domains::query::{Ball, HalfSpace, Region};
-use crate::engine::sat::{Formula, Lit, Solver};
+use absint_sat::{Formula, Lit, Solver};
 use dashu_int::IBig;
 
 /// A number `(base + Σ a_i l_i) / D` over literals, with the common denominator D of its query.

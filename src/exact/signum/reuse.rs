@@ -11,7 +11,7 @@ use super::steps::StepNetwork;
 use crate::domains::budget::Budget;
 use crate::domains::network::Network;
 use crate::domains::query::{Case, Property};
-use crate::engine::sat::{Constraint, Formula};
+use absint_sat::{Constraint, Formula};
 use dashu_int::IBig;
 use std::sync::Arc;
 

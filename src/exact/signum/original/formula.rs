@@ -1,6 +1,6 @@
 //! The inequalities of an OPB file, as text and with a fingerprint by which they are found again.
 
-use crate::engine::sat::Constraint;
+use absint_sat::Constraint;
 use dashu_int::IBig;
 use std::collections::HashMap;
 use std::fmt::Write;

@@ -9,7 +9,7 @@ use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder}
 use absint::domains::num::Rational;
 use absint::exact::signum::{BnnOptions, Compiled, Preprocessing};
 use absint::format::{images, onnx};
-use absint::train::mnist;
+use absint_lab::train::mnist;
 use ndarray::Array2;
 use serde_json::json;
 use std::path::{Path, PathBuf};

@@ -20,7 +20,7 @@ mod signum;
 pub use architecture::{Architecture, Hidden};
 pub use signum::{Cancelling, Neurons, Signum};
 
-use crate::format::images::ImageSet;
+use absint::format::images::ImageSet;
 use layer::{Kind, Layer, Shape};
 use network::{Example, Network};
 use rng::Rng;

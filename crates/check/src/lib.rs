@@ -4,6 +4,8 @@
 //! (reverse unit propagation), `del id` and `conclusion UNSAT` of the VeriPB format, version 3.0
 //! (Gocht & Nordström 2021), and believes nothing but what it recomputes.
 
+#![forbid(unsafe_code)]
+
 mod database;
 mod inequality;
 mod propagation;

@@ -1,9 +1,9 @@
 //! Trains the binarized MNIST networks that ship in `networks/` again:
-//! `cargo run --release --example train_mnist_bnn -- t10k-images.idx3-ubyte [FOLDER]`. The files that it
+//! `cargo run --release -p absint-lab --bin train_mnist_bnn -- t10k-images.idx3-ubyte [FOLDER]`. The files that it
 //! writes are bit for bit the committed ones, on any machine and with any number of threads.
 
 use absint::format::images;
-use absint::train::{Trained, mnist, train};
+use absint_lab::train::{Trained, mnist, train};
 use rayon::prelude::*;
 use std::error::Error;
 use std::io::Write;

@@ -1,8 +1,8 @@
 //! Every *unsatisfiable* comes with a proof that the checker accepts, and no corrupted one passes.
 
-use super::super::check::{CheckError, check};
 use super::super::{Config, Constraint, Formula, Limits, Outcome, Solver, VeripbLog};
 use super::generate::{Dice, constraints};
+use absint_check::{CheckError, check};
 
 fn formula(dice: &mut Dice, vars: usize) -> Formula {
     let constraints = constraints(dice, vars);

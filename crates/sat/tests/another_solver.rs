@@ -1,6 +1,6 @@
 //! The solver against another one on random clauses.
 #![allow(clippy::unwrap_used)]
-use absint::engine::sat::{Config, Limits, Outcome, Polarity, Solver, Var};
+use absint_sat::{Config, Limits, Outcome, Polarity, Solver, Var};
 use batsat::{BasicSolver, SolverInterface, lbool};
 
 #[test]

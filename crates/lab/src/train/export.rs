@@ -1,6 +1,6 @@
 use super::layer::Kind;
 use super::{Neurons, Trained};
-use crate::format::onnx::OnnxWriter;
+use absint::format::onnx::OnnxWriter;
 use ndarray::{Array2, ArrayView2, ArrayView4};
 
 impl Trained {

@@ -4,10 +4,11 @@
 //! (Jia & Rinard 2020 §4.2), with reasons that are put into words only when a conflict asks for them.
 //! Everything else is MiniSat's: 1UIP learning with minimisation, activity-ordered decisions, Luby
 //! restarts, assumptions, and a database of learnt clauses that is halved when it grows.
-//! The module knows nothing of networks.
+//! The crate knows nothing of networks, and nothing of who checks its proofs.
+
+#![forbid(unsafe_code)]
 
 mod analyze;
-pub mod check;
 mod clauses;
 mod config;
 mod formula;

@@ -1,6 +1,6 @@
 //! Integer programs against the exact engines: time per query and how they end.
 //!
-//! `cargo run --release --features highs --example milp_table NETWORK CSV [THRESHOLD|-] RADIUS IMAGES SECONDS`
+//! `cargo run --release -p absint-lab --features highs --bin milp_table NETWORK CSV [THRESHOLD|-] RADIUS IMAGES SECONDS`
 //!
 //! With a threshold (grey values from 0 to 255) the inputs are binarised to ±1 and the radius counts flips;
 //! with `-` it is that of an L∞ ball.

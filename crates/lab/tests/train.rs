@@ -6,11 +6,11 @@ use absint::domains::network::{LinearMap, Network, NodeKind};
 use absint::domains::num::nearest;
 use absint::format::images::{self, ImageSet};
 use absint::format::onnx;
-use absint::train::{Architecture, Cancelling, Neurons, Signum, TrainError, TrainOptions, digits, mnist, train};
+use absint_lab::train::{Architecture, Cancelling, Neurons, Signum, TrainError, TrainOptions, digits, mnist, train};
 use std::path::{Path, PathBuf};
 
 fn networks() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("networks")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../networks")
 }
 
 fn digit_images() -> ImageSet {

@@ -1,8 +1,8 @@
-//! Trains the digit networks that ship in `networks/` again: `cargo run --release --example train_digits`.
+//! Trains the digit networks that ship in `networks/` again: `cargo run --release -p absint-lab --bin train_digits`.
 //! The files that it writes are bit for bit the committed ones, on any machine.
 
 use absint::format::images;
-use absint::train::{digits, train};
+use absint_lab::train::{digits, train};
 use std::error::Error;
 use std::io::Write;
 use std::path::PathBuf;

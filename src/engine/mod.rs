@@ -1,3 +1,0 @@
-//! The solver of clauses and sums.
-
-pub mod sat;

@@ -1,7 +1,11 @@
 //! Learning from conflicts.
 
-use super::Lit;
-use super::solver::{Reason, Solver};
+use super::database::Database;
+use super::linear::LinearConstraints;
+use super::order::Order;
+use super::propagate::Reasons;
+use super::trail::{Reason, Trail};
+use super::{Lit, Statistics, Var};
 
 /// What a conflict teaches.
 pub(super) struct Lesson {
@@ -14,27 +18,70 @@ pub(super) struct Lesson {
     pub distance: u32,
 }
 
-impl Solver<'_> {
+/// What conflict analysis writes on.
+#[derive(Debug, Default)]
+pub(super) struct Analysis {
+    /// Per variable whether it was met; all false between conflicts.
+    seen: Vec<bool>,
+    /// The literals that were met.
+    marked: Vec<Lit>,
+    /// Literals of one reason.
+    buffer: Vec<Lit>,
+}
+
+fn level_bit(level: u32) -> u64 {
+    1 << (level & 63)
+}
+
+impl Analysis {
+    /// A new variable.
+    pub fn grow(&mut self) {
+        self.seen.push(false);
+    }
+
+    fn is_seen(&self, var: Var) -> bool {
+        self.seen[var.index()]
+    }
+
+    fn mark(&mut self, literal: Lit) {
+        self.seen[literal.var().index()] = true;
+        self.marked.push(literal);
+    }
+
+    /// Forgets the literals that were marked after the first `kept`.
+    fn unmark(&mut self, kept: usize) {
+        for literal in self.marked.drain(kept..) {
+            self.seen[literal.var().index()] = false;
+        }
+    }
+
     /// Resolves the conflict backwards to the first unique implication point of its level.
-    pub(super) fn analyze(&mut self, conflict: Reason) -> Lesson {
-        let current = self.levels.len() as u32;
+    pub fn analyze(
+        &mut self,
+        conflict: Reason,
+        trail: &Trail,
+        database: &mut Database,
+        linear: &LinearConstraints,
+        order: &mut Order,
+        statistics: &mut Statistics,
+    ) -> Lesson {
+        let current = trail.depth() as u32;
         let mut clause = vec![Lit::from_code(0)];
-        let mut open = 0;
-        let mut at = self.trail.len();
-        let mut buffer = std::mem::take(&mut self.reason_buffer);
-        let mut marked: Vec<Lit> = Vec::new();
-        self.conflict_clause(conflict, &mut buffer);
+        let (mut open, mut at) = (0, trail.literals().len());
+        let mut buffer = std::mem::take(&mut self.buffer);
+        Reasons { trail, database, linear }.of_conflict(conflict, &mut buffer);
         let mut reason = conflict;
         loop {
-            self.bump_clause(reason);
+            if let Reason::Clause(used) = reason {
+                database.bump(used, trail);
+            }
             for &literal in &buffer {
-                let level = self.level(literal);
-                if level == 0 || self.seen[literal.var().index()] {
+                let level = trail.level(literal);
+                if level == 0 || self.is_seen(literal.var()) {
                     continue;
                 }
-                self.seen[literal.var().index()] = true;
-                marked.push(literal);
-                self.order.bump(literal.var());
+                self.mark(literal);
+                order.bump(literal.var());
                 if level == current {
                     open += 1;
                 } else {
@@ -43,8 +90,8 @@ impl Solver<'_> {
             }
             let literal = loop {
                 at -= 1;
-                if self.seen[self.trail[at].var().index()] {
-                    break self.trail[at];
+                if self.is_seen(trail.literals()[at].var()) {
+                    break trail.literals()[at];
                 }
             };
             open -= 1;
@@ -52,79 +99,48 @@ impl Solver<'_> {
                 clause[0] = !literal;
                 break;
             }
-            reason = self.assigned[literal.var().index()].reason;
-            self.reason_clause(literal, reason, &mut buffer);
+            reason = trail.reason(literal);
+            Reasons { trail, database, linear }.of(literal, &mut buffer);
         }
-        self.reason_buffer = buffer;
-        self.minimise(&mut clause, &mut marked);
-        for literal in marked {
-            self.seen[literal.var().index()] = false;
-        }
-        let level = self.place_second(&mut clause);
-        let distance = self.distance(&clause);
+        self.buffer = buffer;
+        let before = clause.len();
+        self.minimise(&mut clause, Reasons { trail, database, linear });
+        statistics.literals += clause.len() as u64;
+        statistics.minimised += (before - clause.len()) as u64;
+        self.unmark(0);
+        let level = place_second(&mut clause, trail);
+        let distance = trail.distance(&clause);
         Lesson { clause, level, distance }
     }
 
-    /// Puts a literal of the highest level below the current one into place 1; returns that level.
-    fn place_second(&self, clause: &mut [Lit]) -> usize {
-        let Some(second) = (1..clause.len()).max_by_key(|&i| self.level(clause[i])) else { return 0 };
-        clause.swap(1, second);
-        self.level(clause[1]) as usize
+    /// Drops literals that the others imply.
+    fn minimise(&mut self, clause: &mut Vec<Lit>, reasons: Reasons<'_>) {
+        let levels = clause[1..].iter().fold(0, |set, &l| set | level_bit(reasons.trail.level(l)));
+        let mut place = 0;
+        clause.retain(|&literal| {
+            place += 1;
+            place == 1 || reasons.trail.reason(literal) == Reason::None || !self.is_redundant(literal, levels, reasons)
+        });
     }
 
-    /// Number of decision levels of false literals.
-    pub(super) fn distance(&self, clause: &[Lit]) -> u32 {
-        let mut levels: Vec<u32> = clause.iter().map(|&l| self.level(l)).collect();
-        levels.sort_unstable();
-        levels.dedup();
-        levels.len() as u32
-    }
-
-    /// Drops literals that the others imply. `marked` are those seen; proven redundant ones join them.
-    fn minimise(&mut self, clause: &mut Vec<Lit>, marked: &mut Vec<Lit>) {
-        let before = clause.len();
-        let levels = clause[1..].iter().fold(0, |set, &l| set | Self::level_bit(self.level(l)));
-        let mut kept = 1;
-        for i in 1..before {
-            let literal = clause[i];
-            if self.assigned[literal.var().index()].reason == Reason::None
-                || !self.is_redundant(literal, levels, marked)
-            {
-                clause[kept] = literal;
-                kept += 1;
-            }
-        }
-        clause.truncate(kept);
-        self.statistics.literals += kept as u64;
-        self.statistics.minimised += (before - kept) as u64;
-    }
-
-    fn level_bit(level: u32) -> u64 {
-        1 << (level & 63)
-    }
-
-    /// Whether a false literal follows from other marked ones.
-    fn is_redundant(&mut self, literal: Lit, levels: u64, marked: &mut Vec<Lit>) -> bool {
-        let start = marked.len();
+    /// Whether a false literal follows from other marked ones; if so, those on the way are marked, too.
+    fn is_redundant(&mut self, literal: Lit, levels: u64, reasons: Reasons<'_>) -> bool {
+        let before = self.marked.len();
         let mut buffer = Vec::new();
         let mut stack = vec![literal];
         while let Some(next) = stack.pop() {
-            let reason = self.assigned[next.var().index()].reason;
-            self.reason_clause(!next, reason, &mut buffer);
+            reasons.of(!next, &mut buffer);
             for &other in &buffer {
-                let assigned = self.assigned[other.var().index()];
-                if assigned.level == 0 || self.seen[other.var().index()] {
+                let level = reasons.trail.level(other);
+                if level == 0 || self.is_seen(other.var()) {
                     continue;
                 }
-                if assigned.reason == Reason::None || Self::level_bit(assigned.level) & levels == 0 {
+                if reasons.trail.reason(other) == Reason::None || level_bit(level) & levels == 0 {
                     // Not redundant: what was marked on the way proves nothing.
-                    for l in marked.drain(start..) {
-                        self.seen[l.var().index()] = false;
-                    }
+                    self.unmark(before);
                     return false;
                 }
-                self.seen[other.var().index()] = true;
-                marked.push(other);
+                self.mark(other);
                 stack.push(other);
             }
         }
@@ -132,54 +148,38 @@ impl Solver<'_> {
     }
 
     /// The assumptions that together make `literal`, an assumption, false; itself included.
-    pub(super) fn analyze_final(&mut self, literal: Lit) {
-        self.core.clear();
-        self.core.push(literal);
-        if self.levels.is_empty() || self.level(literal) == 0 {
-            return;
+    pub fn analyze_final(&mut self, literal: Lit, reasons: Reasons<'_>) -> Vec<Lit> {
+        let mut core = vec![literal];
+        let trail = reasons.trail;
+        if trail.level(literal) == 0 {
+            return core;
         }
-        let mut buffer = Vec::new();
-        self.seen[literal.var().index()] = true;
-        for at in (self.levels[0]..self.trail.len()).rev() {
-            let next = self.trail[at];
-            if !std::mem::take(&mut self.seen[next.var().index()]) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        self.mark(literal);
+        for &next in trail.above_root().iter().rev() {
+            if !self.is_seen(next.var()) {
                 continue;
             }
-            let reason = self.assigned[next.var().index()].reason;
-            if reason == Reason::None {
-                self.core.push(next);
+            if trail.reason(next) == Reason::None {
+                core.push(next);
                 continue;
             }
-            self.reason_clause(next, reason, &mut buffer);
+            reasons.of(next, &mut buffer);
             for &other in &buffer {
-                if self.level(other) > 0 {
-                    self.seen[other.var().index()] = true;
+                if trail.level(other) > 0 {
+                    self.mark(other);
                 }
             }
         }
+        self.buffer = buffer;
+        self.unmark(0);
+        core
     }
+}
 
-    fn bump_clause(&mut self, reason: Reason) {
-        let Reason::Clause(clause) = reason else { return };
-        if !self.clauses.is_learnt(clause) {
-            return;
-        }
-        let activity = self.clauses.activity(clause) + self.clause_increment;
-        self.clauses.set_activity(clause, activity);
-        if activity > 1e20 {
-            for &learnt in &self.learnts {
-                let scaled = self.clauses.activity(learnt) * 1e-20;
-                self.clauses.set_activity(learnt, scaled);
-            }
-            self.clause_increment *= 1e-20;
-        }
-        // A clause that now spans fewer levels is worth more than when it was learnt.
-        if self.clauses.distance(clause) > 2 {
-            let literals: Vec<Lit> = self.clauses.literals(clause).collect();
-            let distance = self.distance(&literals);
-            if distance < self.clauses.distance(clause) {
-                self.clauses.set_distance(clause, distance);
-            }
-        }
-    }
+/// Puts a literal of the highest level below the current one into place 1; returns that level.
+fn place_second(clause: &mut [Lit], trail: &Trail) -> usize {
+    let Some(second) = (1..clause.len()).max_by_key(|&i| trail.level(clause[i])) else { return 0 };
+    clause.swap(1, second);
+    trail.level(clause[1]) as usize
 }

@@ -1,3 +1,5 @@
+//! Variables and literals, and how they are written.
+
 use std::fmt;
 use std::ops::Not;
 

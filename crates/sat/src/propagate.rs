@@ -1,203 +1,182 @@
-//! Unit propagation through clauses and linear constraints, and taking it back.
+//! Unit propagation through clauses and linear constraints.
 
 use super::Lit;
-use super::linear::LinearRef;
-use super::solver::{Assigned, Reason, Solver, UNASSIGNED, Watch};
+use super::database::Database;
+use super::linear::{LinearConstraints, LinearRef};
+use super::trail::{Reason, Trail};
 
-impl Solver<'_> {
-    /// Makes a literal true at the current level.
-    pub(super) fn enqueue(&mut self, literal: Lit, reason: Reason) {
-        debug_assert_eq!(self.values[literal.index()], UNASSIGNED);
-        self.values[literal.index()] = 1;
-        self.values[(!literal).index()] = -1;
-        self.assigned[literal.var().index()] =
-            Assigned { level: self.levels.len() as u32, position: self.trail.len() as u32, reason };
-        self.trail.push(literal);
-        #[cfg(debug_assertions)]
-        self.check_inference(literal, reason);
-    }
+/// How far propagation has come.
+#[derive(Debug, Default)]
+pub(super) struct Propagation {
+    /// How much of the trail the clauses and the linear constraints know of.
+    clause_head: usize,
+    linear_head: usize,
+    /// Literals that went through the clauses so far.
+    steps: u64,
+    triggered: Vec<LinearRef>,
+}
 
-    /// Recomputes from the definition that a reason forces its literal.
-    #[cfg(debug_assertions)]
-    fn check_inference(&self, literal: Lit, reason: Reason) {
-        let mut clause = Vec::new();
-        self.reason_clause(literal, reason, &mut clause);
-        if let Reason::Clause(stored) = reason {
-            assert!(self.clauses.literals(stored).any(|l| l == literal), "{literal} is not in its reason");
-        }
-        assert!(clause.iter().all(|&l| self.is_false(l)), "{literal} has an open reason {clause:?}");
-        if let Reason::Linear(id) = reason {
-            clause.push(literal);
-            assert!(self.linear.implies(id, &clause), "{clause:?} does not follow from its constraint");
-        }
+impl Propagation {
+    /// Literals that went through the clauses so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
     }
 
     /// Propagates until nothing follows any more; returns the constraint that was contradicted.
     ///
     /// Clauses go first, they give the shorter reasons.
-    pub(super) fn propagate(&mut self) -> Option<Reason> {
+    pub fn run(
+        &mut self,
+        trail: &mut Trail,
+        database: &mut Database,
+        linear: &mut LinearConstraints,
+    ) -> Option<Reason> {
         loop {
-            while self.clause_head < self.trail.len() {
-                let literal = self.trail[self.clause_head];
+            #[cfg(debug_assertions)]
+            let before = trail.literals().len();
+            let conflict = if let Some(&literal) = trail.literals().get(self.clause_head) {
                 self.clause_head += 1;
-                self.statistics.propagations += 1;
-                if let Some(conflict) = self.propagate_clauses(literal) {
-                    return Some(conflict);
-                }
-            }
-            if self.linear_head == self.trail.len() {
+                self.steps += 1;
+                database.propagate(literal, trail).map(Reason::Clause)
+            } else if let Some(&literal) = trail.literals().get(self.linear_head) {
+                self.linear_head += 1;
+                self.count(literal, trail, linear)
+            } else {
                 #[cfg(debug_assertions)]
-                self.check_fixpoint();
+                self.check_fixpoint(trail, linear);
                 return None;
+            };
+            #[cfg(debug_assertions)]
+            for &literal in &trail.literals()[before..] {
+                Reasons { trail, database, linear }.check(literal);
             }
-            let literal = self.trail[self.linear_head];
-            self.linear_head += 1;
-            if let Some(conflict) = self.propagate_linear(literal) {
-                return Some(conflict);
+            if conflict.is_some() {
+                return conflict;
             }
         }
     }
 
     /// Recomputes, now and then, that nothing was miscounted or overlooked.
     #[cfg(debug_assertions)]
-    fn check_fixpoint(&self) {
+    fn check_fixpoint(&self, trail: &Trail, linear: &LinearConstraints) {
         const EVERY: u64 = 32;
-        if self.statistics.propagations.is_multiple_of(EVERY) {
-            let is_settled = |id| self.linear.is_settled(id, |l| self.values[l.index()]);
-            assert!((0..self.linear.len() as LinearRef).all(is_settled), "a linear constraint is not settled");
+        if self.steps.is_multiple_of(EVERY) {
+            let is_settled = |id| linear.is_settled(id, |l| trail.value(l));
+            assert!((0..linear.len() as LinearRef).all(is_settled), "a linear constraint is not settled");
         }
     }
 
-    fn propagate_clauses(&mut self, literal: Lit) -> Option<Reason> {
-        let mut watches = std::mem::take(&mut self.watches[literal.index()]);
-        let mut conflict = None;
-        let (mut kept, mut next) = (0, 0);
-        'clauses: while next < watches.len() {
-            let Watch { clause, blocker } = watches[next];
-            next += 1;
-            if self.is_true(blocker) {
-                watches[kept] = Watch { clause, blocker };
-                kept += 1;
-                continue;
+    fn count(&mut self, literal: Lit, trail: &mut Trail, linear: &mut LinearConstraints) -> Option<Reason> {
+        self.triggered.clear();
+        linear.count(literal, &mut self.triggered);
+        self.triggered.extend_from_slice(linear.with_target(literal.var()));
+        self.triggered.iter().copied().find(|&id| infer(id, trail, linear)).map(Reason::Linear)
+    }
+
+    /// Takes back all levels above `level`; `undone` receives each literal that is open again.
+    pub fn backtrack_to(
+        &mut self,
+        level: usize,
+        trail: &mut Trail,
+        linear: &mut LinearConstraints,
+        mut undone: impl FnMut(Lit),
+    ) {
+        trail.backtrack_to(level, |at, literal| {
+            if at < self.linear_head {
+                linear.uncount(literal);
             }
-            // The false literal goes to place 1.
-            if self.clauses.lit(clause, 0) == !literal {
-                self.clauses.swap(clause, 0, 1);
-            }
-            let first = self.clauses.lit(clause, 0);
-            if first != blocker && self.is_true(first) {
-                watches[kept] = Watch { clause, blocker: first };
-                kept += 1;
-                continue;
-            }
-            for i in 2..self.clauses.len(clause) {
-                let other = self.clauses.lit(clause, i);
-                if !self.is_false(other) {
-                    self.clauses.swap(clause, 1, i);
-                    self.watches[(!other).index()].push(Watch { clause, blocker: first });
-                    continue 'clauses;
-                }
-            }
-            watches[kept] = Watch { clause, blocker: first };
-            kept += 1;
-            if self.is_false(first) {
-                conflict = Some(Reason::Clause(clause));
+            undone(literal);
+        });
+        let keep = trail.literals().len();
+        self.clause_head = self.clause_head.min(keep);
+        self.linear_head = self.linear_head.min(keep);
+    }
+}
+
+/// Applies the rules to one constraint; true when it is contradicted.
+pub(super) fn infer(id: LinearRef, trail: &mut Trail, linear: &LinearConstraints) -> bool {
+    let counters = *linear.counters(id);
+    let target = counters.target;
+    if counters.possible < 0 {
+        if trail.is_open(target) {
+            trail.enqueue(!target, Reason::Linear(id));
+            return false;
+        }
+        return trail.is_true(target);
+    }
+    if counters.sure >= 0 {
+        if trail.is_open(target) {
+            trail.enqueue(target, Reason::Linear(id));
+            return false;
+        }
+        return trail.is_false(target);
+    }
+    let is_missed = trail.is_true(target) && counters.possible < counters.largest;
+    let is_reached = trail.is_false(target) && counters.sure + counters.largest >= 0;
+    if is_missed || is_reached {
+        for i in 0..linear.operands(id) {
+            let (a, operand) = linear.operand(id, i);
+            if if is_missed { a <= counters.possible } else { counters.sure + a < 0 } {
                 break;
             }
-            self.enqueue(first, Reason::Clause(clause));
-        }
-        watches.copy_within(next.., kept);
-        watches.truncate(kept + watches.len() - next);
-        self.watches[literal.index()] = watches;
-        conflict
-    }
-
-    fn propagate_linear(&mut self, literal: Lit) -> Option<Reason> {
-        let mut triggered = std::mem::take(&mut self.triggered);
-        triggered.clear();
-        self.linear.count(literal, &mut triggered);
-        triggered.extend_from_slice(self.linear.with_target(literal.var()));
-        let conflict = triggered.iter().copied().find(|&id| self.infer(id)).map(Reason::Linear);
-        self.triggered = triggered;
-        conflict
-    }
-
-    /// Applies the rules to one constraint; true when it is contradicted.
-    pub(super) fn infer(&mut self, id: LinearRef) -> bool {
-        let counters = *self.linear.counters(id);
-        let target = self.values[counters.target.index()];
-        if counters.possible < 0 {
-            if target == UNASSIGNED {
-                self.enqueue(!counters.target, Reason::Linear(id));
-            }
-            return target > 0;
-        }
-        if counters.sure >= 0 {
-            if target == UNASSIGNED {
-                self.enqueue(counters.target, Reason::Linear(id));
-            }
-            return target < 0;
-        }
-        let is_missed = target > 0 && counters.possible < counters.largest;
-        let is_reached = target < 0 && counters.sure + counters.largest >= 0;
-        if is_missed || is_reached {
-            for i in 0..self.linear.operands(id) {
-                let (a, operand) = self.linear.operand(id, i);
-                if if is_missed { a <= counters.possible } else { counters.sure + a < 0 } {
-                    break;
-                }
-                if self.values[operand.index()] == UNASSIGNED {
-                    self.enqueue(if is_missed { operand } else { !operand }, Reason::Linear(id));
-                }
+            if trail.is_open(operand) {
+                trail.enqueue(if is_missed { operand } else { !operand }, Reason::Linear(id));
             }
         }
-        false
     }
+    false
+}
 
-    /// The other literals of the clause by which `reason` makes `literal` true.
-    pub(super) fn reason_clause(&self, literal: Lit, reason: Reason, clause: &mut Vec<Lit>) {
+/// The assignment with the constraints that explain it.
+#[derive(Clone, Copy)]
+pub(super) struct Reasons<'a> {
+    pub trail: &'a Trail,
+    pub database: &'a Database,
+    pub linear: &'a LinearConstraints,
+}
+
+impl Reasons<'_> {
+    /// The other literals of the clause by which a literal that is true became so.
+    pub fn of(&self, literal: Lit, clause: &mut Vec<Lit>) {
         clause.clear();
-        match reason {
+        match self.trail.reason(literal) {
             Reason::None => {}
-            Reason::Clause(stored) => clause.extend(self.clauses.literals(stored).filter(|&l| l != literal)),
+            Reason::Clause(stored) => clause.extend(self.database.literals(stored).filter(|&l| l != literal)),
             Reason::Linear(id) => {
-                let position = self.assigned[literal.var().index()].position;
-                let was_false = |l: Lit| self.is_false(l) && self.assigned[l.var().index()].position < position;
+                let position = self.trail.position(literal);
+                let was_false = |l: Lit| self.trail.is_false(l) && self.trail.position(l) < position;
                 self.linear.explain(id, Some(literal), was_false, clause);
             }
         }
     }
 
     /// The literals, all false, of a clause that `conflict` contradicts.
-    pub(super) fn conflict_clause(&self, conflict: Reason, clause: &mut Vec<Lit>) {
+    pub fn of_conflict(&self, conflict: Reason, clause: &mut Vec<Lit>) {
         clause.clear();
         match conflict {
             Reason::None => {}
-            Reason::Clause(stored) => clause.extend(self.clauses.literals(stored)),
+            Reason::Clause(stored) => clause.extend(self.database.literals(stored)),
             Reason::Linear(id) => {
-                self.linear.explain(id, None, |l| self.is_false(l), clause);
+                self.linear.explain(id, None, |l| self.trail.is_false(l), clause);
                 #[cfg(debug_assertions)]
                 assert!(self.linear.implies(id, clause));
             }
         }
     }
 
-    /// Takes back all levels above `level`.
-    pub(super) fn backtrack_to(&mut self, level: usize) {
-        let Some(&keep) = self.levels.get(level) else { return };
-        while self.trail.len() > keep {
-            let at = self.trail.len() - 1;
-            let Some(literal) = self.trail.pop() else { break };
-            if at < self.linear_head {
-                self.linear.uncount(literal);
-            }
-            self.values[literal.index()] = UNASSIGNED;
-            self.values[(!literal).index()] = UNASSIGNED;
-            self.phase[literal.var().index()] = !literal.is_negative();
-            self.order.insert(literal.var());
+    /// Recomputes from the definition that a reason forces its literal.
+    #[cfg(debug_assertions)]
+    pub fn check(&self, literal: Lit) {
+        let mut clause = Vec::new();
+        self.of(literal, &mut clause);
+        let reason = self.trail.reason(literal);
+        if let Reason::Clause(stored) = reason {
+            assert!(self.database.literals(stored).any(|l| l == literal), "{literal} is not in its reason");
         }
-        self.levels.truncate(level);
-        self.clause_head = self.clause_head.min(keep);
-        self.linear_head = self.linear_head.min(keep);
+        assert!(clause.iter().all(|&l| self.trail.is_false(l)), "{literal} has an open reason {clause:?}");
+        if let Reason::Linear(id) = reason {
+            clause.push(literal);
+            assert!(self.linear.implies(id, &clause), "{clause:?} does not follow from its constraint");
+        }
     }
 }

@@ -1,69 +1,55 @@
-use super::clauses::{ClauseRef, Clauses};
-use super::heap::ActivityHeap;
-use super::linear::{LinearConstraints, LinearRef};
-use super::{Config, Direction, Linear, LinearError, Lit, ProofSink, Statistics, Var};
+//! The solver: its parts, how constraints enter them, and the search: decide, propagate, learn, restart, forget.
 
-/// Why a literal is true.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
-    /// It was decided, assumed or given.
-    None,
-    /// A clause whose other literals are false.
-    Clause(ClauseRef),
-    /// A linear constraint; in words only when asked.
-    Linear(LinearRef),
+use super::analyze::Analysis;
+use super::database::Database;
+use super::linear::LinearConstraints;
+use super::order::Order;
+use super::proof::Told;
+use super::propagate::{Propagation, Reasons, infer};
+use super::trail::{Reason, Trail};
+use super::{Config, Direction, Limits, Linear, LinearError, Lit, Outcome, ProofSink, Statistics, Var};
+
+/// How many steps pass between two looks at the clock.
+const POLL_EVERY: u64 = 64;
+
+/// The Luby sequence 1, 1, 2, 1, 1, 2, 4, …
+fn luby(mut index: u64) -> u64 {
+    loop {
+        let ones = (index + 2).next_power_of_two().trailing_zeros();
+        let size = (1 << ones) - 1;
+        if index + 1 == size {
+            return 1 << (ones - 1);
+        }
+        index -= (size - 1) / 2;
+    }
 }
 
-/// A watch on a clause; while `blocker` is true the clause need not be looked at.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Watch {
-    pub clause: ClauseRef,
-    pub blocker: Lit,
-}
-
-pub(super) const UNASSIGNED: i8 = 0;
-
-/// What is known of a variable while it is assigned.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Assigned {
-    pub level: u32,
-    /// Its place in the trail.
-    pub position: u32,
-    pub reason: Reason,
+enum Decision {
+    /// Make this literal true.
+    Literal(Lit),
+    /// The assumption of this level holds already.
+    Nothing,
+    /// An assumption is false.
+    Refuted,
+    /// Everything is assigned.
+    Complete,
 }
 
 /// The solver. Constraints may be added between calls of [`Solver::solve`].
 pub struct Solver<'p> {
-    pub(super) config: Config,
-    pub(super) clauses: Clauses,
-    pub(super) learnts: Vec<ClauseRef>,
-    pub(super) watches: Vec<Vec<Watch>>,
-    pub(super) linear: LinearConstraints,
-    /// 1, −1 or 0 per literal: true, false, unassigned.
-    pub(super) values: Vec<i8>,
-    pub(super) assigned: Vec<Assigned>,
-    pub(super) phase: Vec<bool>,
-    pub(super) order: ActivityHeap,
-    pub(super) trail: Vec<Lit>,
-    /// Length of the trail at the start of each decision level above 0.
-    pub(super) levels: Vec<usize>,
-    pub(super) clause_head: usize,
-    pub(super) linear_head: usize,
+    restart: u64,
+    trail: Trail,
+    database: Database,
+    linear: LinearConstraints,
+    propagation: Propagation,
+    order: Order,
+    analysis: Analysis,
+    proof: Told<'p>,
+    statistics: Statistics,
     /// False once the constraints contradict each other.
-    pub(super) consistent: bool,
-    pub(super) clause_increment: f32,
-    pub(super) learnt_limit: f64,
-    pub(super) random: u64,
-    pub(super) statistics: Statistics,
-    pub(super) model: Vec<bool>,
-    pub(super) core: Vec<Lit>,
-    pub(super) proof: Option<&'p mut dyn ProofSink>,
-    /// How much of the trail of level 0 the proof has been told of.
-    pub(super) told: usize,
-    // Scratch space of conflict analysis and propagation.
-    pub(super) seen: Vec<bool>,
-    pub(super) reason_buffer: Vec<Lit>,
-    pub(super) triggered: Vec<LinearRef>,
+    consistent: bool,
+    model: Vec<bool>,
+    core: Vec<Lit>,
 }
 
 impl<'p> Solver<'p> {
@@ -71,52 +57,33 @@ impl<'p> Solver<'p> {
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
-            config,
-            clauses: Clauses::default(),
-            learnts: Vec::new(),
-            watches: Vec::new(),
+            restart: config.restart,
+            trail: Trail::default(),
+            database: Database::new(&config),
             linear: LinearConstraints::default(),
-            values: Vec::new(),
-            assigned: Vec::new(),
-            phase: Vec::new(),
-            order: ActivityHeap::new(),
-            trail: Vec::new(),
-            levels: Vec::new(),
-            clause_head: 0,
-            linear_head: 0,
-            consistent: true,
-            clause_increment: 1.0,
-            learnt_limit: config.learnt as f64,
-            random: config.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
+            propagation: Propagation::default(),
+            order: Order::new(&config),
+            analysis: Analysis::default(),
+            proof: Told::default(),
             statistics: Statistics::default(),
+            consistent: true,
             model: Vec::new(),
             core: Vec::new(),
-            proof: None,
-            told: 0,
-            seen: Vec::new(),
-            reason_buffer: Vec::new(),
-            triggered: Vec::new(),
         }
     }
 
     /// Tells `sink` everything that the solver concludes from now on.
     pub fn log_to(&mut self, sink: &'p mut dyn ProofSink) {
-        self.proof = Some(sink);
+        self.proof.log_to(sink);
     }
 
     /// A new variable.
     pub fn new_var(&mut self) -> Var {
-        let var = Var::new(self.assigned.len());
-        self.assigned.push(Assigned { level: 0, position: 0, reason: Reason::None });
-        for _ in 0..2 {
-            self.watches.push(Vec::new());
-            self.values.push(UNASSIGNED);
-        }
+        self.database.grow();
         self.linear.grow();
-        self.order.grow(0.0);
-        self.phase.push(false);
-        self.seen.push(false);
-        var
+        self.order.grow();
+        self.analysis.grow();
+        self.trail.grow()
     }
 
     /// Variables of a smaller rank are decided first, whatever their activity; every rank is 0 at the start.
@@ -127,7 +94,7 @@ impl<'p> Solver<'p> {
     /// Number of variables.
     #[must_use]
     pub fn vars(&self) -> usize {
-        self.assigned.len()
+        self.trail.vars()
     }
 
     /// Number of linear constraints.
@@ -139,8 +106,7 @@ impl<'p> Solver<'p> {
     /// The value that is known of a literal whatever else happens; `None` where it is open.
     #[must_use]
     pub fn fixed(&self, literal: Lit) -> Option<bool> {
-        (self.values[literal.index()] != UNASSIGNED && self.assigned[literal.var().index()].level == 0)
-            .then(|| self.values[literal.index()] > 0)
+        self.trail.fixed(literal)
     }
 
     /// The value of a variable in the assignment that was found last.
@@ -158,7 +124,7 @@ impl<'p> Solver<'p> {
     /// The work done so far.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        self.statistics
+        Statistics { propagations: self.propagation.steps(), ..self.statistics }
     }
 
     /// False once it is known that no assignment satisfies the constraints.
@@ -177,24 +143,24 @@ impl<'p> Solver<'p> {
         clause.sort_unstable();
         clause.dedup();
         let is_tautology = clause.windows(2).any(|pair| pair[0] == !pair[1]);
-        if is_tautology || clause.iter().any(|&l| self.is_true(l)) {
+        if is_tautology || clause.iter().any(|&l| self.trail.is_true(l)) {
             return;
         }
-        clause.retain(|&l| !self.is_false(l));
+        clause.retain(|&l| !self.trail.is_false(l));
         match clause[..] {
             [] => self.contradiction(),
             [unit] => {
-                self.enqueue(unit, Reason::None);
+                self.trail.enqueue(unit, Reason::None);
                 self.propagate_root();
             }
-            _ => {
-                let stored = self.clauses.push(&clause, None, 0);
-                self.watch(stored);
-            }
+            _ => self.database.add(&clause),
         }
     }
 
     /// Adds `Σ a_i l_i ≥ bound`.
+    ///
+    /// # Errors
+    /// Coefficients too large for 64-bit sums.
     pub fn add_at_least(&mut self, terms: &[(i64, Lit)], bound: i64) -> Result<(), LinearError> {
         let linear = Linear::new(terms.iter().copied(), bound)?;
         if linear.bound == 1 {
@@ -210,6 +176,9 @@ impl<'p> Solver<'p> {
     }
 
     /// Adds `target ↔ (Σ a_i l_i ≥ bound)`, or one direction of it.
+    ///
+    /// # Errors
+    /// As [`Solver::add_at_least`].
     pub fn add_reified(
         &mut self,
         target: Lit,
@@ -236,75 +205,158 @@ impl<'p> Solver<'p> {
             return;
         }
         // What is fixed already leaves the operands: shorter scans, shorter reasons.
-        let open = linear.terms.iter().copied().filter(|&(_, l)| self.fixed(l).is_none());
-        let sure: i64 = linear.terms.iter().filter(|&&(_, l)| self.is_true(l)).map(|t| t.0).sum();
+        let open = linear.terms.iter().copied().filter(|&(_, l)| self.trail.is_open(l));
+        let sure: i64 = linear.terms.iter().filter(|&&(_, l)| self.trail.is_true(l)).map(|t| t.0).sum();
         let bound = linear.bound - sure;
         let mut linear = Linear { terms: open.collect(), bound };
         if bound > 0 {
             linear.terms.iter_mut().for_each(|t| t.0 = t.0.min(bound));
         }
         let id = self.linear.push(target, direction, &linear);
-        if self.infer(id) {
+        if infer(id, &mut self.trail, &self.linear) {
             self.contradiction();
         } else {
             self.propagate_root();
         }
     }
 
+    fn propagate(&mut self) -> Option<Reason> {
+        self.propagation.run(&mut self.trail, &mut self.database, &mut self.linear)
+    }
+
+    fn backtrack_to(&mut self, level: usize) {
+        self.propagation.backtrack_to(level, &mut self.trail, &mut self.linear, |l| self.order.put_back(l));
+    }
+
     /// Propagates at level 0.
-    pub(super) fn propagate_root(&mut self) {
+    fn propagate_root(&mut self) {
         if self.propagate().is_some() {
             self.contradiction();
         } else {
-            self.tell_units();
+            self.proof.units(&self.trail);
         }
     }
 
-    pub(super) fn contradiction(&mut self) {
+    fn contradiction(&mut self) {
         if self.consistent {
-            self.tell_units();
+            self.proof.units(&self.trail);
             self.consistent = false;
-            if let Some(proof) = &mut self.proof {
-                proof.conclude(&[]);
-            }
+            self.proof.conclude(&[]);
         }
     }
 
-    /// Tells the proof what became fixed, before the clauses that fixed it can be deleted.
-    pub(super) fn tell_units(&mut self) {
-        debug_assert!(self.levels.is_empty());
-        if let Some(proof) = &mut self.proof {
-            for &literal in &self.trail[self.told..] {
-                if self.assigned[literal.var().index()].reason != Reason::None {
-                    proof.conclude(&[literal]);
+    /// Looks for an assignment that satisfies all constraints and makes the assumptions true.
+    pub fn solve(&mut self, assumptions: &[Lit], limits: &mut Limits<'_>) -> Outcome {
+        self.backtrack_to(0);
+        self.core.clear();
+        if self.consistent {
+            self.propagate_root();
+        }
+        let end = self.statistics.conflicts.saturating_add(limits.conflicts);
+        let mut round = 0;
+        let outcome = loop {
+            if !self.consistent {
+                break Outcome::Unsatisfiable;
+            }
+            let pause = self.statistics.conflicts.saturating_add(self.restart * luby(round)).min(end);
+            if let Some(outcome) = self.search(assumptions, pause, limits) {
+                break outcome;
+            }
+            self.backtrack_to(0);
+            if self.statistics.conflicts >= end {
+                break Outcome::Interrupted;
+            }
+            round += 1;
+            self.statistics.restarts += 1;
+        };
+        if outcome == Outcome::Satisfiable {
+            self.model = (0..self.vars()).map(|v| self.trail.is_true(Var::new(v).positive())).collect();
+        }
+        self.backtrack_to(0);
+        outcome
+    }
+
+    /// Searches until `pause` conflicts; `None` when they are reached.
+    fn search(&mut self, assumptions: &[Lit], pause: u64, limits: &mut Limits<'_>) -> Option<Outcome> {
+        let mut steps = 0;
+        loop {
+            steps += 1;
+            if steps % POLL_EVERY == 1 && (limits.interrupt)() {
+                return Some(Outcome::Interrupted);
+            }
+            if let Some(conflict) = self.propagate() {
+                self.statistics.conflicts += 1;
+                if self.trail.depth() == 0 {
+                    self.contradiction();
+                    return Some(Outcome::Unsatisfiable);
                 }
+                self.learn(conflict);
+                continue;
+            }
+            if self.statistics.conflicts >= pause {
+                return None;
+            }
+            if self.trail.depth() == 0 {
+                self.proof.units(&self.trail);
+            }
+            self.statistics.deleted += self.database.forget(&mut self.trail, &mut self.proof);
+            match self.next_decision(assumptions) {
+                Decision::Literal(literal) => {
+                    self.statistics.decisions += 1;
+                    self.trail.push_level();
+                    self.trail.enqueue(literal, Reason::None);
+                }
+                Decision::Nothing => self.trail.push_level(),
+                Decision::Refuted => {
+                    // That the failed assumptions cannot hold together is a conclusion, too.
+                    let clause: Vec<Lit> = self.core.iter().map(|&l| !l).collect();
+                    self.proof.conclude(&clause);
+                    return Some(Outcome::Unsatisfiable);
+                }
+                Decision::Complete => return Some(Outcome::Satisfiable),
             }
         }
-        self.told = self.trail.len();
     }
 
-    pub(super) fn watch(&mut self, clause: ClauseRef) {
-        let (a, b) = (self.clauses.lit(clause, 0), self.clauses.lit(clause, 1));
-        self.watches[(!a).index()].push(Watch { clause, blocker: b });
-        self.watches[(!b).index()].push(Watch { clause, blocker: a });
+    fn next_decision(&mut self, assumptions: &[Lit]) -> Decision {
+        let Some(&assumption) = assumptions.get(self.trail.depth()) else {
+            let decided = self.order.next(|var| self.trail.is_open(var.positive()));
+            return decided.map_or(Decision::Complete, Decision::Literal);
+        };
+        if self.trail.is_false(assumption) {
+            let reasons = Reasons { trail: &self.trail, database: &self.database, linear: &self.linear };
+            self.core = self.analysis.analyze_final(assumption, reasons);
+            Decision::Refuted
+        } else if self.trail.is_true(assumption) {
+            Decision::Nothing
+        } else {
+            Decision::Literal(assumption)
+        }
     }
 
-    pub(super) fn is_true(&self, literal: Lit) -> bool {
-        self.values[literal.index()] > 0
+    fn learn(&mut self, conflict: Reason) {
+        let (trail, database, order) = (&self.trail, &mut self.database, &mut self.order);
+        let lesson = self.analysis.analyze(conflict, trail, database, &self.linear, order, &mut self.statistics);
+        self.backtrack_to(lesson.level);
+        let number = self.proof.conclude(&lesson.clause);
+        let reason = if lesson.clause.len() > 1 {
+            Reason::Clause(self.database.learn(&lesson.clause, lesson.distance, number))
+        } else {
+            Reason::None
+        };
+        self.trail.enqueue(lesson.clause[0], reason);
+        #[cfg(debug_assertions)]
+        Reasons { trail: &self.trail, database: &self.database, linear: &self.linear }.check(lesson.clause[0]);
+        self.order.decay();
+        self.database.decay();
     }
+}
 
-    pub(super) fn is_false(&self, literal: Lit) -> bool {
-        self.values[literal.index()] < 0
-    }
-
-    pub(super) fn level(&self, literal: Lit) -> u32 {
-        self.assigned[literal.var().index()].level
-    }
-
-    pub(super) fn next_random(&mut self) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random.wrapping_mul(0x2545_F491_4F6C_DD1D)
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn restarts_follow_the_luby_sequence() {
+        let first: Vec<u64> = (0..15).map(super::luby).collect();
+        assert_eq!(first, [1, 1, 2, 1, 1, 2, 4, 1, 1, 2, 1, 1, 2, 4, 8]);
     }
 }

@@ -50,7 +50,7 @@ pub fn run(args: &CheckArgs, _global: &Global) -> CliResult<Exit> {
             checked.propagated + checked.added
         ));
     }
-    let granted: usize = certificates.iter().map(|c| signum::lemmas(&c.opb)).sum();
+    let granted: usize = certificates.iter().map(|c| check::lemmas(&c.opb)).sum();
     let bound_to = match (args.problem.is_given(), granted) {
         (true, _) => "accepted, for this network and query".to_owned(),
         (false, 0) => "accepted".to_owned(),

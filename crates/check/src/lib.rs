@@ -1,15 +1,39 @@
-//! A checker of proofs, which shares no code with the solver that writes them.
+//! A checker of proofs, which shares no code with the solver that writes them: it depends on nothing that
+//! proves, only on exact rationals.
 //!
-//! It reads a formula in OPB format and a proof with the steps `pol` (sums of inequalities), `rup`
-//! (reverse unit propagation), `del id` and `conclusion UNSAT` of the VeriPB format, version 3.0
-//! (Gocht & Nordström 2021), and believes nothing but what it recomputes.
+//! * [`check`] reads a formula in OPB format and a proof with the steps `pol` (sums of inequalities), `rup`
+//!   (reverse unit propagation), `del id` and `conclusion UNSAT` of the VeriPB format, version 3.0
+//!   (Gocht & Nordström 2021), and believes nothing but what it recomputes.
+//! * [`check_formula`] compares a formula line by line with the one that a query has, and adds up the
+//!   half-spaces of its [lemmas](Lemma) about real inputs.
+//!
+//! # What is trusted
+//!
+//! That a formula has no solution rests on this crate alone. That it is *about a network and a query* rests
+//! also on whoever writes the expected lines: the crate `absint` reads the network file and the query, and
+//! evaluates the network, by the code that replays counterexamples, on sums over unknown bits
+//! (`src/exact/signum/original`). It stays there because it needs the network's graph; it shares no code with
+//! the encoder that the search uses.
+//!
+//! ```
+//! let formula = "+1 x1 +1 x2 >= 1 ;\n+1 ~x1 +1 x2 >= 1 ;\n+1 ~x2 >= 1 ;\n";
+//! let proof = "pseudo-Boolean proof version 3.0\nf 3;\nrup 1 x2 >= 1;\nrup >= 1;\noutput NONE;
+//! conclusion UNSAT : 5;\nend pseudo-Boolean proof;\n";
+//! assert_eq!(absint_check::check(formula, proof).map(|checked| checked.propagated), Ok(2));
+//! assert!(absint_check::check(formula, &proof.replace("x2", "~x2")).is_err());
+//! ```
 
 #![forbid(unsafe_code)]
 
 mod database;
+mod formula;
 mod inequality;
+mod lemma;
 mod propagation;
 mod reader;
+
+pub use formula::{FormulaError, check_formula, lemmas};
+pub use lemma::{HalfSpace, Lemma, LemmaError, Literal, RealInputs};
 
 use database::Database;
 use inequality::Inequality;
@@ -35,6 +59,15 @@ pub enum CheckError {
     /// The proof ends without a contradiction.
     #[error("the proof does not conclude unsatisfiability")]
     NoConclusion,
+}
+
+/// Why no input of a case is unsafe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The case as an OPB file: satisfiable iff some input is unsafe. Over real inputs with lemmas.
+    pub opb: String,
+    /// The proof that it is not, in VeriPB format.
+    pub proof: Vec<u8>,
 }
 
 /// What was checked.

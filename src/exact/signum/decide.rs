@@ -3,7 +3,7 @@ use super::cells::{Cell, Infeasible};
 use super::encode::Encoded;
 use super::ledger::Ledger;
 use super::load::{Preprocessing, load};
-use super::original::{Lemma, Original};
+use super::original::Original;
 use super::region::is_supported;
 use super::reuse::Encoder;
 use crate::domains::budget::Budget;
@@ -12,7 +12,8 @@ use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::Rational;
 use crate::domains::query::{Case, Query, Region};
 use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
-use absint_sat::{Config, Limits, Lit, Outcome, Solver, Statistics, VeripbLog};
+use absint_check::{Certificate, Lemma};
+use absint_sat::{Config, Limits, Lit, Outcome, ProofSink, Solver, Statistics, VeripbLog};
 use std::time::{Duration, Instant};
 
 /// How the engine works.
@@ -32,16 +33,6 @@ impl Default for BnnOptions {
     fn default() -> Self {
         Self { preprocessing: Preprocessing::default(), solver: Config::default(), certify: false, conflicts: u64::MAX }
     }
-}
-
-/// Why no input of a case is unsafe, for [`absint_check::check`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Certificate {
-    /// The case as an OPB file, from an encoder of its own: satisfiable iff some input is unsafe. Over real
-    /// inputs with lemmas, see [`super::check_formula`].
-    pub opb: String,
-    /// The proof that it is not, in VeriPB format.
-    pub proof: Vec<u8>,
 }
 
 /// The verdict, and what it took.
@@ -249,8 +240,8 @@ fn lemma(infeasible: &Infeasible) -> Lemma {
 /// The log, shared by the solver and the preprocessing.
 struct SharedLog<'a, 'b, 'c>(&'a std::cell::RefCell<&'b mut VeripbLog<&'c mut Vec<u8>>>);
 
-impl absint_sat::ProofSink for SharedLog<'_, '_, '_> {
-    fn conclude(&mut self, clause: &[absint_sat::Lit]) -> u32 {
+impl ProofSink for SharedLog<'_, '_, '_> {
+    fn conclude(&mut self, clause: &[Lit]) -> u32 {
         self.0.borrow_mut().conclude(clause)
     }
 

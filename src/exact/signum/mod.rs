@@ -18,7 +18,8 @@ mod region;
 mod reuse;
 mod steps;
 
-pub use decide::{Answer, BnnOptions, Certificate, Compiled, applies, decide};
+pub use absint_check::Certificate;
+pub use decide::{Answer, BnnOptions, Compiled, applies, decide};
 pub use error::BnnError;
 pub use load::Preprocessing;
-pub use original::{FormulaError, LemmaError, check_formula, lemmas};
+pub use original::{FormulaError, check_formula};

@@ -1,5 +1,6 @@
 //! The inequalities of an OPB file, as text and with a fingerprint by which they are found again.
 
+use absint_check::Literal;
 use absint_sat::Constraint;
 use dashu_int::IBig;
 use std::collections::HashMap;
@@ -15,13 +16,6 @@ pub(in crate::exact::signum) struct OpbText {
     pub(super) variables: usize,
     /// The number of each inequality in this part, by its fingerprint.
     numbers: HashMap<u64, u32>,
-}
-
-/// A literal of the file: a variable, and whether it is negated.
-pub(super) type Literal = (usize, bool);
-
-pub(super) fn spelled((variable, is_negated): Literal) -> String {
-    format!("{}x{variable}", if is_negated { "~" } else { "" })
 }
 
 /// The same for the same inequality `Σ a l ≥ bound`, whatever the order and the signs of its literals. Should

@@ -1,11 +1,12 @@
 //! The inputs of a region as bits or, over the reals, as unknowns; and what limits them.
 
+use super::BnnError;
 use super::formula::OpbText;
 use super::sums::{integer_sum, real_side};
 use super::symbol::{Symbol, Unknown};
-use super::{BnnError, HalfSpace};
 use crate::domains::num::{Rational, Scalar};
 use crate::domains::query::{Ball, Region};
+use absint_check::HalfSpace;
 use dashu_int::IBig;
 use std::ops::Range;
 

@@ -9,35 +9,27 @@
 //!
 //! Real inputs have no bits: then a neuron that reads them is only a bit, and what the inputs allow of
 //! those bits comes as [lemmas](Lemma).
+//!
+//! What compares a file with this formula, and checks its lemmas and its proof, is the crate `absint-check`,
+//! which knows no network.
 
 mod formula;
 mod inputs;
-mod lemma;
 mod neurons;
 mod sums;
 mod symbol;
 
 pub(super) use formula::OpbText;
 pub(super) use inputs::Inputs;
-pub(super) use lemma::Lemma;
-pub use lemma::LemmaError;
 pub(super) use neurons::Neurons;
 
 use super::BnnError;
 use crate::domains::budget::Budget;
 use crate::domains::network::Network;
-use crate::domains::num::Rational;
 use crate::domains::query::{Case, Query};
+use absint_check::{Lemma, RealInputs};
 use std::sync::Arc;
 use thiserror::Error;
-
-/// `Σ a_i x_i ≥ bound` over real inputs, or `>` where strict. The first coefficient is ±1.
-#[derive(Clone, Debug)]
-struct HalfSpace {
-    terms: Vec<(usize, Rational)>,
-    bound: Rational,
-    is_strict: bool,
-}
 
 /// The formula of a case: satisfiable iff some input is unsafe.
 pub(super) struct Original {
@@ -52,17 +44,9 @@ pub enum FormulaError {
     /// The query has no such formula.
     #[error(transparent)]
     Query(#[from] BnnError),
-    /// Another formula.
-    #[error("line {0} of the formula is not that of this network and query")]
-    Different(usize),
-    /// A lemma that does not hold.
-    #[error("line {line} of the formula: {what}")]
-    Lemma {
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        what: LemmaError,
-    },
+    /// Another formula, or lemmas that do not hold.
+    #[error(transparent)]
+    Given(#[from] absint_check::FormulaError),
 }
 
 /// Checks that `opb` is the formula of case number `case` of a query on a network, with lemmas about real
@@ -71,15 +55,9 @@ pub enum FormulaError {
 /// # Errors
 /// The first line that is not the query's.
 pub fn check_formula(network: &Network, query: &Query, case: usize, opb: &str) -> Result<(), FormulaError> {
-    let missing = FormulaError::Different(1);
+    let missing = absint_check::FormulaError::Different(1);
     let original = Original::encode(network, query.cases.get(case).ok_or(missing)?, &Budget::unlimited())?;
     original.check(opb)
-}
-
-/// How many lemmas about real inputs a formula takes for granted.
-#[must_use]
-pub fn lemmas(opb: &str) -> usize {
-    opb.lines().filter(|line| line.starts_with(lemma::MARK)).count()
 }
 
 impl Original {
@@ -140,23 +118,10 @@ impl Original {
 
     /// Checks that a file is this formula with lemmas that hold.
     fn check(&self, opb: &str) -> Result<(), FormulaError> {
-        let given: Vec<&str> = opb.lines().collect();
-        let expected: Vec<&str> = self.parts().into_iter().flat_map(|part| part.text.lines()).collect();
-        let number = |n: usize| FormulaError::Different(n + 1);
-        // The first line is a comment with two counts.
-        let different = (0..expected.len()).find(|&i| given.get(i + 1) != Some(&expected[i]));
-        if let Some(i) = different {
-            return Err(number(i + 1));
-        }
-        if !given[0].starts_with('*') {
-            return Err(number(0));
-        }
-        let rest = given.get(expected.len() + 1..).unwrap_or(&[]);
-        for (i, lines) in rest.chunks(2).enumerate() {
-            let line = expected.len() + 2 + 2 * i;
-            let lemma = Lemma::parse(lines).map_err(|what| FormulaError::Lemma { line, what })?;
-            self.check_lemma(&lemma).map_err(|what| FormulaError::Lemma { line, what })?;
-        }
-        Ok(())
+        let (lower, upper) = self.inputs.ends.clone();
+        let (always, sides) = (self.inputs.always.clone(), self.neurons.sides.clone());
+        let inputs = RealInputs { lower, upper, always, sides };
+        let expected = self.parts().map(|part| part.text.as_str());
+        Ok(absint_check::check_formula(&expected, &inputs, opb)?)
     }
 }

@@ -1,15 +1,16 @@
 //! The neurons of a network and an unsafe set over them, given the inputs.
 
+use super::BnnError;
 use super::formula::OpbText;
 use super::inputs::Inputs;
 use super::sums::{integer_sum, real_side};
 use super::symbol::{Symbol, Unknown};
-use super::{BnnError, HalfSpace};
 use crate::domains::activation::{ActivationFn, Piece};
 use crate::domains::budget::Budget;
 use crate::domains::network::{Affine, Network, NodeKind};
 use crate::domains::num::{Rational, Scalar, exact};
 use crate::domains::query::{Atom, Property, Variable};
+use absint_check::HalfSpace;
 use dashu_int::IBig;
 
 /// The neurons of a network over inputs with certain values: the same for all balls and unsafe sets.

@@ -1,8 +1,9 @@
 //! Sums in unknowns, as inequalities: with coprime integers over bits, as half-spaces over real inputs.
 
+use super::BnnError;
 use super::symbol::{Symbol, Unknown};
-use super::{BnnError, HalfSpace};
 use crate::domains::num::Rational;
+use absint_check::HalfSpace;
 use dashu_base::Gcd;
 use dashu_int::IBig;
 

@@ -1,0 +1,237 @@
+//! What real inputs do not allow: literals that no input of the box makes true together, with the
+//! multipliers that show it (Farkas' lemma).
+//!
+//! In the OPB file a lemma is a comment and the clause that follows from it:
+//! ```text
+//! * lemma x5 3/4 ~x7 1/2 h0 2
+//! +1 ~x5 +1 x7 >= 1 ;
+//! ```
+//! The half-spaces on which the literals lie (and those of the region, `h0`, `h1`, …), each `Σ a x ≥ b` with a
+//! first coefficient of ±1, are added with the multipliers; the sum does not hold anywhere in the box.
+
+use dashu_int::{IBig, UBig};
+use dashu_ratio::RBig;
+use std::fmt;
+use thiserror::Error;
+
+/// How the comment begins.
+pub(crate) const MARK: &str = "* lemma ";
+/// Digits of a multiplier beyond this number are not read.
+const LONGEST: usize = 5000;
+
+/// A literal of the file: variable `x{n}`, and whether it is negated.
+pub type Literal = (usize, bool);
+
+/// `Σ a_i x_i ≥ bound` over real inputs, or `>` where strict. The first coefficient is ±1.
+#[derive(Clone, Debug)]
+pub struct HalfSpace {
+    /// Inputs, each less than the number of inputs, with their coefficients.
+    pub terms: Vec<(usize, RBig)>,
+    /// The right side.
+    pub bound: RBig,
+    /// True for `>`.
+    pub is_strict: bool,
+}
+
+/// What a formula's bits say about real inputs.
+#[derive(Clone, Debug, Default)]
+pub struct RealInputs {
+    /// The smallest value of each input.
+    pub lower: Vec<RBig>,
+    /// The largest value of each input.
+    pub upper: Vec<RBig>,
+    /// What always holds, besides the box: `h0`, `h1`, …
+    pub always: Vec<HalfSpace>,
+    /// Bits with the half-spaces on which the inputs lie where they are true.
+    pub sides: Vec<(usize, HalfSpace)>,
+}
+
+/// Literals that no input makes true together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lemma {
+    /// The literals with their multipliers.
+    pub sides: Vec<(Literal, RBig)>,
+    /// Half-spaces of the region with their multipliers.
+    pub always: Vec<(usize, RBig)>,
+}
+
+/// Why a lemma is not accepted.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum LemmaError {
+    /// It is not of the form.
+    #[error("this is no lemma about real inputs (`* lemma x5 3/4 …` and the clause of it)")]
+    Malformed,
+    /// It names a variable or half-space that says nothing about real inputs.
+    #[error("the lemma names a variable or a half-space that says nothing about real inputs")]
+    Unknown,
+    /// A multiplier that is not positive.
+    #[error("a multiplier of the lemma is not positive")]
+    Multiplier,
+    /// The sum of its half-spaces meets the box.
+    #[error("the lemma does not hold: the sum of its half-spaces is satisfied in the box")]
+    NoContradiction,
+}
+
+struct Spelled(Literal);
+
+impl fmt::Display for Spelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", if self.0.1 { "~" } else { "" }, self.0.0)
+    }
+}
+
+impl fmt::Display for Lemma {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "* lemma")?;
+        for (literal, by) in &self.sides {
+            write!(f, " {} {by}", Spelled(*literal))?;
+        }
+        for (i, by) in &self.always {
+            write!(f, " h{i} {by}")?;
+        }
+        writeln!(f)?;
+        for &((variable, is_negated), _) in &self.sides {
+            write!(f, "+1 {} ", Spelled((variable, !is_negated)))?;
+        }
+        writeln!(f, ">= 1 ;")
+    }
+}
+
+/// `p` or `p/q`.
+fn fraction(text: &str) -> Option<RBig> {
+    let (p, q) = text.split_once('/').unwrap_or((text, "1"));
+    let are_digits = |t: &str| t.len() <= LONGEST && t.bytes().all(|b| b.is_ascii_digit());
+    if !are_digits(p.strip_prefix('-').unwrap_or(p)) || !are_digits(q) {
+        return None;
+    }
+    let (p, q) = (p.parse::<IBig>().ok()?, q.parse::<UBig>().ok()?);
+    (q != UBig::ZERO).then(|| RBig::from_parts(p, q))
+}
+
+impl Lemma {
+    /// Reads the two lines that [`Lemma`] displays as, and accepts no others.
+    ///
+    /// # Errors
+    /// [`LemmaError::Malformed`].
+    pub fn parse(lines: &[&str]) -> Result<Self, LemmaError> {
+        let &[comment, clause] = lines else { return Err(LemmaError::Malformed) };
+        let rest = comment.strip_prefix(MARK).ok_or(LemmaError::Malformed)?;
+        let mut lemma = Self { sides: Vec::new(), always: Vec::new() };
+        let mut tokens = rest.split_ascii_whitespace();
+        while let Some(name) = tokens.next() {
+            let by = tokens.next().and_then(fraction).ok_or(LemmaError::Malformed)?;
+            let number = |text: &str| text.parse::<usize>().map_err(|_| LemmaError::Malformed);
+            if let Some(i) = name.strip_prefix('h') {
+                lemma.always.push((number(i)?, by));
+            } else if let Some(v) = name.strip_prefix("~x") {
+                lemma.sides.push(((number(v)?, true), by));
+            } else {
+                lemma.sides.push(((number(name.strip_prefix('x').ok_or(LemmaError::Malformed)?)?, false), by));
+            }
+        }
+        let is_of_it = lemma.to_string().lines().nth(1) == Some(clause);
+        if is_of_it { Ok(lemma) } else { Err(LemmaError::Malformed) }
+    }
+}
+
+impl HalfSpace {
+    /// What holds where this does not.
+    fn negated(&self) -> Self {
+        let terms = self.terms.iter().map(|(i, a)| (*i, -a)).collect();
+        Self { terms, bound: -&self.bound, is_strict: !self.is_strict }
+    }
+}
+
+impl RealInputs {
+    /// Adds the half-spaces of a lemma up: `Σ c x ≥ b` must fail at every point of the box.
+    ///
+    /// # Errors
+    /// Why the lemma shows nothing.
+    pub fn check(&self, lemma: &Lemma) -> Result<(), LemmaError> {
+        let mut sum = vec![RBig::ZERO; self.lower.len()];
+        let mut bound = RBig::ZERO;
+        let mut is_strict = false;
+        let mut add = |half_space: &HalfSpace, by: &RBig| {
+            if by <= &RBig::ZERO {
+                return Err(LemmaError::Multiplier);
+            }
+            for (i, a) in &half_space.terms {
+                *sum.get_mut(*i).ok_or(LemmaError::Unknown)? += a * by;
+            }
+            bound += &half_space.bound * by;
+            is_strict |= half_space.is_strict;
+            Ok(())
+        };
+        for ((variable, is_negated), by) in &lemma.sides {
+            let (_, side) = self.sides.iter().find(|s| s.0 == *variable).ok_or(LemmaError::Unknown)?;
+            if *is_negated { add(&side.negated(), by)? } else { add(side, by)? }
+        }
+        for (i, by) in &lemma.always {
+            add(self.always.get(*i).ok_or(LemmaError::Unknown)?, by)?;
+        }
+        let ends = self.lower.iter().zip(&self.upper);
+        let most = sum
+            .iter()
+            .zip(ends)
+            .fold(RBig::ZERO, |most, (c, (lower, upper))| most + c * if *c > RBig::ZERO { upper } else { lower });
+        let fails = most < bound || (most == bound && is_strict);
+        if fails { Ok(()) } else { Err(LemmaError::NoContradiction) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn q(p: i32, q: u8) -> RBig {
+        RBig::from_parts(p.into(), q.into())
+    }
+
+    /// One input in [0, 1]: `x1` says x ≥ 3/4, `x2` says −x ≥ −1/2, `h0` is x > 1/2.
+    fn inputs() -> RealInputs {
+        let half_space = |a, bound, is_strict| HalfSpace { terms: vec![(0, a)], bound, is_strict };
+        RealInputs {
+            lower: vec![q(0, 1)],
+            upper: vec![q(1, 1)],
+            always: vec![half_space(q(1, 1), q(1, 2), true)],
+            sides: vec![(1, half_space(q(1, 1), q(3, 4), false)), (2, half_space(q(-1, 1), q(-1, 2), false))],
+        }
+    }
+
+    #[test]
+    fn a_lemma_holds_only_with_positive_multipliers_that_add_up_to_a_contradiction() {
+        let check = |comment: &str, clause: &str| Lemma::parse(&[comment, clause]).and_then(|l| inputs().check(&l));
+        assert_eq!(check("* lemma x1 1 x2 1", "+1 ~x1 +1 ~x2 >= 1 ;"), Ok(()));
+        // x > 1/2 and x ≤ 1/2: only strictness contradicts.
+        assert_eq!(check("* lemma x2 3/2 h0 3/2", "+1 ~x2 >= 1 ;"), Ok(()));
+        assert_eq!(check("* lemma x2 1", "+1 ~x2 >= 1 ;"), Err(LemmaError::NoContradiction));
+        assert_eq!(check("* lemma x1 1 x2 2", "+1 ~x1 +1 ~x2 >= 1 ;"), Err(LemmaError::NoContradiction));
+        assert_eq!(check("* lemma ~x1 1 x2 1", "+1 x1 +1 ~x2 >= 1 ;"), Err(LemmaError::NoContradiction));
+        assert_eq!(check("* lemma x1 1 x2 -1", "+1 ~x1 +1 ~x2 >= 1 ;"), Err(LemmaError::Multiplier));
+        assert_eq!(check("* lemma x1 0 x2 1", "+1 ~x1 +1 ~x2 >= 1 ;"), Err(LemmaError::Multiplier));
+        assert_eq!(check("* lemma x3 1", "+1 ~x3 >= 1 ;"), Err(LemmaError::Unknown));
+        assert_eq!(check("* lemma x1 1 h1 1", "+1 ~x1 >= 1 ;"), Err(LemmaError::Unknown));
+    }
+
+    #[test]
+    fn only_the_two_lines_of_a_lemma_are_read() {
+        for (comment, clause) in [
+            ("* lemma x1 1 x2 1", "+1 ~x1 >= 1 ;"),
+            ("* lemma x1 1 x2 1", "+1 ~x1 +1 ~x2 >= 0 ;"),
+            ("* lemma x1 1/0 x2 1", "+1 ~x1 +1 ~x2 >= 1 ;"),
+            ("* lemma x1 1/-2 x2 1", "+1 ~x1 +1 ~x2 >= 1 ;"),
+            ("* lemma x1 1/2/2 x2 1", "+1 ~x1 +1 ~x2 >= 1 ;"),
+            ("* lemma x1 / x2 1", "+1 ~x1 +1 ~x2 >= 1 ;"),
+            ("* lemma x1 1_0 x2 1", "+1 ~x1 +1 ~x2 >= 1 ;"),
+            ("* lemma x1 1 x2", "+1 ~x1 +1 ~x2 >= 1 ;"),
+            ("* lemma x1 1 y2 1", "+1 ~x1 +1 ~y2 >= 1 ;"),
+            ("* a lemma", "+1 ~x1 >= 1 ;"),
+        ] {
+            assert_eq!(Lemma::parse(&[comment, clause]), Err(LemmaError::Malformed), "{comment}");
+        }
+        assert_eq!(Lemma::parse(&["* lemma x1 1"]), Err(LemmaError::Malformed));
+        let lemma = Lemma { sides: vec![((1, false), q(3, 4)), ((2, true), q(7, 1))], always: vec![(0, q(1, 2))] };
+        let text = lemma.to_string();
+        assert_eq!(Lemma::parse(&text.lines().collect::<Vec<_>>()), Ok(lemma));
+    }
+}

@@ -69,9 +69,8 @@ pub fn bnn_exact(job: &Job, parts: &[String], limit: Duration) -> Outcome<()> {
     run.opb_files(&mut rows)?;
     run.marabou(&mut rows)?;
     run.traffic_signs(&mut rows)?;
-    let command = format!("tables bnn-exact --timeout {}", limit.as_secs_f64());
-    job.write("bnn_exact.csv", &command, &HEADER, &rows)?;
-    run.digits(&command)
+    job.write("bnn_exact.csv", &HEADER, &rows)?;
+    run.digits()
 }
 
 impl Run<'_> {
@@ -334,7 +333,7 @@ impl Run<'_> {
 
 impl Run<'_> {
     /// The exact robust accuracy of the digit networks.
-    fn digits(&self, command: &str) -> Outcome<()> {
+    fn digits(&self) -> Outcome<()> {
         let csv = Path::new("networks/digits.csv").to_path_buf();
         let images = images::read(&csv)?;
         let mut rows = Vec::new();
@@ -391,6 +390,6 @@ impl Run<'_> {
             "proofs_unchecked",
             "logging_ratio",
         ];
-        self.job.write("bnn_exact_digits.csv", command, &header, &rows)
+        self.job.write("bnn_exact_digits.csv", &header, &rows)
     }
 }

@@ -177,6 +177,5 @@ pub fn bnn_preprocessing(job: &Job, count: usize, limit: Duration) -> Outcome<()
         "median_conflicts",
         "all_conflicts",
     ];
-    let command = format!("tables bnn-preprocessing --images {count} --timeout {}", limit.as_secs_f64());
-    job.write("bnn_preprocessing.csv", &command, &header, &rows)
+    job.write("bnn_preprocessing.csv", &header, &rows)
 }

@@ -1,4 +1,4 @@
-//! What all tables share: resumable items, and a CSV file that says how it was made.
+//! What all tables share: resumable items, and a CSV file that says above its rows how they were made.
 
 use absint::report::{Journal, Results, content_hash};
 use serde_json::{Map, Value, json};
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -18,6 +18,16 @@ pub struct Job {
     pub jobs: usize,
     /// Of each item.
     pub threads: usize,
+    /// What was given on the command line, without the folders.
+    pub arguments: String,
+    pub work: Work,
+}
+
+/// Where the items of a table came from so far.
+#[derive(Debug, Default)]
+pub struct Work {
+    computed: AtomicBool,
+    carried_over: AtomicBool,
 }
 
 impl Job {
@@ -32,6 +42,8 @@ impl Job {
         let path = self.out.join(format!("partial/{name}.jsonl"));
         let journal = Journal::resume(&path, &self.bound(header), "key")?;
         let open: Vec<usize> = (0..keys.len()).filter(|&i| !journal.has(&keys[i])).collect();
+        self.work.computed.fetch_or(!open.is_empty(), Ordering::Relaxed);
+        self.work.carried_over.fetch_or(open.len() < keys.len(), Ordering::Relaxed);
         let next = AtomicUsize::new(0);
         let work = || -> Outcome<()> {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build()?;
@@ -65,6 +77,7 @@ impl Job {
             return Ok(BTreeMap::new());
         }
         let results = Results::read(&path, "key")?;
+        self.work.carried_over.fetch_or(!results.lines.is_empty(), Ordering::Relaxed);
         let header = self.bound(header);
         if results.header != header {
             return Err(format!("{}: made with {}, not with {header}", path.display(), results.header).into());
@@ -73,20 +86,49 @@ impl Job {
         Ok(results.lines.into_iter().filter_map(result).collect())
     }
 
-    /// Writes a table, with what it was measured on and how.
-    pub fn write(&self, name: &str, command: &str, header: &[&str], rows: &[Vec<String>]) -> Outcome<()> {
-        let partial = self.out.join(format!("partial/{name}.tmp"));
-        let mut writer = csv::Writer::from_path(&partial)?;
-        writer.write_record(header.iter().chain(&["machine", "date", "command"]))?;
-        let threads = if self.threads == 1 { String::new() } else { format!(" --threads {}", self.threads) };
-        let measured = [machine(self.threads), today()?, format!("{command}{threads}")];
-        for row in rows {
-            writer.write_record(row.iter().chain(&measured))?;
-        }
-        writer.flush()?;
-        fs::rename(partial, self.out.join(name))?;
+    /// Writes a table below the runs that its rows came from, a line each: date, machine, arguments.
+    pub fn write(&self, name: &str, header: &[&str], rows: &[Vec<String>]) -> Outcome<()> {
+        let (partial, table) = (self.out.join(format!("partial/{name}.tmp")), self.out.join(name));
+        let before = fs::read_to_string(&table).unwrap_or_default();
+        let this = format!("# {}, {}: tables {}", today()?, machine(self.threads), self.arguments);
+        let computed = self.work.computed.load(Ordering::Relaxed);
+        let runs = runs(&before, &this, computed, self.work.carried_over.load(Ordering::Relaxed));
+        let mut writer = csv::Writer::from_writer(runs.into_bytes());
+        writer.write_record(header)?;
+        rows.iter().try_for_each(|row| writer.write_record(row))?;
+        fs::write(&partial, writer.into_inner()?)?;
+        fs::rename(partial, table)?;
         Ok(())
     }
+}
+
+/// The lines above a table: `this` run where it computed anything, and those of the runs `before` it where any of
+/// their items were carried over; of runs with the same arguments the last.
+fn runs(before: &str, this: &str, computed: bool, carried_over: bool) -> String {
+    fn arguments(line: &str) -> Option<&str> {
+        line.split_once(": tables ").map(|t| t.1)
+    }
+    let earlier = before.lines().take_while(|line| line.starts_with('#') && carried_over);
+    let is_new = computed || before.is_empty();
+    let mut runs: Vec<&str> = earlier.filter(|line| !is_new || arguments(line) != arguments(this)).collect();
+    if is_new || runs.is_empty() {
+        runs.push(this);
+    }
+    runs.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// What was given on the command line, without the folders, which are this machine's own.
+pub fn arguments(given: impl IntoIterator<Item = String>) -> String {
+    let mut kept: Vec<String> = Vec::new();
+    let mut given = given.into_iter();
+    while let Some(argument) = given.next() {
+        if ["--data", "--out"].contains(&argument.as_str()) {
+            given.next();
+        } else if !argument.starts_with("--data=") && !argument.starts_with("--out=") {
+            kept.push(argument);
+        }
+    }
+    kept.join(" ")
 }
 
 /// The contents of files, told from others.
@@ -130,4 +172,26 @@ pub fn text(row: &Map<String, Value>, field: &str) -> String {
 
 pub fn seconds(timeout: f64) -> Outcome<Duration> {
     Ok(Duration::try_from_secs_f64(timeout)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_names_the_runs_that_its_rows_came_from() {
+        let (old, this) = ("# d, m: tables kpoly --k 1\n", "# e, m: tables kpoly --k 2");
+        let before = format!("{old}network\n\"# no run\"\n");
+        assert_eq!(runs("", this, true, false), format!("{this}\n"));
+        assert_eq!(runs(&before, this, true, true), format!("{old}{this}\n"));
+        assert_eq!(runs(&before, this, true, false), format!("{this}\n"));
+        assert_eq!(runs(&before, this, false, true), old);
+        assert_eq!(runs(&before, "# e, m: tables kpoly --k 1", true, true), "# e, m: tables kpoly --k 1\n");
+    }
+
+    #[test]
+    fn the_arguments_that_are_recorded_are_those_that_were_given_but_for_folders() {
+        let given = ["--data", "/somewhere", "kpoly", "--timeout", "60", "--out=there", "--threads", "2"];
+        assert_eq!(arguments(given.map(String::from)), "kpoly --timeout 60 --threads 2");
+    }
 }

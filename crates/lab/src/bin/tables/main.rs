@@ -187,6 +187,8 @@ fn main() -> Outcome<()> {
         out: cli.out,
         jobs: cli.jobs.max(1),
         threads: cli.threads.max(1),
+        arguments: job::arguments(std::env::args().skip(1)),
+        work: job::Work::default(),
     };
     fs::create_dir_all(job.out.join("partial"))?;
     match cli.table {

@@ -74,5 +74,5 @@ pub fn margins(job: &Job, networks: &[String], timeout: Duration) -> Outcome<()>
     let rows: Vec<Vec<String>> = all.iter().zip(&results).map(row).collect();
     let header =
         ["network", "instance", "method", "margin", "theirs", "ours", "relative_gain", "time_s", "out_of_time"];
-    job.write("lp_margins.csv", "tables margins", &header, &rows)
+    job.write("lp_margins.csv", &header, &rows)
 }

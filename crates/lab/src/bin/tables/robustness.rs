@@ -178,7 +178,7 @@ pub fn deeppoly(job: &Job, images: usize) -> Outcome<()> {
         ]);
     }
     let header = ["network", "eps", "images", "correct", "verified", "published_verified", "mean_s_per_image"];
-    job.write("deeppoly_table3.csv", &format!("tables deeppoly --images {images}"), &header, &rows)
+    job.write("deeppoly_table3.csv", &header, &rows)
 }
 
 pub fn kpoly(job: &Job, networks: &[String], ks: &[usize], images: usize, timeout: Duration) -> Outcome<()> {
@@ -215,5 +215,5 @@ pub fn kpoly(job: &Job, networks: &[String], ks: &[usize], images: usize, timeou
         "timeout_s",
         "mean_s_per_image",
     ];
-    job.write("kpoly_first100.csv", "tables kpoly", &header, &rows)
+    job.write("kpoly_first100.csv", &header, &rows)
 }

@@ -162,8 +162,7 @@ pub fn table1(job: &Job, networks: &[String], methods: &[String], count: usize, 
         .chain(COLUMNS.iter().flat_map(|(_, ours, published)| [*ours, *published]).filter(|c| !c.is_empty()))
         .chain(["ordered", "mean_s"])
         .collect();
-    let command = "tables salman-table1 --method M --images N --timeout 60, method by method";
-    job.write("salman_table1.csv", command, &header, &out)
+    job.write("salman_table1.csv", &header, &out)
 }
 
 /// Method, our column and the published one.

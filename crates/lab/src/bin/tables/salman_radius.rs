@@ -60,7 +60,7 @@ pub fn table2(job: &Job, networks: &[String], methods: &[String], timeout: f64) 
         .chain(COLUMNS.iter().flat_map(|(_, ours, published, _)| [*ours, *published]).filter(|c| !c.is_empty()))
         .chain(["mean_s"])
         .collect();
-    job.write("salman_table2.csv", "tables salman-table2 --method M, method by method", &header, &out)
+    job.write("salman_table2.csv", &header, &out)
 }
 
 #[allow(clippy::too_many_arguments)]

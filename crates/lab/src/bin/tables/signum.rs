@@ -148,5 +148,5 @@ pub fn table1(job: &Job, methods: &[String], most_flips: usize, limit: Duration)
         ]);
     }
     let header = ["network", "flips", "method", "mean_upper_bound", "certified_of_5", "out_of_time", "mean_time_s"];
-    job.write("signum_table1.csv", "tables signum-table1", &header, &rows)
+    job.write("signum_table1.csv", &header, &rows)
 }

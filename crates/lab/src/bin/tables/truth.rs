@@ -25,17 +25,15 @@ pub const BENCHMARKS: [&str; 5] = [
 pub struct Subject {
     /// The table's name, without `.csv`.
     pub name: &'static str,
-    /// The subcommand that makes it.
-    pub command: &'static str,
     /// What answers.
     pub domain: DomainName,
 }
 
 /// The cascade.
-pub const TRUTH: Subject = Subject { name: "truth", command: "truth", domain: DomainName::Auto };
+pub const TRUTH: Subject = Subject { name: "truth", domain: DomainName::Auto };
 
 /// The exact engines.
-pub const EXACT: Subject = Subject { name: "exact_vnncomp", command: "exact-vnncomp", domain: DomainName::Exact };
+pub const EXACT: Subject = Subject { name: "exact_vnncomp", domain: DomainName::Exact };
 
 /// A query with its known answer.
 struct Instance {
@@ -132,9 +130,8 @@ pub fn truth(job: &Job, subject: &Subject, benchmarks: &[String], timeout: f64) 
             format!("{slowest:.3}"),
         ]);
     }
-    let command = format!("tables {} --timeout {timeout}", subject.command);
     let header = ["benchmark", "net", "spec", "verdict", "decided_by", "time_s", "truth", "contradiction"];
-    job.write(&format!("{}.csv", subject.name), &command, &header, &rows)?;
+    job.write(&format!("{}.csv", subject.name), &header, &rows)?;
     let header = [
         "benchmark",
         "queries",
@@ -147,5 +144,5 @@ pub fn truth(job: &Job, subject: &Subject, benchmarks: &[String], timeout: f64) 
         "mean_s",
         "slowest_s",
     ];
-    job.write(&format!("{}_summary.csv", subject.name), &command, &header, &summary)
+    job.write(&format!("{}_summary.csv", subject.name), &header, &summary)
 }

@@ -68,8 +68,7 @@ pub fn table1(job: &Job, ks: &[usize], count: usize, refine: bool, timeout: Dura
     }
     let header =
         ["network", "eps", "k", "bounds_by_lp", "image", "volume", "published_volume", "time_s", "out_of_time"];
-    let command = format!("tables volume-table1 --images {count}");
-    job.write("volume_table1.csv", &command, &header, &rows)
+    job.write("volume_table1.csv", &header, &rows)
 }
 
 fn row(k: usize, refine: bool, image: &str, result: &Value, published: &str) -> Vec<String> {

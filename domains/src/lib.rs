@@ -6,6 +6,7 @@
 pub mod activation;
 pub mod budget;
 pub mod domain;
+pub mod dual;
 pub mod lp;
 pub mod network;
 pub mod num;

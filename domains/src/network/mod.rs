@@ -5,6 +5,7 @@
 
 mod builder;
 mod coefficients;
+mod columns;
 mod conv2d;
 mod ensemble;
 mod evaluate;
@@ -19,6 +20,7 @@ mod window;
 
 pub use builder::NetworkBuilder;
 pub use coefficients::Coefficients;
+pub use columns::ColumnMap;
 pub use conv2d::Conv2d;
 pub use evaluate::EvaluateError;
 use float32::Original;

@@ -1,3 +1,4 @@
+use super::Real;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 /// `a · b` in round-to-nearest, on the calling thread.
@@ -115,6 +116,56 @@ pub fn accumulate(
             b.row_step as isize,
             1.0,
             factor,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+/// `out = a · b`, or `out += a · b`, for matrices whose rows are contiguous, rows of `out` beginning `row_step ≥ n`
+/// apart. `a` is `m × k`, or `k × m` and read transposed; `b` is `k × n`. On the calling thread, in round-to-nearest.
+///
+/// # Panics
+/// If a slice is too short for its matrix, or the rows of `out` overlap.
+#[allow(unsafe_code, clippy::too_many_arguments)]
+pub fn row_product<T: Real>(
+    [m, k, n]: [usize; 3],
+    a: &[T],
+    is_transposed: bool,
+    b: &[T],
+    b_step: usize,
+    out: &mut [T],
+    row_step: usize,
+    accumulates: bool,
+) {
+    if m == 0 || n == 0 {
+        return;
+    }
+    let holds = |len: usize, rows: usize, step: usize| rows == 0 || (rows - 1) * step + n <= len;
+    assert!(a.len() >= m * k && holds(b.len(), k, b_step) && holds(out.len(), m, row_step), "shape of a product");
+    assert!(row_step >= n && b_step >= n, "rows of a product overlap");
+    let (a_row, a_column) = if is_transposed { (1, m) } else { (k, 1) };
+    // SAFETY: all three matrices lie within their slices by the first assertion, and `out` is borrowed mutably and so
+    // overlaps neither input; steps of slices fit in an isize.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out.as_mut_ptr(),
+            1,
+            row_step as isize,
+            accumulates,
+            a.as_ptr(),
+            a_column as isize,
+            a_row as isize,
+            b.as_ptr(),
+            1,
+            b_step as isize,
+            T::ONE,
+            T::ONE,
             false,
             false,
             false,

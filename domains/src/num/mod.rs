@@ -16,10 +16,12 @@ mod interval;
 pub mod kernel;
 mod lattice;
 mod rational;
+mod real;
 pub mod round;
 mod scalar;
 
 pub use interval::Interval;
 pub use lattice::Lattice;
 pub use rational::{ParseDecimalError, Rational, bounds_of, enclose, exact, exact_or_zero, nearest, parse_decimal};
+pub use real::Real;
 pub use scalar::Scalar;

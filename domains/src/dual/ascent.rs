@@ -1,0 +1,392 @@
+//! Gradient steps on slopes and multipliers of a batch, in single precision: what comes out is a guess.
+
+use super::batch::{Entry, Member, Objective, Walk, entries, of_source, slopes};
+use super::layers::{Moments, Step};
+use super::relaxed::{Relaxed, share_of, slope_of};
+use crate::network::{NodeId, NodeKind};
+
+/// How a batch is improved.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Gradient steps at most.
+    pub rounds: usize,
+    /// The first step of slopes, as a share of their range.
+    pub alpha: f32,
+    /// The first step of multipliers, times the largest coefficient of the form.
+    pub beta: f32,
+}
+
+/// Steps shrink by this factor per round.
+const DECAY: f32 = 0.97;
+
+/// What the engine found of a member.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The bound by the guess.
+    pub bound: f32,
+    /// The form's value at the minimiser, as far as single precision knows it.
+    pub attained: f32,
+    /// The free neuron to be split, if there is one left.
+    pub pick: Option<u32>,
+    /// The minimiser over the region's box.
+    pub input: Vec<f32>,
+}
+
+/// Memory of one thread.
+#[derive(Debug, Default)]
+pub(super) struct Workspace {
+    pub guess: Walk<f32>,
+    pub proof: Walk<f64>,
+    values: Vec<Vec<f32>>,
+    truth: Vec<Vec<f32>>,
+}
+
+/// A batch under way.
+struct Ascent<'a, 'b> {
+    relaxed: &'a Relaxed<'a>,
+    work: &'b mut Workspace,
+    /// The members still under way, as indices of the callers'.
+    active: Vec<usize>,
+    /// The forms taken back to the first activations, where nothing is free yet.
+    start: Walk<f32>,
+    slopes: Vec<f32>,
+    best_slopes: Vec<f32>,
+    moments: Moments,
+    entries: Vec<Entry>,
+    /// Of each entry the running means of its gradients, and the best multiplier.
+    of_entries: Vec<(f32, f32, f32)>,
+    best: Vec<f32>,
+    goals: Vec<f32>,
+    /// The largest coefficient of each form where it starts.
+    scales: Vec<f32>,
+}
+
+impl Relaxed<'_> {
+    /// Improves the members until their guessed bounds exceed `goals` or the rounds are over. Returns nothing for those
+    /// that reached their goal, whose guess is still to be proved; of the others what a split needs to know.
+    pub(super) fn ascend(
+        &self,
+        forms: &[Objective],
+        members: &mut [Member],
+        goals: &[f32],
+        effort: Effort,
+        work: &mut Workspace,
+    ) -> Vec<Option<Outcome>> {
+        let mut outcomes: Vec<Option<Outcome>> = Vec::new();
+        outcomes.resize_with(members.len(), || None);
+        if members.is_empty() {
+            return outcomes;
+        }
+        let mut ascent = Ascent::new(self, forms, members, goals, work);
+        for round in 0..effort.rounds {
+            ascent.back();
+            ascent.retire(members);
+            if ascent.active.is_empty() {
+                return outcomes;
+            }
+            let improved = ascent.note_best();
+            let rate = DECAY.powi(round as i32);
+            let steps = [Step::new(effort.alpha * rate, round), Step::new(effort.beta * rate, round)];
+            ascent.forth(Some((steps, &improved)));
+        }
+        ascent.keep_best(members);
+        ascent.back();
+        ascent.forth(None);
+        ascent.finish(members, &mut outcomes);
+        outcomes
+    }
+}
+
+impl<'a, 'b> Ascent<'a, 'b> {
+    fn new(
+        relaxed: &'a Relaxed<'a>,
+        forms: &[Objective],
+        members: &[Member],
+        goals: &[f32],
+        work: &'b mut Workspace,
+    ) -> Self {
+        let all: Vec<&Member> = members.iter().collect();
+        let own: Vec<&Objective> = members.iter().map(|m| &forms[m.objective]).collect();
+        let slopes = slopes::<f32>(relaxed, &all);
+        let entries = entries(relaxed, &all);
+        let mut start = Walk::default();
+        start.begin(relaxed, &own);
+        let top = own.iter().map(|form| form.start()).max().unwrap_or(0);
+        let is_split = |id: NodeId| relaxed.layers[..top].iter().flatten().any(|layer| layer.source == id);
+        for id in (1..=top).rev().filter(|&id| start.reached[id] || is_split(id)).collect::<Vec<_>>() {
+            if !start.reached[id] {
+                break;
+            }
+            match relaxed.compiled.network.node(id).kind {
+                NodeKind::Affine(_) if !is_split(id) => {
+                    start.pass_affine::<false>(relaxed, &relaxed.compiled.guess, id);
+                    start.reached[id] = false;
+                }
+                _ => break,
+            }
+        }
+        let mut scales = vec![0.0f32; members.len()];
+        for a in start.coefficients.iter().zip(&start.reached).filter(|(_, reached)| **reached).map(|(a, _)| a) {
+            for row in a.chunks_exact(members.len()) {
+                scales.iter_mut().zip(row).for_each(|(scale, a)| *scale = scale.max(a.abs()));
+            }
+        }
+        let moments = Moments { first: vec![0.0; slopes.len()], second: vec![0.0; slopes.len()] };
+        Self {
+            relaxed,
+            work,
+            active: (0..members.len()).collect(),
+            start,
+            best_slopes: slopes.clone(),
+            slopes,
+            moments,
+            of_entries: entries.iter().map(|entry| (0.0, 0.0, entry.beta)).collect(),
+            entries,
+            best: vec![f32::NEG_INFINITY; members.len()],
+            goals: goals.to_vec(),
+            scales,
+        }
+    }
+
+    /// Nodes that the start reads, from the last on.
+    fn top(&self) -> NodeId {
+        self.start.reached.iter().rposition(|&reached| reached).unwrap_or(0)
+    }
+
+    /// Values of the members' forms under the present slopes and multipliers, and the minimisers.
+    fn back(&mut self) {
+        let (relaxed, top, n) = (self.relaxed, self.top(), self.active.len());
+        let walk = &mut self.work.guess;
+        walk.reset(relaxed.compiled.network.nodes().len(), n);
+        walk.sums.value.copy_from_slice(&self.start.sums.value);
+        for (id, a) in self.start.coefficients.iter().enumerate().filter(|(id, _)| self.start.reached[*id]) {
+            walk.reached[id] = true;
+            walk.coefficients[id].clear();
+            walk.coefficients[id].extend_from_slice(a);
+        }
+        walk.back::<false>(relaxed, &relaxed.compiled.guess, top, &self.slopes, &self.entries);
+        walk.concretise::<false>(relaxed.region.bounds());
+    }
+
+    /// Which members' values are their best so far (1 for yes).
+    fn note_best(&mut self) -> Vec<f32> {
+        let values = &self.work.guess.sums.value;
+        let improve = |(best, &value): (&mut f32, &f32)| {
+            let is_better = value > *best;
+            *best = best.max(value);
+            f32::from(is_better)
+        };
+        self.best.iter_mut().zip(values).map(improve).collect()
+    }
+
+    /// Takes members out that have reached their goals, where that saves work.
+    fn retire(&mut self, members: &mut [Member]) {
+        let n = self.active.len();
+        let is_done = |r: usize| self.work.guess.sums.value[r] > self.goals[r];
+        let kept: Vec<usize> = (0..n).filter(|&r| !is_done(r)).collect();
+        if kept.len() == n {
+            return;
+        }
+        for r in (0..n).filter(|&r| is_done(r)) {
+            let member = &mut members[self.active[r]];
+            member.bound = self.work.guess.sums.value[r];
+            member.shares = self.shares(&self.slopes, r);
+            for entry in self.entries.iter().filter(|entry| entry.column == r) {
+                member.beta[entry.place] = entry.beta;
+            }
+        }
+        self.keep(&kept);
+    }
+
+    /// The shares of column `r` of some slopes.
+    fn shares(&self, slopes: &[f32], r: usize) -> std::sync::Arc<[u16]> {
+        let column = slopes.iter().skip(r).step_by(self.active.len());
+        column.enumerate().map(|(index, &s)| share_of(f64::from(s), self.relaxed.corner_of(index))).collect()
+    }
+
+    /// Keeps the members in the columns `kept` only.
+    fn keep(&mut self, kept: &[usize]) {
+        let n = self.active.len();
+        let walk = &mut self.work.guess;
+        for a in [&mut self.slopes, &mut self.best_slopes, &mut self.moments.first, &mut self.moments.second] {
+            keep_columns(a, n, kept);
+        }
+        for a in [&mut self.best, &mut self.goals, &mut self.scales, &mut self.start.sums.value, &mut walk.sums.value] {
+            keep_columns(a, n, kept);
+        }
+        for walk in [&mut self.start, walk] {
+            for (a, _) in walk.coefficients.iter_mut().zip(&walk.reached).filter(|(_, reached)| **reached) {
+                keep_columns(a, n, kept);
+            }
+            walk.n = kept.len();
+        }
+        self.active = kept.iter().map(|&r| self.active[r]).collect();
+        let mut place = vec![None; n];
+        kept.iter().enumerate().for_each(|(to, &from)| place[from] = Some(to));
+        let pairs = self.entries.drain(..).zip(self.of_entries.drain(..));
+        let moved = |(mut entry, of): (Entry, _)| {
+            entry.column = place[entry.column]?;
+            Some((entry, of))
+        };
+        (self.entries, self.of_entries) = pairs.filter_map(moved).collect::<Vec<_>>().into_iter().unzip();
+    }
+
+    /// Sets slopes and multipliers to the best found, which the members take over.
+    fn keep_best(&mut self, members: &mut [Member]) {
+        for (r, &m) in self.active.iter().enumerate() {
+            members[m].shares = self.shares(&self.best_slopes, r);
+        }
+        for (entry, &(.., best)) in self.entries.iter_mut().zip(&self.of_entries) {
+            entry.beta = best;
+            members[self.active[entry.column]].beta[entry.place] = best;
+        }
+        let n = self.active.len();
+        for index in 0..self.slopes.len() / n.max(1) {
+            let corner = self.relaxed.corner_of(index);
+            for (r, &m) in self.active.iter().enumerate() {
+                self.slopes[index * n + r] = slope_of(members[m].shares[index], corner) as f32;
+            }
+        }
+    }
+
+    /// Pushes the minimisers through the lines in use. With steps: improves slopes and multipliers on the way, those of
+    /// improved members being noted before. Without: also through the network itself.
+    fn forth(&mut self, steps: Option<([Step; 2], &[f32])>) {
+        let Self { relaxed, work, active, slopes, entries, .. } = self;
+        let (network, n) = (relaxed.compiled.network, active.len());
+        let top = self.start.reached.iter().rposition(|&reached| reached).unwrap_or(0);
+        let Workspace { guess: walk, values, truth, .. } = &mut **work;
+        for all in [&mut *values, &mut *truth] {
+            all.resize_with(network.nodes().len(), Vec::new);
+        }
+        minimisers(relaxed, &walk.coefficients[0], n, &mut values[0]);
+        if steps.is_none() {
+            truth[0].clone_from(&values[0]);
+        }
+        for id in 1..=top {
+            let len = network.node(id).len;
+            let (before, rest) = values.split_at_mut(id);
+            let (truth_before, truth_rest) = truth.split_at_mut(id);
+            match &network.node(id).kind {
+                NodeKind::Input => {}
+                NodeKind::Affine(affine) => {
+                    let apply = |from: &[Vec<f32>], to: &mut Vec<f32>, spare: &mut Vec<f32>| {
+                        to.clear();
+                        affine.bias.values().iter().for_each(|&b| to.extend(std::iter::repeat_n(b as f32, n)));
+                        for (source, map) in &relaxed.compiled.guess[id] {
+                            map.forth(&from[*source], n, to, spare);
+                        }
+                    };
+                    apply(before, &mut rest[0], &mut walk.spare);
+                    if steps.is_none() {
+                        apply(truth_before, &mut truth_rest[0], &mut walk.spare);
+                    }
+                    if let Some(([_, step], improved)) = steps {
+                        let range = of_source(entries, id);
+                        let own = entries[range.clone()].iter_mut().zip(&mut self.of_entries[range]);
+                        improve_multipliers(own, &rest[0], n, improved, &self.scales, step);
+                    }
+                }
+                NodeKind::Activation(activation) => {
+                    let Some(layer) = &relaxed.layers[id] else { continue };
+                    let (a, z) = (&mut walk.coefficients[id], &before[layer.source]);
+                    if !walk.reached[id] {
+                        a.clear();
+                        a.resize(len * n, 0.0);
+                    }
+                    let y = &mut rest[0];
+                    y.resize(len * n, 0.0);
+                    layer.forth(a, z, n, slopes, y);
+                    for entry in &entries[of_source(entries, layer.source)] {
+                        let at = entry.neuron * n + entry.column;
+                        y[at] = entry.slope as f32 * z[at];
+                    }
+                    if let Some(([step, _], improved)) = steps {
+                        let (best, moments) = (&mut self.best_slopes, &mut self.moments);
+                        layer.improve(a, z, n, slopes, best, moments, improved, step);
+                    } else {
+                        truth_rest[0].resize(len * n, 0.0);
+                        let exact = |z: f32| activation.function.eval(f64::from(z)) as f32;
+                        layer.apply(&truth_before[layer.source], n, exact, &mut truth_rest[0]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the last passes say of the members.
+    fn finish(self, members: &mut [Member], outcomes: &mut [Option<Outcome>]) {
+        let Self { relaxed, work, active, start, entries, .. } = &self;
+        let n = active.len();
+        let (mut most, mut pick) = (vec![-1.0f32; n], vec![u32::MAX; n]);
+        let mut attained = start.sums.value.clone();
+        for id in (0..=self.top()).filter(|&id| start.reached[id]) {
+            for (a, y) in start.coefficients[id].chunks_exact(n).zip(work.truth[id].chunks_exact(n)) {
+                attained.iter_mut().zip(a.iter().zip(y)).for_each(|(sum, (a, y))| *sum += a * y);
+            }
+        }
+        for id in 1..=self.top() {
+            let (Some(layer), true) = (&relaxed.layers[id], work.guess.reached[id]) else { continue };
+            let mut a = work.guess.coefficients[id].clone();
+            // A neuron that is split already is no choice.
+            let own = &entries[of_source(entries, layer.source)];
+            let mut y = work.values[id].clone();
+            for entry in own {
+                let at = entry.neuron * n + entry.column;
+                (a[at], y[at]) = (0.0, f32::NAN);
+            }
+            layer.losses(&a, &work.values[layer.source], &y, n, &mut most, &mut pick);
+        }
+        for (r, &m) in active.iter().enumerate() {
+            let bound = lower_or_nothing(work.guess.sums.value[r]);
+            members[m].bound = bound;
+            let input = work.values[0].iter().skip(r).step_by(n).copied().collect();
+            let pick = (pick[r] != u32::MAX).then_some(pick[r]);
+            outcomes[m] = Some(Outcome { bound, attained: attained[r], pick, input });
+        }
+    }
+}
+
+/// A bound that is NaN says nothing.
+fn lower_or_nothing(bound: f32) -> f32 {
+    if bound.is_nan() { f32::NEG_INFINITY } else { bound }
+}
+
+/// Where the forms with the coefficients `a` are least over the region's box.
+fn minimisers(relaxed: &Relaxed, a: &[f32], n: usize, x: &mut Vec<f32>) {
+    x.resize(a.len(), 0.0);
+    for ((x, a), range) in x.chunks_exact_mut(n).zip(a.chunks_exact(n)).zip(relaxed.region.bounds()) {
+        let (lo, hi) = (range.lo as f32, range.hi as f32);
+        x.iter_mut().zip(a).for_each(|(x, &a)| *x = if a > 0.0 { lo } else { hi });
+    }
+}
+
+/// One gradient step of the multipliers of a node's sides at its values `z`.
+fn improve_multipliers<'e>(
+    own: impl Iterator<Item = (&'e mut Entry, &'e mut (f32, f32, f32))>,
+    z: &[f32],
+    n: usize,
+    improved: &[f32],
+    scales: &[f32],
+    step: Step,
+) {
+    for (entry, (first, second, best)) in own {
+        if improved[entry.column] > 0.0 {
+            *best = entry.beta;
+        }
+        let gradient = -entry.side.sign() as f32 * z[entry.neuron * n + entry.column];
+        let by = Step { rate: step.rate * scales[entry.column], ..step }.of(gradient, first, second);
+        entry.beta = (entry.beta + by).max(0.0);
+    }
+}
+
+/// Keeps the columns `kept` (in increasing order) of a matrix with `n`.
+fn keep_columns(a: &mut Vec<f32>, n: usize, kept: &[usize]) {
+    let rows = a.len() / n;
+    for row in 0..rows {
+        for (to, &from) in kept.iter().enumerate() {
+            a[row * kept.len() + to] = a[row * n + from];
+        }
+    }
+    a.truncate(rows * kept.len());
+}

@@ -1,0 +1,339 @@
+//! What the engine works on: forms to be bounded, each on a part of the region, and a batch of them on its way through
+//! the network.
+
+use super::layers::Sums;
+use super::relaxed::{Maps, Relaxed, slope_of};
+use crate::domain::Bounds;
+use crate::network::{NodeId, NodeKind};
+use crate::num::round::{mul_up, sub_down};
+use crate::num::{Interval, Real};
+use crate::query::{Ball, LinearForms};
+use std::sync::Arc;
+
+/// A linear form over a network's nodes, of which lower bounds are sought.
+#[derive(Clone, Debug)]
+pub struct Objective {
+    /// The coefficients that are not zero, as exact floats, by node and neuron.
+    pub terms: Vec<(NodeId, Vec<(usize, f64)>)>,
+    /// A lower bound of the constant.
+    pub constant: f64,
+}
+
+impl Objective {
+    /// `sign · z_i` of a node.
+    #[must_use]
+    pub fn neuron(node: NodeId, i: usize, sign: f64) -> Self {
+        Self { terms: vec![(node, vec![(i, sign)])], constant: 0.0 }
+    }
+
+    /// Row `row` of some forms; what its coefficients are uncertain by is charged to the constant.
+    #[must_use]
+    pub fn of_form(forms: &LinearForms, row: usize, bounds: &Bounds) -> Self {
+        let mut constant = forms.constants[row];
+        let mut terms = Vec::new();
+        for term in &forms.terms {
+            let entries = term.coefficients.row(row);
+            terms.push((term.node, entries.iter().copied().enumerate().filter(|(_, c)| *c != 0.0).collect()));
+            if let Some(radius) = &term.radius {
+                for (i, &radius) in radius.row(row).iter().enumerate().filter(|(_, r)| **r > 0.0) {
+                    let magnitude = bounds.get(term.node).map_or(f64::INFINITY, |z| z.get(i).magnitude());
+                    constant = sub_down(constant, mul_up(radius, magnitude));
+                }
+            }
+        }
+        Self { terms, constant }
+    }
+
+    /// The last node that the form reads.
+    #[must_use]
+    pub fn start(&self) -> NodeId {
+        self.terms.iter().map(|(node, _)| *node).max().unwrap_or(0)
+    }
+}
+
+/// A free neuron on one side of its corner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Side {
+    /// Index of the neuron among the free ones ([`Relaxed::free`]).
+    pub index: u32,
+    /// Whether its pre-activation is at least zero, and not at most.
+    pub above: bool,
+}
+
+impl Side {
+    pub(super) fn sign(self) -> f64 {
+        if self.above { 1.0 } else { -1.0 }
+    }
+}
+
+/// A form on a part of the region, with the multipliers that bound it there.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Which objective.
+    pub objective: usize,
+    /// The slope of each free neuron before the form, as a share of the corner's range in units of 2⁻¹⁶.
+    pub shares: Arc<[u16]>,
+    /// The part: neurons that keep to one side.
+    pub sides: Vec<Side>,
+    /// Multipliers of the sides, none below zero.
+    pub beta: Vec<f32>,
+    /// The bound by the last guess.
+    pub bound: f32,
+}
+
+impl Member {
+    /// The form on all of the region, with DeepPoly's slopes of the free neurons before the node `start`.
+    #[must_use]
+    pub fn root(relaxed: &Relaxed, objective: usize, start: NodeId) -> Self {
+        let shares = relaxed.first_slopes(relaxed.free_before(start));
+        Self { objective, shares: shares.into(), sides: Vec::new(), beta: Vec::new(), bound: f32::NEG_INFINITY }
+    }
+
+    /// The part of it on one side of a free neuron.
+    #[must_use]
+    pub fn on(&self, side: Side) -> Self {
+        let mut half = self.clone();
+        half.sides.push(side);
+        half.beta.push(0.0);
+        half
+    }
+}
+
+/// A member's neuron on one side, where the batch has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    /// The node of the pre-activation.
+    pub source: NodeId,
+    pub neuron: usize,
+    /// The member's column.
+    pub column: usize,
+    /// Its place among the member's sides.
+    pub place: usize,
+    pub side: Side,
+    /// The activation's slope there.
+    pub slope: f64,
+    pub beta: f32,
+}
+
+/// The sides of some members, by node.
+pub(super) fn entries(relaxed: &Relaxed, members: &[&Member]) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for (column, member) in members.iter().enumerate() {
+        for (place, (&side, &beta)) in member.sides.iter().zip(&member.beta).enumerate() {
+            let (id, neuron) = relaxed.free[side.index as usize];
+            let Some(layer) = &relaxed.layers[id] else { continue };
+            let slope = if side.above { layer.corner.1 } else { layer.corner.0 };
+            entries.push(Entry { source: layer.source, neuron, column, place, side, slope, beta });
+        }
+    }
+    entries.sort_by_key(|entry| entry.source);
+    entries
+}
+
+/// Those of the entries that belong to a node.
+pub(super) fn of_source(entries: &[Entry], source: NodeId) -> std::ops::Range<usize> {
+    entries.partition_point(|e| e.source < source)..entries.partition_point(|e| e.source <= source)
+}
+
+/// The slopes of the members' free neurons: one row per neuron, one column per member.
+pub(super) fn slopes<T: Real>(relaxed: &Relaxed, members: &[&Member]) -> Vec<T> {
+    let (n, count) = (members.len(), members.first().map_or(0, |m| m.shares.len()));
+    let mut slopes = vec![T::ZERO; n * count];
+    for (index, row) in slopes.chunks_exact_mut(n.max(1)).enumerate() {
+        let corner = relaxed.corner_of(index);
+        for (slope, member) in row.iter_mut().zip(members) {
+            *slope = T::of(slope_of(member.shares[index], corner));
+        }
+    }
+    slopes
+}
+
+/// A batch of forms on the way back through a network: coefficients by node, and sums by member.
+#[derive(Debug, Default)]
+pub(super) struct Walk<T> {
+    /// How many members.
+    pub n: usize,
+    /// By node a row per neuron; those of activation nodes stay when they have been passed.
+    pub coefficients: Vec<Vec<T>>,
+    /// The nodes whose coefficients are in use.
+    pub reached: Vec<bool>,
+    pub sums: Sums<T>,
+    pub spare: Vec<T>,
+    more: Vec<T>,
+    saved: Vec<T>,
+}
+
+impl<T: Real> Walk<T> {
+    /// Begins anew with `n` members at nothing.
+    pub fn reset(&mut self, nodes: usize, n: usize) {
+        self.n = n;
+        self.coefficients.resize_with(nodes, Vec::new);
+        self.reached.clear();
+        self.reached.resize(nodes, false);
+        self.sums.reset(n);
+    }
+
+    /// Puts in the forms themselves.
+    pub fn begin(&mut self, relaxed: &Relaxed, forms: &[&Objective]) {
+        self.reset(relaxed.compiled.network.nodes().len(), forms.len());
+        for (r, form) in forms.iter().enumerate() {
+            self.sums.value[r] = T::of(form.constant);
+            self.sums.magnitude[r] = T::of(form.constant).magnitude();
+            for (node, entries) in &form.terms {
+                self.reach(*node, relaxed.compiled.network.node(*node).len);
+                for &(i, c) in entries {
+                    let sum = &mut self.coefficients[*node][i * forms.len() + r];
+                    let is_rounded = *sum != T::ZERO;
+                    *sum += T::of(c);
+                    if is_rounded {
+                        let once = relaxed.once.get(*node).map_or(f64::INFINITY, |once| once[i]);
+                        self.sums.charge[r] += T::of(once) * sum.magnitude();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes room for the coefficients of a node; whether it had some.
+    fn reach(&mut self, id: NodeId, len: usize) -> bool {
+        let was = std::mem::replace(&mut self.reached[id], true);
+        if !was {
+            self.coefficients[id].clear();
+            self.coefficients[id].resize(len * self.n, T::ZERO);
+        }
+        was
+    }
+
+    /// Takes an affine node's coefficients to its sources.
+    pub fn pass_affine<const PROVES: bool>(&mut self, relaxed: &Relaxed, maps: &Maps<'_, T>, id: NodeId) {
+        let NodeKind::Affine(affine) = &relaxed.compiled.network.node(id).kind else { return };
+        let Some(error) = &relaxed.errors[id] else {
+            return self.sums.value.fill(T::of(f64::NEG_INFINITY));
+        };
+        let a = std::mem::take(&mut self.coefficients[id]);
+        if PROVES || !affine.bias.is_zero() {
+            self.sums.add_rows::<PROVES>(&a, self.n, affine.bias.values(), &error.per_output);
+        }
+        for (source, map) in &maps[id] {
+            if PROVES && self.reached[*source] {
+                let mut more = std::mem::take(&mut self.more);
+                more.clear();
+                more.resize(map.inputs() * self.n, T::ZERO);
+                map.back(&a, self.n, &mut more, &mut self.spare);
+                self.coefficients[*source].iter_mut().zip(&more).for_each(|(sum, &more)| *sum += more);
+                self.more = more;
+                self.charge_sum(relaxed, *source);
+            } else {
+                self.reach(*source, map.inputs());
+                map.back(&a, self.n, &mut self.coefficients[*source], &mut self.spare);
+            }
+        }
+        self.coefficients[id] = a;
+    }
+
+    /// Charges the rounding of one addition to every coefficient of a node.
+    fn charge_sum(&mut self, relaxed: &Relaxed, id: NodeId) {
+        let zeros = vec![0.0; relaxed.once[id].len()];
+        self.sums.add_rows::<true>(&self.coefficients[id], self.n, &zeros, &relaxed.once[id]);
+    }
+
+    /// Takes an activation node's coefficients to its source. Entries pass on their piece; their coefficients are then
+    /// zero, so that nobody takes them for free.
+    pub fn pass_activation<const PROVES: bool>(
+        &mut self,
+        relaxed: &Relaxed,
+        id: NodeId,
+        slopes: &[T],
+        entries: &[Entry],
+    ) {
+        let Some(layer) = &relaxed.layers[id] else {
+            return self.sums.value.fill(T::of(f64::NEG_INFINITY));
+        };
+        let mut a = std::mem::take(&mut self.coefficients[id]);
+        let own = &entries[of_source(entries, layer.source)];
+        self.saved.clear();
+        for entry in own {
+            let at = entry.neuron * self.n + entry.column;
+            self.saved.push(a[at]);
+            a[at] = T::ZERO;
+        }
+        let had = self.reach(layer.source, layer.passes.len());
+        let out = &mut self.coefficients[layer.source];
+        layer.back::<T, PROVES>(&a, self.n, slopes, out, &mut self.sums);
+        for (entry, &c) in own.iter().zip(&self.saved) {
+            out[entry.neuron * self.n + entry.column] += T::of(entry.slope) * c;
+            if PROVES {
+                self.sums.charge[entry.column] += T::of(layer.error[entry.neuron]) * c.magnitude();
+            }
+        }
+        if PROVES && had {
+            self.charge_sum(relaxed, layer.source);
+        }
+        self.coefficients[id] = a;
+    }
+
+    /// Subtracts the multipliers of sides at a node.
+    pub fn subtract_multipliers<const PROVES: bool>(&mut self, relaxed: &Relaxed, id: NodeId, entries: &[Entry]) {
+        let range = of_source(entries, id);
+        if range.is_empty() {
+            return;
+        }
+        self.reach(id, relaxed.compiled.network.node(id).len);
+        for entry in &entries[range] {
+            let a = &mut self.coefficients[id][entry.neuron * self.n + entry.column];
+            *a -= T::of(entry.side.sign() * f64::from(entry.beta));
+            if PROVES {
+                self.sums.charge[entry.column] += T::of(relaxed.once[id][entry.neuron]) * a.magnitude();
+            }
+        }
+    }
+
+    /// Takes everything that is reached from `top` down to the input.
+    pub fn back<const PROVES: bool>(
+        &mut self,
+        relaxed: &Relaxed,
+        maps: &Maps<'_, T>,
+        top: NodeId,
+        slopes: &[T],
+        entries: &[Entry],
+    ) {
+        for id in (1..=top).rev() {
+            self.subtract_multipliers::<PROVES>(relaxed, id, entries);
+            if !self.reached[id] {
+                continue;
+            }
+            match &relaxed.compiled.network.node(id).kind {
+                NodeKind::Input => {}
+                NodeKind::Affine(_) => self.pass_affine::<PROVES>(relaxed, maps, id),
+                NodeKind::Activation(_) => self.pass_activation::<PROVES>(relaxed, id, slopes, entries),
+            }
+        }
+        self.subtract_multipliers::<PROVES>(relaxed, 0, entries);
+        let inputs = relaxed.compiled.network.input_len();
+        self.reach(0, inputs);
+    }
+
+    /// Adds the least values of the forms over the box `ranges` of inputs, each product rounded to nearest.
+    pub fn concretise<const PROVES: bool>(&mut self, ranges: &[Interval]) {
+        let n = self.n;
+        let (coefficients, sums) = (&self.coefficients[0], &mut self.sums);
+        pulp::Arch::new().dispatch(|| {
+            let (value, magnitude) = (&mut sums.value[..n], &mut sums.magnitude[..n]);
+            for (c, range) in coefficients.chunks_exact(n).zip(ranges) {
+                let (lo, hi) = (T::of(range.lo), T::of(range.hi));
+                for r in 0..n {
+                    let term = c[r] * if c[r] > T::ZERO { lo } else { hi };
+                    value[r] += term;
+                    if PROVES {
+                        magnitude[r] += term.magnitude();
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// Whether the region's bounding box is the region, up to its lattice and half-spaces.
+pub(super) fn is_box(ball: &Ball) -> bool {
+    matches!(ball, Ball::Box | Ball::Grid { .. })
+}

@@ -1,0 +1,57 @@
+//! Guesses turned into bounds: one pass back in doubles, in which every rounding is charged.
+
+use super::batch::{Member, Objective, Walk, entries, is_box, slopes};
+use super::relaxed::Relaxed;
+use crate::num::error::{gamma, underflow};
+use crate::num::kernel::finite_or_nothing;
+use crate::num::round::{add_up, mul_up, sub_down};
+use ndarray::Array2;
+
+impl Relaxed<'_> {
+    /// For each member a certified lower bound of its form over its part of the region, by its slopes and multipliers;
+    /// −∞ where floats do not suffice.
+    pub(super) fn certified(&self, forms: &[Objective], members: &[&Member], walk: &mut Walk<f64>) -> Vec<f64> {
+        if members.is_empty() {
+            return Vec::new();
+        }
+        let own: Vec<&Objective> = members.iter().map(|m| &forms[m.objective]).collect();
+        let top = own.iter().map(|form| form.start()).max().unwrap_or(0);
+        let (slopes, entries) = (slopes::<f64>(self, members), entries(self, members));
+        walk.begin(self, &own);
+        walk.back::<true>(self, &self.compiled.proof, top, &slopes, &entries);
+        self.concretise_proof(walk);
+        // Every sum has at most a term per neuron passed, of either of its lines, and one per side and form.
+        let neurons: usize = self.compiled.network.nodes()[..=top].iter().map(|node| node.len).sum();
+        let terms = 2 * (neurons + members.iter().map(|m| m.sides.len()).max().unwrap_or(0) + 4);
+        let absolute = (1..=top).fold(underflow(4 * terms), |sum, id| {
+            let lost = if walk.reached[id] { self.lost(id) } else { 0.0 };
+            add_up(sum, lost)
+        });
+        let sums = &walk.sums;
+        let bound = |r: usize| {
+            let charge = mul_up(sums.charge[r], 1.0 + gamma(terms));
+            let rounding = add_up(mul_up(gamma(terms), sums.magnitude[r]), charge);
+            finite_or_nothing(sub_down(sums.value[r], add_up(rounding, absolute)))
+        };
+        (0..members.len()).map(bound).collect()
+    }
+
+    /// What passing a node may lose to underflow.
+    fn lost(&self, id: usize) -> f64 {
+        let of_affine = self.errors[id].as_ref().map_or(0.0, |error| error.absolute);
+        self.layers[id].as_ref().map_or(of_affine, |layer| layer.absolute)
+    }
+
+    /// Adds certified least values over the region.
+    fn concretise_proof(&self, walk: &mut Walk<f64>) {
+        if is_box(self.region.ball()) {
+            return walk.concretise::<true>(self.region.bounds());
+        }
+        let n = walk.n;
+        let a = Array2::from_shape_fn((n, self.region.len()), |(r, i)| walk.coefficients[0][i * n + r]);
+        for (r, least) in self.region.minima(a.view()).into_iter().enumerate() {
+            walk.sums.value[r] += least;
+            walk.sums.magnitude[r] += least.abs();
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! One dual engine for rows of every kind: margins, neuron bounds and the parts of a search, improved together.
+//!
+//! Carrying a form back to the input with one line per neuron is a Lagrangian: free lower slopes `α`, and multipliers
+//! `β ≥ 0` for neurons that a part keeps on one side of zero, give a valid lower bound whatever they are (α-CROWN, Xu et
+//! al. 2021; β-CROWN, Wang et al. 2021, eq. 8). So they are guessed, by gradient steps on many rows at once in single
+//! precision, and one pass in doubles with every rounding charged turns the guess into a bound.
+//!
+//! * requires: bounds of all nodes before the form's; activations with one convex corner at zero have free slopes and can
+//!   be split, others keep their lines of least area;
+//! * returns: certified lower bounds of forms over a region, or over the part of it where neurons keep to their sides;
+//! * sound; complete together with splitting, up to what floats resolve.
+
+mod ascent;
+mod batch;
+mod certify;
+mod layers;
+mod refine;
+mod relaxed;
+mod tree;
+
+pub use ascent::{Effort, Outcome};
+pub use batch::{Member, Objective, Side};
+pub use refine::{Refined, Refinement};
+pub use relaxed::{Compiled, Relaxed};
+pub use tree::{Candidate, Forest, Limits};

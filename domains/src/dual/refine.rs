@@ -1,0 +1,122 @@
+//! Neuron bounds refined by search, layer by layer: both sides of every unstable neuron are forms over the layers before,
+//! each with a small tree of parts; what one layer gains serves all layers behind it (theory: the slack of a layer
+//! multiplies through all that follow).
+
+use super::ascent::Effort;
+use super::batch::Objective;
+use super::relaxed::{Compiled, Relaxed};
+use super::tree::{Forest, Limits};
+use crate::activation::ActivationFn;
+use crate::budget::Budget;
+use crate::domain::{Bounds, NodeBounds};
+use crate::network::{Network, NodeId, NodeKind};
+use crate::num::Interval;
+use crate::query::Region;
+use std::time::Duration;
+
+/// How far neuron bounds are refined.
+#[derive(Clone, Copy, Debug)]
+pub struct Refinement {
+    /// Parts per neuron side, at most; none: slopes alone are optimised.
+    pub parts: usize,
+    /// The time that all layers together may take; `None` for any.
+    pub time: Option<Duration>,
+}
+
+/// What a refinement did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Refined {
+    /// Neuron sides that were bounded.
+    pub sides: usize,
+    /// Parts examined for them.
+    pub parts: usize,
+    /// Neurons that became stable.
+    pub settled: usize,
+}
+
+/// Gradient steps of a neuron's side at its root, and at parts.
+const AT_ROOT: Effort = Effort { rounds: 15, alpha: 0.2, beta: 0.1 };
+const BELOW: Effort = Effort { rounds: 8, alpha: 0.1, beta: 0.1 };
+
+impl Refinement {
+    /// Tightens `bounds` (of all nodes, over `region`) in place, until the parts or the time is used up.
+    pub fn run(&self, compiled: &Compiled<'_>, region: &Region, bounds: &mut Bounds, budget: &Budget) -> Refined {
+        let network = compiled.network;
+        let mut refined = Refined::default();
+        let at_start = budget.remaining();
+        let spent = |budget: &Budget| match (at_start, budget.remaining()) {
+            (Some(before), Some(now)) => before.saturating_sub(now),
+            _ => Duration::ZERO,
+        };
+        let layers: Vec<(NodeId, NodeId)> = network.activations().map(|(id, a)| (id, a.source)).collect();
+        for (at, &(id, source)) in layers.iter().enumerate() {
+            follow(network, bounds, source);
+            let share = self.time.map(|time| time.mul_f64((at + 1) as f64 / layers.len() as f64));
+            let is_over = |budget: &Budget| budget.is_spent() || share.is_some_and(|share| spent(budget) >= share);
+            if !is_over(budget) {
+                self.layer(compiled, region, bounds, (id, source), budget, &is_over, &mut refined);
+            }
+        }
+        follow(network, bounds, network.nodes().len());
+        refined
+    }
+
+    /// Refines the pre-activations `source` of the activation node `id`.
+    #[allow(clippy::too_many_arguments)]
+    fn layer(
+        &self,
+        compiled: &Compiled<'_>,
+        region: &Region,
+        bounds: &mut Bounds,
+        (id, source): (NodeId, NodeId),
+        budget: &Budget,
+        is_over: &dyn Fn(&Budget) -> bool,
+        refined: &mut Refined,
+    ) {
+        let NodeKind::Activation(activation) = &compiled.network.node(id).kind else { return };
+        let before = bounds.clone();
+        let relaxed = Relaxed::new(compiled, region, &before);
+        if relaxed.free_before(source) == 0 {
+            return;
+        }
+        let z = &before.nodes()[source];
+        let unstable: Vec<usize> = (0..z.len()).filter(|&i| is_unstable(activation.function.as_ref(), z, i)).collect();
+        let sides: Vec<(usize, f64)> = unstable.iter().flat_map(|&i| [(i, 1.0), (i, -1.0)]).collect();
+        let forms = sides.iter().map(|&(i, sign)| Objective::neuron(source, i, sign)).collect();
+        let limits = Limits { goal: 0.0, parts: self.parts, tolerance: 1e-3, root: AT_ROOT, below: BELOW };
+        let mut forest = Forest::new(&relaxed, forms, limits);
+        forest.plant(budget);
+        while !is_over(budget) && forest.grow(budget).is_some() {}
+        refined.sides += sides.len();
+        refined.parts += forest.parts();
+        let mut found = vec![Interval::ALL; z.len()];
+        for (&(i, sign), bound) in sides.iter().zip(forest.bounds()) {
+            if sign > 0.0 { found[i].lo = bound } else { found[i].hi = -bound }
+        }
+        let mut now = z.clone();
+        now.intersect(&found.into_iter().collect::<NodeBounds>());
+        refined.settled += unstable.iter().filter(|&&i| !is_unstable(activation.function.as_ref(), &now, i)).count();
+        set(bounds, source, now);
+    }
+}
+
+fn is_unstable(function: &dyn ActivationFn, z: &NodeBounds, i: usize) -> bool {
+    function.segments(z.reach(i)).len() > 1
+}
+
+/// Replaces the bounds of one node.
+fn set(bounds: &mut Bounds, id: NodeId, now: NodeBounds) {
+    let mut nodes = bounds.nodes().to_vec();
+    nodes[id] = now;
+    *bounds = Bounds::new(nodes);
+}
+
+/// Tightens the bounds of activation nodes before `end` by those of their sources.
+fn follow(network: &Network, bounds: &mut Bounds, end: NodeId) {
+    let mut nodes = bounds.nodes().to_vec();
+    for (id, activation) in network.activations().take_while(|(id, _)| *id < end) {
+        let image: NodeBounds = nodes[activation.source].reaches().map(|z| activation.function.image(z)).collect();
+        nodes[id].intersect(&image);
+    }
+    *bounds = Bounds::new(nodes);
+}

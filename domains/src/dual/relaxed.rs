@@ -1,0 +1,215 @@
+//! A network over bounds as the dual engine sees it: every activation neuron with its lines, every affine node with its
+//! weights in both floats and with what passing it may lose.
+
+use crate::activation::{Piece, Slopes};
+use crate::domain::{Bounds, NodeBounds, NodeLines};
+use crate::network::{Affine, ColumnMap, Network, NodeId, NodeKind, PullBackError};
+use crate::num::Real;
+use crate::num::error::{ETA, UNIT};
+use crate::num::round::{add_up, mul_up};
+use crate::query::Region;
+
+/// How one neuron of an activation node is passed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Pass {
+    /// The neuron is zero.
+    Zero,
+    /// The neuron is its pre-activation.
+    Same,
+    /// `lower.0 · z + lower.1 ≤ y ≤ upper.0 · z + upper.1`, both lines fixed.
+    Fixed { lower: (f64, f64), upper: (f64, f64) },
+    /// `slope · z ≤ y ≤ upper.0 · z + upper.1` with any slope between those of the activation's two pieces; `index`
+    /// numbers such neurons through the network.
+    Free { index: usize, upper: (f64, f64) },
+}
+
+/// How an activation node is passed.
+#[derive(Clone, Debug)]
+pub(super) struct Layer {
+    /// The node of the pre-activations.
+    pub source: NodeId,
+    /// Slopes of the two pieces, where the activation is convex with one corner at zero.
+    pub corner: (f64, f64),
+    /// One per neuron.
+    pub passes: Vec<Pass>,
+    /// `|a| · error` bounds what rounding `a · slope` may lose.
+    pub error: Vec<f64>,
+    /// What underflow may lose whatever `a` is.
+    pub absolute: f64,
+}
+
+/// For each affine node its terms' sources and weights; nothing for other nodes.
+pub(super) type Maps<'a, T> = Vec<Vec<(NodeId, ColumnMap<'a, T>)>>;
+
+/// A network's weights for batches of columns, in both floats.
+#[derive(Debug)]
+pub struct Compiled<'a> {
+    pub(super) network: &'a Network,
+    pub(super) guess: Maps<'a, f32>,
+    pub(super) proof: Maps<'a, f64>,
+}
+
+fn maps<T: Real>(network: &Network) -> Maps<'_, T> {
+    let of_node = |kind| match kind {
+        &NodeKind::Affine(Affine { ref terms, .. }) => terms.iter().map(|t| (t.source, t.map.columns())).collect(),
+        _ => Vec::new(),
+    };
+    network.nodes().iter().map(|node| of_node(&node.kind)).collect()
+}
+
+impl<'a> Compiled<'a> {
+    /// The weights of every affine node.
+    #[must_use]
+    pub fn new(network: &'a Network) -> Self {
+        Self { network, guess: maps(network), proof: maps(network) }
+    }
+
+    /// Whether some activation of the network has neurons that the engine can split.
+    #[must_use]
+    pub fn has_corners(&self) -> bool {
+        self.network.activations().any(|(_, a)| corner(a.function.pieces()).is_some())
+    }
+}
+
+/// The network over bounds of all its nodes up to some node.
+#[derive(Debug)]
+pub struct Relaxed<'a> {
+    pub(super) compiled: &'a Compiled<'a>,
+    pub(super) region: &'a Region,
+    pub(super) bounds: &'a Bounds,
+    /// One per activation node within the bounds.
+    pub(super) layers: Vec<Option<Layer>>,
+    /// One per affine node within the bounds.
+    pub(super) errors: Vec<Option<PullBackError>>,
+    /// For each bounded node `|a| · error` bounds what rounding a coefficient `a` once may lose.
+    pub(super) once: Vec<Vec<f64>>,
+    /// The free neurons as (activation node, neuron), by index.
+    pub(super) free: Vec<(NodeId, usize)>,
+}
+
+/// What rounding a coefficient of each neuron once may lose, per unit of the coefficient.
+fn once(z: &NodeBounds) -> Vec<f64> {
+    let error = |m: f64| add_up(mul_up(2.0 * UNIT, m), mul_up(2.0 * ETA, m));
+    z.iter().map(|z| error(z.magnitude())).collect()
+}
+
+/// The slopes of an activation with one convex corner at zero, such as ReLU.
+fn corner(pieces: &[Piece]) -> Option<(f64, f64)> {
+    let [left, right] = pieces else { return None };
+    let is_corner = right.from == 0.0 && left.intercept == 0.0 && right.intercept == 0.0 && left.slope < right.slope;
+    is_corner.then_some((left.slope, right.slope))
+}
+
+impl<'a> Relaxed<'a> {
+    /// The relaxation over `region`, where `bounds` hold; nodes beyond those that are bounded cannot be passed.
+    #[must_use]
+    pub fn new(compiled: &'a Compiled<'a>, region: &'a Region, bounds: &'a Bounds) -> Self {
+        let nodes = compiled.network.nodes();
+        let mut relaxed = Self {
+            compiled,
+            region,
+            bounds,
+            layers: vec![None; nodes.len()],
+            errors: vec![None; nodes.len()],
+            once: bounds.nodes().iter().map(once).collect(),
+            free: Vec::new(),
+        };
+        for (id, node) in nodes.iter().enumerate() {
+            if node.sources().any(|source| bounds.get(source).is_none()) {
+                break;
+            }
+            match &node.kind {
+                NodeKind::Input => {}
+                NodeKind::Affine(affine) => {
+                    let magnitudes = |source: NodeId| bounds.nodes()[source].magnitudes();
+                    relaxed.errors[id] = Some(affine.pull_back_error(magnitudes));
+                }
+                NodeKind::Activation(activation) => {
+                    let z = &bounds.nodes()[activation.source];
+                    let lines = NodeLines::new(activation.function.as_ref(), z, Slopes::Area);
+                    let corner = corner(activation.function.pieces());
+                    let layer = relaxed.layer(id, activation.source, &lines, z, corner);
+                    relaxed.layers[id] = Some(layer);
+                }
+            }
+        }
+        relaxed
+    }
+
+    fn layer(
+        &mut self,
+        id: NodeId,
+        source: NodeId,
+        lines: &NodeLines,
+        z: &NodeBounds,
+        corner: Option<(f64, f64)>,
+    ) -> Layer {
+        let mut absolute = lines.absolute;
+        let (mut passes, mut error) = (Vec::with_capacity(z.len()), Vec::with_capacity(z.len()));
+        for i in 0..z.len() {
+            let lower = (lines.lower_slope[i], lines.lower_intercept[i]);
+            let upper = (lines.upper_slope[i], lines.upper_intercept[i]);
+            let range = z.get(i);
+            let (pass, error_of_neuron) = match corner {
+                Some((left, right)) if range.lo < 0.0 && range.hi > 0.0 => {
+                    self.free.push((id, i));
+                    let steepest = left.abs().max(right.abs());
+                    let m = range.magnitude();
+                    absolute = add_up(absolute, mul_up(ETA, m));
+                    let of_slope = mul_up(mul_up(2.0 * UNIT, steepest), m);
+                    (Pass::Free { index: self.free.len() - 1, upper }, add_up(of_slope, mul_up(2.0 * ETA, m)))
+                }
+                _ if (lower, upper) == ((0.0, 0.0), (0.0, 0.0)) => (Pass::Zero, 0.0),
+                _ if (lower, upper) == ((1.0, 0.0), (1.0, 0.0)) => (Pass::Same, 0.0),
+                _ => (Pass::Fixed { lower, upper }, lines.error[i]),
+            };
+            passes.push(pass);
+            error.push(error_of_neuron);
+        }
+        Layer { source, corner: corner.unwrap_or_default(), passes, error, absolute }
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> &'a Network {
+        self.compiled.network
+    }
+
+    /// How many neurons have a free slope, of the activation nodes before `node`.
+    #[must_use]
+    pub fn free_before(&self, node: NodeId) -> usize {
+        self.free.partition_point(|&(id, _)| id < node)
+    }
+
+    /// The free neurons as (activation node, neuron), in order.
+    #[must_use]
+    pub fn free(&self) -> &[(NodeId, usize)] {
+        &self.free
+    }
+
+    /// The slopes with which DeepPoly begins, for the first `count` free neurons.
+    pub(super) fn first_slopes(&self, count: usize) -> Vec<u16> {
+        let of = |&(id, i): &(NodeId, usize)| {
+            let z = self.layers[id].as_ref().map_or(0, |layer| layer.source);
+            let z = self.bounds.nodes()[z].get(i);
+            if z.hi >= -z.lo { u16::MAX } else { 0 }
+        };
+        self.free[..count].iter().map(of).collect()
+    }
+
+    /// The corner's slopes of free neuron `index`.
+    pub(super) fn corner_of(&self, index: usize) -> (f64, f64) {
+        self.layers[self.free[index].0].as_ref().map_or((0.0, 1.0), |layer| layer.corner)
+    }
+}
+
+/// A slope between those of a corner, from its share in units of 2⁻¹⁶: the same number in both floats' passes as far as
+/// they can hold it.
+pub(super) fn slope_of(share: u16, (left, right): (f64, f64)) -> f64 {
+    (left + (right - left) * (f64::from(share) / f64::from(u16::MAX))).clamp(left, right)
+}
+
+/// The share that gives the slope nearest to `slope`.
+pub(super) fn share_of(slope: f64, (left, right): (f64, f64)) -> u16 {
+    ((slope - left) / (right - left) * f64::from(u16::MAX)).round() as u16
+}

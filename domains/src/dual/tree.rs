@@ -1,0 +1,307 @@
+//! Trees of parts, one per form, examined in common batches: the worst part of a tree is split on the neuron whose
+//! relaxation costs most, until the tree's bound reaches its goal or its budget is used up.
+
+use super::ascent::{Effort, Outcome, Workspace};
+use super::batch::{Member, Objective, Side};
+use super::relaxed::Relaxed;
+use crate::budget::Budget;
+use crate::network::NodeId;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+/// How far a forest grows.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// A bound above this closes a part.
+    pub goal: f64,
+    /// Parts examined per tree, at most.
+    pub parts: usize,
+    /// A tree rests when its bound is this close to a value that is attained, relative to one more than its magnitude.
+    pub tolerance: f32,
+    /// Gradient steps at the roots.
+    pub root: Effort,
+    /// Gradient steps at parts below.
+    pub below: Effort,
+}
+
+/// A part with the neuron on which it is to be split.
+#[derive(Debug)]
+struct Part {
+    member: Member,
+    pick: u32,
+}
+
+/// The parts of one form.
+#[derive(Debug)]
+struct Tree {
+    /// Those that are open, by their guessed bounds and their numbers.
+    open: BTreeMap<(i32, usize), Part>,
+    /// The least certified bound of the parts that are closed.
+    closed: f64,
+    /// Parts without a neuron to split, or that there was no time for.
+    leaves: Vec<Member>,
+    /// The least value found.
+    attained: f32,
+    /// Parts examined.
+    used: usize,
+}
+
+impl Tree {
+    /// The least guess over the open parts; +∞ when there is none.
+    fn guess(&self) -> f32 {
+        let least = self.leaves.iter().map(|m| m.bound).fold(f32::INFINITY, f32::min);
+        self.open.values().next().map_or(least, |part| part.member.bound.min(least))
+    }
+}
+
+/// Trees over one relaxation.
+#[derive(Debug)]
+pub struct Forest<'a> {
+    relaxed: &'a Relaxed<'a>,
+    forms: Vec<Objective>,
+    limits: Limits,
+    start: NodeId,
+    trees: Vec<Tree>,
+    number: usize,
+    pool: Mutex<Vec<Workspace>>,
+}
+
+/// What a round found besides bounds.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Whose value is negative there.
+    pub objective: usize,
+    /// The input, inside the region's box.
+    pub input: Vec<f32>,
+}
+
+/// An `f32` in its order.
+fn order(x: f32) -> i32 {
+    let bits = x.to_bits() as i32;
+    bits ^ (((bits >> 31) as u32) >> 1) as i32
+}
+
+/// Numbers that one batch holds at a node, at most.
+const NUMBERS: usize = 1 << 18;
+
+/// Members of a batch, at most.
+const MEMBERS: usize = 256;
+
+/// Batches per thread and round.
+const BATCHES: usize = 2;
+
+/// Bytes of open parts beyond which those nearest to their end go first.
+const MANY_BYTES: usize = 1 << 31;
+
+/// A member that was examined.
+struct Examined {
+    member: Member,
+    /// A certified bound above the goal.
+    closed: Option<f64>,
+    outcome: Option<Outcome>,
+}
+
+impl<'a> Forest<'a> {
+    /// Roots for all forms, not yet examined.
+    #[must_use]
+    pub fn new(relaxed: &'a Relaxed<'a>, forms: Vec<Objective>, limits: Limits) -> Self {
+        let start = forms.iter().map(Objective::start).max().unwrap_or(0);
+        let tree = || Tree {
+            open: BTreeMap::new(),
+            closed: f64::INFINITY,
+            leaves: Vec::new(),
+            attained: f32::INFINITY,
+            used: 0,
+        };
+        let trees = forms.iter().map(|_| tree()).collect();
+        Self { relaxed, forms, limits, start, trees, number: 0, pool: Mutex::default() }
+    }
+
+    /// Members of one batch.
+    fn together(&self) -> usize {
+        let widest = self.relaxed.network().nodes()[..=self.start].iter().map(|n| n.len).max().unwrap_or(1);
+        (NUMBERS / widest.max(1)).clamp(8, MEMBERS)
+    }
+
+    /// Examines the roots; returns minimisers where a form seems not to be positive.
+    pub fn plant(&mut self, budget: &Budget) -> Vec<Candidate> {
+        let root = |o: usize| Member::root(self.relaxed, o, self.start);
+        let members = (0..self.forms.len()).map(root).collect();
+        self.examine(members, self.limits.root, budget)
+    }
+
+    /// Splits the worst parts of the trees that may grow, and examines the halves; `None` when none may.
+    pub fn grow(&mut self, budget: &Budget) -> Option<Vec<Candidate>> {
+        let growing: Vec<usize> = (0..self.trees.len()).filter(|&o| self.may_grow(o)).collect();
+        let room = self.together() * rayon::current_num_threads() * BATCHES;
+        let each = (room / 2 / growing.len().max(1)).max(1);
+        let bytes = 2 * self.relaxed.free_before(self.start) + 256;
+        let is_many = self.open() > MANY_BYTES / bytes;
+        let mut members = Vec::new();
+        for o in growing {
+            let tree = &mut self.trees[o];
+            for _ in 0..each.min((self.limits.parts - tree.used).div_ceil(2)) {
+                let next = if is_many { tree.open.pop_last() } else { tree.open.pop_first() };
+                let Some((_, Part { member, pick })) = next else { break };
+                tree.used += 2;
+                members.extend([false, true].map(|above| member.on(Side { index: pick, above })));
+            }
+        }
+        (!members.is_empty()).then(|| self.examine(members, self.limits.below, budget))
+    }
+
+    /// Whether a tree is open and worth more parts.
+    fn may_grow(&self, o: usize) -> bool {
+        let tree = &self.trees[o];
+        let is_near = tree.attained - tree.guess() <= self.limits.tolerance * (1.0 + tree.attained.abs());
+        !tree.open.is_empty() && tree.used < self.limits.parts && tree.leaves.is_empty() && !is_near
+    }
+
+    /// Bounds members in batches, and files what comes out.
+    fn examine(&mut self, members: Vec<Member>, effort: Effort, budget: &Budget) -> Vec<Candidate> {
+        let mut batches: Vec<Vec<Member>> = Vec::new();
+        let size = self.together().min(members.len().div_ceil(rayon::current_num_threads())).max(1);
+        let mut members = members.into_iter().peekable();
+        while members.peek().is_some() {
+            batches.push(members.by_ref().take(size).collect());
+        }
+        let this = &*self;
+        let found: Vec<Vec<Examined>> =
+            batches.into_par_iter().map(|batch| this.batch(batch, effort, budget)).collect();
+        let mut candidates = Vec::new();
+        for Examined { member, closed, outcome } in found.into_iter().flatten() {
+            let tree = &mut self.trees[member.objective];
+            if let Some(bound) = closed {
+                tree.closed = tree.closed.min(bound);
+                continue;
+            }
+            let Some(Outcome { attained, pick, input, .. }) = outcome else {
+                tree.leaves.push(member);
+                continue;
+            };
+            tree.attained = tree.attained.min(attained);
+            if attained <= 0.0 {
+                candidates.push(Candidate { objective: member.objective, input });
+            }
+            match pick {
+                Some(pick) => {
+                    tree.open.insert((order(member.bound), self.number), Part { member, pick });
+                    self.number += 1;
+                }
+                None => tree.leaves.push(member),
+            }
+        }
+        candidates
+    }
+
+    fn with_workspace<R>(&self, f: impl FnOnce(&mut Workspace) -> R) -> R {
+        let kept = self.pool.lock().ok().and_then(|mut pool| pool.pop());
+        let mut work = kept.unwrap_or_default();
+        let result = f(&mut work);
+        if let Ok(mut pool) = self.pool.lock() {
+            pool.push(work);
+        }
+        result
+    }
+
+    /// Improves the members of one batch; those that reach the goal are proved, and go on where the proof falls short.
+    fn batch(&self, mut members: Vec<Member>, effort: Effort, budget: &Budget) -> Vec<Examined> {
+        let unexamined = |member| Examined { member, closed: None, outcome: None };
+        if budget.is_spent() {
+            return members.into_iter().map(unexamined).collect();
+        }
+        self.with_workspace(|work| {
+            let goal = self.limits.goal as f32;
+            let goals = vec![goal + SLACK * (1.0 + goal.abs()); members.len()];
+            let outcomes = self.relaxed.ascend(&self.forms, &mut members, &goals, effort, work);
+            let reached: Vec<usize> = (0..members.len()).filter(|&m| outcomes[m].is_none()).collect();
+            let own: Vec<&Member> = reached.iter().map(|&m| &members[m]).collect();
+            let bounds = self.relaxed.certified(&self.forms, &own, &mut work.proof);
+            let mut closed = vec![None; members.len()];
+            for (&m, bound) in reached.iter().zip(bounds) {
+                closed[m] = (bound > self.limits.goal).then_some(bound);
+            }
+            let mut examined: Vec<Examined> = members
+                .into_iter()
+                .zip(outcomes)
+                .zip(closed)
+                .map(|((member, outcome), closed)| Examined { member, closed, outcome })
+                .collect();
+            for failed in examined.iter_mut().filter(|e| e.closed.is_none() && e.outcome.is_none()) {
+                let member = std::slice::from_mut(&mut failed.member);
+                failed.outcome =
+                    self.relaxed.ascend(&self.forms, member, &[f32::INFINITY], NO_STEPS, work).pop().flatten();
+            }
+            examined
+        })
+    }
+
+    /// Open parts of all trees.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.trees.iter().map(|tree| tree.open.len() + tree.leaves.len()).sum()
+    }
+
+    /// Parts examined in all.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        self.trees.iter().map(|tree| tree.used + 1).sum()
+    }
+
+    /// Whether every part of a tree is closed.
+    #[must_use]
+    pub fn is_closed(&self, objective: usize) -> bool {
+        self.trees[objective].open.is_empty() && self.trees[objective].leaves.is_empty()
+    }
+
+    /// The guessed bound of a tree's open parts.
+    #[must_use]
+    pub fn guess(&self, objective: usize) -> f32 {
+        self.trees[objective].guess()
+    }
+
+    /// A tree's least value found.
+    #[must_use]
+    pub fn attained(&self, objective: usize) -> f32 {
+        self.trees[objective].attained
+    }
+
+    /// The parts that cannot be split on and were not closed, by objective.
+    #[must_use]
+    pub fn leaves(&self) -> impl Iterator<Item = &Member> {
+        self.trees.iter().flat_map(|tree| &tree.leaves)
+    }
+
+    /// Certified lower bounds of all forms: the least over a tree's parts, of which the open ones are proved now.
+    #[must_use]
+    pub fn bounds(&self) -> Vec<f64> {
+        let mut bounds: Vec<f64> = self.trees.iter().map(|tree| tree.closed).collect();
+        let open: Vec<&Member> =
+            self.trees.iter().flat_map(|t| t.open.values().map(|part| &part.member).chain(&t.leaves)).collect();
+        let certify =
+            |chunk: &[&Member]| self.with_workspace(|w| self.relaxed.certified(&self.forms, chunk, &mut w.proof));
+        let found: Vec<Vec<f64>> = open.par_chunks(self.together()).map(certify).collect();
+        for (member, bound) in open.iter().zip(found.into_iter().flatten()) {
+            let least = &mut bounds[member.objective];
+            *least = least.min(bound);
+        }
+        bounds
+    }
+}
+
+/// A guess must exceed the goal by this much, relative to one more than its magnitude, before a proof is tried.
+const SLACK: f32 = 1e-6;
+
+const NO_STEPS: Effort = Effort { rounds: 0, alpha: 0.0, beta: 0.0 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_keep_their_order() {
+        let sorted = [f32::NEG_INFINITY, -2.0, -1e-30, 0.0, 1e-30, 3.0, f32::INFINITY];
+        assert!(sorted.windows(2).all(|w| order(w[0]) < order(w[1])));
+    }
+}

@@ -355,10 +355,12 @@ fn lower_or_nothing(bound: f32) -> f32 {
 /// Where the forms with the coefficients `a` are least over the region's box.
 fn minimisers(relaxed: &Relaxed, a: &[f32], n: usize, x: &mut Vec<f32>) {
     x.resize(a.len(), 0.0);
-    for ((x, a), range) in x.chunks_exact_mut(n).zip(a.chunks_exact(n)).zip(relaxed.region.bounds()) {
-        let (lo, hi) = (range.lo as f32, range.hi as f32);
-        x.iter_mut().zip(a).for_each(|(x, &a)| *x = if a > 0.0 { lo } else { hi });
-    }
+    pulp::Arch::new().dispatch(|| {
+        for ((x, a), range) in x.chunks_exact_mut(n).zip(a.chunks_exact(n)).zip(relaxed.region.bounds()) {
+            let (lo, hi) = (range.lo as f32, range.hi as f32);
+            x.iter_mut().zip(a).for_each(|(x, &a)| *x = if a > 0.0 { lo } else { hi });
+        }
+    });
 }
 
 /// One gradient step of the multipliers of a node's sides at its values `z`.

@@ -217,15 +217,16 @@ impl<T: Real> Walk<T> {
         for (source, map) in &maps[id] {
             if PROVES && self.reached[*source] {
                 let mut more = std::mem::take(&mut self.more);
-                more.clear();
                 more.resize(map.inputs() * self.n, T::ZERO);
-                map.back(&a, self.n, &mut more, &mut self.spare);
+                map.back(&a, self.n, &mut more, false, &mut self.spare);
                 self.coefficients[*source].iter_mut().zip(&more).for_each(|(sum, &more)| *sum += more);
                 self.more = more;
                 self.charge_sum(relaxed, *source);
             } else {
-                self.reach(*source, map.inputs());
-                map.back(&a, self.n, &mut self.coefficients[*source], &mut self.spare);
+                let had = std::mem::replace(&mut self.reached[*source], true);
+                let out = &mut self.coefficients[*source];
+                out.resize(map.inputs() * self.n, T::ZERO);
+                map.back(&a, self.n, out, had, &mut self.spare);
             }
         }
         self.coefficients[id] = a;

@@ -267,10 +267,27 @@ impl<'a> Forest<'a> {
         self.trees[objective].attained
     }
 
-    /// The parts that cannot be split on and were not closed, by objective.
+    /// The certified bound of a tree's closed parts; +∞ when there is none.
     #[must_use]
-    pub fn leaves(&self) -> impl Iterator<Item = &Member> {
-        self.trees.iter().flat_map(|tree| &tree.leaves)
+    pub fn closed_bound(&self, objective: usize) -> f64 {
+        self.trees[objective].closed
+    }
+
+    /// Takes out the parts that cannot be split further and are not closed: somebody else must close them, or give them
+    /// back.
+    #[must_use]
+    pub fn take_leaves(&mut self) -> Vec<Member> {
+        self.trees.iter_mut().flat_map(|tree| std::mem::take(&mut tree.leaves)).collect()
+    }
+
+    /// Says that a part which was taken out has been closed, with a certified bound.
+    pub fn close(&mut self, objective: usize, bound: f64) {
+        self.trees[objective].closed = self.trees[objective].closed.min(bound);
+    }
+
+    /// Gives a part back that nobody can close.
+    pub fn abandon(&mut self, part: Member) {
+        self.trees[part.objective].leaves.push(part);
     }
 
     /// Certified lower bounds of all forms: the least over a tree's parts, of which the open ones are proved now.

@@ -4,6 +4,7 @@
 use super::{Conv2d, LinearMap};
 use crate::num::Real;
 use crate::num::gemm::row_product;
+use pulp::Arch;
 use std::borrow::Cow;
 
 /// A linear map with its weights in the float `T`.
@@ -80,12 +81,15 @@ impl<T: Real> ColumnMap<'_, T> {
         }
     }
 
-    /// `out += Wᵀ a` for a batch of `n` columns, in round-to-nearest; each entry of `Wᵀ a` is a sum of as many products
-    /// as [`LinearMap::pull_back`] has there, in some order. `spare` is memory to work in.
-    pub fn back(&self, a: &[T], n: usize, out: &mut [T], spare: &mut Vec<T>) {
+    /// `out = Wᵀ a` for a batch of `n` columns, or `out += Wᵀ a`, in round-to-nearest; each entry of `Wᵀ a` is a sum of as
+    /// many products as [`LinearMap::pull_back`] has there, in some order. `spare` is memory to work in.
+    pub fn back(&self, a: &[T], n: usize, out: &mut [T], accumulates: bool, spare: &mut Vec<T>) {
+        if !accumulates && !matches!(self.kind, Kind::Dense(_)) {
+            out.fill(T::ZERO);
+        }
         match &self.kind {
             Kind::Identity => add(out, a),
-            Kind::Dense(w) => row_product([self.inputs, self.outputs, n], w, true, a, n, out, n, true),
+            Kind::Dense(w) => row_product([self.inputs, self.outputs, n], w, true, a, n, out, n, accumulates),
             Kind::Conv2d(patches) => patches.back(a, n, out, spare),
             Kind::Diagonal(d) => scale_rows(a, d, n, out),
             Kind::Select(index) => {
@@ -99,6 +103,7 @@ impl<T: Real> ColumnMap<'_, T> {
     }
 }
 
+#[inline(always)]
 fn add<T: Real>(out: &mut [T], more: &[T]) {
     out.iter_mut().zip(more).for_each(|(out, &more)| *out += more);
 }
@@ -112,6 +117,7 @@ fn scale_rows<T: Real>(x: &[T], d: &[T], n: usize, out: &mut [T]) {
 impl<T: Real> Patches<'_, T> {
     /// Calls `f(row of the patch matrix, output column, input neuron)` for what the outputs of one row in one group
     /// read.
+    #[inline(always)]
     fn for_each_tap(&self, group: usize, row: usize, mut f: impl FnMut(usize, usize, usize)) {
         let [_, height, width] = self.conv.input;
         let (_, per_group, kernel_h, kernel_w) = self.conv.weight.dim();
@@ -146,9 +152,13 @@ impl<T: Real> Patches<'_, T> {
 
     fn forth(&self, x: &[T], n: usize, out: &mut [T], spare: &mut Vec<T>) {
         let [channels, taps, columns] = self.dimensions();
+        let kernel = self.conv.kernel();
+        let has_holes = (0..2).any(|axis| self.taps[axis].iter().any(|taps| taps.len() < kernel[axis]));
+        spare.resize(spare.len().max(taps * columns * n), T::ZERO);
         for (group, row) in each_row(self.conv.groups, self.conv.output[1]) {
-            spare.clear();
-            spare.resize(taps * columns * n, T::ZERO);
+            if has_holes {
+                spare[..taps * columns * n].fill(T::ZERO);
+            }
             self.for_each_tap(group, row, |tap, column, input| {
                 let at = (tap * columns + column) * n;
                 spare[at..at + n].copy_from_slice(&x[input * n..(input + 1) * n]);
@@ -168,9 +178,11 @@ impl<T: Real> Patches<'_, T> {
             let dimensions = [taps, channels, columns * n];
             let w = self.group_weight(group);
             row_product(dimensions, w, true, &a[at..], step, spare, columns * n, false);
-            self.for_each_tap(group, row, |tap, column, input| {
-                let at = (tap * columns + column) * n;
-                add(&mut out[input * n..(input + 1) * n], &spare[at..at + n]);
+            Arch::new().dispatch(|| {
+                self.for_each_tap(group, row, |tap, column, input| {
+                    let at = (tap * columns + column) * n;
+                    add(&mut out[input * n..(input + 1) * n], &spare[at..at + n]);
+                });
             });
         }
     }
@@ -224,7 +236,11 @@ mod tests {
                 let (mut forth, mut back) = (batch(map.output_len()), batch(map.input_len()));
                 let mut spare = vec![T::ONE; 3];
                 columns.forth(&batch(map.input_len()), n, &mut forth, &mut spare);
-                columns.back(&batch(map.output_len()), n, &mut back, &mut spare);
+                columns.back(&batch(map.output_len()), n, &mut back, true, &mut spare);
+                let mut anew = vec![T::ONE; map.input_len() * n];
+                columns.back(&batch(map.output_len()), n, &mut anew, false, &mut spare);
+                let sums: Vec<T> = anew.iter().zip(batch(map.input_len())).map(|(&a, b)| a + b).collect();
+                assert!(sums == back, "{} back anew", map.kind());
                 for r in 0..n {
                     let member = |len: usize| -> Vec<f64> { (0..len).map(|i| number(i, r)).collect() };
                     let (mut y, mut a) = (member(map.output_len()), member(map.input_len()));

@@ -5,7 +5,7 @@
 //! `|a| · −l u / (u − l)`, which falls by `|a| (l² + u²) / (u − l)² / 4` for each unit that halving takes from
 //! the range, on the mean of the two halves.
 
-use super::dual::{self, Row, Slopes};
+use super::lines::{self, Slopes};
 use crate::domains::domain::Bounds;
 use crate::domains::network::{Network, NodeKind};
 use crate::domains::num::Interval;
@@ -27,7 +27,7 @@ pub(super) struct Halving<'a> {
 impl<'a> Halving<'a> {
     /// `None` when the network has activations other than ReLU and its like.
     pub fn new(network: &'a Network, ranges: &'a [Interval], bounds: &'a Bounds) -> Option<Self> {
-        let slopes = dual::slopes(network, bounds)?;
+        let slopes = lines::slopes(network, bounds)?;
         let inputs: Vec<usize> = (0..ranges.len()).filter(|&j| ranges[j].lo < ranges[j].hi).collect();
         let mut widths = Array2::zeros((inputs.len(), ranges.len()));
         for (row, &j) in inputs.iter().enumerate() {
@@ -38,7 +38,7 @@ impl<'a> Halving<'a> {
             let none = || Array2::zeros((inputs.len(), node.len));
             moves.push(match &node.kind {
                 NodeKind::Input => none(),
-                NodeKind::Affine(affine) => dual::affine_forward(affine, &moves, none()),
+                NodeKind::Affine(affine) => lines::affine_forward(affine, &moves, none()),
                 NodeKind::Activation(activation) => {
                     let mut moved = moves[activation.source].clone();
                     for mut row in moved.rows_mut() {
@@ -53,11 +53,10 @@ impl<'a> Halving<'a> {
 
     /// For each input what halving it gains for the combination of `forms` with `weights`.
     pub fn gains(&self, forms: &LinearForms, weights: &[f64]) -> Vec<f64> {
-        let row = self.combined(forms, weights);
-        let found = dual::pass(self.network, self.ranges, &[&row], false);
+        let coefficients = lines::coefficients(self.network, &self.slopes, self.combined(forms, weights));
         let mut gains = vec![0.0; self.ranges.len()];
         for (id, activation) in self.network.activations() {
-            let Some(a) = &found.coefficients[id] else { continue };
+            let Some(a) = &coefficients[id] else { continue };
             let z = self.bounds.nodes()[activation.source].iter();
             let free = z.zip(a.row(0)).enumerate().filter(|(i, _)| self.slopes[id].free[*i]);
             for (i, (Interval { lo: l, hi: u }, a)) in free {
@@ -69,17 +68,14 @@ impl<'a> Halving<'a> {
         gains
     }
 
-    /// The combination of forms in plain floats.
-    fn combined(&self, forms: &LinearForms, weights: &[f64]) -> Row {
-        let network = self.network;
-        let (mut input, mut output) = (vec![0.0; network.input_len()], vec![0.0; network.output_len()]);
-        for term in &forms.terms {
-            let to = if term.node == 0 { &mut input } else { &mut output };
+    /// The coefficients of the combination of forms over the network's outputs.
+    fn combined(&self, forms: &LinearForms, weights: &[f64]) -> Vec<f64> {
+        let mut output = vec![0.0; self.network.output_len()];
+        for term in forms.terms.iter().filter(|term| term.node == self.network.output()) {
             for (row, weight) in term.coefficients.rows().into_iter().zip(weights) {
-                to.iter_mut().zip(row).for_each(|(to, c)| *to += weight * c);
+                output.iter_mut().zip(row).for_each(|(to, c)| *to += weight * c);
             }
         }
-        let (start, slopes) = (network.output(), self.slopes.clone());
-        Row { start, output, input, constant: 0.0, slopes, sides: Vec::new(), beta: Vec::new() }
+        output
     }
 }

@@ -2,17 +2,14 @@
 //! splitting elsewhere. An answer is a proof by certified bounds, or a replayed counterexample.
 
 mod boxes;
-mod branching;
 mod cells;
-mod certify;
-mod dual;
 mod forms;
 mod halving;
+mod lines;
+mod neurons;
 mod phases;
 mod search;
 mod sides;
-mod splits;
-mod tighten;
 
 use crate::domains::domain::{Bounds, DeepPoly, DomainError, NodeBounds, Run, propagate};
 use crate::domains::network::{Arithmetic, Network, Reduced};
@@ -23,9 +20,9 @@ pub use search::Found;
 
 use crate::attack::Attack;
 use boxes::Boxes;
+use neurons::Neurons;
 use phases::{Incumbent, Phase, Phases};
 use search::{Examined, Part, search};
-use splits::Splits;
 use std::ops::Range;
 
 /// With more varying inputs than this, splitting them leads nowhere.
@@ -205,7 +202,7 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
         }
     }
     let reduced = problem.reduced();
-    let mut problem = problem.on(&reduced);
+    let problem = problem.on(&reduced);
     let network = problem.network;
     let is_small = splitting == Splitting::Automatic && cells::unstable(network, &problem.bounds) <= FEW_NEURONS;
     let may = |which: Splitting| splitting == which || (splitting == Splitting::Automatic && !is_small);
@@ -213,13 +210,8 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
         let boxes = Boxes { problem: &problem };
         return search(&boxes, vec![boxes.root(open)], most, run);
     }
-    if may(Splitting::Neurons) && splits::applies(network) {
-        if tighten::is_worthwhile(&problem) {
-            problem.bounds = tighten::tightened(&problem)?;
-        }
-        if let Some(splits) = Splits::new(&problem) {
-            return search(&splits, vec![splits.root(&open)?], most, run);
-        }
+    if may(Splitting::Neurons) && neurons::applies(network) {
+        return Neurons::new(&open, most).run(&problem);
     }
     let phases = Phases { problem: &problem, region: &case.region, free: problem.bounds.clone(), incumbent: None };
     search(&phases, vec![phases.root(open)], most, run)

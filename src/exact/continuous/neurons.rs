@@ -1,0 +1,244 @@
+//! Neuron splitting for larger networks (β-CROWN, Wang et al. 2021) on bounds of the neurons that are refined by the same
+//! search first: rounds of refinement and of trees for what is open, each round with several times the parts of the one
+//! before, on a network without the neurons that have turned out to be zero.
+
+use super::search::{Examined, Found};
+use super::{Problem, phases::Phase};
+use crate::attack::try_candidates;
+use crate::domains::domain::{Bounds, DomainError, NodeBounds};
+use crate::domains::dual::{Candidate, Compiled, Effort, Forest, Limits, Member, Objective, Refinement, Relaxed};
+use crate::domains::network::{Network, NodeKind};
+use crate::domains::num::Interval;
+use crate::domains::observer::Event;
+use crate::domains::verdict::Witness;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Parts per neuron side in the rounds of refinement: none in the first, which has the given bounds; slopes alone in the
+/// second.
+const PARTS: [Option<usize>; 5] = [None, Some(32), Some(128), Some(512), Some(2048)];
+
+/// The share of the time left that a refinement may take.
+const SHARE_OF_REFINEMENT: f64 = 0.5;
+
+/// Parts that a round's tree may have for each that its refinement had.
+const TREE_PER_REFINEMENT: usize = 1;
+
+/// Gradient steps of a disjunct at its root, and at parts.
+const AT_ROOT: Effort = Effort { rounds: 30, alpha: 0.2, beta: 0.1 };
+const BELOW: Effort = Effort { rounds: 8, alpha: 0.1, beta: 0.1 };
+
+/// With more open parts than this their bounds are not proved when the search ends undecided.
+const MOST_PROVED: usize = 10_000;
+
+/// Whether some activation can be split this way.
+pub(super) fn applies(network: &Network) -> bool {
+    Compiled::new(network).has_corners()
+}
+
+/// The search for one case.
+pub(super) struct Neurons {
+    /// Certified lower bounds of the disjuncts that are open.
+    open: BTreeMap<usize, f64>,
+    /// Those of the others.
+    closed: BTreeMap<usize, f64>,
+    witness: Option<Witness>,
+    /// Parts examined, and how many there may be.
+    parts: usize,
+    most: usize,
+    next_attack: usize,
+}
+
+/// After so many parts the region is attacked again, and whenever there are twice as many.
+const FIRST_ATTACK: usize = 2_000;
+
+impl Neurons {
+    /// Nothing examined yet.
+    pub fn new(open: &[(usize, f64)], most: usize) -> Self {
+        let open = open.iter().copied().collect();
+        let (closed, witness) = (BTreeMap::new(), None);
+        Self { open, closed, witness, parts: 0, most, next_attack: FIRST_ATTACK }
+    }
+
+    /// Decides what is open on the problem's region.
+    pub fn run(mut self, problem: &Problem) -> Result<Found, DomainError> {
+        self.round(problem, 0)?;
+        let mut bounds = self.closed;
+        bounds.extend(self.open);
+        Ok(Found { bounds, witness: self.witness })
+    }
+
+    fn is_over(&self, problem: &Problem) -> bool {
+        self.open.is_empty() || self.witness.is_some() || self.parts > self.most || problem.run.budget.is_spent()
+    }
+
+    /// One round and those after it.
+    fn round(&mut self, problem: &Problem, round: usize) -> Result<(), DomainError> {
+        let Problem { network, case, run, .. } = *problem;
+        let compiled = Compiled::new(network);
+        let mut bounds = problem.bounds.clone();
+        let mut allowed = 0;
+        if let Some(parts) = PARTS.get(round).copied().unwrap_or(PARTS[PARTS.len() - 1]) {
+            let time = run.budget.remaining().map(|left: Duration| left.mul_f64(SHARE_OF_REFINEMENT));
+            let refined = Refinement { parts, time }.run(&compiled, &case.region, &mut bounds, run.budget);
+            self.parts += refined.parts;
+            allowed = refined.parts * TREE_PER_REFINEMENT;
+            if let Some(node) = bounds.nodes().iter().position(NodeBounds::is_contradictory) {
+                return Err(DomainError::Contradiction { node, name: network.node(node).name.clone() });
+            }
+        }
+        if self.is_over(problem) {
+            return Ok(());
+        }
+        let relaxed = Relaxed::new(&compiled, &case.region, &bounds);
+        let last = round + 1 >= PARTS.len();
+        self.grow(problem, &relaxed, &bounds, if last { usize::MAX } else { allowed })?;
+        if self.is_over(problem) || last {
+            return Ok(());
+        }
+        let problem = Problem { bounds, forms: problem.forms.clone(), rows: problem.rows.clone(), ..*problem };
+        let reduced = problem.reduced();
+        self.round(&problem.on(&reduced), round + 1)
+    }
+
+    /// Trees for the open disjuncts, until they have `allowed` parts.
+    fn grow(
+        &mut self,
+        problem: &Problem,
+        relaxed: &Relaxed,
+        bounds: &Bounds,
+        allowed: usize,
+    ) -> Result<(), DomainError> {
+        let budget = problem.run.budget;
+        // The atom with the best bound stands for its disjunct.
+        let atoms: Vec<(usize, usize)> =
+            self.open.keys().flat_map(|&d| problem.rows[d].clone().map(move |row| (d, row))).collect();
+        let mut disjuncts: Vec<usize> = atoms.iter().map(|&(d, _)| d).collect();
+        let form = |row: usize| Objective::of_form(&problem.forms, row, bounds);
+        let limits = Limits { goal: 0.0, parts: usize::MAX, tolerance: -1.0, root: AT_ROOT, below: BELOW };
+        let mut forest = Forest::new(relaxed, atoms.iter().map(|&(_, row)| form(row)).collect(), limits);
+        let mut candidates = forest.plant(budget);
+        if atoms.len() > self.open.len() {
+            let mut chosen: BTreeMap<usize, usize> = BTreeMap::new();
+            for (o, &(d, _)) in atoms.iter().enumerate() {
+                let value = |o: usize| if forest.is_closed(o) { f32::INFINITY } else { forest.guess(o) };
+                let best = chosen.entry(d).or_insert(o);
+                if value(o) > value(*best) {
+                    *best = o;
+                }
+            }
+            disjuncts = chosen.keys().copied().collect();
+            forest = Forest::new(relaxed, chosen.values().map(|&o| form(atoms[o].1)).collect(), limits);
+            candidates = forest.plant(budget);
+        }
+        self.note(&forest, &disjuncts, true);
+        loop {
+            self.try_inputs(problem, &disjuncts, candidates);
+            let leaves = forest.take_leaves();
+            if !leaves.is_empty() && !budget.is_spent() {
+                self.settle(problem, relaxed, bounds, &disjuncts, &mut forest, leaves)?;
+            }
+            self.note(&forest, &disjuncts, false);
+            let is_over = self.is_over(problem) || forest.parts() > allowed;
+            let bound = disjuncts.iter().enumerate().map(|(o, _)| forest.guess(o)).fold(f32::INFINITY, f32::min);
+            let (open, closed) = (forest.open(), forest.parts() / 2 - forest.open().min(forest.parts() / 2));
+            problem.run.observer.event(Event::Search { open, closed, bound: f64::from(bound) });
+            if is_over {
+                break;
+            }
+            if self.parts + forest.parts() >= self.next_attack {
+                self.next_attack = 2 * (self.parts + forest.parts());
+                let open: Vec<usize> = self.open.keys().copied().collect();
+                self.witness = problem.attack(&open, self.next_attack / PARTS_PER_ATTACK);
+                if self.witness.is_some() {
+                    break;
+                }
+            }
+            match forest.grow(budget) {
+                Some(found) => candidates = found,
+                None => break,
+            }
+        }
+        self.parts += forest.parts();
+        self.note(&forest, &disjuncts, true);
+        Ok(())
+    }
+
+    /// Takes over what is closed, and, if asked, the bounds of what is not.
+    fn note(&mut self, forest: &Forest, disjuncts: &[usize], proves: bool) {
+        let proves = proves && forest.open() <= MOST_PROVED;
+        let all = proves.then(|| forest.bounds());
+        for (o, &d) in disjuncts.iter().enumerate() {
+            let Some(known) = self.open.get_mut(&d) else { continue };
+            if forest.is_closed(o) {
+                let bound = forest.closed_bound(o).min(f64::MAX);
+                self.open.remove(&d);
+                self.closed.insert(d, bound);
+            } else if let Some(all) = &all {
+                *known = known.max(all[o]);
+            }
+        }
+    }
+
+    fn try_inputs(&mut self, problem: &Problem, disjuncts: &[usize], candidates: Vec<Candidate>) {
+        let Problem { whole, case, first, attack, .. } = *problem;
+        if !attack || self.witness.is_some() {
+            return;
+        }
+        self.witness = candidates.into_iter().take(MOST_TRIED).find_map(|candidate| {
+            let input: Vec<f64> = candidate.input.iter().map(|&x| f64::from(x)).collect();
+            try_candidates(whole, case, &[disjuncts[candidate.objective]], first, &[input].into())
+        });
+    }
+
+    /// Decides parts whose neurons are all on one side by their affine pieces.
+    fn settle(
+        &mut self,
+        problem: &Problem,
+        relaxed: &Relaxed,
+        bounds: &Bounds,
+        disjuncts: &[usize],
+        forest: &mut Forest,
+        leaves: Vec<Member>,
+    ) -> Result<(), DomainError> {
+        for leaf in leaves {
+            let d = disjuncts[leaf.objective];
+            let known = on_sides(relaxed, bounds, &leaf);
+            let open = [(d, f64::NEG_INFINITY)];
+            let found: Examined<Phase> =
+                problem.cells(&problem.case.region, &problem.bounds, known, &open, Examined::default())?;
+            if found.witness.is_some() {
+                self.witness = found.witness;
+                return Ok(());
+            }
+            match found.closed.first() {
+                Some(&(_, bound)) => forest.close(leaf.objective, bound),
+                None => forest.abandon(leaf),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The bounds on a part.
+fn on_sides(relaxed: &Relaxed, bounds: &Bounds, part: &Member) -> Bounds {
+    let mut nodes = bounds.nodes().to_vec();
+    for side in &part.sides {
+        let (id, neuron) = relaxed.free()[side.index as usize];
+        let NodeKind::Activation(activation) = &relaxed.network().node(id).kind else { continue };
+        let z = &mut nodes[activation.source];
+        let range = if side.above {
+            Interval { lo: 0.0, hi: f64::INFINITY }
+        } else {
+            Interval { lo: f64::NEG_INFINITY, hi: 0.0 }
+        };
+        z.intersect(&(0..z.len()).map(|j| if j == neuron { range } else { Interval::ALL }).collect());
+    }
+    Bounds::new(nodes)
+}
+
+/// Inputs of one round that are replayed.
+const MOST_TRIED: usize = 16;
+
+/// Parts that stand for one of the engines' costlier parts where the attack's restarts are counted.
+const PARTS_PER_ATTACK: usize = 100;

@@ -112,7 +112,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
         let mut start = Walk::default();
         start.begin(relaxed, &own);
         let top = own.iter().map(|form| form.start()).max().unwrap_or(0);
-        let is_split = |id: NodeId| relaxed.layers[..top].iter().flatten().any(|layer| layer.source == id);
+        let is_split = |id: NodeId| relaxed.layers[..=top].iter().flatten().any(|layer| layer.source == id);
         for id in (1..=top).rev().filter(|&id| start.reached[id] || is_split(id)).collect::<Vec<_>>() {
             if !start.reached[id] {
                 break;

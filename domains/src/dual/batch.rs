@@ -85,7 +85,7 @@ impl Member {
     /// The form on all of the region, with DeepPoly's slopes of the free neurons before the node `start`.
     #[must_use]
     pub fn root(relaxed: &Relaxed, objective: usize, start: NodeId) -> Self {
-        let shares = relaxed.first_slopes(relaxed.free_before(start));
+        let shares = relaxed.first_slopes(relaxed.free_up_to(start));
         Self { objective, shares: shares.into(), sides: Vec::new(), beta: Vec::new(), bound: f32::NEG_INFINITY }
     }
 

@@ -76,7 +76,7 @@ impl Refinement {
         let NodeKind::Activation(activation) = &compiled.network.node(id).kind else { return };
         let before = bounds.clone();
         let relaxed = Relaxed::new(compiled, region, &before);
-        if relaxed.free_before(source) == 0 {
+        if relaxed.free_up_to(source) == 0 {
             return;
         }
         let z = &before.nodes()[source];

@@ -175,10 +175,10 @@ impl<'a> Relaxed<'a> {
         self.compiled.network
     }
 
-    /// How many neurons have a free slope, of the activation nodes before `node`.
+    /// How many neurons have a free slope, of the activation nodes up to `node`.
     #[must_use]
-    pub fn free_before(&self, node: NodeId) -> usize {
-        self.free.partition_point(|&(id, _)| id < node)
+    pub fn free_up_to(&self, node: NodeId) -> usize {
+        self.free.partition_point(|&(id, _)| id <= node)
     }
 
     /// The free neurons as (activation node, neuron), in order.

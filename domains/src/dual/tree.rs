@@ -136,7 +136,7 @@ impl<'a> Forest<'a> {
         let growing: Vec<usize> = (0..self.trees.len()).filter(|&o| self.may_grow(o)).collect();
         let room = self.together() * rayon::current_num_threads() * BATCHES;
         let each = (room / 2 / growing.len().max(1)).max(1);
-        let bytes = 2 * self.relaxed.free_before(self.start) + 256;
+        let bytes = 2 * self.relaxed.free_up_to(self.start) + 256;
         let is_many = self.open() > MANY_BYTES / bytes;
         let mut members = Vec::new();
         for o in growing {

@@ -36,7 +36,7 @@ pub struct Refined {
 
 /// Gradient steps of a neuron's side at its root, and at parts.
 const AT_ROOT: Effort = Effort { rounds: 15, alpha: 0.2, beta: 0.1 };
-const BELOW: Effort = Effort { rounds: 8, alpha: 0.1, beta: 0.1 };
+const BELOW: Effort = Effort { rounds: 4, alpha: 0.1, beta: 0.1 };
 
 impl Refinement {
     /// Tightens `bounds` (of all nodes, over `region`) in place, until the parts or the time is used up.

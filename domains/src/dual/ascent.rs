@@ -1,5 +1,6 @@
 //! Gradient steps on slopes and multipliers of a batch, in single precision: what comes out is a guess.
 
+use super::ball::minimise;
 use super::batch::{Entry, Member, Objective, Walk, entries, of_source, slopes};
 use super::layers::{Moments, Step};
 use super::relaxed::{Relaxed, share_of, slope_of};
@@ -165,7 +166,8 @@ impl<'a, 'b> Ascent<'a, 'b> {
             walk.coefficients[id].extend_from_slice(a);
         }
         walk.back::<false>(relaxed, &relaxed.compiled.guess, top, &self.slopes, &self.entries);
-        walk.concretise::<false>(relaxed.region.bounds());
+        self.work.values.resize_with(relaxed.compiled.network.nodes().len(), Vec::new);
+        minimise(relaxed.region, &walk.coefficients[0], n, &mut self.work.values[0], &mut walk.sums.value);
     }
 
     /// Which members' values are their best so far (1 for yes).
@@ -214,6 +216,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
         for a in [&mut self.best, &mut self.goals, &mut self.scales, &mut self.start.sums.value, &mut walk.sums.value] {
             keep_columns(a, n, kept);
         }
+        keep_columns(&mut self.work.values[0], n, kept);
         for walk in [&mut self.start, walk] {
             for (a, _) in walk.coefficients.iter_mut().zip(&walk.reached).filter(|(_, reached)| **reached) {
                 keep_columns(a, n, kept);
@@ -256,10 +259,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
         let (network, n) = (relaxed.compiled.network, active.len());
         let top = self.start.reached.iter().rposition(|&reached| reached).unwrap_or(0);
         let Workspace { guess: walk, values, truth, .. } = &mut **work;
-        for all in [&mut *values, &mut *truth] {
-            all.resize_with(network.nodes().len(), Vec::new);
-        }
-        minimisers(relaxed, &walk.coefficients[0], n, &mut values[0]);
+        truth.resize_with(network.nodes().len(), Vec::new);
         if steps.is_none() {
             truth[0].clone_from(&values[0]);
         }
@@ -350,17 +350,6 @@ impl<'a, 'b> Ascent<'a, 'b> {
 /// A bound that is NaN says nothing.
 fn lower_or_nothing(bound: f32) -> f32 {
     if bound.is_nan() { f32::NEG_INFINITY } else { bound }
-}
-
-/// Where the forms with the coefficients `a` are least over the region's box.
-fn minimisers(relaxed: &Relaxed, a: &[f32], n: usize, x: &mut Vec<f32>) {
-    x.resize(a.len(), 0.0);
-    pulp::Arch::new().dispatch(|| {
-        for ((x, a), range) in x.chunks_exact_mut(n).zip(a.chunks_exact(n)).zip(relaxed.region.bounds()) {
-            let (lo, hi) = (range.lo as f32, range.hi as f32);
-            x.iter_mut().zip(a).for_each(|(x, &a)| *x = if a > 0.0 { lo } else { hi });
-        }
-    });
 }
 
 /// One gradient step of the multipliers of a node's sides at its values `z`.

@@ -5,9 +5,9 @@ use super::layers::Sums;
 use super::relaxed::{Maps, Relaxed, slope_of};
 use crate::domain::Bounds;
 use crate::network::{NodeId, NodeKind};
+use crate::num::Real;
 use crate::num::round::{mul_up, sub_down};
-use crate::num::{Interval, Real};
-use crate::query::{Ball, LinearForms};
+use crate::query::LinearForms;
 use std::sync::Arc;
 
 /// A linear form over a network's nodes, of which lower bounds are sought.
@@ -313,28 +313,4 @@ impl<T: Real> Walk<T> {
         let inputs = relaxed.compiled.network.input_len();
         self.reach(0, inputs);
     }
-
-    /// Adds the least values of the forms over the box `ranges` of inputs, each product rounded to nearest.
-    pub fn concretise<const PROVES: bool>(&mut self, ranges: &[Interval]) {
-        let n = self.n;
-        let (coefficients, sums) = (&self.coefficients[0], &mut self.sums);
-        pulp::Arch::new().dispatch(|| {
-            let (value, magnitude) = (&mut sums.value[..n], &mut sums.magnitude[..n]);
-            for (c, range) in coefficients.chunks_exact(n).zip(ranges) {
-                let (lo, hi) = (T::of(range.lo), T::of(range.hi));
-                for r in 0..n {
-                    let term = c[r] * if c[r] > T::ZERO { lo } else { hi };
-                    value[r] += term;
-                    if PROVES {
-                        magnitude[r] += term.magnitude();
-                    }
-                }
-            }
-        });
-    }
-}
-
-/// Whether the region's bounding box is the region, up to its lattice and half-spaces.
-pub(super) fn is_box(ball: &Ball) -> bool {
-    matches!(ball, Ball::Box | Ball::Grid { .. })
 }

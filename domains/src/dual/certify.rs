@@ -1,15 +1,23 @@
 //! Guesses turned into bounds: one pass back in doubles, in which every rounding is charged.
 
-use super::batch::{Member, Objective, Walk, entries, is_box, slopes};
+use super::ball::is_box;
+use super::batch::{Member, Objective, Walk, entries, slopes};
 use super::relaxed::Relaxed;
 use crate::num::error::{gamma, underflow};
 use crate::num::kernel::finite_or_nothing;
 use crate::num::round::{add_up, mul_up, sub_down};
 use ndarray::Array2;
+use pulp::Arch;
 
 impl Relaxed<'_> {
-    /// For each member a certified lower bound of its form over its part of the region, by its slopes and multipliers;
-    /// −∞ where floats do not suffice.
+    /// For each member (all of the same start) a certified lower bound of its form over its part of the region, by its
+    /// slopes and multipliers, whatever these are; −∞ where floats do not suffice.
+    #[must_use]
+    pub fn lower_bounds(&self, forms: &[Objective], members: &[&Member]) -> Vec<f64> {
+        self.certified(forms, members, &mut Walk::default())
+    }
+
+    /// [`lower_bounds`](Self::lower_bounds) in the memory of `walk`.
     pub(super) fn certified(&self, forms: &[Objective], members: &[&Member], walk: &mut Walk<f64>) -> Vec<f64> {
         if members.is_empty() {
             return Vec::new();
@@ -44,10 +52,20 @@ impl Relaxed<'_> {
 
     /// Adds certified least values over the region.
     fn concretise_proof(&self, walk: &mut Walk<f64>) {
-        if is_box(self.region.ball()) {
-            return walk.concretise::<true>(self.region.bounds());
-        }
         let n = walk.n;
+        if is_box(self.region.ball()) {
+            let (a, sums) = (&walk.coefficients[0], &mut walk.sums);
+            return Arch::new().dispatch(|| {
+                let (value, magnitude) = (&mut sums.value[..n], &mut sums.magnitude[..n]);
+                for (a, range) in a.chunks_exact(n).zip(self.region.bounds()) {
+                    for r in 0..n {
+                        let term = a[r] * if a[r] > 0.0 { range.lo } else { range.hi };
+                        value[r] += term;
+                        magnitude[r] += term.abs();
+                    }
+                }
+            });
+        }
         let a = Array2::from_shape_fn((n, self.region.len()), |(r, i)| walk.coefficients[0][i * n + r]);
         for (r, least) in self.region.minima(a.view()).into_iter().enumerate() {
             walk.sums.value[r] += least;

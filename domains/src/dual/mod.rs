@@ -11,6 +11,7 @@
 //! * sound; complete together with splitting, up to what floats resolve.
 
 mod ascent;
+mod ball;
 mod batch;
 mod certify;
 mod layers;

@@ -9,7 +9,7 @@ use super::tree::{Forest, Limits};
 use crate::activation::ActivationFn;
 use crate::budget::Budget;
 use crate::domain::{Bounds, NodeBounds};
-use crate::network::{Network, NodeId, NodeKind};
+use crate::network::{Arithmetic, Network, NodeId, NodeKind};
 use crate::num::Interval;
 use crate::query::Region;
 use std::time::Duration;
@@ -39,10 +39,14 @@ const AT_ROOT: Effort = Effort { rounds: 15, alpha: 0.2, beta: 0.1 };
 const BELOW: Effort = Effort { rounds: 4, alpha: 0.1, beta: 0.1 };
 
 impl Refinement {
-    /// Tightens `bounds` (of all nodes, over `region`) in place, until the parts or the time is used up.
+    /// Tightens `bounds` (of all nodes, over `region`) in place, until the parts or the time is used up. They are about
+    /// the network in real arithmetic: of one in float32 nothing is refined.
     pub fn run(&self, compiled: &Compiled<'_>, region: &Region, bounds: &mut Bounds, budget: &Budget) -> Refined {
         let network = compiled.network;
         let mut refined = Refined::default();
+        if network.arithmetic() != Arithmetic::Real {
+            return refined;
+        }
         let at_start = budget.remaining();
         let spent = |budget: &Budget| match (at_start, budget.remaining()) {
             (Some(before), Some(now)) => before.saturating_sub(now),

@@ -14,15 +14,14 @@ use crate::domains::verdict::Witness;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Parts per neuron side in the rounds of refinement: none in the first, which has the given bounds; slopes alone in the
-/// second.
-const PARTS: [Option<usize>; 5] = [None, Some(32), Some(128), Some(512), Some(2048)];
+/// Parts per neuron side in the rounds of refinement: the first keeps the given bounds.
+const PARTS: [usize; 4] = [0, 32, 256, 2048];
 
 /// The share of the time left that a refinement may take.
-const SHARE_OF_REFINEMENT: f64 = 0.5;
+const SHARE_OF_REFINEMENT: f64 = 0.7;
 
-/// Parts that a round's tree may have for each that its refinement had.
-const TREE_PER_REFINEMENT: usize = 1;
+/// A round's tree may have one part for so many that its refinement had.
+const REFINEMENT_PER_TREE: usize = 4;
 
 /// Gradient steps of a disjunct at its root, and at parts.
 const AT_ROOT: Effort = Effort { rounds: 30, alpha: 0.2, beta: 0.1 };
@@ -78,11 +77,13 @@ impl Neurons {
         let compiled = Compiled::new(network);
         let mut bounds = problem.bounds.clone();
         let mut allowed = 0;
-        if let Some(parts) = PARTS.get(round).copied().unwrap_or(PARTS[PARTS.len() - 1]) {
-            let time = run.budget.remaining().map(|left: Duration| left.mul_f64(SHARE_OF_REFINEMENT));
-            let refined = Refinement { parts, time }.run(&compiled, &case.region, &mut bounds, run.budget);
+        let before = run.budget.remaining();
+        if PARTS[round] > 0 {
+            let time = before.map(|left: Duration| left.mul_f64(SHARE_OF_REFINEMENT));
+            let refinement = Refinement { parts: PARTS[round], time };
+            let refined = refinement.run(&compiled, &case.region, &mut bounds, run.budget);
             self.parts += refined.parts;
-            allowed = refined.parts * TREE_PER_REFINEMENT;
+            allowed = refined.parts / REFINEMENT_PER_TREE;
             if let Some(node) = bounds.nodes().iter().position(NodeBounds::is_contradictory) {
                 return Err(DomainError::Contradiction { node, name: network.node(node).name.clone() });
             }
@@ -90,8 +91,11 @@ impl Neurons {
         if self.is_over(problem) {
             return Ok(());
         }
+        // Where there is less time left than this refinement took, another one would not pay.
+        let after = run.budget.remaining();
+        let is_late = before.zip(after).is_some_and(|(before, after)| round > 0 && before > 2 * after);
+        let last = is_late || round + 1 >= PARTS.len();
         let relaxed = Relaxed::new(&compiled, &case.region, &bounds);
-        let last = round + 1 >= PARTS.len();
         self.grow(problem, &relaxed, &bounds, if last { usize::MAX } else { allowed })?;
         if self.is_over(problem) || last {
             return Ok(());

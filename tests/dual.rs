@@ -1,0 +1,131 @@
+//! The dual engine: bounds from any slopes and multipliers hold, exactly, at every member of the part they are about;
+//! refined neuron bounds hold at every member of the region; what a forest closes has no counterexample.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use absint::domains::budget::Budget;
+use absint::domains::domain::{Bounds, DeepPoly, Run, propagate};
+use absint::domains::dual::{Compiled, Effort, Forest, Limits, Member, Objective, Refinement, Relaxed, Side};
+use absint::domains::network::{Network, NodeKind};
+use absint::domains::num::{Rational, exact};
+use absint::domains::query::{LinearForms, Region};
+use common::{Dice, any_activation, random_member, random_network, random_region};
+use ndarray::Array2;
+use proptest::prelude::*;
+
+const OUTPUTS: usize = 3;
+
+/// Forms over the outputs, and over the inputs besides.
+fn forms(network: &Network, dice: &mut Dice) -> LinearForms {
+    let (inputs, outputs) = (network.input_len(), network.output_len());
+    let of = |node, len: usize, dice: &mut Dice| {
+        LinearForms::of_node(node, Array2::from_shape_vec((OUTPUTS, len), dice.weights(OUTPUTS * len)).unwrap()).terms
+    };
+    let mut terms = of(network.output(), outputs, dice);
+    terms.extend(of(0, inputs, dice));
+    LinearForms { terms, constants: dice.weights(OUTPUTS) }
+}
+
+/// The value of a form at the exact values of all nodes.
+fn value(forms: &LinearForms, row: usize, values: &[Vec<Rational>]) -> Rational {
+    let mut sum = exact(forms.constants[row]).unwrap();
+    for term in &forms.terms {
+        for (&c, x) in term.coefficients.row(row).iter().zip(&values[term.node]) {
+            sum += exact(c).unwrap() * x;
+        }
+    }
+    sum
+}
+
+fn members_of(region: &Region, network: &Network, dice: &mut Dice, count: usize) -> Vec<Vec<Vec<Rational>>> {
+    (0..count).map(|_| network.evaluate_all::<Rational>(&random_member(dice, region)).unwrap()).collect()
+}
+
+/// Whether a point lies on a part.
+fn is_on(relaxed: &Relaxed, part: &Member, values: &[Vec<Rational>]) -> bool {
+    part.sides.iter().all(|side| {
+        let (id, neuron) = relaxed.free()[side.index as usize];
+        let NodeKind::Activation(activation) = &relaxed.network().node(id).kind else { return false };
+        let z = &values[activation.source][neuron];
+        if side.above { z >= &Rational::ZERO } else { z <= &Rational::ZERO }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(800))]
+
+    #[test]
+    fn any_slopes_and_multipliers_give_a_bound(seed in any::<u64>(), f in any_activation()) {
+        let mut dice = Dice::new(seed);
+        let network = random_network(&mut dice, &f);
+        let region = random_region(&mut dice, network.input_len());
+        let budget = Budget::unlimited();
+        let trace = propagate(&DeepPoly::default(), &network, &region, &Bounds::unknown(), Run::silent(&budget)).unwrap();
+        let bounds = trace.bounds();
+        let compiled = Compiled::new(&network);
+        let relaxed = Relaxed::new(&compiled, &region, &bounds);
+        let forms = forms(&network, &mut dice);
+        let objectives: Vec<Objective> = (0..OUTPUTS).map(|r| Objective::of_form(&forms, r, &bounds)).collect();
+        let mut parts = Vec::new();
+        for objective in 0..OUTPUTS {
+            let root = Member::root(&relaxed, objective, network.output());
+            let shares = root.shares.iter().map(|_| dice.next() as u16).collect();
+            let mut part = Member { shares, ..root };
+            for index in 0..relaxed.free().len().min(part.shares.len()) {
+                if dice.below(3) == 0 {
+                    part = part.on(Side { index: index as u32, above: dice.below(2) == 0 });
+                    *part.beta.last_mut().unwrap() = dice.unit() as f32 * 0.3;
+                }
+            }
+            parts.push(part);
+        }
+        let found = relaxed.lower_bounds(&objectives, &parts.iter().collect::<Vec<_>>());
+        for values in members_of(&region, &network, &mut dice, 20) {
+            for (part, &bound) in parts.iter().zip(&found) {
+                if is_on(&relaxed, part, &values) && bound.is_finite() {
+                    prop_assert!(exact(bound).unwrap() <= value(&forms, part.objective, &values));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn refined_bounds_hold_and_what_is_closed_has_no_counterexample(
+        seed in any::<u64>(), f in any_activation(), parts in 0..40usize
+    ) {
+        let mut dice = Dice::new(seed);
+        let network = random_network(&mut dice, &f);
+        let region = random_region(&mut dice, network.input_len());
+        let budget = Budget::unlimited();
+        let trace = propagate(&DeepPoly::default(), &network, &region, &Bounds::unknown(), Run::silent(&budget)).unwrap();
+        let before = trace.bounds();
+        let mut bounds = before.clone();
+        let compiled = Compiled::new(&network);
+        Refinement { parts, time: None }.run(&compiled, &region, &mut bounds, &budget);
+        let relaxed = Relaxed::new(&compiled, &region, &bounds);
+        let forms = forms(&network, &mut dice);
+        let objectives: Vec<Objective> = (0..OUTPUTS).map(|r| Objective::of_form(&forms, r, &bounds)).collect();
+        let effort = Effort { rounds: 10, alpha: 0.2, beta: 0.1 };
+        let limits = Limits { goal: 0.0, parts, tolerance: 1e-4, root: effort, below: effort };
+        let mut forest = Forest::new(&relaxed, objectives, limits);
+        forest.plant(&budget);
+        while forest.grow(&budget).is_some() {}
+        let found = forest.bounds();
+        for values in members_of(&region, &network, &mut dice, 20) {
+            for (id, values) in values.iter().enumerate() {
+                for (i, x) in values.iter().enumerate() {
+                    let (was, now) = (before.nodes()[id].get(i), bounds.nodes()[id].get(i));
+                    prop_assert!(was.lo <= now.lo && now.hi <= was.hi);
+                    prop_assert!(exact(now.lo).is_none_or(|lo| &lo <= x) && exact(now.hi).is_none_or(|hi| x <= &hi));
+                }
+            }
+            for (row, &bound) in found.iter().enumerate() {
+                let value = value(&forms, row, &values);
+                prop_assert!(exact(bound).is_none_or(|bound| bound <= value));
+                prop_assert!(!forest.is_closed(row) || value > Rational::ZERO);
+            }
+        }
+    }
+}

@@ -15,21 +15,19 @@ use absint::format::images::{self, Layout};
 use absint::format::onnx;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use ndarray::{Array1, Array2};
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// SplitMix64, mapped to [−1, 1).
-struct Random(u64);
+/// Numbers in [−1, 1).
+struct Random(SplitMix64);
 
 impl Random {
     fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((x ^ (x >> 31)) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+        (self.0.next_u64() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
     }
 }
 
@@ -67,7 +65,7 @@ fn products(network: &Network) -> Vec<(Array2<f64>, &Array2<f64>)> {
         _ => None,
     };
     let layers: Vec<&Array2<f64>> = (0..network.nodes().len()).filter_map(dense).collect();
-    let mut random = Random(1);
+    let mut random = Random(SplitMix64::seed_from_u64(1));
     let mut all = Vec::new();
     for (last, layer) in layers.iter().enumerate() {
         for before in layers[..last].iter().rev() {
@@ -100,7 +98,7 @@ fn published(data: &Path, name: &'static str, file: &str, csv: &str, layout: Lay
 /// A ReLU network 784-200×8-10 with random weights; each bias moves its neuron's bounds so far that
 /// about 40 % of the neurons are unstable.
 fn random_9x200() -> Case {
-    let mut random = Random(9200);
+    let mut random = Random(SplitMix64::seed_from_u64(9200));
     let pixels: Vec<Rational> = (0..784).map(|_| exact_or_zero(0.5 + 0.5 * random.next())).collect();
     let eps = parse_decimal("0.015").expect("a decimal");
     let region = Region::linf(&pixels, &eps, Some((&Rational::ZERO, &Rational::ONE))).expect("a ball");

@@ -2,24 +2,22 @@
 
 use absint_domains::polyhedra::{JointHull, Octahedron, Segment, directions};
 use criterion::{Criterion, criterion_group, criterion_main};
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 use std::hint::black_box;
 
-/// SplitMix64, mapped to [−1, 1).
-struct Random(u64);
+/// Numbers in [−1, 1).
+struct Random(SplitMix64);
 
 impl Random {
     fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((x ^ (x >> 31)) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+        (self.0.next_u64() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
     }
 }
 
 /// A group of k ReLU neurons: the octahedron of a zonotope with 12 generators, loosened by a few percent.
 fn group(k: usize, seed: u64) -> (Octahedron, Vec<Vec<Segment>>) {
-    let mut random = Random(seed);
+    let mut random = Random(SplitMix64::seed_from_u64(seed));
     let generators: Vec<Vec<f64>> = (0..k).map(|_| (0..12).map(|_| random.next()).collect()).collect();
     let centre: Vec<f64> =
         generators.iter().map(|g| 0.7 * random.next() * g.iter().map(|x| x.abs()).sum::<f64>()).collect();

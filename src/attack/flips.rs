@@ -9,6 +9,7 @@
 //! smooth copy of the network, whose signs are `z / (s + |z|)` for the layer's typical `s`.
 
 use super::neighbours::{Move, Neighbourhood};
+use super::random::Random;
 use crate::domains::budget::Budget;
 use crate::domains::network::Network;
 use crate::domains::num::nearest;
@@ -123,7 +124,7 @@ impl Search<'_> {
         if self.center.is_empty() || self.open.is_empty() {
             return Ok(());
         }
-        let mut random = Random::new(flips.seed);
+        let mut random = Random::new(flips.seed ^ 0x2545_F491_4F6C_DD1D);
         if !suggested.is_empty() {
             let rounded: Vec<Vec<f64>> = suggested.iter().map(|x| self.rounded(x)).collect();
             for x in &rounded {
@@ -352,22 +353,5 @@ impl Search<'_> {
             x[i] = if random.below(2) == 0 { self.lower[i] } else { self.upper[i] };
         }
         self.member(&x)
-    }
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        Self(seed ^ 0x2545_F491_4F6C_DD1D)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % n.max(1) as u64) as usize
     }
 }

@@ -167,7 +167,7 @@ impl Attack {
         let mut order = all;
         order.sort_by(|&a, &b| search.closest[a].total_cmp(&search.closest[b]));
         order.truncate(self.targets);
-        let mut random = Random::new(self.seed);
+        let mut random = Random::new(self.seed ^ 0x5851_F42D_4C95_7F2D);
         let mut pending: Vec<(Vec<f64>, Option<usize>)> = Vec::new();
         for restart in 0..self.restarts {
             let aims: Vec<Option<usize>> = match self.aim {

@@ -4,6 +4,8 @@ use super::clauses::{ClauseRef, Clauses};
 use super::proof::Told;
 use super::trail::{Reason, Trail};
 use super::{Config, Lit};
+use float_ord::FloatOrd;
+use std::cmp::Reverse;
 
 /// Clauses that span at most this many decision levels are never forgotten.
 const KEPT_DISTANCE: u32 = 2;
@@ -152,10 +154,7 @@ impl Database {
         }
         self.limit *= 1.1;
         let mut learnts = std::mem::take(&mut self.learnts);
-        learnts.sort_by(|&a, &b| {
-            let (near, far) = (self.clauses.distance(a), self.clauses.distance(b));
-            near.cmp(&far).then(self.clauses.activity(b).total_cmp(&self.clauses.activity(a)))
-        });
+        learnts.sort_by_key(|&c| (self.clauses.distance(c), Reverse(FloatOrd(self.clauses.activity(c)))));
         let (half, before) = (learnts.len() / 2, learnts.len());
         let mut kept = Vec::with_capacity(learnts.len());
         for (rank, clause) in learnts.into_iter().enumerate() {

@@ -2,14 +2,13 @@
 #![allow(clippy::unwrap_used)]
 use absint_sat::{Config, Limits, Outcome, Polarity, Solver, Var};
 use batsat::{BasicSolver, SolverInterface, lbool};
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 
 #[test]
 fn answers_on_random_clauses_are_another_solvers() {
-    let mut state = 1u64;
-    let mut below = |n: u64| {
-        state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-        (state >> 33) % n
-    };
+    let mut random = SplitMix64::seed_from_u64(1);
+    let mut below = |n: u64| random.next_u64() % n;
     let mut counts = [0; 2];
     for seed in 0..300 {
         let vars = 30 + below(120) as usize;

@@ -244,6 +244,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use rand_xoshiro::SplitMix64;
+    use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 
     fn holds(row: &Row, x: &[Rational]) -> bool {
         let sum = row.terms.iter().fold(Rational::ZERO, |s, (i, a)| s + a * &x[*i]);
@@ -253,11 +255,8 @@ mod tests {
     /// Points are checked; infeasible subsets against a fine grid, and must remain infeasible alone.
     #[test]
     fn points_satisfy_their_rows_and_infeasible_rows_have_none() {
-        let mut state = 5u64;
-        let mut below = |n: u64| {
-            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-            ((state >> 33) % n) as i32
-        };
+        let mut random = SplitMix64::seed_from_u64(5);
+        let mut below = |n: u64| (random.next_u64() % n) as i32;
         let (mut feasible, mut infeasible) = (0, 0);
         for _ in 0..600 {
             let n = 1 + below(2) as usize;

@@ -99,15 +99,14 @@ mod tests {
 
     use super::*;
     use absint_sat::Var;
+    use rand_xoshiro::SplitMix64;
+    use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 
     /// All of it by trying every input of small balls.
     #[test]
     fn nothing_but_what_holds_in_the_ball_is_implied() {
-        let mut state = 1u64;
-        let mut below = |n: u64| {
-            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-            (state >> 33) % n
-        };
+        let mut random = SplitMix64::seed_from_u64(1);
+        let mut below = |n: u64| random.next_u64() % n;
         let (mut fixed, mut missed, mut sharp) = (0, 0, 0);
         for _ in 0..4000 {
             let n = 1 + below(7) as usize;

@@ -113,6 +113,8 @@ mod tests {
     use crate::exact::signum::reuse::Encoder;
     use absint_sat::{Config, Limits, Lit, Outcome};
     use ndarray::Array2;
+    use rand_xoshiro::SplitMix64;
+    use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
     use std::sync::Arc;
 
     /// Up to four layers of integers, and every kind of region over bits; the unsafe set is everything.
@@ -154,11 +156,8 @@ mod tests {
     /// neurons, and no other input appears.
     #[test]
     fn what_is_derived_holds_at_every_input_of_the_region() {
-        let mut state = 11u64;
-        let mut below = |n: usize| {
-            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-            (state >> 33) as usize % n
-        };
+        let mut generator = SplitMix64::seed_from_u64(11);
+        let mut below = |n: usize| generator.next_u64() as usize % n;
         let (mut fixed, mut inside, mut outside) = (0, 0, 0);
         for seed in 0..2000 {
             let encoded = random(&mut below);

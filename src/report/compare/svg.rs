@@ -2,6 +2,9 @@
 //!
 //! Colours are classes (`s0`, `s1`, … for series), which [`STYLE`] resolves for light and for dark
 //! surroundings; shapes differ as well, so that nothing hangs on colour alone.
+//!
+//! `plotters` draws the static pictures of `results/`, not these: its SVG has fixed colours, neither tooltips nor
+//! labels that are read out, one shape for all series, and no axis that is logarithmic on both sides of zero.
 
 use std::fmt::Write;
 

@@ -1,6 +1,8 @@
 //! Propagation against its definition.
 
 use super::*;
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 
 type Sum = (Vec<(i64, Literal)>, i64);
 
@@ -25,11 +27,8 @@ fn is_contradicted(constraints: &[Option<Sum>], values: &mut [i8]) -> bool {
 /// Constraints come and go, and what they imply is asked in between.
 #[test]
 fn what_follows_is_what_propagation_by_definition_finds() {
-    let mut state = 3u64;
-    let mut below = |n: u64| {
-        state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-        (state >> 33) % n
-    };
+    let mut random = SplitMix64::seed_from_u64(3);
+    let mut below = |n: u64| random.next_u64() % n;
     let (mut refuted, mut open, mut removed, mut warm) = (0, 0, 0, 0);
     for _ in 0..4000 {
         let vars = 3 + below(8);

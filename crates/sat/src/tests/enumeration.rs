@@ -18,7 +18,7 @@ fn is_satisfiable(vars: usize, constraints: &[Constraint], assumptions: &[Lit]) 
 fn answers_agree_with_enumeration() {
     let (mut satisfiable, mut unsatisfiable) = (0, 0);
     for seed in 0..6000 {
-        let dice = &mut Dice(seed);
+        let dice = &mut Dice::new(seed);
         let vars = 2 + dice.below(8) as usize;
         let constraints = constraints(dice, vars);
         let polarity = if seed % 2 == 0 { Polarity::Random } else { Polarity::Saved };
@@ -69,7 +69,7 @@ fn answers_agree_with_enumeration() {
 #[test]
 fn a_seed_decides_the_whole_search() {
     let run = |seed| {
-        let dice = &mut Dice(77);
+        let dice = &mut Dice::new(77);
         let mut solver = Solver::new(Config { seed, ..Config::default() });
         (0..60).for_each(|_| _ = solver.new_var());
         for _ in 0..258 {
@@ -84,7 +84,7 @@ fn a_seed_decides_the_whole_search() {
 
 #[test]
 fn limits_stop_the_search() {
-    let dice = &mut Dice(3);
+    let dice = &mut Dice::new(3);
     let mut solver = Solver::new(Config::default());
     (0..200).for_each(|_| _ = solver.new_var());
     for _ in 0..860 {

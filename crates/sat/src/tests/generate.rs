@@ -1,14 +1,19 @@
 //! Random constraints.
 
 use super::super::{Direction, Lit, Solver, Var};
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 
-/// A small generator of random numbers.
-pub struct Dice(pub u64);
+/// Random numbers from a seed.
+pub struct Dice(SplitMix64);
 
 impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(SplitMix64::seed_from_u64(seed))
+    }
+
     pub fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-        (self.0 >> 33) % n
+        self.0.next_u64() % n
     }
 
     pub fn literal(&mut self, vars: usize) -> Lit {

@@ -36,7 +36,7 @@ fn solve(formula: &Formula, seed: u64) -> (Outcome, String) {
 fn unsatisfiable_formulas_have_proofs_that_the_checker_accepts() {
     let (mut accepted, mut steps) = (0, 0);
     for seed in 0..4000 {
-        let dice = &mut Dice(seed);
+        let dice = &mut Dice::new(seed);
         let vars = 3 + dice.below(9) as usize;
         let formula = formula(dice, vars);
         let (outcome, proof) = solve(&formula, seed);
@@ -56,7 +56,7 @@ fn unsatisfiable_formulas_have_proofs_that_the_checker_accepts() {
 fn no_proof_is_accepted_for_a_satisfiable_formula() {
     let mut rejected = 0;
     for seed in 0..3000 {
-        let dice = &mut Dice(seed);
+        let dice = &mut Dice::new(seed);
         let vars = 3 + dice.below(5) as usize;
         let (unsatisfiable, satisfiable) = (formula(dice, vars), formula(dice, vars));
         let (outcome, _) = solve(&satisfiable, seed);

@@ -19,7 +19,7 @@ use std::time::Duration;
 const VARIANTS: [(&str, bool, bool); 4] =
     [("none", false, false), ("fix", true, false), ("counts", false, true), ("both", true, true)];
 
-/// Knuth's linear congruential generator, its upper bit.
+/// Knuth's linear congruential generator, its upper bit: the table's networks are drawn by it.
 struct Dice(u64);
 
 impl Dice {

@@ -76,7 +76,7 @@ fn network(dice: &mut Dice) -> Network {
             dilation: [1, 1],
             groups: 1,
         };
-        let bias = bias(dice, conv.output_len());
+        let bias = bias(dice, conv.output.iter().product());
         last = b.linear("conv", 0, LinearMap::Conv2d(conv), bias).unwrap();
         last = b.activation("sign", last, f.clone()).unwrap();
     } else {

@@ -1,8 +1,7 @@
 //! The outputs of a network at all points that differ from one point in a single coordinate.
 
 use crate::domains::activation::Activate;
-use crate::domains::network::{Affine, LinearMap, Network, NodeKind};
-use crate::domains::num::gemm::multiply;
+use crate::domains::network::{Affine, Columns, LinearMap, Network, NodeKind};
 use ndarray::{Array2, ArrayView1};
 
 /// A coordinate and its new value.
@@ -19,17 +18,14 @@ pub(super) struct Outputs {
 /// A network prepared for evaluating neighbours.
 pub(super) struct Neighbourhood<'a> {
     network: &'a Network,
-    /// For every node and term that reads the input, unless it is dense: the entries of its columns.
-    columns: Vec<Vec<Option<Columns>>>,
+    /// For every node and term that reads the input its columns.
+    columns: Vec<Vec<Option<Columns<'a>>>>,
 }
-
-/// For each input the outputs that read it, with their weights.
-type Columns = Vec<Vec<(usize, f64)>>;
 
 impl<'a> Neighbourhood<'a> {
     pub(super) fn new(network: &'a Network) -> Self {
-        let of_node = |kind: &NodeKind| match kind {
-            NodeKind::Affine(a) => a.terms.iter().map(|t| (t.source == 0).then(|| columns(&t.map)).flatten()).collect(),
+        let of_node = |kind: &'a NodeKind| match kind {
+            NodeKind::Affine(a) => a.terms.iter().map(|t| (t.source == 0).then(|| t.map.columns())).collect(),
             NodeKind::Input | NodeKind::Activation(_) => Vec::new(),
         };
         Self { network, columns: network.nodes().iter().map(|node| of_node(&node.kind)).collect() }
@@ -37,10 +33,9 @@ impl<'a> Neighbourhood<'a> {
 
     /// Multiplications for one neighbour, roughly.
     pub(super) fn cost(&self) -> usize {
-        let of_term = |source: usize, map: &LinearMap| match map {
-            _ if source == 0 => map.output_len(),
-            LinearMap::Conv2d(conv) => conv.output_len().saturating_mul(conv.weight.len() / conv.weight.dim().0.max(1)),
-            _ => map.parameters().max(map.output_len()),
+        let of_term = |source: usize, map: &LinearMap| match source {
+            0 => map.output_len(),
+            _ => map.output_len().saturating_mul(map.fan_in()),
         };
         let of_node = |kind: &NodeKind| match kind {
             NodeKind::Affine(a) => a.terms.iter().map(|t| of_term(t.source, &t.map)).sum(),
@@ -108,43 +103,17 @@ impl<'a> Neighbourhood<'a> {
         sums.rows_mut().into_iter().for_each(|mut row| row.assign(&shared));
         for (term, columns) in affine.terms.iter().zip(&self.columns[id]) {
             let source = &values[term.source];
-            match (&term.map, columns) {
-                (LinearMap::Dense(w), _) if term.source == 0 => {
-                    for (mut row, &(i, value)) in sums.rows_mut().into_iter().zip(moves) {
-                        row.scaled_add(value - x[i], &w.column(i));
+            match columns {
+                Some(columns) => {
+                    for (row, &(i, value)) in sums.rows_mut().into_iter().zip(moves) {
+                        columns.add_to(i, value - x[i], row);
                     }
                 }
-                (_, Some(columns)) => {
-                    for (mut row, &(i, value)) in sums.rows_mut().into_iter().zip(moves) {
-                        columns[i].iter().for_each(|&(out, w)| row[out] += w * (value - x[i]));
-                    }
-                }
-                (LinearMap::Dense(w), None) => sums += &multiply(source.view(), w.t()),
-                (map, None) => {
-                    for (mut row, x) in sums.rows_mut().into_iter().zip(source.rows()) {
-                        map.apply_to(x.as_slice()?, row.as_slice_mut()?)?;
-                    }
-                }
+                None => sums += &term.map.push_forward(source.view()),
             }
         }
         Some(sums)
     }
-}
-
-/// The columns of a map; `None` for a dense one, which has them at hand.
-fn columns(map: &LinearMap) -> Option<Columns> {
-    let mut columns: Columns = vec![Vec::new(); map.input_len()];
-    match map {
-        LinearMap::Dense(_) => return None,
-        LinearMap::Identity(n) => (0..*n).for_each(|i| columns[i].push((i, 1.0))),
-        LinearMap::Diagonal(d) => d.values().iter().enumerate().for_each(|(i, &d)| columns[i].push((i, d))),
-        LinearMap::Select { index, .. } => {
-            let copies = index.iter().enumerate().filter_map(|(out, i)| i.map(|i| (out, i)));
-            copies.for_each(|(out, i)| columns[i].push((out, 1.0)));
-        }
-        LinearMap::Conv2d(conv) => conv.for_each_product(|out, input, w| columns[input].push((out, w))),
-    }
-    Some(columns)
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ fn convolution(b: &mut NetworkBuilder, dice: &mut Dice, source: NodeId, input: [
     let shape = (out, input[0] / groups, kh, kw);
     let weight = Array4::from_shape_vec(shape, dice.weights(shape.0 * shape.1 * kh * kw)).unwrap();
     let conv = Conv2d { weight, input, output, stride, padding, dilation: [1, 1], groups };
-    let bias = Coefficients::floats(dice.weights(conv.output_len()));
+    let bias = Coefficients::floats(dice.weights(output.iter().product()));
     (b.linear("conv", source, LinearMap::Conv2d(conv), bias).unwrap(), output)
 }
 

@@ -203,11 +203,10 @@ impl<H: History> BackSubstitution<'_, H> {
         Ok(NodeBounds::new(lower, upper))
     }
 
-    /// The unit forms of a convolution's outputs, position by position, and how many should go together:
+    /// The unit forms of outputs that have positions, position by position, and how many should go together:
     /// those of one position, or of a few when there are few channels.
     fn position_units(&self, map: &LinearMap) -> Option<(Vec<(usize, f64)>, usize)> {
-        let LinearMap::Conv2d(conv) = map else { return None };
-        let [channels, height, width] = conv.output;
+        let [channels, height, width] = map.output_shape()?;
         let positions = height * width;
         let of_position = |p| (0..channels).flat_map(move |c| [1.0, -1.0].map(|sign| (c * positions + p, sign)));
         let units = (0..positions).flat_map(of_position).collect();
@@ -220,12 +219,9 @@ impl<H: History> BackSubstitution<'_, H> {
             .iter()
             .map(|&(i, sign)| {
                 let bias = affine.bias.enclosure(i).scale(sign).lo;
-                affine.terms.iter().fold(bias, |sum, term| match &term.map {
-                    LinearMap::Diagonal(d) if !d.is_exact() => {
-                        let x = self.history.bounds(term.source).get(i);
-                        sub_down(sum, mul_up(d.radius(i), x.magnitude()))
-                    }
-                    _ => sum,
+                let inexact = affine.terms.iter().filter_map(|term| Some((term.source, term.map.radius(i)?)));
+                inexact.fold(bias, |sum, (source, (j, radius))| {
+                    sub_down(sum, mul_up(radius, self.history.bounds(source).get(j).magnitude()))
                 })
             })
             .collect();

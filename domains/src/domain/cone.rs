@@ -1,6 +1,6 @@
 //! Dependence: which neurons of the nodes before some neurons depend on.
 
-use crate::network::{Affine, LinearMap, Network, NodeId, NodeKind};
+use crate::network::{Affine, Network, NodeId, NodeKind};
 use std::collections::BTreeMap;
 
 /// Neurons of a map whose rows are looked at together.
@@ -42,7 +42,7 @@ impl Cone {
 
 /// Splits neurons of an affine node into sets that read the same neurons of its sources.
 pub(super) fn of_same_cone(affine: &Affine, neurons: &[usize]) -> Vec<Vec<usize>> {
-    if affine.terms.iter().any(|term| matches!(term.map, LinearMap::Dense(_))) {
+    if affine.terms.iter().any(|term| term.map.is_dense()) {
         return vec![neurons.to_vec()];
     }
     let mut sets: BTreeMap<Vec<bool>, Vec<usize>> = BTreeMap::new();
@@ -60,7 +60,7 @@ pub(super) fn of_same_cone(affine: &Affine, neurons: &[usize]) -> Vec<Vec<usize>
 fn mark(affine: &Affine, neurons: &[usize], of_node: &mut [Vec<bool>]) {
     for term in &affine.terms {
         let read = &mut of_node[term.source];
-        if matches!(term.map, LinearMap::Dense(_)) {
+        if term.map.is_dense() {
             if !neurons.is_empty() {
                 read.fill(true);
             }

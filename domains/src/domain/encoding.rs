@@ -12,7 +12,7 @@ use super::cone::Cone;
 use super::step_hull::{Product, StepCut, StepNeuron};
 use crate::activation::{ActivationFn, HalfPlane, Reach};
 use crate::lp::LinearProgram;
-use crate::network::{Activation, Affine, LinearMap, Network, NodeId, NodeKind};
+use crate::network::{Activation, Affine, Network, NodeId, NodeKind};
 use crate::num::Interval;
 use crate::num::round::{add_up, mul_up, sub_down, sub_up};
 use crate::polyhedra::{Facet, Segment};
@@ -263,9 +263,9 @@ impl<'a> Encoding<'a> {
                     }
                 }
             }
-            if let LinearMap::Diagonal(d) = &term.map {
-                for (i, expression) in all.iter_mut().enumerate() {
-                    expression.widen(mul_up(d.radius(i), bounds(term.source).get(i).magnitude()));
+            for (i, expression) in all.iter_mut().enumerate() {
+                if let Some((j, radius)) = term.map.radius(i) {
+                    expression.widen(mul_up(radius, bounds(term.source).get(j).magnitude()));
                 }
             }
         }

@@ -3,7 +3,7 @@
 
 use super::NodeBounds;
 use crate::activation::ActivationFn;
-use crate::network::{Affine, LinearMap, Network, NodeId, NodeKind};
+use crate::network::{Affine, Network, NodeId, NodeKind};
 use crate::num::{Lattice, Rational, Scalar, enclose};
 use crate::query::{Atom, Region, Variable};
 
@@ -90,7 +90,7 @@ fn merged_with<'a>(
         sum = sum.add(&Lattice::point(*c).mul(&affine.bias.get::<Lattice>(*i)?));
     }
     for term in &affine.terms {
-        if matches!(&term.map, LinearMap::Diagonal(d) if !d.is_exact()) {
+        if !term.map.is_exact() {
             return None;
         }
         // Unit rows are exact; scaled and added, they must stay so.

@@ -10,7 +10,7 @@ use super::lp_domain::{Cuts, LpDomain, LpFact};
 use super::{DeepPolyFact, DomainError, Fact, Trace};
 use crate::activation::{ActivationFn, Reach};
 use crate::lp::Stop;
-use crate::network::{Affine, LinearMap, NodeId};
+use crate::network::{Affine, NodeId};
 use crate::num::Interval;
 use crate::query::{FormTerm, LinearForms};
 use ndarray::Array2;
@@ -142,16 +142,15 @@ fn affine_forms(affine: &Affine, rows: &[(usize, f64)]) -> LinearForms {
     let mut forms = LinearForms { terms: Vec::new(), constants };
     for term in &affine.terms {
         let coefficients = term.map.rows(rows);
-        let radius = match &term.map {
-            LinearMap::Diagonal(d) if !d.is_exact() => {
-                let mut radius = Array2::zeros(coefficients.dim());
-                for (r, &(i, _)) in rows.iter().enumerate() {
-                    radius[[r, i]] = d.radius(i);
+        let radius = (!term.map.is_exact()).then(|| {
+            let mut radii = Array2::zeros(coefficients.dim());
+            for (r, &(i, _)) in rows.iter().enumerate() {
+                if let Some((j, radius)) = term.map.radius(i) {
+                    radii[[r, j]] = radius;
                 }
-                Some(radius)
             }
-            _ => None,
-        };
+            radii
+        });
         forms.terms.push(FormTerm { node: term.source, coefficients, radius });
     }
     forms

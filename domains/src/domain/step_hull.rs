@@ -11,7 +11,7 @@
 //! point is found term by term.
 
 use super::NodeBounds;
-use crate::network::{Activation, LinearMap, Network, NodeId, NodeKind};
+use crate::network::{Activation, Network, NodeId, NodeKind};
 use crate::num::Interval;
 use crate::num::round::{add_down, add_up, mul_down, mul_up, sub_down, sub_up};
 use rayon::prelude::*;
@@ -66,8 +66,7 @@ pub(super) fn step_neurons<'a>(
 ) -> Vec<StepNeuron> {
     let NodeKind::Affine(affine) = &network.node(activation.source).kind else { return Vec::new() };
     // A weight that is no float is left to the single-neuron relaxation.
-    let is_inexact = |map: &LinearMap| matches!(map, LinearMap::Diagonal(d) if !d.is_exact());
-    if affine.terms.iter().any(|term| is_inexact(&term.map)) {
+    if affine.terms.iter().any(|term| !term.map.is_exact()) {
         return Vec::new();
     }
     let z = bounds(activation.source);

@@ -3,7 +3,6 @@ use crate::activation::{ActivationFn, Reach};
 use crate::network::{Activation, Affine, Coefficients, LinearMap, NodeId, Rounding, Term};
 use crate::num::Interval;
 use crate::num::error::{ETA, UNIT, gamma, underflow};
-use crate::num::gemm::multiply;
 use crate::num::kernel::{finite_or_nothing, less_error};
 use crate::num::round::{add_down, add_up, mul_up, sub_up};
 use crate::query::{LinearForms, Region};
@@ -81,33 +80,6 @@ impl ZonotopeFact {
     }
 }
 
-/// Rows of node vectors pushed forward through a map: `rows · Wᵀ`.
-fn push(map: &LinearMap, rows: &Array2<f64>) -> Array2<f64> {
-    if let LinearMap::Dense(w) = map {
-        return multiply(rows.view(), w.t());
-    }
-    let mut out = Array2::zeros((rows.nrows(), map.output_len()));
-    for (row, mut target) in rows.rows().into_iter().zip(out.rows_mut()) {
-        let x = row.to_vec();
-        // Float parameters always exist, so this never gives up.
-        if let Some(target) = target.as_slice_mut()
-            && map.apply_to::<f64>(&x, target).is_none()
-        {
-            target.fill(f64::NAN);
-        }
-    }
-    out
-}
-
-/// How many rounded terms meet in one output of the map, generously.
-fn fan_in(map: &LinearMap) -> usize {
-    match map {
-        LinearMap::Dense(w) => w.ncols(),
-        LinearMap::Conv2d(conv) => conv.fan_in(),
-        LinearMap::Identity(_) | LinearMap::Diagonal(_) | LinearMap::Select { .. } => 1,
-    }
-}
-
 /// Adds `more` to the rows of `sum` that carry the same symbols.
 fn add_noise(sum: &mut (Vec<usize>, Array2<f64>), symbols: &[usize], more: Array2<f64>) {
     if sum.0 == symbols {
@@ -145,18 +117,18 @@ fn affine_fact(node: &Affine, seen: &Trace<ZonotopeFact>) -> ZonotopeFact {
                 let units: Vec<(usize, f64)> = (0..n).map(|i| (i, 1.0)).collect();
                 inputs += &term.map.rows(&units).t();
             }
-            Some(forms) => inputs += &push(&term.map, forms),
+            Some(forms) => inputs += &term.map.push_forward(forms.view()),
         }
         if !source.symbols.is_empty() {
-            add_noise(&mut noise, &source.symbols, push(&term.map, &source.noise));
+            add_noise(&mut noise, &source.symbols, term.map.push_forward(source.noise.view()));
         }
         let source_center = Array2::from_shape_fn((1, source.center.len()), |(_, i)| source.center[i]);
-        for (c, more) in center.iter_mut().zip(push(&term.map, &source_center)) {
+        for (c, more) in center.iter_mut().zip(term.map.push_forward(source_center.view())) {
             *c += more;
         }
         // Each coefficient is a dot product, and at most one more sum per term joins them: all their
         // errors together are γ |W| (|center| + Σ|coefficients|), times what the symbols can be.
-        let rounding = gamma(fan_in(&term.map) + node.terms.len() + 1);
+        let rounding = gamma(term.map.fan_in() + node.terms.len() + 1);
         let size = source.magnitudes(&inputs_bound);
         let inherited: Vec<f64> =
             source.radius.iter().zip(&size).map(|(r, s)| add_up(*r, add_up(mul_up(rounding, *s), ETA))).collect();
@@ -168,11 +140,11 @@ fn affine_fact(node: &Affine, seen: &Trace<ZonotopeFact>) -> ZonotopeFact {
         }
         // A coefficient that underflows is lost whatever it is, times what its symbol can be.
         let symbols = inputs_bound.iter().fold(1.0 + source.symbols.len() as f64, |s, m| add_up(s, *m));
-        let lost = mul_up(underflow(fan_in(&term.map) + node.terms.len()), symbols);
+        let lost = mul_up(underflow(term.map.fan_in() + node.terms.len()), symbols);
         radius.iter_mut().for_each(|r| *r = add_up(*r, lost));
-        if let LinearMap::Diagonal(d) = &term.map {
-            for (i, r) in radius.iter_mut().enumerate() {
-                *r = add_up(*r, mul_up(d.radius(i), size[i]));
+        for (i, r) in radius.iter_mut().enumerate() {
+            if let Some((j, of_weight)) = term.map.radius(i) {
+                *r = add_up(*r, mul_up(of_weight, size[j]));
             }
         }
     }

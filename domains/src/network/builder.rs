@@ -1,7 +1,11 @@
+//! Building a network node by node, and folding what folds without rounding.
+
+use super::float32::Original;
+use super::node::{maps, used};
 use super::threshold::{Maximum, plain_thresholds};
 use super::{
     Activation, Affine, Arithmetic, Coefficients, LinearMap, Network, NetworkError, Node, NodeId, NodeKind, Operator,
-    Original, Rounding, Term,
+    Rounding, Term,
 };
 use crate::activation::ActivationFn;
 use crate::num::Rational;
@@ -72,15 +76,8 @@ impl NetworkBuilder {
             if term.source >= self.nodes.len() {
                 return Err(NetworkError::Graph { node: node(), what: "reads a node that does not exist yet" });
             }
-            if let LinearMap::Conv2d(conv) = &term.map
-                && let Some(what) = conv.geometry_error()
-            {
+            if let Some(what) = term.map.geometry_error() {
                 return Err(NetworkError::Geometry { node: node(), what });
-            }
-            if let LinearMap::Select { input_len, index } = &term.map
-                && index.iter().flatten().any(|i| i >= input_len)
-            {
-                return Err(NetworkError::Geometry { node: node(), what: "a selected index is out of range".into() });
             }
             let (found, expected) = (term.map.input_len(), self.nodes[term.source].len);
             if found != expected {
@@ -97,7 +94,7 @@ impl NetworkBuilder {
         if !bias.is_finite() {
             return Err(NetworkError::NotFinite { node: node(), what: "the bias" });
         }
-        let rounding = Rounding::of(&terms, &bias);
+        let rounding = Rounding::of(&maps(&terms), &bias);
         Ok(self.push(name, len, NodeKind::Affine(Affine { terms, bias, rounding })))
     }
 
@@ -199,7 +196,7 @@ impl Network {
         let bias = Coefficients::rationals((0..n).map(|i| -(&mean[channel(i)] / &std[channel(i)])).collect());
         let terms = vec![Term { source: 0, map: LinearMap::Diagonal(scale) }];
         // A difference and a quotient, with rounded parameters.
-        let rounding = Rounding::of(&terms, &bias).with_more(3);
+        let rounding = Rounding::of(&maps(&terms), &bias).with_more(3);
         let prologue = Affine { terms, bias, rounding };
         let mut nodes = vec![
             self.nodes[0].clone(),
@@ -269,13 +266,7 @@ fn fold(mut nodes: Vec<Node>, output: NodeId) -> Vec<Node> {
 
 /// The terms and the bias of `map ∘ inner` where exact and as sparse as its parts.
 fn compose(map: &LinearMap, inner: &Affine) -> Option<Composed> {
-    let bias = match map {
-        LinearMap::Identity(_) => inner.bias.clone(),
-        LinearMap::Select { index, .. } => inner.bias.select(index),
-        LinearMap::Diagonal(d) => d.times(&inner.bias),
-        _ if inner.bias.is_zero() => Coefficients::zeros(map.output_len()),
-        _ => return None,
-    };
+    let bias = map.of_parameters(&inner.bias)?;
     let compose_term =
         |t: &Term| LinearMap::compose(map, &t.map).map(|composed| Term { source: t.source, map: composed });
     Some(Composed { terms: inner.terms.iter().map(compose_term).collect::<Option<_>>()?, bias })
@@ -284,21 +275,6 @@ fn compose(map: &LinearMap, inner: &Affine) -> Option<Composed> {
 struct Composed {
     terms: Vec<Term>,
     bias: Coefficients,
-}
-
-/// Which nodes the output depends on; the input always counts.
-pub(super) fn used(nodes: &[Node], output: NodeId) -> Vec<bool> {
-    let mut used = vec![false; nodes.len()];
-    used[0] = true;
-    used[output] = true;
-    for id in (0..nodes.len()).rev().filter(|&id| id <= output) {
-        if used[id] {
-            for source in nodes[id].sources().collect::<Vec<_>>() {
-                used[source] = true;
-            }
-        }
-    }
-    used
 }
 
 /// Removes nodes that the output does not depend on.

@@ -1,7 +1,8 @@
 //! Evaluation of a network at a point, in any arithmetic.
 
-use super::{Affine, Network, NodeKind};
+use super::{Affine, Network, NodeKind, Order};
 use crate::activation::Activate;
+use ndarray::{Array2, ArrayView1};
 use thiserror::Error;
 
 /// Why a network could not be evaluated.
@@ -51,6 +52,52 @@ impl Network {
         let mut values = self.evaluate_all(x)?;
         Ok(values.swap_remove(self.output))
     }
+
+    /// The values of all nodes at the inputs `x`, one input per row, as matrices of rows × length.
+    ///
+    /// In round-to-nearest and without any claim: for guesses that are checked afterwards.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Length`] when the rows have the wrong length.
+    pub fn evaluate_rows(&self, x: Array2<f64>) -> Result<Vec<Array2<f64>>, EvaluateError> {
+        if x.ncols() != self.input_len() {
+            return Err(EvaluateError::Length { found: x.ncols(), expected: self.input_len() });
+        }
+        let rows = x.nrows();
+        let mut values: Vec<Array2<f64>> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes[1..] {
+            // The input comes first; it is moved in below.
+            let source = |id: usize| if id == 0 { &x } else { &values[id - 1] };
+            let value = match &node.kind {
+                NodeKind::Input => Array2::zeros((rows, node.len)),
+                NodeKind::Affine(affine) => {
+                    let mut sum: Option<Array2<f64>> = None;
+                    for term in &affine.terms {
+                        let product = term.map.push_forward(source(term.source).view());
+                        sum = Some(sum.map_or_else(|| product.clone(), |sum| sum + &product));
+                    }
+                    let mut sum = sum.unwrap_or_else(|| Array2::zeros((rows, node.len)));
+                    sum += &ArrayView1::from(affine.bias.values());
+                    sum
+                }
+                NodeKind::Activation(activation) => {
+                    let pieces = activation.function.pieces();
+                    source(activation.source).map(|z| z.activate(pieces))
+                }
+            };
+            values.push(value);
+        }
+        values.insert(0, x);
+        Ok(values)
+    }
+
+    /// The output of the original operators at `x` in float32 arithmetic, the terms of every sum taken in this
+    /// order. `None` where the execution is not known: for parameters that are no `f32`, and operators that are
+    /// not modelled.
+    #[must_use]
+    pub fn evaluate_float32(&self, x: &[f32], order: Order) -> Option<Vec<f32>> {
+        self.original.evaluate(x, order)
+    }
 }
 
 impl Affine {
@@ -64,5 +111,39 @@ impl Affine {
             *sum = sum.add(&self.bias.get::<T>(i)?);
         }
         Some(sums)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::{Relu, Sign};
+    use crate::network::{Coefficients, LinearMap, NetworkBuilder, Term};
+    use ndarray::array;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_network_with_every_kind_of_node_agrees_with_evaluation_at_a_point() {
+        let mut b = NetworkBuilder::new(&[2]);
+        let select = LinearMap::Select { input_len: 2, index: vec![Some(1), None, Some(0)] };
+        let moved = b.linear("select", 0, select, Coefficients::floats(vec![0.5, 1.0, 0.0])).unwrap();
+        let relu = b.activation("relu", moved, Arc::new(Relu)).unwrap();
+        let scale = LinearMap::Diagonal(Coefficients::floats(vec![2.0, -1.0, 4.0]));
+        let w = LinearMap::Dense(array![[1.0, -2.0], [0.5, 3.0], [1.0, 1.0]]);
+        let terms = vec![Term { source: relu, map: scale }, Term { source: 0, map: w }];
+        let sum = b.affine("add", terms, Coefficients::floats(vec![0.25, 0.0, -1.0])).unwrap();
+        let sign = b.activation("sign", sum, Arc::new(Sign)).unwrap();
+        let identity = |source| Term { source, map: LinearMap::Identity(3) };
+        let out = b.affine("out", vec![identity(sign), identity(relu)], Coefficients::zeros(3)).unwrap();
+        let network = b.finish(out, &[3]).unwrap();
+        let x = array![[0.5, -1.0], [-0.25, 2.0], [0.0, 0.0]];
+        let values = network.evaluate_rows(x.clone()).unwrap();
+        for (r, x) in x.rows().into_iter().enumerate() {
+            let single = network.evaluate_all(x.to_slice().unwrap()).unwrap();
+            for (id, value) in single.iter().enumerate() {
+                assert_eq!(values[id].row(r).to_slice().unwrap(), &value[..], "node {id}");
+            }
+        }
+        assert!(network.evaluate_rows(Array2::zeros((1, 3))).is_err());
     }
 }

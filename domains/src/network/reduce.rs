@@ -1,8 +1,6 @@
 //! Networks without the neurons that are zero on all of a region.
 
-use super::{Activation, Affine, Arithmetic, LinearMap, Network, Node, NodeId, NodeKind, Rounding, Term};
-use ndarray::Axis;
-use std::borrow::Cow;
+use super::{Activation, Affine, Arithmetic, Network, Node, NodeId, NodeKind, Rounding, Term};
 use std::sync::Arc;
 
 /// A network with fewer neurons, and which of the whole network's neurons they are.
@@ -64,7 +62,7 @@ impl Network {
 }
 
 fn is_dense(term: &Term) -> bool {
-    matches!(term.map, LinearMap::Dense(_))
+    term.map.is_dense()
 }
 
 /// A node with the rows `own`, which reads nodes with the neurons `kept`.
@@ -76,17 +74,7 @@ fn reduced(node: &Node, own: Option<&[usize]>, kept: &[Option<Vec<usize>>]) -> N
         }
         NodeKind::Affine(affine) => {
             let selected = |term: &Term| {
-                let map = match &term.map {
-                    LinearMap::Dense(w) => {
-                        let rows = own.map_or(Cow::Borrowed(w), |own| Cow::Owned(w.select(Axis(0), own)));
-                        LinearMap::Dense(match &kept[term.source] {
-                            // Row by row, as all weights are.
-                            Some(columns) => rows.select(Axis(1), columns).as_standard_layout().into_owned(),
-                            None => rows.into_owned(),
-                        })
-                    }
-                    other => other.clone(),
-                };
+                let map = term.map.restricted(own, kept[term.source].as_deref()).unwrap_or_else(|| term.map.clone());
                 Term { source: term.source, map }
             };
             let terms: Vec<Term> = affine.terms.iter().map(selected).collect();
@@ -105,7 +93,7 @@ fn reduced(node: &Node, own: Option<&[usize]>, kept: &[Option<Vec<usize>>]) -> N
 mod tests {
     use super::*;
     use crate::activation::Relu;
-    use crate::network::{Coefficients, NetworkBuilder};
+    use crate::network::{Coefficients, LinearMap, NetworkBuilder};
     use crate::num::Rational;
     use ndarray::arr2;
 

@@ -8,7 +8,7 @@
 use super::BnnError;
 use crate::domains::activation::ActivationFn;
 use crate::domains::budget::Budget;
-use crate::domains::network::{Affine, Coefficients, LinearMap, Network, NodeId, NodeKind};
+use crate::domains::network::{Affine, LinearMap, Network, NodeId, NodeKind, Parameter};
 use crate::domains::num::{Rational, exact_or_zero};
 use dashu_int::IBig;
 use std::collections::BTreeMap;
@@ -25,13 +25,14 @@ impl Enclosed {
         Self { lo: q.clone(), hi: q }
     }
 
-    fn of(coefficients: &Coefficients, i: usize) -> Self {
-        match coefficients.rational(i) {
-            Some(q) => Self::exact(q),
-            None => {
-                let around = coefficients.enclosure(i);
-                Self { lo: exact_or_zero(around.lo), hi: exact_or_zero(around.hi) }
-            }
+    /// `None` for an enclosure without ends, which says nothing.
+    fn of(parameter: Parameter) -> Option<Self> {
+        match parameter {
+            Parameter::Exact(q) => Some(Self::exact(q)),
+            Parameter::Enclosed(around) => around
+                .magnitude()
+                .is_finite()
+                .then(|| Self { lo: exact_or_zero(around.lo), hi: exact_or_zero(around.hi) }),
         }
     }
 
@@ -191,47 +192,20 @@ fn steps(function: &dyn ActivationFn) -> Option<(Rational, Vec<Rational>, Vec<St
     Some((exact_or_zero(pieces.first()?.intercept), jumps, steps))
 }
 
-/// The rows of a map, without zeros.
-fn rows(map: &LinearMap) -> Vec<Vec<(usize, Enclosed)>> {
-    let float = |w: f64| Enclosed::exact(exact_or_zero(w));
-    let one = || Enclosed::exact(Rational::ONE);
-    match map {
-        LinearMap::Identity(n) => (0..*n).map(|i| vec![(i, one())]).collect(),
-        LinearMap::Dense(w) => {
-            let row = |row: ndarray::ArrayView1<f64>| {
-                row.iter().enumerate().filter(|(_, w)| **w != 0.0).map(|(j, &w)| (j, float(w))).collect()
-            };
-            w.rows().into_iter().map(row).collect()
-        }
-        LinearMap::Conv2d(conv) => {
-            let mut rows = vec![Vec::new(); conv.output_len()];
-            conv.for_each_product(|out, input, w| {
-                if w != 0.0 {
-                    rows[out].push((input, float(w)));
-                }
-            });
-            rows
-        }
-        LinearMap::Diagonal(d) => (0..d.len())
-            .map(|i| {
-                let w = Enclosed::of(d, i);
-                if w.point() == Some(&Rational::ZERO) { Vec::new() } else { vec![(i, w)] }
-            })
-            .collect(),
-        LinearMap::Select { index, .. } => index.iter().map(|i| i.iter().map(|&i| (i, one())).collect()).collect(),
-    }
+/// The rows of a map, without zeros; `None` where a parameter has no bounds.
+fn rows(map: &LinearMap) -> Option<Vec<Vec<(usize, Enclosed)>>> {
+    let mut rows = vec![Vec::new(); map.output_len()];
+    let mut are_bounded = true;
+    map.for_each_parameter(|output, input, w| match Enclosed::of(w) {
+        Some(w) => rows[output].push((input, w)),
+        None => are_bounded = false,
+    });
+    are_bounded.then_some(rows)
 }
 
 /// The forms of an affine node, given those of the nodes before it; `None` too when the time is up.
 fn compose(affine: &Affine, len: usize, forms: &[Vec<Form>], budget: &Budget) -> Option<Vec<Form>> {
-    // An enclosure without ends says nothing.
-    let is_bounded =
-        |c: &Coefficients| (0..c.len()).all(|i| c.rational(i).is_some() || c.enclosure(i).magnitude().is_finite());
-    let are_bounded = affine.terms.iter().all(|t| !matches!(&t.map, LinearMap::Diagonal(d) if !is_bounded(d)));
-    if !are_bounded || !is_bounded(&affine.bias) {
-        return None;
-    }
-    let maps: Vec<_> = affine.terms.iter().map(|t| (t.source, rows(&t.map))).collect();
+    let maps: Vec<_> = affine.terms.iter().map(|t| Some((t.source, rows(&t.map)?))).collect::<Option<_>>()?;
     (0..len)
         .map(|i| {
             if budget.is_spent() {
@@ -239,7 +213,7 @@ fn compose(affine: &Affine, len: usize, forms: &[Vec<Form>], budget: &Budget) ->
             }
             let entries =
                 || maps.iter().flat_map(|(source, rows)| rows[i].iter().map(|(j, w)| (&forms[*source][*j], w)));
-            let bias = Enclosed::of(&affine.bias, i);
+            let bias = Enclosed::of(affine.bias.parameter(i))?;
             let mut all = entries();
             if let (Some((form, w)), None) = (all.next(), all.next()) {
                 let factor = form.factor.times(w);

@@ -1,6 +1,7 @@
 //! Operators whose float32 execution is not that of the affine node which they are lowered to.
 
 use super::rounding::{ETA, Rounding};
+use crate::network::node::maps;
 use crate::network::{Affine, Coefficients};
 use crate::num::round::{add_up, div_up};
 
@@ -42,16 +43,17 @@ impl Operator {
     pub(crate) fn rounding(&self, affine: &Affine) -> Rounding {
         match self {
             Self::Choice => Rounding::exact(&affine.bias),
-            Self::Quotient(_) => Rounding::of(&affine.terms, &affine.bias),
+            Self::Quotient(_) => Rounding::of(&maps(&affine.terms), &affine.bias),
             Self::Mean(count) => {
-                let mut rounding = Rounding::of(&affine.terms, &affine.bias).with_more(1);
+                let mut rounding = Rounding::of(&maps(&affine.terms), &affine.bias).with_more(1);
                 rounding.growth.factor *= *count as f64;
                 rounding
             }
             Self::Normalise { variance, epsilon, scale, bias } => {
                 // The variance's sum, its root, a quotient, a product and the bias, in whatever order; and the same
                 // with the scale divided first and the mean multiplied by it.
-                let mut rounding = Rounding::of(&affine.terms, &affine.bias).with_more(6).spread(affine.bias.len());
+                let mut rounding =
+                    Rounding::of(&maps(&affine.terms), &affine.bias).with_more(6).spread(affine.bias.len());
                 if variance.len() != scale.len() || variance.len() != bias.len() {
                     return Rounding::unknown();
                 }

@@ -2,7 +2,8 @@
 
 use super::{Operator, Order};
 use crate::activation::Activate;
-use crate::network::{Affine, Coefficients, LinearMap, Network, Node, NodeId, NodeKind, Term};
+use crate::network::node::used;
+use crate::network::{Affine, Coefficients, LinearMap, Node, NodeId, NodeKind, Term};
 use crate::num::{Rational, nearest};
 use std::collections::HashMap;
 
@@ -29,16 +30,6 @@ fn narrow(x: f64) -> Option<f32> {
 fn exact_sum(a: f64, b: f64) -> Option<f64> {
     let sum = a + b;
     (sum.is_finite() && sum - a == b && sum - b == a).then_some(sum)
-}
-
-impl Network {
-    /// The output of the original operators at `x` in float32 arithmetic, the terms of every sum taken in this
-    /// order. `None` where the execution is not known: for parameters that are no `f32`, and operators that are
-    /// not modelled.
-    #[must_use]
-    pub fn evaluate_float32(&self, x: &[f32], order: Order) -> Option<Vec<f32>> {
-        self.original.evaluate(x, order)
-    }
 }
 
 impl Original {
@@ -73,11 +64,11 @@ impl Original {
         Self { nodes, output: self.output + ADDED, operators }
     }
 
-    fn evaluate(&self, x: &[f32], order: Order) -> Option<Vec<f32>> {
+    pub(crate) fn evaluate(&self, x: &[f32], order: Order) -> Option<Vec<f32>> {
         if x.len() != self.nodes[0].len {
             return None;
         }
-        let needed = crate::network::builder::used(&self.nodes, self.output);
+        let needed = used(&self.nodes, self.output);
         // Parts of a maximum are exact numbers that need not be f32.
         let mut values: Vec<Vec<f64>> = Vec::with_capacity(self.nodes.len());
         for (id, node) in self.nodes.iter().enumerate() {
@@ -138,57 +129,31 @@ impl Original {
 /// Calls `f(output, products (w, x))` for every output of a map, in the order of the inputs. `None` when a weight is
 /// no `f32`.
 fn for_each_row(map: &LinearMap, x: &[f32], mut f: impl FnMut(usize, &[(f32, f32)])) -> Option<()> {
-    match map {
-        LinearMap::Identity(n) => (0..*n).for_each(|i| f(i, &[(1.0, x[i])])),
-        LinearMap::Dense(w) => {
-            let mut products = Vec::with_capacity(x.len());
-            for (i, row) in w.rows().into_iter().enumerate() {
-                products.clear();
-                for (&w, &x) in row.iter().zip(x) {
-                    products.push((narrow(w)?, x));
-                }
-                f(i, &products);
-            }
-        }
-        LinearMap::Conv2d(conv) => {
-            // All products of an output follow each other; one that lies in the padding alone has none.
-            let mut rows = vec![false; conv.output_len()];
-            let mut products: Vec<(f32, f32)> = Vec::new();
-            let mut current = None;
-            let mut is_known = true;
-            conv.for_each_product(|out, input, w| {
-                if let Some(last) = current.filter(|last| *last != out) {
-                    f(last, &products);
-                    products.clear();
-                }
-                current = Some(out);
-                rows[out] = true;
-                match narrow(w) {
-                    Some(w) => products.push((w, x[input])),
-                    None => is_known = false,
-                }
-            });
-            if let Some(last) = current {
-                f(last, &products);
-            }
-            rows.iter().enumerate().filter(|(_, seen)| !**seen).for_each(|(i, _)| f(i, &[]));
-            return is_known.then_some(());
-        }
-        LinearMap::Diagonal(d) => {
-            for (i, &x) in x.iter().enumerate() {
-                f(i, &[(float32(d, i)?, x)]);
-            }
-        }
-        LinearMap::Select { index, .. } => {
-            for (i, j) in index.iter().enumerate() {
-                match j {
-                    Some(j) => f(i, &[(1.0, x[*j])]),
-                    None => f(i, &[]),
-                }
-            }
-        }
+    if !map.is_exact() && (0..map.output_len()).any(|i| map.radius(i).is_some_and(|(_, radius)| radius != 0.0)) {
+        return None;
     }
-    Some(())
+    // All products of an output follow each other; one that lies in the padding alone has none.
+    let mut seen = vec![false; map.output_len()];
+    let mut products: Vec<(f32, f32)> = Vec::new();
+    let mut current = None;
+    let mut is_known = true;
+    map.for_each_product(|output, input, w| {
+        if let Some(last) = current.filter(|last| *last != output) {
+            f(last, &products);
+            products.clear();
+        }
+        current = Some(output);
+        seen[output] = true;
+        match narrow(w) {
+            Some(w) => products.push((w, x[input])),
+            None => is_known = false,
+        }
+    });
+    if let Some(last) = current {
+        f(last, &products);
+    }
+    seen.iter().enumerate().filter(|(_, seen)| !**seen).for_each(|(i, _)| f(i, &[]));
+    is_known.then_some(())
 }
 
 /// An affine node whose results are exact, evaluated so; `None` when floats do not hold them.
@@ -199,13 +164,10 @@ fn exactly(affine: &Affine, values: &[Vec<f64>]) -> Option<Vec<f64>> {
     }
     for term in &affine.terms {
         let x = &values[term.source];
+        let copies = term.map.copies().filter(|_| term.map.is_exact())?;
         for (i, sum) in out.iter_mut().enumerate() {
-            let more = match &term.map {
-                LinearMap::Identity(_) => x[i],
-                LinearMap::Select { index, .. } => index[i].map_or(0.0, |j| x[j]),
-                LinearMap::Diagonal(d) if d.is_exact() && matches!(d.values()[i], -1.0 | 0.0 | 1.0) => {
-                    d.values()[i] * x[i]
-                }
+            let more = match copies.factor(i) {
+                w @ (-1.0 | 0.0 | 1.0) => copies.source(i).map_or(0.0, |j| w * x[j]),
                 _ => return None,
             };
             *sum = if *sum == 0.0 {

@@ -1,6 +1,6 @@
 //! What the float32 execution of an affine node can lose, whatever the order of its sums.
 
-use super::super::{Coefficients, LinearMap, Term};
+use crate::network::{Coefficients, LinearMap};
 use crate::num::round::{add_up, div_down, div_up, mul_down, mul_up, sub_down};
 use crate::num::{Interval, Lattice};
 
@@ -33,7 +33,7 @@ pub struct Rounding {
     pub(crate) later: usize,
     /// One per output, or a single one where it is that of all; none where everything is exact and there are
     /// no constants. Read them by [`Rounding::row`].
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<RoundingRow>,
     /// How large intermediate values can become.
     pub(crate) growth: Growth,
     /// Where a threshold was moved within the gap of a lattice: the bias before, and whether a sign of 0 was
@@ -43,7 +43,7 @@ pub struct Rounding {
 
 /// What concerns one output.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Row {
+pub(crate) struct RoundingRow {
     /// The magnitudes of all constants, as they reach the output.
     pub bias: f64,
     /// What underflow can lose.
@@ -53,7 +53,7 @@ pub(crate) struct Row {
     pub grain: f64,
 }
 
-impl Row {
+impl RoundingRow {
     pub const NOTHING: Self = Self { bias: 0.0, underflow: 0.0, grain: f64::INFINITY };
 
     /// Both, and no grain.
@@ -65,6 +65,16 @@ impl Row {
     /// Both, with the grain of the first.
     pub fn followed_by(self, later: Self) -> Self {
         Self { grain: self.grain, ..self.plus(later) }
+    }
+
+    /// All of it multiplied by a number in this range.
+    fn scaled(self, factor: Interval) -> Self {
+        let largest = factor.magnitude();
+        let grain = match factor {
+            Interval::ZERO => f64::INFINITY,
+            factor => mul_down(self.grain, factor.lo.max(-factor.hi).max(0.0)),
+        };
+        Self { bias: mul_up(largest, self.bias), underflow: mul_up(largest, self.underflow), grain }
     }
 
     /// All of it divided by a number of at least this magnitude.
@@ -120,16 +130,6 @@ fn fits(value: f64, is_exact: bool) -> Option<bool> {
     SAFE.contains(&value.abs()).then_some(false)
 }
 
-/// The smallest grain of some weights, and whether each is an `f32`; `None` when one is out of range.
-fn of_weights<'a>(weights: impl Iterator<Item = &'a f64>) -> Option<(f64, bool)> {
-    let (mut finest, mut all_exact) = (f64::INFINITY, true);
-    for &w in weights {
-        all_exact &= fits(w, true)?;
-        finest = finest.min(grain(w));
-    }
-    Some((finest, all_exact))
-}
-
 /// What one map brings to each output: terms that are added, whether these are rounded products, and the grain.
 struct Products {
     terms: usize,
@@ -138,40 +138,35 @@ struct Products {
     grain: f64,
 }
 
+/// `None` when a weight is out of range.
 fn products(map: &LinearMap) -> Option<Products> {
-    let of = |terms, weights: Option<(f64, bool)>| {
-        weights.map(|(grain, are_float32)| Products { terms, are_copies: false, are_float32, grain })
-    };
-    match map {
-        LinearMap::Identity(_) | LinearMap::Select { .. } => {
-            Some(Products { terms: 1, are_copies: true, are_float32: true, grain: 1.0 })
-        }
-        LinearMap::Dense(w) => of(w.ncols(), of_weights(w.iter())),
-        LinearMap::Conv2d(conv) => of(conv.fan_in(), of_weights(conv.weight.iter())),
-        LinearMap::Diagonal(d) => {
-            let units = d.is_exact() && d.values().iter().all(|v| v.abs() == 1.0 || *v == 0.0);
-            let mut are_float32 = true;
-            for (i, &value) in d.values().iter().enumerate() {
-                let is_exact = d.is_exact() || d.radius(i) == 0.0;
-                are_float32 &= if value == 0.0 && is_exact { true } else { fits(value, is_exact)? };
-            }
-            let finest =
-                if d.is_exact() { d.values().iter().map(|&v| grain(v)).fold(f64::INFINITY, f64::min) } else { 0.0 };
-            Some(Products { terms: 1, are_copies: units, are_float32, grain: finest })
-        }
+    let factors = map.copies().and_then(|copies| copies.factors);
+    let is_copy = map.copies().is_some();
+    let mut finest = if is_copy && factors.is_none() { 1.0 } else { f64::INFINITY };
+    let (mut are_float32, mut are_units, mut in_range) = (true, true, true);
+    for (i, &value) in factors.iter().flat_map(|d| d.values().iter().enumerate()) {
+        let is_exact = map.radius(i).is_none_or(|(_, radius)| radius == 0.0);
+        are_float32 &= if value == 0.0 && is_exact { true } else { fits(value, is_exact)? };
+        are_units &= value.abs() == 1.0 || value == 0.0;
+        finest = finest.min(grain(value));
     }
+    if is_copy {
+        let grain = if map.is_exact() { finest } else { 0.0 };
+        return Some(Products { terms: 1, are_copies: are_units && map.is_exact(), are_float32, grain });
+    }
+    map.for_each_weight(|w| {
+        in_range &= fits(w, true).inspect(|fits| are_float32 &= fits).is_some();
+        finest = finest.min(grain(w));
+    });
+    in_range.then_some(Products { terms: map.fan_in(), are_copies: false, are_float32, grain: finest })
 }
 
 /// How many numbers meet in each output, where every map only copies.
-fn copies(terms: &[Term], bias: &Coefficients) -> usize {
+fn copies(maps: &[&LinearMap], bias: &Coefficients) -> usize {
     let mut count: Vec<usize> = (0..bias.len()).map(|i| usize::from(bias.enclosure(i) != Interval::ZERO)).collect();
-    for term in terms {
+    for copies in maps.iter().filter_map(|map| map.copies()) {
         for (i, count) in count.iter_mut().enumerate() {
-            *count += match &term.map {
-                LinearMap::Select { index, .. } => usize::from(index[i].is_some()),
-                LinearMap::Diagonal(d) => usize::from(d.values()[i] != 0.0),
-                _ => 1,
-            };
+            *count += usize::from(copies.source(i).is_some() && copies.factor(i) != 0.0);
         }
     }
     count.into_iter().max().unwrap_or(0)
@@ -186,37 +181,37 @@ impl Rounding {
 
     /// Of an operator whose result is one of its operands, however it is written as an affine map.
     pub(crate) fn exact(bias: &Coefficients) -> Self {
-        let row = |i: usize| Row { bias: bias.enclosure(i).magnitude(), underflow: 0.0, grain: 0.0 };
+        let row = |i: usize| RoundingRow { bias: bias.enclosure(i).magnitude(), underflow: 0.0, grain: 0.0 };
         Self { rows: for_each(bias, row), ..Self::default() }
     }
 
     /// Of `Σ W x + b` as one operator: sums in any order, the bias anywhere.
-    pub(crate) fn of(terms: &[Term], bias: &Coefficients) -> Self {
-        Self::of_operator(terms, bias).unwrap_or_else(Self::unknown)
+    pub(crate) fn of(maps: &[&LinearMap], bias: &Coefficients) -> Self {
+        Self::of_operator(maps, bias).unwrap_or_else(Self::unknown)
     }
 
-    fn of_operator(terms: &[Term], bias: &Coefficients) -> Option<Self> {
-        let maps: Vec<Products> = terms.iter().map(|t| products(&t.map)).collect::<Option<_>>()?;
-        let mut is_float32 = maps.iter().all(|m| m.are_float32);
+    fn of_operator(maps: &[&LinearMap], bias: &Coefficients) -> Option<Self> {
+        let products: Vec<Products> = maps.iter().map(|map| products(map)).collect::<Option<_>>()?;
+        let mut is_float32 = products.iter().all(|m| m.are_float32);
         for (i, &value) in bias.values().iter().enumerate() {
             let is_exact = bias.is_exact() || bias.radius(i) == 0.0;
             is_float32 &= if value == 0.0 && is_exact { true } else { fits(value, is_exact)? };
         }
-        if is_float32 && maps.iter().all(|m| m.are_copies) && copies(terms, bias) <= 1 {
+        if is_float32 && products.iter().all(|m| m.are_copies) && copies(maps, bias) <= 1 {
             return Some(Self::exact(bias));
         }
-        let fan_in: usize = maps.iter().map(|m| m.terms).sum();
+        let fan_in: usize = products.iter().map(|m| m.terms).sum();
         // Products, sums and the bias; and a parameter that is no float32 number, which may be a reciprocal.
         let sum = fan_in + 2 + if is_float32 { 0 } else { 2 };
         let underflow = (fan_in as f64 + 2.0) * ETA;
-        let of_maps = maps.iter().map(|m| m.grain).fold(f64::INFINITY, f64::min);
+        let of_maps = products.iter().map(|m| m.grain).fold(f64::INFINITY, f64::min);
         let row = |i: usize| {
             let grain = if is_float32 { of_maps.min(grain(bias.values()[i])) } else { 0.0 };
-            Row { bias: bias.enclosure(i).magnitude(), underflow, grain }
+            RoundingRow { bias: bias.enclosure(i).magnitude(), underflow, grain }
         };
         let rows = for_each(bias, row);
         let constant = rows.iter().fold(0.0, |m: f64, r| m.max(r.bias));
-        let factor = terms.iter().fold(0.0, |sum, t| add_up(sum, norm(&t.map)));
+        let factor = maps.iter().fold(0.0, |sum, map| add_up(sum, norm(map)));
         Some(Self { sum, rows, growth: Growth { factor: factor.max(1.0), constant }, ..Self::default() })
     }
 
@@ -257,7 +252,7 @@ impl Rounding {
     }
 
     /// What concerns output `i`.
-    pub(crate) fn row(&self, i: usize) -> Row {
+    pub(crate) fn row(&self, i: usize) -> RoundingRow {
         at(&self.rows, i)
     }
 
@@ -283,7 +278,7 @@ impl Rounding {
             };
             most = most.max(inner.operations());
             growth = growth.beside(inner.growth);
-            all.rows = paired(&all.rows, &pushed(map, inner), map.output_len(), |row, more| Row {
+            all.rows = paired(&all.rows, &pushed(map, inner), map.output_len(), |row, more| RoundingRow {
                 bias: add_up(row.bias, more.bias),
                 underflow: add_up(row.underflow, more.underflow),
                 // A constant that comes in from a part is no multiple of what the node's own terms are.
@@ -302,7 +297,7 @@ impl Rounding {
     /// Of `outer`, with the map `map`, behind `inner`.
     fn behind(outer: &Self, map: &LinearMap, inner: &Self) -> Self {
         let is_exact = inner.is_exact();
-        let rows = paired(&outer.rows, &pushed(map, inner), map.output_len(), |own, from_inner| Row {
+        let rows = paired(&outer.rows, &pushed(map, inner), map.output_len(), |own, from_inner| RoundingRow {
             bias: add_up(own.bias, from_inner.bias),
             underflow: add_up(own.underflow, mul_up(2.0, from_inner.underflow)),
             grain: match (is_exact, from_inner.bias == 0.0) {
@@ -341,60 +336,55 @@ pub(crate) fn gamma(operations: usize) -> f64 {
 
 /// The largest `Σ|w|` of a row.
 fn norm(map: &LinearMap) -> f64 {
-    match map {
-        // The whole kernel meets in an output at most; its products are too many to be gone through here.
-        LinearMap::Conv2d(conv) => {
-            let kernel = |k: ndarray::ArrayView3<f64>| k.iter().fold(0.0, |sum, w| add_up(sum, w.abs()));
-            conv.weight.outer_iter().map(kernel).fold(0.0, f64::max)
+    match map.weight_rows() {
+        // The whole row meets in an output at most; the products are too many to be gone through here.
+        Some((rows, outputs)) if outputs > 1 => {
+            rows.rows().into_iter().map(|row| row.fold(0.0, |sum, w| add_up(sum, w.abs()))).fold(0.0, f64::max)
         }
         _ => map.magnitudes(&vec![1.0; map.input_len()]).into_iter().fold(0.0, f64::max),
     }
 }
 
-/// Row `i` of a list that may have a single one for all.
-fn at(rows: &[Row], i: usize) -> Row {
+/// RoundingRow `i` of a list that may have a single one for all.
+fn at(rows: &[RoundingRow], i: usize) -> RoundingRow {
     match rows {
         [row] => *row,
-        _ => rows.get(i).copied().unwrap_or(Row::NOTHING),
+        _ => rows.get(i).copied().unwrap_or(RoundingRow::NOTHING),
     }
 }
 
 /// A row per output, or a single one where no output has a constant.
-fn for_each(bias: &Coefficients, row: impl Fn(usize) -> Row) -> Vec<Row> {
+fn for_each(bias: &Coefficients, row: impl Fn(usize) -> RoundingRow) -> Vec<RoundingRow> {
     let count = if bias.is_zero() { bias.len().min(1) } else { bias.len() };
     (0..count).map(row).collect()
 }
 
 /// Two lists of rows made one.
-fn paired(a: &[Row], b: &[Row], outputs: usize, both: impl Fn(Row, Row) -> Row) -> Vec<Row> {
+fn paired(
+    a: &[RoundingRow],
+    b: &[RoundingRow],
+    outputs: usize,
+    both: impl Fn(RoundingRow, RoundingRow) -> RoundingRow,
+) -> Vec<RoundingRow> {
     let count = if a.len() <= 1 && b.len() <= 1 { outputs.min(1) } else { outputs };
     (0..count).map(|i| both(at(a, i), at(b, i))).collect()
 }
 
 /// The rows of `inner`, pushed through `map`.
-fn pushed(map: &LinearMap, inner: &Rounding) -> Vec<Row> {
+fn pushed(map: &LinearMap, inner: &Rounding) -> Vec<RoundingRow> {
     if inner.rows.is_empty() {
         return Vec::new();
     }
-    match map {
-        LinearMap::Identity(_) => inner.rows.clone(),
-        LinearMap::Dense(_) | LinearMap::Conv2d(_) => {
-            let norm = norm(map);
-            let most = |part: fn(&Row) -> f64| mul_up(norm, inner.rows.iter().map(part).fold(0.0, f64::max));
-            vec![Row { bias: most(|r| r.bias), underflow: most(|r| r.underflow), grain: 0.0 }]
-        }
-        LinearMap::Select { index, .. } => index.iter().map(|j| j.map_or(Row::NOTHING, |j| inner.row(j))).collect(),
-        LinearMap::Diagonal(d) => {
-            let scaled = |i: usize| {
-                let (row, range) = (inner.row(i), d.enclosure(i));
-                let largest = range.magnitude();
-                let grain = match range {
-                    Interval::ZERO => f64::INFINITY,
-                    range => mul_down(row.grain, range.lo.max(-range.hi).max(0.0)),
-                };
-                Row { bias: mul_up(largest, row.bias), underflow: mul_up(largest, row.underflow), grain }
-            };
-            (0..d.len()).map(scaled).collect()
-        }
-    }
+    let Some(copies) = map.copies() else {
+        let norm = norm(map);
+        let most = |part: fn(&RoundingRow) -> f64| mul_up(norm, inner.rows.iter().map(part).fold(0.0, f64::max));
+        return vec![RoundingRow { bias: most(|r| r.bias), underflow: most(|r| r.underflow), grain: 0.0 }];
+    };
+    let row = |i: usize| {
+        let row = copies.source(i).map_or(RoundingRow::NOTHING, |j| inner.row(j));
+        copies.factors.map_or(row, |d| row.scaled(d.enclosure(i)))
+    };
+    // A single row stands for all.
+    let rows = if copies.index.is_none() && copies.factors.is_none() { inner.rows.len() } else { map.output_len() };
+    (0..rows).map(row).collect()
 }

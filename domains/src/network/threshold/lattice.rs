@@ -1,12 +1,12 @@
 //! On which lattice the values of a neuron lie, as far as thresholds need it.
 
-use super::super::{Affine, Conv2d, LinearMap, NodeKind, Parameter, Term};
 use super::{is_signum, is_two_valued};
+use crate::network::{Affine, NodeKind, Parameter, Term};
 use crate::num::{Rational, exact};
 
 /// Every value is `offset + k · step` for an integer k; a step of 0 stands for a constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lattice {
+pub(super) struct IntegerLattice {
     pub offset: i64,
     pub step: i64,
 }
@@ -22,7 +22,7 @@ pub(super) struct Moved {
 /// Beyond this nothing is claimed, so that all sums below are exact floats.
 const LARGEST: i64 = 1 << 48;
 
-impl Lattice {
+impl IntegerLattice {
     /// The shift τ' for which `sign(x + τ')` is `sign(x + τ)` for every x of the lattice and no x lies
     /// nearer to the threshold than half a step; τ itself where a sign of 0 that is 0 is met. `None` when
     /// that cannot be told, or there is only one x.
@@ -82,11 +82,17 @@ fn integer(w: f64) -> Option<i64> {
 }
 
 /// The lattices of a node's values, given those of the nodes before it.
-pub(super) fn of_node(kind: &NodeKind, len: usize, known: &[Option<Vec<Lattice>>]) -> Option<Vec<Lattice>> {
+pub(super) fn of_node(
+    kind: &NodeKind,
+    len: usize,
+    known: &[Option<Vec<IntegerLattice>>],
+) -> Option<Vec<IntegerLattice>> {
     match kind {
         NodeKind::Input => None,
-        NodeKind::Activation(a) if is_two_valued(&*a.function) => Some(vec![Lattice { offset: 1, step: 2 }; len]),
-        NodeKind::Activation(a) if is_signum(&*a.function) => Some(vec![Lattice { offset: 0, step: 1 }; len]),
+        NodeKind::Activation(a) if is_two_valued(&*a.function) => {
+            Some(vec![IntegerLattice { offset: 1, step: 2 }; len])
+        }
+        NodeKind::Activation(a) if is_signum(&*a.function) => Some(vec![IntegerLattice { offset: 0, step: 1 }; len]),
         NodeKind::Activation(_) => None,
         NodeKind::Affine(Affine { terms, bias, .. }) => {
             if !bias.is_exact() || terms.iter().any(|t| known[t.source].is_none()) {
@@ -94,82 +100,48 @@ pub(super) fn of_node(kind: &NodeKind, len: usize, known: &[Option<Vec<Lattice>>
             }
             let shifts: Vec<i64> = bias.values().iter().map(|&b| integer(b)).collect::<Option<_>>()?;
             let sums = of_sum(terms, len, known)?;
-            let one = |(sum, shift): (Lattice, i64)| sum.plus(shift, Lattice { offset: 1, step: 0 });
+            let one = |(sum, shift): (IntegerLattice, i64)| sum.plus(shift, IntegerLattice { offset: 1, step: 0 });
             sums.into_iter().zip(shifts).map(one).collect()
         }
     }
 }
 
 /// The lattices of `Σ W x`, when those of every x are known and the weights are integers.
-pub(super) fn of_sum(terms: &[Term], len: usize, known: &[Option<Vec<Lattice>>]) -> Option<Vec<Lattice>> {
-    let mut sums = vec![Lattice { offset: 0, step: 0 }; len];
+pub(super) fn of_sum(terms: &[Term], len: usize, known: &[Option<Vec<IntegerLattice>>]) -> Option<Vec<IntegerLattice>> {
+    let mut sums = vec![IntegerLattice { offset: 0, step: 0 }; len];
     for term in terms {
         let x = known[term.source].as_ref()?;
-        match &term.map {
-            LinearMap::Identity(_) => {
-                for (sum, x) in sums.iter_mut().zip(x) {
-                    *sum = sum.plus(1, *x)?;
-                }
-            }
-            LinearMap::Diagonal(d) if d.is_exact() => {
-                for ((sum, x), &w) in sums.iter_mut().zip(x).zip(d.values()) {
-                    *sum = sum.plus(integer(w)?, *x)?;
-                }
-            }
-            LinearMap::Diagonal(_) => return None,
-            LinearMap::Select { index, .. } => {
-                for (sum, i) in sums.iter_mut().zip(index) {
-                    if let Some(i) = i {
-                        *sum = sum.plus(1, x[*i])?;
+        if !term.map.is_exact() {
+            return None;
+        }
+        match term.map.weight_rows().zip(the_same(x)).filter(|_| term.map.has_full_rows()) {
+            Some(((rows, outputs), all)) => {
+                for (sums, row) in sums.chunks_mut(outputs.max(1)).zip(rows.rows()) {
+                    let mut total = IntegerLattice { offset: 0, step: 0 };
+                    for &w in row {
+                        total = total.plus(integer(w)?, all)?;
+                    }
+                    for sum in sums {
+                        *sum = sum.plus(1, total)?;
                     }
                 }
             }
-            LinearMap::Dense(weight) => {
-                for (sum, row) in sums.iter_mut().zip(weight.rows()) {
-                    for (&w, x) in row.iter().zip(x) {
-                        *sum = sum.plus(integer(w)?, *x)?;
-                    }
-                }
+            None => {
+                let mut known = Some(());
+                term.map.for_each_product(|out, input, w| match integer(w).and_then(|w| sums[out].plus(w, x[input])) {
+                    Some(sum) => sums[out] = sum,
+                    None => known = None,
+                });
+                known?;
             }
-            LinearMap::Conv2d(conv) => match the_same(x).filter(|_| every_window_is_full(conv)) {
-                Some(all) => {
-                    let area = conv.output[1] * conv.output[2];
-                    for (sums, kernel) in sums.chunks_mut(area.max(1)).zip(conv.weight.outer_iter()) {
-                        let mut total = Lattice { offset: 0, step: 0 };
-                        for &w in kernel {
-                            total = total.plus(integer(w)?, all)?;
-                        }
-                        for sum in sums {
-                            *sum = sum.plus(1, total)?;
-                        }
-                    }
-                }
-                None => {
-                    let mut known = Some(());
-                    conv.for_each_product(|out, input, w| match integer(w).and_then(|w| sums[out].plus(w, x[input])) {
-                        Some(sum) => sums[out] = sum,
-                        None => known = None,
-                    });
-                    known?;
-                }
-            },
         }
     }
     Some(sums)
 }
 
 /// The lattice that all of these are.
-fn the_same(lattices: &[Lattice]) -> Option<Lattice> {
+fn the_same(lattices: &[IntegerLattice]) -> Option<IntegerLattice> {
     lattices.first().copied().filter(|first| lattices.iter().all(|l| l == first))
-}
-
-/// True when no output of the convolution sees padding.
-fn every_window_is_full(conv: &Conv2d) -> bool {
-    (0..2).all(|axis| {
-        let reach = (conv.kernel()[axis] - 1) * conv.dilation[axis];
-        let last = conv.output[axis + 1].saturating_sub(1) * conv.stride[axis] + reach;
-        conv.padding[axis] == 0 && last < conv.input[axis + 1]
-    })
 }
 
 #[cfg(test)]
@@ -189,7 +161,7 @@ mod tests {
     #[test]
     fn a_moved_threshold_decides_every_point_of_the_lattice_alike() {
         for (offset, step) in [(0, 1), (1, 2), (0, 2), (-4, 3), (7, 6)] {
-            let lattice = Lattice { offset, step };
+            let lattice = IntegerLattice { offset, step };
             for quarter in -40..=40 {
                 let tau = Rational::from_parts(quarter.into(), 4u8.into());
                 for zero_is_positive in [false, true] {
@@ -211,14 +183,14 @@ mod tests {
 
     #[test]
     fn an_enclosed_threshold_moves_only_when_the_gap_is_certain() {
-        let odd = Lattice { offset: 1, step: 2 };
+        let odd = IntegerLattice { offset: 1, step: 2 };
         let of = |lo, hi| odd.middle_of_gap(&Parameter::Enclosed(Interval::new(lo, hi)), true);
         // x ≥ 0.5 and x ≥ 0.7 both mean x ≥ 1.
         assert_eq!(of(-0.7, -0.5).unwrap().shift, Parameter::ZERO);
         assert_eq!(of(-1.1, -0.9), None);
         assert_eq!(of(-1.0, -0.9).unwrap().shift, Parameter::ZERO);
         assert_eq!(odd.middle_of_gap(&Parameter::Enclosed(Interval::new(-1.0, -0.9)), false), None);
-        assert_eq!(Lattice { offset: 3, step: 0 }.middle_of_gap(&Parameter::ZERO, true), None);
+        assert_eq!(IntegerLattice { offset: 3, step: 0 }.middle_of_gap(&Parameter::ZERO, true), None);
         assert_eq!(odd.middle_of_gap(&Parameter::float(1e300), true), None);
     }
 }

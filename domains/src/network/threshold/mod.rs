@@ -12,10 +12,11 @@
 mod lattice;
 mod rows;
 
-use super::float32::{Growth, Row};
+use super::float32::{Growth, RoundingRow};
+use super::linear::Copies;
 use super::{Activation, Affine, Coefficients, LinearMap, Node, NodeId, NodeKind, Parameter, Rounding, Term};
 use crate::activation::{ActivationFn, Sign};
-use lattice::Lattice;
+use lattice::IntegerLattice;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ pub(super) fn plain_thresholds(
         return (nodes, output);
     }
     let mut rebuild = Rebuild { old: &nodes, maxima, new: Vec::new(), place: Vec::new(), lattices: Vec::new() };
-    for (id, needed) in super::builder::used(&nodes, output).into_iter().enumerate() {
+    for (id, needed) in super::node::used(&nodes, output).into_iter().enumerate() {
         let place = if needed { rebuild.node(id) } else { NodeId::MAX };
         rebuild.place.push(place);
     }
@@ -72,7 +73,7 @@ struct Thresholds {
 impl Thresholds {
     /// `z = x`.
     fn of(base: NodeId, len: usize) -> Self {
-        let rounding = Rounding { rows: vec![Row::NOTHING; len], ..Rounding::default() };
+        let rounding = Rounding { rows: vec![RoundingRow::NOTHING; len], ..Rounding::default() };
         Self { base, index: (0..len).collect(), sign: vec![1.0; len], shift: vec![Parameter::ZERO; len], rounding }
     }
 
@@ -81,12 +82,8 @@ impl Thresholds {
     fn step(&mut self, nodes: &[Node]) -> Option<()> {
         let NodeKind::Affine(Affine { terms, bias, rounding: own }) = &nodes[self.base].kind else { return None };
         let [Term { source, map }] = &terms[..] else { return None };
-        let (index, factors) = match map {
-            LinearMap::Identity(_) => (self.index.clone(), None),
-            LinearMap::Diagonal(d) => (self.index.clone(), Some(d)),
-            LinearMap::Select { index, .. } => (self.index.iter().map(|&i| index[i]).collect::<Option<_>>()?, None),
-            LinearMap::Dense(_) | LinearMap::Conv2d(_) => return None,
-        };
+        let copies = map.copies()?;
+        let index = self.index.iter().map(|&i| copies.source(i)).collect::<Option<_>>()?;
         let (mut sign, mut shift) = (self.sign.clone(), self.shift.clone());
         let mut rounding = self.rounding.clone();
         rounding.later += own.operations();
@@ -96,7 +93,7 @@ impl Thresholds {
                 zero if zero == Parameter::ZERO => shift[k].clone(),
                 b => shift[k].plus(&Parameter::float(sign[k]).times(&b)),
             };
-            let factor = factors.map(|d| d.parameter(i));
+            let factor = copies.factors.map(|d| d.parameter(i));
             let moved_magnitude = least_magnitude(&moved);
             let s = factor.as_ref().map_or(Some(1.0), Parameter::signum)?;
             shift[k] = match &factor {
@@ -146,7 +143,7 @@ struct Rebuild<'a> {
     /// Where each old node is now.
     place: Vec<NodeId>,
     /// For each new node the lattices that its entries lie on, if they are known to.
-    lattices: Vec<Option<Vec<Lattice>>>,
+    lattices: Vec<Option<Vec<IntegerLattice>>>,
 }
 
 impl Rebuild<'_> {
@@ -181,9 +178,9 @@ impl Rebuild<'_> {
         match &self.new[id].kind {
             NodeKind::Activation(activation) => is_two_valued(&*activation.function),
             NodeKind::Affine(Affine { terms, bias, .. }) if bias.is_zero() => match &terms[..] {
-                [Term { source, map: LinearMap::Identity(_) }] => self.is_two_valued(*source),
-                [Term { source, map: LinearMap::Select { index, .. } }] => {
-                    index.iter().all(Option::is_some) && self.is_two_valued(*source)
+                [Term { source, map }] => {
+                    let only_copies = |c: Copies| c.factors.is_none() && (0..bias.len()).all(|i| c.source(i).is_some());
+                    map.copies().is_some_and(only_copies) && self.is_two_valued(*source)
                 }
                 _ => false,
             },
@@ -237,7 +234,7 @@ impl Rebuild<'_> {
         }
         let (affine, function) = self.pre_activation(&z, function);
         let unchanged = match &affine.terms[..] {
-            [Term { source, map: LinearMap::Identity(_) }] if affine.bias.is_zero() && affine.rounding.is_exact() => {
+            [Term { source, map }] if map.is_identity() && affine.bias.is_zero() && affine.rounding.is_exact() => {
                 Some(*source)
             }
             _ => None,
@@ -260,7 +257,7 @@ impl Rebuild<'_> {
         };
         let two_valued = is_two_valued(&**function);
         let mut never_zero = true;
-        let shift = |(i, sum): (usize, &Lattice)| {
+        let shift = |(i, sum): (usize, &IntegerLattice)| {
             let shift = affine.bias.parameter(i);
             let moved = sum.middle_of_gap(&shift, two_valued);
             never_zero &= moved.as_ref().is_some_and(|m| m.never_zero);
@@ -280,7 +277,7 @@ impl Rebuild<'_> {
         let select = LinearMap::Select { input_len: self.old[z.base].len, index };
         let term = |t: &Term| {
             let rows = if whole { t.map.clone() } else { LinearMap::compose(&select, &t.map)? };
-            Some(Term { source: self.place[t.source], map: rows::signed(rows, &z.sign)? })
+            Some(Term { source: self.place[t.source], map: rows.signed(&z.sign)? })
         };
         let terms = inner.terms.iter().map(term).collect::<Option<_>>()?;
         let bias =

@@ -1,55 +1,15 @@
-//! Rows of affine nodes, multiplied by −1, 0 or 1 or divided by what all their weights are multiples of.
+//! Rows of affine nodes, divided by what all their weights are multiples of.
 
-use super::super::{Affine, Coefficients, LinearMap, Parameter};
-use ndarray::{ArrayViewMut, Axis, Dimension};
+use crate::network::{Affine, Coefficients, Parameter};
+use ndarray::ArrayViewMutD;
 
-/// `diag(sign) · map` where that keeps the map's structure; every sign is −1, 0 or 1.
-pub(super) fn signed(map: LinearMap, sign: &[f64]) -> Option<LinearMap> {
-    if sign.iter().all(|s| *s == 1.0) {
-        return Some(map);
-    }
-    Some(match map {
-        LinearMap::Identity(_) => LinearMap::Diagonal(Coefficients::floats(sign.to_vec())),
-        LinearMap::Diagonal(d) => LinearMap::Diagonal(d.times(&Coefficients::floats(sign.to_vec()))),
-        LinearMap::Dense(mut weight) => {
-            weight.axis_iter_mut(Axis(0)).zip(sign).for_each(|(row, s)| multiply(row, *s));
-            LinearMap::Dense(weight)
-        }
-        LinearMap::Conv2d(mut conv) => {
-            let area = conv.output[1] * conv.output[2];
-            let channels: Vec<&[f64]> = sign.chunks(area.max(1)).collect();
-            if channels.iter().any(|c| c.iter().any(|s| *s != c[0])) {
-                return None;
-            }
-            conv.weight.axis_iter_mut(Axis(0)).zip(channels).for_each(|(kernel, c)| multiply(kernel, c[0]));
-            LinearMap::Conv2d(conv)
-        }
-        LinearMap::Select { .. } => return None,
-    })
-}
-
-/// Multiplies by −1, 0 or 1, without negative zeros.
-fn multiply<D: Dimension>(mut weights: ArrayViewMut<f64, D>, sign: f64) {
-    weights.mapv_inplace(|w| match sign {
-        1.0 => w,
-        -1.0 => 0.0 - w,
-        _ => 0.0,
-    });
-}
-
-/// Divides every row of a lone dense map or convolution, and its bias, by the largest number of which all its
+/// Divides every row of weights of a lone map, and its bias, by the largest number of which all its
 /// weights are small multiples, if there is one.
 pub(super) fn divide_by_common_measure(affine: &mut Affine) {
     let [term] = &mut affine.terms[..] else { return };
-    let measures: Vec<Option<f64>> = match &mut term.map {
-        LinearMap::Dense(weight) => weight.axis_iter_mut(Axis(0)).map(divide).collect(),
-        LinearMap::Conv2d(conv) => {
-            let area = conv.output[1] * conv.output[2];
-            let kernels = conv.weight.axis_iter_mut(Axis(0)).map(divide);
-            kernels.flat_map(|g| std::iter::repeat_n(g, area)).collect()
-        }
-        LinearMap::Identity(_) | LinearMap::Diagonal(_) | LinearMap::Select { .. } => return,
-    };
+    let Some((rows, outputs)) = term.map.weight_rows_mut() else { return };
+    let measures: Vec<Option<f64>> =
+        rows.into_iter().map(divide).flat_map(|measure| std::iter::repeat_n(measure, outputs)).collect();
     if measures.iter().any(Option::is_some) {
         let divided = |(i, g): (usize, &Option<f64>)| {
             let b = affine.bias.parameter(i);
@@ -63,7 +23,7 @@ pub(super) fn divide_by_common_measure(affine: &mut Affine) {
 }
 
 /// Divides the weights by their common measure; returns it unless it is 1 or there is none.
-fn divide<D: Dimension>(mut weights: ArrayViewMut<f64, D>) -> Option<f64> {
+fn divide(mut weights: ArrayViewMutD<f64>) -> Option<f64> {
     let measure = common_measure(weights.iter().copied())?;
     weights.mapv_inplace(|w| w / measure);
     (measure != 1.0).then_some(measure)

@@ -1,0 +1,173 @@
+//! The layer graph as a whole.
+
+use super::float32::Original;
+use super::{Activation, Arithmetic, Coefficients, Node, NodeId, NodeKind};
+use std::borrow::Cow;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// A feed-forward network with one input and one output vector.
+#[derive(Clone, Debug)]
+pub struct Network {
+    pub(super) nodes: Vec<Node>,
+    pub(super) output: NodeId,
+    pub(super) input_shape: Vec<usize>,
+    pub(super) output_shape: Vec<usize>,
+    /// The operators before any were folded.
+    pub(super) original: Arc<Original>,
+    pub(super) arithmetic: Arithmetic,
+}
+
+/// Why nodes do not make a network.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum NetworkError {
+    /// Lengths do not fit together.
+    #[error("node `{node}`: {what} has length {found}, expected {expected}")]
+    Shape {
+        /// The node's name.
+        node: String,
+        /// Which part is at fault.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// The length that fits.
+        expected: usize,
+    },
+    /// A parameter is NaN or infinite.
+    #[error("node `{node}`: {what} holds a NaN or infinite number")]
+    NotFinite {
+        /// The node's name.
+        node: String,
+        /// Which part is at fault.
+        what: &'static str,
+    },
+    /// A convolution or selection whose geometry is impossible.
+    #[error("node `{node}`: {what}")]
+    Geometry {
+        /// The node's name.
+        node: String,
+        /// What is impossible about it.
+        what: String,
+    },
+    /// The network has no input or no output, or a node reads one that comes later.
+    #[error("node `{node}`: {what}")]
+    Graph {
+        /// The node's name.
+        node: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+impl Network {
+    /// All nodes in topological order; node 0 is the input.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The node with index `id`.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id]
+    }
+
+    /// Index of the output node.
+    #[must_use]
+    pub fn output(&self) -> NodeId {
+        self.output
+    }
+
+    /// Number of input values.
+    #[must_use]
+    pub fn input_len(&self) -> usize {
+        self.nodes[0].len
+    }
+
+    /// Number of output values.
+    #[must_use]
+    pub fn output_len(&self) -> usize {
+        self.nodes[self.output].len
+    }
+
+    /// Shape of the input tensor as the file states it, without the batch axis.
+    #[must_use]
+    pub fn input_shape(&self) -> &[usize] {
+        &self.input_shape
+    }
+
+    /// Shape of the output tensor as the file states it, without the batch axis.
+    #[must_use]
+    pub fn output_shape(&self) -> &[usize] {
+        &self.output_shape
+    }
+
+    /// The activation nodes with their indices.
+    pub fn activations(&self) -> impl Iterator<Item = (NodeId, &Activation)> + '_ {
+        self.nodes.iter().enumerate().filter_map(|(id, node)| match &node.kind {
+            NodeKind::Activation(activation) => Some((id, activation)),
+            _ => None,
+        })
+    }
+
+    /// How many nodes read each node.
+    #[must_use]
+    pub fn consumers(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.nodes.len()];
+        for source in self.nodes.iter().flat_map(Node::sources) {
+            counts[source] += 1;
+        }
+        counts
+    }
+
+    /// Number of parameters that the network stores.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        let of_node = |node: &Node| match &node.kind {
+            NodeKind::Affine(affine) => {
+                let weights: usize = affine.terms.iter().map(|t| t.map.parameters()).sum();
+                weights + if affine.bias.is_zero() { 0 } else { affine.bias.len() }
+            }
+            _ => 0,
+        };
+        self.nodes.iter().map(of_node).sum()
+    }
+
+    /// The arithmetic in which the network is executed.
+    #[must_use]
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
+    }
+
+    /// The same network executed in another arithmetic. Domains then bound the values of every float32 execution:
+    /// each affine node gets the interval of [`Rounding`] added to its bias, as far as the bounds of what it reads
+    /// tell.
+    #[must_use]
+    pub fn in_arithmetic(&self, arithmetic: Arithmetic) -> Cow<'_, Self> {
+        if self.arithmetic == arithmetic {
+            Cow::Borrowed(self)
+        } else {
+            Cow::Owned(Self { arithmetic, ..self.clone() })
+        }
+    }
+
+    /// The first activation that rounds in float32, which no bound accounts for: one with a slope other than 0 and 1,
+    /// or with a value that is no `f32`.
+    #[must_use]
+    pub fn rounded_activation(&self) -> Option<NodeId> {
+        let is_exact = |piece: &crate::activation::Piece| {
+            let ends = [piece.from, piece.to].into_iter().filter(|end| end.is_finite());
+            let is_float32 = |x: f64| f64::from(x as f32) == x;
+            ends.chain([piece.intercept]).all(is_float32)
+                && (piece.slope == 0.0 || (piece.slope == 1.0 && piece.intercept == 0.0))
+        };
+        self.activations().find(|(_, a)| !a.function.pieces().iter().all(is_exact)).map(|(id, _)| id)
+    }
+
+    /// Replaces the bias of an affine node, in the copy of the network that a float32 analysis widens as it goes.
+    pub(crate) fn replace_bias(&mut self, id: NodeId, bias: Coefficients) {
+        if let Some(NodeKind::Affine(affine)) = self.nodes.get_mut(id).map(|node| &mut node.kind) {
+            affine.bias = bias;
+        }
+    }
+}

@@ -11,6 +11,9 @@
 //! * [`sat`] is the solver under the exact engine of signum networks, [`check`] checks what it proves;
 //! * [`report`] writes answers, [`cli`] is the program.
 //!
+//! A module imports only what stands to its left:
+//! `format | attack | exact | analyze, example | campaign, compare | report | cli`.
+//!
 //! # What a verdict means
 //!
 //! A query is a region of inputs and an unsafe set of outputs: a disjunction of conjunctions of linear

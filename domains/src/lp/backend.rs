@@ -129,26 +129,6 @@ pub enum LpError {
     },
 }
 
-static BACKENDS: &[&dyn LpBackend] = &[
-    &super::Interior::DEFAULT,
-    &super::Clarabel::DEFAULT,
-    &super::MiniLp,
-    #[cfg(feature = "highs")]
-    &super::Highs,
-];
-
-/// Every backend of this build, the default one first.
-#[must_use]
-pub fn backends() -> &'static [&'static dyn LpBackend] {
-    BACKENDS
-}
-
-/// The backend called `name`, if this build has it.
-#[must_use]
-pub fn backend(name: &str) -> Option<&'static dyn LpBackend> {
-    BACKENDS.iter().copied().find(|backend| backend.name() == name)
-}
-
 /// The checks that every backend makes before a solve.
 pub(super) fn check(program: &LinearProgram, objective: &[f64], budget: &Budget) -> Result<(), LpError> {
     if objective.len() != program.variables() || !objective.iter().all(|c| c.is_finite()) {

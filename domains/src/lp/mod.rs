@@ -4,6 +4,7 @@
 //! multipliers into a bound. So nothing here depends on a solver's objective value or status.
 
 mod backend;
+mod backends;
 mod certify;
 mod clarabel;
 mod elastic;
@@ -17,7 +18,8 @@ mod rational;
 #[cfg(test)]
 mod tests;
 
-pub use backend::{LpBackend, LpError, LpSession, LpSolution, Status, Stop, backend, backends};
+pub use backend::{LpBackend, LpError, LpSession, LpSolution, Status, Stop};
+pub use backends::{backend, backends};
 pub use certify::{certified_infeasible, certified_minimum, certified_minimum_of};
 pub use clarabel::Clarabel;
 #[cfg(feature = "highs")]

@@ -1,3 +1,5 @@
+//! Vectors of parameters.
+
 use super::Parameter;
 use crate::num::{Interval, Rational, Scalar, exact_or_zero};
 
@@ -108,6 +110,13 @@ impl Coefficients {
             None => 0.0,
             Some(_) => (self.enclosure(i) - Interval::point(self.values[i])).magnitude(),
         }
+    }
+
+    /// Parameter `i` as the `f32` that it is.
+    #[must_use]
+    pub fn float32(&self, i: usize) -> Option<f32> {
+        let value = *self.values.get(i)?;
+        (self.radius(i) == 0.0 && f64::from(value as f32) == value).then_some(value as f32)
     }
 
     /// Parameter `i` exactly, when it is a known rational.

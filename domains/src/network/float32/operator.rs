@@ -78,7 +78,7 @@ impl Operator {
     pub(super) fn apply(&self, i: usize, x: f32) -> Option<f32> {
         match self {
             Self::Choice | Self::Mean(_) | Self::Unknown => None,
-            Self::Quotient(divisors) => Some(x / super::original::float32(divisors, i)?),
+            Self::Quotient(divisors) => Some(x / divisors.float32(i)?),
             Self::Normalise { variance, epsilon, scale, bias } => {
                 Some(x / (variance.get(i)? + epsilon).sqrt() * scale.get(i)? + bias.get(i)?)
             }

@@ -15,12 +15,6 @@ pub(crate) struct Original {
     operators: HashMap<NodeId, Operator>,
 }
 
-/// A parameter as the `f32` that it is.
-pub(super) fn float32(c: &Coefficients, i: usize) -> Option<f32> {
-    let value = *c.values().get(i)?;
-    (c.radius(i) == 0.0 && f64::from(value as f32) == value).then_some(value as f32)
-}
-
 /// A number as the `f32` that it is.
 fn narrow(x: f64) -> Option<f32> {
     (f64::from(x as f32) == x || x.is_nan()).then_some(x as f32)
@@ -104,7 +98,7 @@ impl Original {
         let mut out = vec![f64::NAN; affine.bias.len()];
         let mut is_known = true;
         let mean = if let Some(Operator::Mean(count)) = self.operators.get(&id) { *count as f32 } else { 1.0 };
-        let mut finish = |i: usize, products: &[(f32, f32)]| match float32(&affine.bias, i) {
+        let mut finish = |i: usize, products: &[(f32, f32)]| match affine.bias.float32(i) {
             Some(_) if mean != 1.0 => {
                 let ones: Vec<(f32, f32)> = products.iter().map(|(w, x)| (w * mean, *x)).collect();
                 out[i] = f64::from(order.dot(&ones, 0.0) / mean);

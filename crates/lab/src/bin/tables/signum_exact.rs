@@ -1,7 +1,7 @@
 //! The exact maximum over few flipped pixels, by trying them all.
 
 use crate::job::Outcome;
-use absint::domains::network::{LinearMap, Network, NodeKind};
+use absint::domains::network::{Network, NodeKind};
 use absint::domains::num::{Rational, nearest};
 
 /// Sets of more flips than this are too many to try.
@@ -14,8 +14,8 @@ pub fn maximum(network: &Network, pixels: &[Rational], (label, target): (usize, 
     for node in network.nodes() {
         if let NodeKind::Affine(affine) = &node.kind {
             let [term] = &affine.terms[..] else { return Err("a layer with several sources".into()) };
-            let LinearMap::Dense(weights) = &term.map else { return Err("a layer that is not dense".into()) };
-            layers.push((weights, affine.bias.values()));
+            let units: Vec<(usize, f64)> = (0..node.len).map(|i| (i, 1.0)).collect();
+            layers.push((term.map.rows(&units), affine.bias.values()));
         }
     }
     let (first, rest) = layers.split_first().ok_or("no layer")?;

@@ -74,13 +74,9 @@
 //! let mut unstable = 0;
 //! for (_, activation) in network.activations() {
 //!     let z = analysis.bounds[0].get(activation.source).ok_or("a node without bounds")?;
-//!     for i in 0..z.len() {
-//!         let bounds = z.get(i);
-//!         assert!(bounds.lo <= bounds.hi);
-//!         unstable += usize::from(bounds.lo < 0.0 && bounds.hi > 0.0);
-//!     }
+//!     unstable += z.reaches().filter(|&z| activation.function.is_unstable(z)).count();
 //! }
-//! println!("{unstable} neurons may be on either side of zero");
+//! println!("{unstable} neurons may be on more than one piece");
 //! # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
 //! ```
 //!

@@ -70,7 +70,7 @@ proptest! {
         let magnitudes = w.mapv(f64::abs).dot(&x.row(0).mapv(f64::abs));
         let found = map.magnitudes(&x.row(0).mapv(f64::abs).to_vec());
         prop_assert!(found.iter().zip(&magnitudes).all(|(found, m)| found >= m && *found <= m * 1.001 + 0.001));
-        let columns = map.columns();
+        let columns = map.by_input();
         for i in 0..map.input_len() {
             let mut sums = ndarray::Array1::zeros(map.output_len());
             columns.add_to(i, 1.0, sums.view_mut());

@@ -73,5 +73,5 @@ impl Analysis {
 /// Neurons of an activation layer that more than one segment of the activation passes through, given
 /// the bounds of its pre-activations.
 pub(crate) fn unstable(activation: &Activation, z: &NodeBounds) -> usize {
-    z.reaches().filter(|&z| activation.function.segments(z).len() > 1).count()
+    z.reaches().filter(|&z| activation.function.is_unstable(z)).count()
 }

@@ -187,7 +187,7 @@ fn plan(options: &Options, network: &Network) -> Vec<Step> {
     let more = options.slopes.iter().skip(1).map(|&slopes| Step::DeepPoly(slopes));
     let deeppoly = || std::iter::once(Step::DeepPoly(first)).chain(more.clone());
     let lp = |joint, hull| deeppoly().chain([Step::Attack, Step::Lp { joint, hull }]).collect();
-    let has_steps = network.activations().any(|(_, a)| a.function.pieces().iter().all(|piece| piece.slope == 0.0));
+    let has_steps = network.has_steps();
     let steps = match options.domain {
         // What other domains verify has no certificate.
         _ if options.certify => vec![Step::Attack, Step::Exact],
@@ -443,7 +443,7 @@ fn apply<D: AbstractDomain>(
     if forms.is_empty() {
         return Ok(());
     }
-    let bounds = |id: usize| trace.facts[id].bounds();
+    let bounds = |id: usize| trace.bounds_of(id);
     for (&(d, a), bound) in atoms.iter().zip(domain.minima(&forms, &trace)?) {
         // The least value above the bound that the margin can take.
         let bound = margin_lattice(&trace.network, &disjuncts[d].atoms[a], &bounds).at_least(bound, false);
@@ -466,7 +466,7 @@ fn count_unstable<F: Fact>(trace: &Trace<F>, counts: &mut Vec<usize>) {
     let of_layer: Vec<usize> = trace
         .network
         .activations()
-        .map(|(_, activation)| unstable(activation, trace.facts[activation.source].bounds()))
+        .map(|(_, activation)| unstable(activation, trace.bounds_of(activation.source)))
         .collect();
     counts.resize(of_layer.len(), 0);
     for (count, more) in counts.iter_mut().zip(of_layer) {

@@ -42,7 +42,7 @@ impl Flips {
     #[must_use]
     pub fn suits(network: &Network, region: &Region) -> bool {
         let is_discrete = matches!(region.ball(), Ball::Hamming { .. } | Ball::Grid { .. } | Ball::GridL1 { .. });
-        is_discrete || network.activations().any(|(_, a)| a.function.pieces().iter().all(|p| p.slope == 0.0))
+        is_discrete || network.has_steps()
     }
 
     /// Looks for an input of `case` that satisfies one of its disjuncts `open` (indices in the case);

@@ -13,9 +13,11 @@ pub(super) struct Reach(Vec<Vec<f64>>);
 impl Reach {
     /// Empty where the network has no step functions.
     pub(super) fn of(network: &Network, region: &Region) -> Self {
-        let jumps = network.activations().any(|(_, a)| a.function.pieces().iter().all(|p| p.slope == 0.0));
-        let values =
-            if jumps { network.evaluate_all::<Interval>(region.bounds()).unwrap_or_default() } else { Vec::new() };
+        let values = if network.has_steps() {
+            network.evaluate_all::<Interval>(region.bounds()).unwrap_or_default()
+        } else {
+            Vec::new()
+        };
         let half = |values: Vec<Interval>| values.iter().map(|z| 0.5 * (z.hi - z.lo)).collect();
         Self(values.into_iter().map(half).collect())
     }
@@ -58,7 +60,7 @@ pub(super) fn gradient_within(
             }
             NodeKind::Activation(activation) => {
                 let pieces = activation.function.pieces();
-                let jumps = pieces.iter().all(|p| p.slope == 0.0);
+                let jumps = activation.function.is_step();
                 for (mut adjoint, z) in adjoint.rows_mut().into_iter().zip(values[activation.source].rows()) {
                     if jumps {
                         let typical = root_mean_square(z);

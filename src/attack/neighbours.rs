@@ -25,7 +25,7 @@ pub(super) struct Neighbourhood<'a> {
 impl<'a> Neighbourhood<'a> {
     pub(super) fn new(network: &'a Network) -> Self {
         let of_node = |kind: &'a NodeKind| match kind {
-            NodeKind::Affine(a) => a.terms.iter().map(|t| (t.source == 0).then(|| t.map.columns())).collect(),
+            NodeKind::Affine(a) => a.terms.iter().map(|t| (t.source == 0).then(|| t.map.by_input())).collect(),
             NodeKind::Input | NodeKind::Activation(_) => Vec::new(),
         };
         Self { network, columns: network.nodes().iter().map(|node| of_node(&node.kind)).collect() }
@@ -71,7 +71,7 @@ impl<'a> Neighbourhood<'a> {
                 NodeKind::Activation(activation) => {
                     let pieces = activation.function.pieces();
                     let z = &values[activation.source];
-                    if smooth && pieces.iter().all(|p| p.slope == 0.0) {
+                    if smooth && activation.function.is_step() {
                         let here = &here[activation.source];
                         let typical = here.iter().map(|z| z.abs()).sum::<f64>() / here.len().max(1) as f64;
                         let scale = 0.5 * typical + f64::MIN_POSITIVE;

@@ -109,9 +109,7 @@ pub struct CompareArgs {
 pub fn run(args: &CompareArgs, global: &Global) -> CliResult<Exit> {
     let setting = args.setting(global)?;
     let subject = args.subject()?;
-    let is_signum =
-        subject.network.activations().all(|(_, a)| a.function.pieces().iter().all(|piece| piece.slope == 0.0));
-    if args.exact == ExactName::Sat && !is_signum {
+    if args.exact == ExactName::Sat && !subject.network.is_signum() {
         return Err("--exact sat is for networks whose activations are all signs; use --exact bab".into());
     }
     let mut comparison = Comparison {

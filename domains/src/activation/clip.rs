@@ -1,3 +1,5 @@
+//! Clip: the identity between two limits.
+
 use super::{ActivationFn, Piece};
 
 /// `min(max(z, low), high)`; with −1 and 1 it is hard tanh, with 0 and 6 it is ReLU6.

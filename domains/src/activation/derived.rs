@@ -4,6 +4,9 @@ use super::{Piece, Reach};
 use crate::num::round::{add_down, add_up, mul_down, mul_up, sub_down, sub_up};
 use crate::num::{Interval, Lattice, Rational, Scalar, exact_or_zero};
 use crate::polyhedra::Segment;
+use float_ord::FloatOrd;
+use itertools::Itertools;
+use std::cmp::Reverse;
 
 /// `z · z_coefficient + y · y_coefficient ≤ rhs`, valid in real arithmetic for every point of the graph.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -216,7 +219,7 @@ type Point = (f64, f64);
 /// callers shift each edge against the exact points afterwards. `y` is returned without the sign.
 fn upper_chain(points: &[(f64, Interval)], sign: f64) -> Vec<(Point, Point)> {
     let mut sorted: Vec<Point> = points.iter().map(|&(z, y)| (z, sign * y.middle())).collect();
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
+    sorted.sort_by_key(|p| (FloatOrd(p.0), Reverse(FloatOrd(p.1))));
     sorted.dedup_by(|b, a| a.0 == b.0);
     let mut chain: Vec<Point> = Vec::new();
     for p in sorted {
@@ -230,7 +233,7 @@ fn upper_chain(points: &[(f64, Interval)], sign: f64) -> Vec<(Point, Point)> {
         }
         chain.push(p);
     }
-    chain.windows(2).map(|w| ((w[0].0, sign * w[0].1), (w[1].0, sign * w[1].1))).collect()
+    chain.into_iter().map(|(z, y)| (z, sign * y)).tuple_windows().collect()
 }
 
 pub(super) fn lines(segments: &[Segment], z: Interval, slopes: Slopes) -> Lines {

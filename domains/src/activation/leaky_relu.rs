@@ -1,3 +1,5 @@
+//! LeakyReLU: the identity above zero, a small slope below.
+
 use super::{ActivationFn, Piece};
 
 /// `z` for `z ≥ 0` and `alpha · z` below.

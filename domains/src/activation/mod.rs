@@ -62,6 +62,26 @@ pub trait ActivationFn: std::fmt::Debug + Send + Sync {
     /// The pieces, from left to right.
     fn pieces(&self) -> &[Piece];
 
+    /// True when the function only jumps: all its pieces are constant.
+    fn is_step(&self) -> bool {
+        self.pieces().iter().all(|piece| piece.slope == 0.0)
+    }
+
+    /// True for the signs, whatever they are at zero.
+    fn is_sign(&self) -> bool {
+        [Sign.pieces(), SignWithZero.pieces()].contains(&self.pieces())
+    }
+
+    /// True for the sign of the papers, whose values are ±1.
+    fn is_two_valued_sign(&self) -> bool {
+        self.pieces() == Sign.pieces()
+    }
+
+    /// True when the neuron may be on more than one piece over the values `z`.
+    fn is_unstable(&self, z: Reach<'_>) -> bool {
+        self.segments(z).len() > 1
+    }
+
     /// The function at a float; NaN for NaN.
     fn eval(&self, z: f64) -> f64 {
         z.activate(self.pieces())

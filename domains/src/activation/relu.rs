@@ -1,3 +1,5 @@
+//! ReLU: `max(0, z)`.
+
 use super::{ActivationFn, Piece};
 
 /// `max(0, z)`.

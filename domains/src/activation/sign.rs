@@ -1,3 +1,5 @@
+//! The two signs, which differ at zero.
+
 use super::{ActivationFn, Piece};
 
 /// The signum of the papers on binarized networks: −1 below zero and **+1 at zero** and above.

@@ -1,3 +1,5 @@
+//! Concrete bounds of neurons and nodes: the currency between all steps.
+
 use crate::activation::Reach;
 use crate::num::round::{lower_or_nothing, upper_or_nothing};
 use crate::num::{Interval, Lattice};

@@ -10,7 +10,6 @@
 //! its values from the threshold changes nothing.
 
 use super::{DomainError, NodeBounds, lattice};
-use crate::activation::ActivationFn;
 use crate::network::{Affine, Coefficients, Network, NodeId, NodeKind, Parameter};
 use crate::num::round::{add_up, mul_up};
 use crate::num::{Interval, Lattice, Rational, Scalar, exact};
@@ -133,10 +132,9 @@ fn errors<'a>(affine: &Affine, more: usize, bounds: &dyn Fn(NodeId) -> &'a NodeB
 
 /// True when nothing but signs is made of the node's values.
 fn decides_signs(network: &Network, id: NodeId) -> bool {
-    let is_step = |f: &dyn ActivationFn| f.pieces().iter().all(|piece| piece.slope == 0.0);
     id != network.output()
         && network.nodes().iter().all(|node| match &node.kind {
-            NodeKind::Activation(a) => a.source != id || is_step(&*a.function),
+            NodeKind::Activation(a) => a.source != id || a.function.is_step(),
             NodeKind::Affine(affine) => affine.terms.iter().all(|t| t.source != id),
             NodeKind::Input => true,
         })

@@ -1,5 +1,9 @@
-use super::back_substitution::History;
-use super::{AbstractDomain, BackSubstitution, Concretise, DomainError, Fact, NodeBounds, Relaxation, Trace};
+//! Interval arithmetic: a box around the values of every node.
+//!
+//! *Requires* nothing. *Returns* bounds of every neuron and certified lower bounds of forms: sound, not complete; the
+//! cheapest domain. *Source*: Moore 1966; for networks Gehr et al. 2018 (AI²).
+
+use super::{AbstractDomain, BackSubstitution, Concretise, DomainError, Fact, History, NodeBounds, Relaxation, Trace};
 use crate::network::{Activation, Affine, NodeId, NodeKind};
 use crate::num::Interval;
 use crate::query::{Ball, LinearForms, Region};

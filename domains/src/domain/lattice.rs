@@ -42,8 +42,7 @@ pub(super) fn of_sum<'a>(affine: &Affine, bounds: &dyn Fn(NodeId) -> &'a NodeBou
 }
 
 fn of_activation(function: &dyn ActivationFn, z: &NodeBounds) -> Option<Vec<Lattice>> {
-    let pieces = function.pieces();
-    if !z.has_lattices() && pieces.iter().any(|piece| piece.slope != 0.0) {
+    if !z.has_lattices() && !function.is_step() {
         return None;
     }
     Some(z.reaches().map(|z| function.image_lattice(z)).collect())

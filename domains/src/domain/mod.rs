@@ -1,33 +1,24 @@
 //! Abstract domains: each carries a region through a network, node by node, in one fold.
 
-mod back_substitution;
 mod bounds;
-mod cone;
 mod deeppoly;
-mod encoding;
 mod float32;
-mod groups;
-mod integer;
 mod interval;
 mod lattice;
-mod lp_domain;
-mod rational_deeppoly;
-mod refinement;
-mod relaxation;
-mod step_hull;
-mod within;
+mod list;
+mod lp;
 mod zonotope;
 
-pub use back_substitution::{BackSubstitution, Concretise, History};
 pub use bounds::{Bounds, NodeBounds};
-pub use deeppoly::{DeepPoly, DeepPolyFact};
-pub use integer::IntegerModel;
+pub use deeppoly::{
+    BackSubstitution, Concretise, DeepPoly, DeepPolyFact, DeepPolyWithin, History, NodeLines, RationalDeepPoly,
+    RationalFact, Relaxation,
+};
 pub use interval::IntervalDomain;
+use interval::affine_bounds;
 pub use lattice::of_margin as margin_lattice;
-pub use lp_domain::{LpDomain, LpFact, Tighten};
-pub use rational_deeppoly::{RationalDeepPoly, RationalFact};
-pub use relaxation::{NodeLines, Relaxation};
-pub use within::DeepPolyWithin;
+pub use list::{AnyDomain, all};
+pub use lp::{IntegerModel, LpDomain, LpFact, Tighten};
 pub use zonotope::{Zonotope, ZonotopeFact};
 
 use crate::budget::Budget;
@@ -111,6 +102,12 @@ pub struct Trace<'a, F> {
 }
 
 impl<F: Fact> Trace<'_, F> {
+    /// The concrete bounds of a node seen.
+    #[must_use]
+    pub fn bounds_of(&self, id: NodeId) -> &NodeBounds {
+        self.facts[id].bounds()
+    }
+
     /// The concrete bounds of all nodes seen.
     #[must_use]
     pub fn bounds(&self) -> Bounds {
@@ -122,6 +119,8 @@ impl<F: Fact> Trace<'_, F> {
 pub trait AbstractDomain: Sync {
     /// What is known of one node.
     type Fact: Fact;
+    /// True for a domain that solves linear programs.
+    const SOLVES_PROGRAMS: bool = false;
     /// The name that users type.
     fn name(&self) -> &'static str;
     /// The fact of the input.

@@ -1,3 +1,8 @@
+//! Zonotopes: every neuron an affine form over the inputs and noise symbols.
+//!
+//! *Requires* piecewise affine activations; memory in proportion to symbols × neurons. *Returns* bounds of every neuron
+//! and certified lower bounds of forms: sound, not complete. *Source*: Singh et al. 2018 (DeepZ); Ghorbal et al. 2009.
+
 use super::{AbstractDomain, DomainError, Fact, NodeBounds, Trace};
 use crate::activation::{ActivationFn, Reach};
 use crate::network::{Activation, Affine, Coefficients, LinearMap, NodeId, Rounding, Term};
@@ -6,6 +11,7 @@ use crate::num::error::{ETA, UNIT, gamma, underflow};
 use crate::num::kernel::{finite_or_nothing, less_error};
 use crate::num::round::{add_down, add_up, mul_up, sub_up};
 use crate::query::{LinearForms, Region};
+use float_ord::FloatOrd;
 use ndarray::{Array2, Axis, concatenate};
 
 /// The zonotope domain (DeepZ; Singh et al. 2018): every neuron is an affine form over the inputs and
@@ -165,7 +171,7 @@ fn best_slope(function: &dyn ActivationFn, z: Reach<'_>) -> f64 {
     let lines = function.lines(z);
     let width = |slope: &f64| function.band(z, *slope).width();
     let candidates = [lines.upper.slope, lines.lower.slope, 0.0];
-    candidates.into_iter().min_by(|a, b| width(a).total_cmp(&width(b))).unwrap_or(0.0)
+    candidates.into_iter().min_by_key(|slope| FloatOrd(width(slope))).unwrap_or(0.0)
 }
 
 impl AbstractDomain for Zonotope {
@@ -248,7 +254,7 @@ impl AbstractDomain for Zonotope {
         let mut minima = affine_fact(&node, seen).bounds.lower().to_vec();
         for term in &forms.terms {
             if let Some(radius) = &term.radius {
-                let magnitudes = seen.facts[term.node].bounds().magnitudes();
+                let magnitudes = seen.bounds_of(term.node).magnitudes();
                 for (minimum, radius) in minima.iter_mut().zip(radius.rows()) {
                     *minimum = add_down(*minimum, less_error(&radius.to_vec(), &magnitudes));
                 }

@@ -105,7 +105,7 @@ impl Refinement {
 }
 
 fn is_unstable(function: &dyn ActivationFn, z: &NodeBounds, i: usize) -> bool {
-    function.segments(z.reach(i)).len() > 1
+    function.is_unstable(z.reach(i))
 }
 
 /// Replaces the bounds of one node.

@@ -1,3 +1,5 @@
+//! What a solver of linear programs is asked, and how far it is trusted: not at all.
+
 use super::LinearProgram;
 use crate::budget::Budget;
 use std::any::Any;

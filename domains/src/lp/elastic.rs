@@ -1,3 +1,5 @@
+//! Elastic programs: what tells an empty program from a hard one.
+
 use super::LinearProgram;
 
 /// The elastic program min `Σ e⁺ + e⁻`, `lo ≤ A x + e⁺ − e⁻ ≤ hi`, over the box of `program`: always

@@ -1,3 +1,5 @@
+//! Integer programs.
+
 use super::{LinearProgram, Status};
 
 /// A linear program some of whose variables take integer values only.

@@ -27,5 +27,5 @@ pub use highs::Highs;
 pub use integer::{IntegerProgram, IntegerSolution};
 pub use interior::Interior;
 pub use minilp::MiniLp;
-pub use program::{LinearProgram, Row};
+pub use program::{LinearProgram, ProgramRow};
 pub use rational::{RationalOptimum, RationalProgram, RationalSession};

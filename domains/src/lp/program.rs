@@ -1,3 +1,5 @@
+//! Linear programs with rows that have two sides and variables that have bounds.
+
 use crate::num::round::{add_up, lower_or_nothing, mul_up, sub_down, upper_or_nothing};
 
 /// A linear program over bounded variables:
@@ -28,7 +30,7 @@ impl Default for LinearProgram {
 
 /// One row `lower ≤ Σ values[i] · x[columns[i]] ≤ upper` of a [`LinearProgram`].
 #[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
+pub struct ProgramRow<'a> {
     /// Variable of each entry, strictly increasing.
     pub columns: &'a [usize],
     /// Coefficient of each entry, finite and not zero.
@@ -105,7 +107,7 @@ impl LinearProgram {
     pub fn add_row(&mut self, entries: &[(usize, f64)], lower: f64, upper: f64) -> usize {
         let (mut lower, mut upper) = (lower_or_nothing(lower), upper_or_nothing(upper));
         let start = self.columns.len();
-        if entries.windows(2).all(|pair| pair[0].0 < pair[1].0) {
+        if entries.is_sorted_by(|a, b| a.0 < b.0) {
             self.columns.extend(entries.iter().map(|entry| entry.0));
             self.values.extend(entries.iter().map(|entry| entry.1));
         } else {
@@ -207,14 +209,14 @@ impl LinearProgram {
         self.values.len()
     }
 
-    /// Row `index`.
+    /// ProgramRow `index`.
     ///
     /// # Panics
     /// If there is no such row.
     #[must_use]
-    pub fn row(&self, index: usize) -> Row<'_> {
+    pub fn row(&self, index: usize) -> ProgramRow<'_> {
         let entries = self.starts[index]..self.starts[index + 1];
-        Row {
+        ProgramRow {
             columns: &self.columns[entries.clone()],
             values: &self.values[entries],
             lower: self.row_lower[index],

@@ -254,6 +254,14 @@ impl RationalSession {
         optimum
     }
 
+    /// Rows with their multipliers, none of them negative: the dual solution after an optimum, and where the first rows
+    /// have no point together, factors by which their sum shows it (Farkas' lemma).
+    pub fn multipliers(&self) -> impl Iterator<Item = (usize, Rational)> {
+        let Dictionary { nonbasic, c, .. } = &self.dictionary;
+        let costs = nonbasic.iter().zip(c).filter(|(_, c)| **c != Rational::ZERO);
+        costs.filter_map(|(&v, c)| Some((v.checked_sub(self.variables)?, c.clone())))
+    }
+
     fn go_on(&mut self, budget: &Budget) -> RationalOptimum {
         let feasible =
             if self.is_optimal { self.dictionary.restore(budget) } else { self.dictionary.make_feasible(budget) };

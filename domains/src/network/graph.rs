@@ -110,6 +110,18 @@ impl Network {
         })
     }
 
+    /// True when some activation is a step function.
+    #[must_use]
+    pub fn has_steps(&self) -> bool {
+        self.activations().any(|(_, a)| a.function.is_step())
+    }
+
+    /// True for a signum network: there are activations, and all of them are step functions.
+    #[must_use]
+    pub fn is_signum(&self) -> bool {
+        self.has_steps() && self.activations().all(|(_, a)| a.function.is_step())
+    }
+
     /// How many nodes read each node.
     #[must_use]
     pub fn consumers(&self) -> Vec<usize> {

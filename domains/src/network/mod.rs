@@ -5,7 +5,6 @@
 
 mod builder;
 mod coefficients;
-mod columns;
 mod ensemble;
 mod evaluate;
 mod float32;
@@ -19,11 +18,10 @@ mod threshold;
 
 pub use builder::NetworkBuilder;
 pub use coefficients::Coefficients;
-pub use columns::ColumnMap;
 pub use evaluate::EvaluateError;
 pub use float32::{Arithmetic, Operator, Order, Rounding};
 pub use graph::{Network, NetworkError};
-pub use linear::{Columns, Conv2d, LinearMap, Window};
+pub use linear::{ColumnMap, Columns, Conv2d, LinearMap, Window};
 pub use node::{Activation, Affine, Node, NodeId, NodeKind, Term};
 pub use parameter::Parameter;
 pub use pull_back::PullBackError;

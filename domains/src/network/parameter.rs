@@ -1,3 +1,5 @@
+//! Parameters: rationals, or enclosures of numbers that are none.
+
 use crate::num::round::{div_down, div_up};
 use crate::num::{Interval, Rational, enclose, exact_or_zero, nearest};
 

@@ -1,3 +1,5 @@
+//! Matrix products.
+
 use super::Real;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 

@@ -1,3 +1,5 @@
+//! Intervals with outward rounding.
+
 use super::round::{add_down, add_up, mul_down, mul_up};
 
 /// A closed interval `[lo, hi]` with floating-point ends; every operation rounds outward.

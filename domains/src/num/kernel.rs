@@ -140,8 +140,8 @@ pub fn chosen_dot_less_error(a: &[f64], below: &[f64], above: &[f64], error: &[f
 
 /// Multiplies each coefficient by the slope on its side: `below` where positive, else `above`.
 pub fn choose_slopes(a: &mut [f64], below: &[f64], above: &[f64]) {
-    struct Slopes<'a>(&'a mut [f64], &'a [f64], &'a [f64]);
-    impl NullaryFnOnce for Slopes<'_> {
+    struct ChosenSlopes<'a>(&'a mut [f64], &'a [f64], &'a [f64]);
+    impl NullaryFnOnce for ChosenSlopes<'_> {
         type Output = ();
 
         #[inline(always)]
@@ -151,7 +151,7 @@ pub fn choose_slopes(a: &mut [f64], below: &[f64], above: &[f64]) {
             }
         }
     }
-    Arch::new().dispatch(Slopes(a, below, above));
+    Arch::new().dispatch(ChosenSlopes(a, below, above));
 }
 
 /// A bound that overflowed, or is NaN, says nothing: −∞.

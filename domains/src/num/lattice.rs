@@ -1,3 +1,5 @@
+//! Arithmetic progressions that values are known to lie on.
+
 use super::{Interval, Rational, Scalar, enclose, exact, exact_or_zero};
 use dashu_base::{Abs, Gcd};
 

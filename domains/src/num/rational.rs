@@ -1,3 +1,5 @@
+//! Exact rationals and their nearest floats.
+
 use super::Interval;
 use super::round::{lower_or_nothing, upper_or_nothing};
 use dashu_base::Approximation;

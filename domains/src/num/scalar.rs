@@ -1,3 +1,5 @@
+//! The arithmetics in which a network can be evaluated.
+
 use super::{Interval, Rational, exact_or_zero};
 
 /// A number in which a network can be evaluated: `f64`, `f32`, [`Interval`] (rigorous enclosure) or

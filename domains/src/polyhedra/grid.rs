@@ -1,9 +1,11 @@
+//! Hulls on a grid of integers, where double description is exact and fast.
+
 use super::octahedron::{Octahedron, direction_count, entry};
 use super::{MAX_NEURONS, PolyhedraError};
 
 /// A row `a · z ≤ bound` in integer grid units, `a ∈ {−1, 0, 1}^k` (unused coordinates are 0).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Row {
+pub(super) struct GridRow {
     pub(super) a: [i64; MAX_NEURONS],
     pub(super) bound: i64,
 }
@@ -71,7 +73,7 @@ impl Grid {
     ///
     /// Rows that the single bounds imply with room to spare are cut to what those imply: all bounds
     /// are at most `k · 2^21 + 1` in magnitude.
-    pub(super) fn rows(self, octahedron: &Octahedron) -> Vec<Row> {
+    pub(super) fn rows(self, octahedron: &Octahedron) -> Vec<GridRow> {
         let k = octahedron.k();
         let mut rows = Vec::with_capacity(direction_count(k));
         let mut largest = 0;
@@ -90,7 +92,7 @@ impl Grid {
                     if support == 1 {
                         largest = largest.max(bound.abs());
                     }
-                    rows.push(Row { a, bound });
+                    rows.push(GridRow { a, bound });
                 }
             }
         }

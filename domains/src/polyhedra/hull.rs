@@ -1,3 +1,5 @@
+//! The joint convex hull of k neurons.
+
 use super::double_description;
 use super::frame::{Equality, Frame};
 use super::lift::LiftedPoints;
@@ -5,6 +7,7 @@ use super::linear::dot;
 use super::separation::{centre, deepest_cut};
 use super::{Octahedron, PolyhedraError, Segment};
 use crate::num::Rational;
+use float_ord::FloatOrd;
 
 /// The convex hull of `{ (z, σ(z)) : z ∈ octahedron }` in R^{2k} for k neurons with activation σ
 /// (Singh et al. 2019, eq. 6; any activation that is a list of segments).
@@ -144,7 +147,7 @@ impl JointHull {
         }
         let scaled = self.frame.scale(point);
         let off = |e: &Equality| dot(&e.normal, &scaled) - e.constant;
-        let farthest = self.frame.equalities.iter().max_by(|a, b| off(a).abs().total_cmp(&off(b).abs()));
+        let farthest = self.frame.equalities.iter().max_by_key(|e| FloatOrd(off(e).abs()));
         if let Some(equality) = farthest.filter(|e| off(e).abs() > WORTHWHILE) {
             let side = off(equality).signum();
             let normal: Vec<f64> = equality.normal.iter().map(|c| side * c).collect();

@@ -1,3 +1,5 @@
+//! Octahedra: bounds of all sums and differences of k variables.
+
 use super::PolyhedraError;
 
 /// The largest group whose arithmetic is proven free of overflow (see `vertices`).

@@ -1,3 +1,5 @@
+//! Segments of the graph of an activation.
+
 /// A segment of an activation's closed graph: `y = slope · z + intercept` for `z ∈ [from, to]`.
 ///
 /// An activation is its list of segments over the neuron's bounds `[l, u]`:

@@ -7,6 +7,7 @@
 
 use super::frame::Frame;
 use super::linear::{dot, invert};
+use float_ord::FloatOrd;
 
 /// A column must improve by this much to enter the basis.
 const IMPROVES: f64 = 1e-10;
@@ -89,7 +90,7 @@ impl Basis {
         let mut corners: Vec<usize> = (1..=d).collect();
         let inverse = inverse_of(&corners)?;
         let weights: Vec<f64> = inverse.chunks_exact(d).map(|row| dot(row, target)).collect();
-        let least = (0..d).min_by(|&a, &b| weights[a].total_cmp(&weights[b]))?;
+        let least = (0..d).min_by_key(|&i| FloatOrd(weights[i]))?;
         if weights[least] < 0.0 {
             corners[least] = 0;
         }

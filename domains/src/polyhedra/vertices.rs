@@ -7,7 +7,7 @@
 //! cannot overflow.
 
 use super::MAX_NEURONS;
-use super::grid::Row;
+use super::grid::GridRow;
 
 /// A vertex in homogeneous integer coordinates, and the rows that are tight at it (one bit each).
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +29,7 @@ pub(super) struct Polytope {
 
 impl Polytope {
     /// All vertices of `{ z : rows }`. The first 2k rows are the single bounds, in any order.
-    pub(super) fn new(k: usize, rows: &[Row]) -> Self {
+    pub(super) fn new(k: usize, rows: &[GridRow]) -> Self {
         let Some(mut polytope) = Self::cube(k, &rows[..2 * k]) else {
             return Self { k, vertices: Vec::new() };
         };
@@ -40,7 +40,7 @@ impl Polytope {
     }
 
     /// The box of the single bounds; `None` when it is empty.
-    fn cube(k: usize, rows: &[Row]) -> Option<Self> {
+    fn cube(k: usize, rows: &[GridRow]) -> Option<Self> {
         let mut vertices = vec![Vertex { num: [0; MAX_NEURONS], den: 1, tight: 0 }];
         for i in 0..k {
             let find = |sign: i64| rows.iter().position(|row| row.a[i] == sign);
@@ -64,7 +64,7 @@ impl Polytope {
         let mut piece = self.clone();
         let mut a = [0; MAX_NEURONS];
         a[i] = -1;
-        piece.clip(&Row { a, bound: -lo }, split_bit(i, parity));
+        piece.clip(&GridRow { a, bound: -lo }, split_bit(i, parity));
         piece
     }
 
@@ -74,7 +74,7 @@ impl Polytope {
     pub(super) fn split(mut self, i: usize, at: i64, parity: u32) -> (Self, Self) {
         let mut a = [0; MAX_NEURONS];
         a[i] = 1;
-        let row = Row { a, bound: at };
+        let row = GridRow { a, bound: at };
         let bit = 1u128 << split_bit(i, parity);
         for vertex in &mut self.vertices {
             vertex.tight = vertex.tight & !bit | if vertex.slack(&row) == 0 { bit } else { 0 };
@@ -86,7 +86,7 @@ impl Polytope {
     }
 
     /// Intersects with a half-space and returns the vertices that this created.
-    fn clip(&mut self, row: &Row, bit: u32) -> Vec<Vertex> {
+    fn clip(&mut self, row: &GridRow, bit: u32) -> Vec<Vertex> {
         let slacks: Vec<i64> = self.vertices.iter().map(|v| v.slack(row)).collect();
         let mut created = Vec::new();
         if slacks.iter().all(|&slack| slack >= 0) {
@@ -144,7 +144,7 @@ impl Vertex {
     }
 
     /// `den · (bound − a · z)`.
-    fn slack(&self, row: &Row) -> i64 {
+    fn slack(&self, row: &GridRow) -> i64 {
         row.bound * self.den - row.a.iter().zip(&self.num).map(|(a, x)| a * x).sum::<i64>()
     }
 

@@ -1,3 +1,5 @@
+//! Batches of linear forms over the nodes of a network.
+
 use crate::network::NodeId;
 use ndarray::Array2;
 

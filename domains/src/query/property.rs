@@ -1,3 +1,5 @@
+//! Unsafe sets: disjunctions of conjunctions of linear inequalities.
+
 use super::{FormTerm, LinearForms};
 use crate::network::Network;
 use crate::num::{Interval, Rational, enclose, nearest};

@@ -92,7 +92,7 @@ pub(super) struct CellMinimum {
 pub(super) fn unstable(network: &Network, bounds: &Bounds) -> usize {
     let of_node = |(_, activation): (usize, &crate::domains::network::Activation)| {
         bounds.get(activation.source).map_or(network.node(activation.source).len, |z| {
-            z.reaches().filter(|&z| activation.function.segments(z).len() > 1).count()
+            z.reaches().filter(|&z| activation.function.is_unstable(z)).count()
         })
     };
     network.activations().map(of_node).sum()
@@ -128,8 +128,7 @@ impl<'a> Cell<'a> {
                     let mut outputs = Vec::with_capacity(node.len);
                     for (i, form) in values[activation.source].iter().enumerate() {
                         let [segment] = activation.function.segments(z.get(i).into())[..] else { return None };
-                        let is_free =
-                            free.is_some_and(|free| activation.function.segments(free.get(i).into()).len() == 1);
+                        let is_free = free.is_some_and(|free| !activation.function.is_unstable(free.get(i).into()));
                         let is_its = |p: &&Piece| {
                             p.slope == segment.slope
                                 && p.intercept == segment.intercept

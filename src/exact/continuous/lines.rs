@@ -3,9 +3,8 @@
 
 use crate::domains::activation::Piece;
 use crate::domains::domain::Bounds;
-use crate::domains::network::{Affine, LinearMap, Network, NodeKind};
+use crate::domains::network::{Affine, Network, NodeKind};
 use crate::domains::num::Interval;
-use crate::domains::num::gemm::multiply_into;
 use ndarray::Array2;
 
 /// The relaxation of one activation node in plain floats.
@@ -55,26 +54,10 @@ fn add(sum: &mut Option<Array2<f64>>, more: Array2<f64>) {
     }
 }
 
-/// `x Wᵀ` added to `sums`, row by row.
-fn push(map: &LinearMap, x: &Array2<f64>, sums: &mut Array2<f64>) {
-    if let LinearMap::Dense(w) = map {
-        let mut product = Array2::zeros(sums.dim());
-        multiply_into(x.view(), w.t(), product.view_mut());
-        *sums += &product;
-        return;
-    }
-    for (x, mut sum) in x.rows().into_iter().zip(sums.rows_mut()) {
-        if let (Some(x), Some(sum)) = (x.to_slice(), sum.as_slice_mut()) {
-            // Floats exist for every parameter.
-            let _ = map.apply_to(x, sum);
-        }
-    }
-}
-
 /// What the terms of an affine node make of the values of the nodes before it, row by row, added to `sums`.
 pub(super) fn affine_forward(affine: &Affine, values: &[Array2<f64>], mut sums: Array2<f64>) -> Array2<f64> {
     for term in &affine.terms {
-        push(&term.map, &values[term.source], &mut sums);
+        sums += &term.map.push_forward(values[term.source].view());
     }
     sums
 }

@@ -5,6 +5,7 @@
 //! (lazy theory combination). Meant for few inputs.
 
 use crate::domains::budget::Budget;
+use crate::domains::lp::{RationalOptimum, RationalProgram};
 use crate::domains::num::Rational;
 use absint_sat::Lit;
 
@@ -102,69 +103,6 @@ impl Cells {
     }
 }
 
-/// A dense simplex tableau; the last column is the right side, the last row the objective.
-struct Tableau {
-    rows: Vec<Vec<Rational>>,
-    objective: Vec<Rational>,
-    basis: Vec<usize>,
-}
-
-impl Tableau {
-    fn pivot(&mut self, row: usize, column: usize) {
-        let by = self.rows[row][column].clone();
-        for v in &mut self.rows[row] {
-            *v = &*v / &by;
-        }
-        let pivot = self.rows[row].clone();
-        let eliminate = |target: &mut Vec<Rational>| {
-            let factor = target[column].clone();
-            if factor != Rational::ZERO {
-                for (v, p) in target.iter_mut().zip(&pivot) {
-                    if *p != Rational::ZERO {
-                        *v = &*v - &factor * p;
-                    }
-                }
-            }
-        };
-        for (i, target) in self.rows.iter_mut().enumerate() {
-            if i != row {
-                eliminate(target);
-            }
-        }
-        eliminate(&mut self.objective);
-        self.basis[row] = column;
-    }
-
-    /// Maximises a variable by Bland's rule, never letting `forbidden` enter; returns the maximum, or
-    /// `None` when the time is up.
-    fn maximise(&mut self, variable: usize, sign: i32, forbidden: Option<usize>, budget: &Budget) -> Option<Rational> {
-        let width = self.objective.len();
-        self.objective = vec![Rational::ZERO; width];
-        self.objective[variable] = Rational::from(-sign);
-        for (row, &column) in self.rows.iter().zip(&self.basis) {
-            let factor = self.objective[column].clone();
-            if factor != Rational::ZERO {
-                for (v, p) in self.objective.iter_mut().zip(row) {
-                    *v = &*v - &factor * p;
-                }
-            }
-        }
-        while let Some(column) = (0..width - 1).find(|&j| Some(j) != forbidden && self.objective[j] < Rational::ZERO) {
-            if budget.is_spent() {
-                return None;
-            }
-            let ratio = |i: usize| &self.rows[i][width - 1] / &self.rows[i][column];
-            let leaving = (0..self.rows.len())
-                .filter(|&i| self.rows[i][column] > Rational::ZERO)
-                .min_by(|&a, &b| ratio(a).cmp(&ratio(b)).then(self.basis[a].cmp(&self.basis[b])));
-            // Everything is bounded, so there is one.
-            let Some(row) = leaving else { break };
-            self.pivot(row, column);
-        }
-        Some(self.objective[width - 1].clone())
-    }
-}
-
 /// Rows with their factors.
 type Multipliers = Vec<(usize, Rational)>;
 
@@ -176,67 +114,34 @@ fn feasible_point(
     rows: &[Row],
     budget: &Budget,
 ) -> Option<Result<Vec<Rational>, Multipliers>> {
-    let (n, m) = (lower.len(), rows.len());
-    // Columns: the inputs above their lower ends, the gap δ of strict rows, the shortfall z, one slack per
-    // row, per input and for δ ≤ 1, the right side.
-    let (gap, shortfall, slacks) = (n, n + 1, n + 2);
-    let width = slacks + m + n + 2;
-    let mut tableau = Tableau {
-        rows: Vec::with_capacity(m + n + 1),
-        objective: vec![Rational::ZERO; width],
-        basis: (slacks..slacks + m + n + 1).collect(),
+    let n = lower.len();
+    // The inputs above their lower ends, and the gap of strict rows, which is to be as large as it can.
+    let unit = |i: usize, bound: Rational| {
+        let mut a = vec![Rational::ZERO; n + 1];
+        a[i] = Rational::ONE;
+        (a, bound)
     };
-    for (r, row) in rows.iter().enumerate() {
-        let mut line = vec![Rational::ZERO; width];
-        let mut bound = row.bound.clone();
-        for (i, a) in &row.terms {
-            line[*i] = &line[*i] + a;
-            bound -= a * &lower[*i];
+    let line = |row: &Row| {
+        let (mut a, mut bound) = (vec![Rational::ZERO; n + 1], row.bound.clone());
+        for (i, c) in &row.terms {
+            a[*i] = &a[*i] + c;
+            bound -= c * &lower[*i];
         }
         if row.is_strict {
-            line[gap] = Rational::ONE;
+            a[n] = Rational::ONE;
         }
-        line[shortfall] = Rational::from(-1);
-        line[slacks + r] = Rational::ONE;
-        line[width - 1] = bound;
-        tableau.rows.push(line);
-    }
-    for i in 0..=n {
-        let mut line = vec![Rational::ZERO; width];
-        line[i] = Rational::ONE;
-        line[slacks + m + i] = Rational::ONE;
-        line[width - 1] = if i < n { &upper[i] - &lower[i] } else { Rational::ONE };
-        tableau.rows.push(line);
-    }
-    // The multipliers are what the slacks cost.
-    let infeasible = |tableau: &Tableau| {
-        let cost = |r: usize| (r, tableau.objective[slacks + r].clone());
-        (0..m).map(cost).filter(|(_, c)| *c != Rational::ZERO).collect()
+        (a, bound)
     };
-    let worst = (0..m).min_by(|&a, &b| tableau.rows[a][width - 1].cmp(&tableau.rows[b][width - 1]));
-    if let Some(worst) = worst.filter(|&r| tableau.rows[r][width - 1] < Rational::ZERO) {
-        tableau.pivot(worst, shortfall);
-        if tableau.maximise(shortfall, -1, None, budget)? < Rational::ZERO {
-            return Some(Err(infeasible(&tableau)));
+    let ends = (0..n).map(|i| unit(i, &upper[i] - &lower[i])).chain([unit(n, Rational::ONE)]);
+    let objective = unit(n, Rational::ZERO).0.into_iter().map(|c| -c).collect();
+    let mut session = RationalProgram { objective, rows: rows.iter().map(line).chain(ends).collect() }.session();
+    match session.minimise(budget) {
+        RationalOptimum::OutOfTime => None,
+        RationalOptimum::Optimal { value, point } if value < Rational::ZERO || rows.iter().all(|r| !r.is_strict) => {
+            Some(Ok(point.iter().zip(lower).map(|(x, lower)| x + lower).collect()))
         }
-        if let Some(row) = tableau.basis.iter().position(|&b| b == shortfall) {
-            let other = (0..width - 1).find(|&j| j != shortfall && tableau.rows[row][j] != Rational::ZERO);
-            if let Some(column) = other {
-                tableau.pivot(row, column);
-            }
-        }
+        _ => Some(Err(session.multipliers().filter(|(r, _)| *r < rows.len()).collect())),
     }
-    let most = tableau.maximise(gap, 1, Some(shortfall), budget)?;
-    if most <= Rational::ZERO && rows.iter().any(|r| r.is_strict) {
-        return Some(Err(infeasible(&tableau)));
-    }
-    let mut point = lower.to_vec();
-    for (row, &column) in tableau.rows.iter().zip(&tableau.basis) {
-        if column < n {
-            point[column] = &point[column] + &row[width - 1];
-        }
-    }
-    Some(Ok(point))
 }
 
 #[cfg(test)]

@@ -80,10 +80,7 @@ pub struct Compiled<'a> {
 /// functions, and the inputs are two-valued or quantised, or they are few.
 #[must_use]
 pub fn applies(network: &Network, region: &Region) -> bool {
-    let mut activations = network.activations().peekable();
-    activations.peek().is_some()
-        && activations.all(|(_, a)| a.function.pieces().iter().all(|piece| piece.slope == 0.0))
-        && is_supported(region)
+    network.is_signum() && is_supported(region)
 }
 
 /// Decides a query on a signum network; of a network in float32 it decides nothing.

@@ -181,7 +181,7 @@ struct Step {
 
 fn steps(function: &dyn ActivationFn) -> Option<(Rational, Vec<Rational>, Vec<Step>)> {
     let pieces = function.pieces();
-    if pieces.iter().any(|p| p.slope != 0.0) {
+    if !function.is_step() {
         return None;
     }
     let (mut jumps, mut steps) = (Vec::new(), Vec::new());

@@ -1,6 +1,7 @@
 //! The Newton matrix of the variables, `H = Θ⁻¹ + Gᵀ Ω G`: one small dense block per component.
 
 use super::form::{Form, SparseRows};
+use itertools::Itertools;
 
 /// `H`, factored: `H = L Lᵀ` block by block.
 pub(super) struct Components {
@@ -17,8 +18,8 @@ impl Components {
         let starts = form.components.clone();
         let mut offsets = vec![0];
         let mut of_variable = Vec::with_capacity(form.variables());
-        for (c, pair) in starts.windows(2).enumerate() {
-            let size = pair[1] - pair[0];
+        for (c, (from, to)) in starts.iter().tuple_windows().enumerate() {
+            let size = to - from;
             offsets.push(offsets[c] + size * size);
             of_variable.extend(std::iter::repeat_n(c, size));
         }

@@ -8,6 +8,8 @@ use super::cholesky::{BlockMatrix, dot};
 use super::components::Components;
 use super::form::{Form, SparseRows};
 use crate::num::gemm::{Strided, accumulate};
+use float_ord::FloatOrd;
+use itertools::Itertools;
 
 /// Rows of a panel, at most.
 const PANEL: usize = 96;
@@ -278,8 +280,8 @@ fn transform(piece: &mut Dense, rows: usize, components: &Components) {
 fn panels(form: &Form) -> Vec<Vec<usize>> {
     let rows = form.equalities.len();
     let mut layer_of = vec![0; form.variables()];
-    for (layer, pair) in form.layers.windows(2).enumerate() {
-        layer_of[pair[0]..pair[1]].fill(layer);
+    for (layer, (&from, &to)) in form.layers.iter().tuple_windows().enumerate() {
+        layer_of[from..to].fill(layer);
     }
     let columns = |i: usize| &form.equalities.columns[form.equalities.starts[i]..form.equalities.starts[i + 1]];
     // Columns increase with layers, so the last one is in the latest layer.
@@ -301,7 +303,7 @@ fn panels(form: &Form) -> Vec<Vec<usize>> {
         for &(key, i) in &keyed {
             columns(i).iter().filter(|&&j| layer_of[j] == layer).for_each(|&j| place[j] = key);
         }
-        keyed.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        keyed.sort_by_key(|&(key, i)| (FloatOrd(key), i));
         let count = keyed.len().div_ceil(PANEL);
         for p in 0..count {
             let range = p * keyed.len() / count..(p + 1) * keyed.len() / count;

@@ -18,7 +18,7 @@ use super::cholesky::{BlockMatrix, dot};
 use super::components::Components;
 use super::equalities::Equalities;
 use super::form::Form;
-use super::iterate::{Iterate, Step, TO_THE_BOUNDARY};
+use super::unknowns::{Iterate, Step, TO_THE_BOUNDARY};
 use crate::budget::Budget;
 use std::rc::Rc;
 

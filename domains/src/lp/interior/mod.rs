@@ -9,10 +9,10 @@ mod cholesky;
 mod components;
 mod equalities;
 mod form;
-mod iterate;
 mod iteration;
 #[cfg(test)]
 mod tests;
+mod unknowns;
 
 use super::backend::check;
 use super::{Clarabel, LinearProgram, LpBackend, LpError, LpSession, LpSolution, Status, Stop};

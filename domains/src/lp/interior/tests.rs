@@ -1,3 +1,5 @@
+//! The interior-point method on programs whose optimum is known.
+
 use super::super::tests::triangle_program;
 use super::cholesky::BlockMatrix;
 use super::{Interior, Session};

@@ -1,3 +1,5 @@
+//! One suite for every backend.
+
 use super::support::{feasible_program, triangle_program};
 use crate::budget::Budget;
 use crate::lp::{LinearProgram, LpBackend, LpError, Status, backend, backends};

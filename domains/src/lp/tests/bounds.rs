@@ -1,3 +1,5 @@
+//! Certified bounds hold whatever the multipliers are.
+
 use super::support::{exact_bound, feasible_program, garbage, is_feasible, rational};
 use crate::lp::{LinearProgram, certified_infeasible, certified_minimum};
 use crate::num::exact;

@@ -1,3 +1,5 @@
+//! Programs for the tests.
+
 use crate::lp::LinearProgram;
 use crate::num::{Rational, exact};
 use proptest::prelude::*;

@@ -149,9 +149,9 @@ impl LinearMap {
         });
     }
 
-    /// The columns of `W`, for adding them to outputs.
+    /// The columns of `W`, input by input, for adding them to outputs.
     #[must_use]
-    pub fn columns(&self) -> Columns<'_> {
+    pub fn by_input(&self) -> Columns<'_> {
         if let Self::Dense(w) = self {
             return Columns::Dense(w.view());
         }

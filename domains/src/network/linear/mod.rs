@@ -3,6 +3,7 @@
 //! What a map is lies in its file, as an [`operator::LinearOperator`]; everybody else asks the methods of
 //! [`LinearMap`] and never which map it is.
 
+mod columns;
 mod compose;
 mod conv2d;
 mod dense;
@@ -13,6 +14,7 @@ mod operator;
 mod select;
 mod window;
 
+pub use columns::ColumnMap;
 pub use conv2d::Conv2d;
 pub(super) use map::Copies;
 pub use map::{Columns, LinearMap};

@@ -1,3 +1,5 @@
+//! Windows: the positions of a node where a batch of forms has coefficients.
+
 use ndarray::Array2;
 use std::ops::Range;
 

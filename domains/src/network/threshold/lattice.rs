@@ -1,6 +1,5 @@
 //! On which lattice the values of a neuron lie, as far as thresholds need it.
 
-use super::{is_signum, is_two_valued};
 use crate::network::{Affine, NodeKind, Parameter, Term};
 use crate::num::{Rational, exact};
 
@@ -89,10 +88,10 @@ pub(super) fn of_node(
 ) -> Option<Vec<IntegerLattice>> {
     match kind {
         NodeKind::Input => None,
-        NodeKind::Activation(a) if is_two_valued(&*a.function) => {
+        NodeKind::Activation(a) if a.function.is_two_valued_sign() => {
             Some(vec![IntegerLattice { offset: 1, step: 2 }; len])
         }
-        NodeKind::Activation(a) if is_signum(&*a.function) => Some(vec![IntegerLattice { offset: 0, step: 1 }; len]),
+        NodeKind::Activation(a) if a.function.is_sign() => Some(vec![IntegerLattice { offset: 0, step: 1 }; len]),
         NodeKind::Activation(_) => None,
         NodeKind::Affine(Affine { terms, bias, .. }) => {
             if !bias.is_exact() || terms.iter().any(|t| known[t.source].is_none()) {

@@ -29,23 +29,13 @@ pub(super) struct Maximum {
     pub groups: Vec<Vec<usize>>,
 }
 
-/// True for the two signum functions.
-fn is_signum(function: &dyn ActivationFn) -> bool {
-    ["sign", "sign_with_zero"].contains(&function.name())
-}
-
-/// True for the signum of the papers, whose values are ±1.
-fn is_two_valued(function: &dyn ActivationFn) -> bool {
-    function.name() == "sign"
-}
-
 /// The same network with plain thresholds; nodes that the output does not need may be left out.
 pub(super) fn plain_thresholds(
     nodes: Vec<Node>,
     output: NodeId,
     maxima: &HashMap<NodeId, Maximum>,
 ) -> (Vec<Node>, NodeId) {
-    let signum = |node: &Node| matches!(&node.kind, NodeKind::Activation(a) if is_signum(&*a.function));
+    let signum = |node: &Node| matches!(&node.kind, NodeKind::Activation(a) if a.function.is_sign());
     if !nodes.iter().any(signum) {
         return (nodes, output);
     }
@@ -151,7 +141,7 @@ impl Rebuild<'_> {
     fn node(&mut self, id: NodeId) -> NodeId {
         let node = &self.old[id];
         if let NodeKind::Activation(activation) = &node.kind
-            && is_signum(&*activation.function)
+            && activation.function.is_sign()
         {
             return self.signum(&node.name, Thresholds::of(activation.source, node.len), &activation.function);
         }
@@ -176,7 +166,7 @@ impl Rebuild<'_> {
     /// True when the entries of a new node are those of a signum without zero, perhaps rearranged.
     fn is_two_valued(&self, id: NodeId) -> bool {
         match &self.new[id].kind {
-            NodeKind::Activation(activation) => is_two_valued(&*activation.function),
+            NodeKind::Activation(activation) => activation.function.is_two_valued_sign(),
             NodeKind::Affine(Affine { terms, bias, .. }) if bias.is_zero() => match &terms[..] {
                 [Term { source, map }] => {
                     let only_copies = |c: Copies| c.factors.is_none() && (0..bias.len()).all(|i| c.source(i).is_some());
@@ -215,7 +205,7 @@ impl Rebuild<'_> {
     fn signum(&mut self, name: &str, mut z: Thresholds, function: &Arc<dyn ActivationFn>) -> NodeId {
         loop {
             if let Some(maximum) = self.maxima.get(&z.base)
-                && is_two_valued(&**function)
+                && function.is_two_valued_sign()
                 && let Some(id) = self.sign_of_maximum(name, &z, maximum, function)
             {
                 return id;
@@ -255,7 +245,7 @@ impl Rebuild<'_> {
         let Some(sums) = lattice::of_sum(&affine.terms, z.sign.len(), &self.lattices) else {
             return (affine, Arc::clone(function));
         };
-        let two_valued = is_two_valued(&**function);
+        let two_valued = function.is_two_valued_sign();
         let mut never_zero = true;
         let shift = |(i, sum): (usize, &IntegerLattice)| {
             let shift = affine.bias.parameter(i);

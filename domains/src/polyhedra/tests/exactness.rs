@@ -1,3 +1,5 @@
+//! Hulls against the hull of all vertices.
+
 use super::generate::activation;
 use super::reference::{Inequality, facets_by_subsets, facets_exactly, independent, vertices};
 use crate::num::{Rational, nearest};

@@ -1,3 +1,5 @@
+//! Hulls that are known from papers.
+
 use crate::polyhedra::{JointHull, Octahedron, Segment};
 
 /// Singh et al. 2019, §1: |x1 ± x2| ≤ 2.

@@ -1,3 +1,5 @@
+//! Points outside are separated, points inside are not.
+
 use super::super::{Facet, JointHull};
 use super::generate::group;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! No facet cuts off a point of the graph.
+
 use super::generate::{Group, group};
 use crate::num::{Rational, exact};
 use crate::polyhedra::{Facet, JointHull, Octahedron, PolyhedraError, Segment};

@@ -44,7 +44,7 @@ impl Conv2d {
 
     /// For output position `o` along `axis`, the kernel taps that fall inside the input, with the
     /// input position of each.
-    fn taps(&self, axis: usize, o: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
+    pub(super) fn taps(&self, axis: usize, o: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
         let size = self.input[axis + 1];
         (0..self.kernel()[axis]).filter_map(move |k| {
             let at = (o * self.stride[axis] + k * self.dilation[axis]).checked_sub(self.padding[axis])?;

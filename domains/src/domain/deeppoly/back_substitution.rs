@@ -8,8 +8,8 @@
 //! row's constant (see [`crate::num::error`]). Rows of neurons at one position of a convolution keep
 //! columns only for the window that they depend on.
 
-use super::{DomainError, NodeBounds, Relaxation};
 use crate::budget::Budget;
+use crate::domain::{DomainError, NodeBounds, Relaxation};
 use crate::network::{Affine, LinearMap, Network, NodeId, NodeKind, Term, Window};
 use crate::num::error::{ETA, UNIT};
 use crate::num::kernel::{

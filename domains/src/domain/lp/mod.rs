@@ -1,10 +1,25 @@
 //! The linear-programming domain: DeepPoly's bounds, the LP over the whole network, and joint cuts for
 //! groups of k neurons (kPoly; Singh et al. 2019, §4).
+//!
+//! *Requires* piecewise affine activations and finite bounds; a backend that solves linear programs, which is never
+//! believed. *Returns* bounds of every neuron and certified lower bounds of forms, by weak duality: sound, not complete;
+//! [`IntegerModel`] is the complete program. *Source*: Salman et al. 2019 (LP-ALL); Singh et al. 2019; Tjeng et al. 2019.
 
-use super::cone::Cone;
-use super::encoding::{Encoding, Objective};
-use super::groups::{Group, joint_groups};
-use super::step_hull::{StepNeuron, step_neurons};
+mod cone;
+mod encoding;
+mod groups;
+mod integer;
+mod refinement;
+mod step_hull;
+
+pub use integer::IntegerModel;
+
+use cone::Cone;
+use encoding::{Encoding, Objective};
+use float_ord::FloatOrd;
+use groups::{Group, joint_groups};
+use step_hull::{StepNeuron, step_neurons};
+
 use super::{AbstractDomain, DeepPoly, DeepPolyFact, DomainError, Fact, NodeBounds, Run, Trace};
 use crate::lp::{LpBackend, LpSession, Stop, certified_minimum_of};
 use crate::network::{Activation, Affine, NodeId, NodeKind};
@@ -59,7 +74,7 @@ pub struct LpFact {
 
 /// What the points of a program are separated from.
 #[derive(Default)]
-pub(super) struct Cuts<'t> {
+struct Cuts<'t> {
     groups: Vec<&'t Group>,
     steps: Vec<&'t StepNeuron>,
 }
@@ -112,12 +127,12 @@ impl LpDomain {
     }
 
     /// The groups and the step neurons of all activation nodes seen.
-    pub(super) fn cuts<'t>(&self, seen: &'t Trace<LpFact>) -> Result<Cuts<'t>, DomainError> {
+    fn cuts<'t>(&self, seen: &'t Trace<LpFact>) -> Result<Cuts<'t>, DomainError> {
         let mut cuts = Cuts::default();
         for (id, node) in seen.network.nodes().iter().enumerate().take(seen.facts.len()) {
             let NodeKind::Activation(activation) = &node.kind else { continue };
             if self.hull {
-                let bounds = |id: NodeId| seen.facts[id].bounds();
+                let bounds = |id: NodeId| seen.bounds_of(id);
                 let steps = seen.facts[id].steps.get_or_init(|| step_neurons(&seen.network, id, activation, &bounds));
                 cuts.steps.extend(steps);
             }
@@ -136,14 +151,14 @@ impl LpDomain {
     }
 
     /// The cuts, prepared at the first call; none when the time is up before they are.
-    pub(super) fn cuts_once<'g>(&self, cell: &'g OnceCell<Cuts<'g>>, seen: &'g Trace<LpFact>) -> &'g Cuts<'g> {
+    fn cuts_once<'g>(&self, cell: &'g OnceCell<Cuts<'g>>, seen: &'g Trace<LpFact>) -> &'g Cuts<'g> {
         cell.get_or_init(|| self.cuts(seen).unwrap_or_default())
     }
 
     /// Certified minimum of an objective, with cuts where its optimum violates them. `encoding` keeps the
     /// cuts for the objectives that follow; `cuts` is only called when the single relaxations alone do not
     /// reach the bound at which to `stop`; `form` is told to the observer.
-    pub(super) fn minimum<'g>(
+    fn minimum<'g>(
         &self,
         encoding: &mut Encoding,
         cuts: &dyn Fn() -> &'g Cuts<'g>,
@@ -179,7 +194,7 @@ impl LpDomain {
     }
 
     /// One solve, in a session of the encoding's program. `None` when the solver has nothing.
-    pub(super) fn solve(
+    fn solve(
         &self,
         session: &mut dyn LpSession,
         encoding: &Encoding,
@@ -204,7 +219,7 @@ impl LpDomain {
         open: &[usize],
         seen: &Trace<LpFact>,
     ) -> Vec<(usize, f64)> {
-        let bounds = |id: NodeId| seen.facts[id].bounds();
+        let bounds = |id: NodeId| seen.bounds_of(id);
         let several = |some: &[usize]| -> Vec<(usize, f64)> {
             let mut found = Vec::new();
             let Ok(mut session) = self.backend.session(encoding.program()) else { return found };
@@ -231,7 +246,7 @@ impl LpDomain {
 }
 
 /// What a solve found.
-pub(super) struct Answer {
+struct Answer {
     /// The certified bound.
     pub bound: f64,
     /// The solver's point; empty when it has none.
@@ -285,6 +300,7 @@ impl Cuts<'_> {
 
 impl AbstractDomain for LpDomain {
     type Fact = LpFact;
+    const SOLVES_PROGRAMS: bool = true;
 
     fn name(&self) -> &'static str {
         match (self.hull, self.k > 1) {
@@ -315,12 +331,12 @@ impl AbstractDomain for LpDomain {
     fn minima(&self, forms: &LinearForms, seen: &Trace<LpFact>) -> Result<Vec<f64>, DomainError> {
         let mut minima = self.base.back_substitution(seen).minima(forms)?;
         let mut open: Vec<usize> = (0..forms.len()).filter(|&f| minima[f] <= self.goal).collect();
-        open.sort_by(|&a, &b| minima[a].total_cmp(&minima[b]));
+        open.sort_by_key(|&form| FloatOrd(minima[form]));
         if open.is_empty() {
             return Ok(minima);
         }
         let targets: Vec<NodeId> = forms.terms.iter().map(|t| t.node).collect();
-        let bounds = |id: NodeId| seen.facts[id].bounds();
+        let bounds = |id: NodeId| seen.bounds_of(id);
         let cone = Cone::whole();
         let Some(mut encoding) = Encoding::new(&seen.network, seen.region, &bounds, &targets, &cone) else {
             return Ok(minima);
@@ -350,7 +366,7 @@ impl AbstractDomain for LpDomain {
     /// of the combination that refutes the conjunction.
     fn minimum_of_maximum(&self, forms: &LinearForms, seen: &Trace<LpFact>) -> Result<f64, DomainError> {
         let targets: Vec<NodeId> = forms.terms.iter().map(|t| t.node).collect();
-        let bounds = |id: NodeId| seen.facts[id].bounds();
+        let bounds = |id: NodeId| seen.bounds_of(id);
         let cone = Cone::whole();
         let Some(mut encoding) = Encoding::new(&seen.network, seen.region, &bounds, &targets, &cone) else {
             return Ok(f64::NEG_INFINITY);

@@ -1,4 +1,6 @@
-use super::{AbstractDomain, Bounds, DeepPoly, DeepPolyFact, DomainError, NodeBounds, Relaxation, Trace};
+//! DeepPoly on a part of a region, from the bounds that are known of the whole.
+
+use crate::domain::{AbstractDomain, Bounds, DeepPoly, DeepPolyFact, DomainError, NodeBounds, Relaxation, Trace};
 use crate::network::{Activation, Affine, NodeId};
 use crate::query::{LinearForms, Region};
 
@@ -22,7 +24,7 @@ fn unstable(network: &crate::network::Network, id: NodeId, known: &NodeBounds) -
     let mut unstable = vec![false; known.len()];
     for (_, activation) in network.activations().filter(|(_, a)| a.source == id) {
         for (unstable, z) in unstable.iter_mut().zip(known.reaches()) {
-            *unstable |= activation.function.segments(z).len() > 1;
+            *unstable |= activation.function.is_unstable(z);
         }
     }
     unstable

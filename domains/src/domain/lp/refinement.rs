@@ -6,9 +6,9 @@
 
 use super::cone::{Cone, of_same_cone};
 use super::encoding::Encoding;
-use super::lp_domain::{Cuts, LpDomain, LpFact};
-use super::{DeepPolyFact, DomainError, Fact, Trace};
+use super::{Cuts, LpDomain, LpFact};
 use crate::activation::{ActivationFn, Reach};
+use crate::domain::{DeepPolyFact, DomainError, Fact, Trace};
 use crate::lp::Stop;
 use crate::network::{Affine, NodeId};
 use crate::num::Interval;
@@ -23,7 +23,7 @@ const PRECISION: f64 = 1e-4;
 const NEURONS_PER_SESSION: usize = 12;
 
 /// An affine node whose neurons are bounded.
-struct Layer<'t, 'a> {
+struct Tightening<'t, 'a> {
     domain: &'t LpDomain,
     affine: &'a Affine,
     activations: Vec<&'a dyn ActivationFn>,
@@ -57,7 +57,7 @@ impl LpDomain {
         if is_first || unstable.is_empty() || fact.bounds().is_contradictory() {
             return Ok(fact);
         }
-        let layer = Layer { domain: self, affine, activations, cuts: self.cuts(seen)?, seen };
+        let layer = Tightening { domain: self, affine, activations, cuts: self.cuts(seen)?, seen };
         let known = |i: usize| fact.bounds().reach(i);
         let found: Vec<(usize, Interval)> =
             of_same_cone(affine, &unstable).par_iter().flat_map_iter(|set| layer.bounds(set, &known)).collect();
@@ -69,16 +69,16 @@ impl LpDomain {
 }
 
 fn is_unstable(activations: &[&dyn ActivationFn], z: Reach<'_>) -> bool {
-    activations.iter().any(|function| function.segments(z).len() > 1)
+    activations.iter().any(|function| function.is_unstable(z))
 }
 
-impl<'t> Layer<'t, '_> {
+impl<'t> Tightening<'t, '_> {
     /// Bounds of neurons that depend on the same neurons of the nodes before.
     fn bounds<'k>(&self, neurons: &[usize], known: &(dyn Fn(usize) -> Reach<'k> + Sync)) -> Vec<(usize, Interval)> {
         let Self { affine, seen, .. } = self;
         let sources: Vec<NodeId> = affine.terms.iter().map(|term| term.source).collect();
         let cone = Cone::of(&seen.network, affine, neurons);
-        let bounds = |id: NodeId| seen.facts[id].bounds();
+        let bounds = |id: NodeId| seen.bounds_of(id);
         let Some(encoding) = Encoding::new(&seen.network, seen.region, &bounds, &sources, &cone) else {
             return Vec::new();
         };

@@ -10,7 +10,7 @@
 //! Each choice of the smaller (larger) term for every `j` is one linear cut, so the deepest cut at a
 //! point is found term by term.
 
-use super::NodeBounds;
+use crate::domain::NodeBounds;
 use crate::network::{Activation, Network, NodeId, NodeKind};
 use crate::num::Interval;
 use crate::num::round::{add_down, add_up, mul_down, mul_up, sub_down, sub_up};

@@ -14,7 +14,8 @@
 //!
 //! As in the linear program, every row read as exact numbers is implied by the network.
 
-use super::{Encoding, Expression, Value};
+use super::Encoding;
+use super::expression::{Expression, Value};
 use crate::domain::NodeBounds;
 use crate::lp::IntegerProgram;
 use crate::network::{NodeId, NodeKind};
@@ -22,6 +23,7 @@ use crate::num::round::{mul_up, sub_down, sub_up};
 use crate::num::{Interval, enclose, nearest};
 use crate::polyhedra::Segment;
 use crate::query::{Ball, LinearForms, Region};
+use float_ord::FloatOrd;
 use std::collections::BTreeMap;
 
 const BINARY: Interval = Interval { lo: 0.0, hi: 1.0 };
@@ -85,7 +87,7 @@ impl<'a> Encoding<'a> {
             self.row(&sum, Interval { lo: f64::NEG_INFINITY, hi: 1.0 });
         }
         let mut slopes: Vec<f64> = segments.iter().map(|s| s.slope).collect();
-        slopes.sort_by(f64::total_cmp);
+        slopes.sort_by_key(|&slope| FloatOrd(slope));
         slopes.dedup();
         // Two slopes determine z as well.
         let of_z = (slopes.len() == 1).then_some((0.0, 1.0));

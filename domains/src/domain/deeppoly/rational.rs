@@ -1,8 +1,8 @@
 //! DeepPoly in exact rational arithmetic, one form at a time: slow, without any rounding, for small
 //! networks and as the reference for the floating-point domain.
 
-use super::{AbstractDomain, DomainError, Fact, NodeBounds, Trace};
 use crate::activation::{ActivationFn, Piece};
+use crate::domain::{AbstractDomain, DomainError, Fact, NodeBounds, Trace};
 use crate::network::{Activation, Affine, Network, NodeId, NodeKind, Term};
 use crate::num::{Interval, Rational, bounds_of, enclose, exact, exact_or_zero};
 use crate::query::{LinearForms, Region};

@@ -1,5 +1,7 @@
-use super::NodeBounds;
+//! How back-substitution passes a node: lines around an activation, errors of an affine node.
+
 use crate::activation::{ActivationFn, Lines, Slopes};
+use crate::domain::NodeBounds;
 use crate::network::{Activation, Affine, NodeId, NodeKind, PullBackError};
 use crate::num::Interval;
 use crate::num::error::{ETA, UNIT, gamma};

@@ -1,12 +1,14 @@
 //! Groups of unstable neurons of one layer, and the octahedra around their pre-activations.
 
-use super::{BackSubstitution, DomainError, NodeBounds, back_substitution::History};
 use crate::activation::{ActivationFn, Reach};
+use crate::domain::{BackSubstitution, DomainError, History, NodeBounds};
 use crate::network::{Activation, NodeId};
 use crate::polyhedra::{JointHull, Octahedron, directions, subsets};
 use crate::query::LinearForms;
+use float_ord::FloatOrd;
 use ndarray::Array2;
 use rayon::prelude::*;
+use std::cmp::Reverse;
 
 /// Neurons of one activation node with the joint hull of their graphs.
 pub struct Group {
@@ -33,11 +35,9 @@ fn area(function: &dyn ActivationFn, z: Reach<'_>) -> f64 {
 /// Splits the unstable neurons into groups of `k`, widest relaxations together; the groups are returned
 /// as the sets of neurons to join (several per group when `k` exceeds [`LARGEST_EXACT`]).
 fn partition(function: &dyn ActivationFn, z: &NodeBounds, k: usize) -> Vec<Vec<usize>> {
-    let mut unstable: Vec<(f64, usize)> = (0..z.len())
-        .filter(|&i| function.segments(z.reach(i)).len() > 1)
-        .map(|i| (area(function, z.reach(i)), i))
-        .collect();
-    unstable.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let mut unstable: Vec<(f64, usize)> =
+        (0..z.len()).filter(|&i| function.is_unstable(z.reach(i))).map(|i| (area(function, z.reach(i)), i)).collect();
+    unstable.sort_by_key(|&(area, i)| (Reverse(FloatOrd(area)), i));
     let order: Vec<usize> = unstable.into_iter().map(|(_, i)| i).collect();
     let mut sets = Vec::new();
     for block in order.chunks(k).filter(|block| block.len() > 1) {

@@ -5,9 +5,9 @@
 
 use super::cone::Cone;
 use super::encoding::Encoding;
-use super::lp_domain::{LpDomain, LpFact};
-use super::{Fact, NodeBounds, Trace};
+use super::{LpDomain, LpFact};
 use crate::activation::ActivationFn;
+use crate::domain::{NodeBounds, Trace};
 use crate::lp::{IntegerProgram, Stop};
 use crate::network::NodeId;
 use crate::query::LinearForms;
@@ -45,7 +45,7 @@ impl<'s> IntegerModel<'s> {
         seen: &'s Trace<'s, LpFact>,
     ) -> Option<Self> {
         let targets: Vec<NodeId> = forms.terms.iter().map(|term| term.node).collect();
-        let bounds = |id: NodeId| seen.facts[id].bounds();
+        let bounds = |id: NodeId| seen.bounds_of(id);
         let mut encoding = Encoding::new(&seen.network, seen.region, &bounds, &targets, &WHOLE)?;
         if let Some(reference) = counts {
             add_counts(domain, &mut encoding, reference, seen);
@@ -68,7 +68,7 @@ impl<'s> IntegerModel<'s> {
     #[must_use]
     pub fn largest(&self, forms: Range<usize>) -> Option<IntegerProgram> {
         let seen = self.seen;
-        let bounds = |id: NodeId| seen.facts[id].bounds();
+        let bounds = |id: NodeId| seen.bounds_of(id);
         let mut encoding = self.encoding.clone();
         let objective = if forms.len() == 1 {
             encoding.objective(self.forms, forms.start, &bounds)?
@@ -85,7 +85,7 @@ impl<'s> IntegerModel<'s> {
     #[must_use]
     pub fn smallest(&self, forms: &[usize]) -> Option<IntegerProgram> {
         let seen = self.seen;
-        let bounds = |id: NodeId| seen.facts[id].bounds();
+        let bounds = |id: NodeId| seen.bounds_of(id);
         self.encoding.clone().smallest(self.forms, forms, self.integral.clone(), &bounds)
     }
 
@@ -103,7 +103,7 @@ fn add_counts<'s>(domain: &LpDomain, encoding: &mut Encoding<'s>, reference: &[f
         if id >= seen.facts.len() || seen.run.budget.is_spent() {
             return;
         }
-        let z = seen.facts[activation.source].bounds();
+        let z = seen.bounds_of(activation.source);
         let mut coefficients = Array2::zeros((1, z.len()));
         let (mut constant, mut changing) = (0.0, 0.0);
         for (i, &value) in values[id].iter().enumerate() {
@@ -119,7 +119,7 @@ fn add_counts<'s>(domain: &LpDomain, encoding: &mut Encoding<'s>, reference: &[f
         }
         let mut forms = LinearForms::of_node(id, coefficients);
         forms.constants[0] = constant;
-        let bounds = |id: NodeId| seen.facts[id].bounds();
+        let bounds = |id: NodeId| seen.bounds_of(id);
         let Some(objective) = encoding.objective(&forms, 0, &bounds) else { continue };
         let Ok(mut session) = domain.backend.session(encoding.program()) else { continue };
         let answer = domain.solve(&mut *session, encoding, &objective, Stop::AT_OPTIMUM, seen.run);

@@ -5,98 +5,20 @@
 //! needs none: for ReLU, `0 ≤ y ≤ u`, `0 ≤ s ≤ −l`, and one sparse row for the upper line of the
 //! triangle. A stable neuron is a constant, or one variable tied by an equality.
 
+mod cuts;
+mod expression;
 mod integer;
 
-use super::NodeBounds;
 use super::cone::Cone;
-use super::step_hull::{Product, StepCut, StepNeuron};
 use crate::activation::{ActivationFn, HalfPlane, Reach};
+use crate::domain::NodeBounds;
 use crate::lp::LinearProgram;
 use crate::network::{Activation, Affine, Network, NodeId, NodeKind};
 use crate::num::Interval;
-use crate::num::round::{add_up, mul_up, sub_down, sub_up};
-use crate::polyhedra::{Facet, Segment};
+use crate::num::round::{add_up, mul_up, sub_down};
+use crate::polyhedra::Segment;
 use crate::query::{Ball, LinearForms, Region};
-
-/// How a neuron's value is written in the variables of the program.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Value {
-    /// The same constant everywhere in the region.
-    Fixed(f64),
-    /// A variable.
-    Variable(usize),
-    /// `y − s`: the pre-activation of an unstable neuron.
-    /// So up to `radius`, where a constant of its row is an interval.
-    Difference { y: usize, s: usize, radius: f64 },
-    /// Within `radius` of a variable.
-    Near { variable: usize, radius: f64 },
-    /// Not in the program: the pre-activation of a neuron whose output is constant, or a neuron outside of the
-    /// cone.
-    Absent,
-}
-
-impl Value {
-    /// The value at a point of the program, as a float.
-    fn at(self, point: &[f64]) -> Option<f64> {
-        match self {
-            Self::Fixed(x) => Some(x),
-            Self::Variable(v) | Self::Near { variable: v, .. } => Some(point[v]),
-            Self::Difference { y, s, .. } => Some(point[y] - point[s]),
-            Self::Absent => None,
-        }
-    }
-}
-
-/// A linear expression over the program's variables plus an enclosed constant.
-#[derive(Clone, Debug)]
-struct Expression {
-    entries: Vec<(usize, f64)>,
-    constant: Interval,
-}
-
-impl Expression {
-    fn new(constant: Interval) -> Self {
-        Self { entries: Vec::new(), constant }
-    }
-
-    /// Adds `c · value`.
-    fn add(&mut self, c: f64, value: Value) {
-        match value {
-            _ if c == 0.0 => {}
-            Value::Fixed(x) => self.constant = self.constant + Interval::point(x).scale(c),
-            Value::Variable(x) => self.entries.push((x, c)),
-            Value::Near { variable, radius } => {
-                self.entries.push((variable, c));
-                self.widen(mul_up(c.abs(), radius));
-            }
-            Value::Difference { y, s, radius } => {
-                self.entries.extend([(y, c), (s, -c)]);
-                self.widen(mul_up(c.abs(), radius));
-            }
-            // Whoever reads it learns nothing.
-            Value::Absent => self.constant = Interval::ALL,
-        }
-    }
-
-    /// Replaces the constant by its middle; how far it may be from that.
-    fn take_radius(&mut self) -> f64 {
-        let middle = Interval::point(self.constant.middle());
-        let radius = (self.constant - middle).magnitude();
-        if radius.is_finite() {
-            self.constant = middle;
-            radius
-        } else {
-            0.0
-        }
-    }
-
-    /// Widens the constant by `± radius`.
-    fn widen(&mut self, radius: f64) {
-        if radius > 0.0 {
-            self.constant = self.constant + Interval::new(-radius, radius);
-        }
-    }
-}
+use expression::{Expression, Value, two_sum};
 
 /// The linear relaxation of the first nodes of a network over a region.
 #[derive(Clone)]
@@ -396,69 +318,9 @@ impl<'a> Encoding<'a> {
         }
     }
 
-    /// Adds the cut `facet` for the neurons `group` of the activation node `id`.
-    pub fn add_cut(&mut self, id: NodeId, group: &[usize], facet: &Facet) {
-        let Some(row) = self.cut(id, group, facet) else { return };
-        self.row(&row, Interval { lo: f64::NEG_INFINITY, hi: facet.rhs });
-    }
-
-    /// Adds a cut of the neuron `i` of the activation node `id` with its inputs.
-    pub fn add_step_cut(&mut self, id: NodeId, i: usize, cut: &StepCut) {
-        let Some(output) = self.values_of(id).map(|ys| ys[i]) else { return };
-        let mut row = Expression::new(Interval::ZERO);
-        for product in &cut.products {
-            let (node, j) = product.source;
-            let Some(x) = self.values_of(node).map(|xs| xs[j]) else { return };
-            row.add(product.weight, x);
-        }
-        row.add(-cut.slope, output);
-        self.row(&row, cut.range);
-    }
-
-    /// The inputs and the output of a neuron with its inputs, at a point of the program.
-    pub fn step_at(&self, neuron: &StepNeuron, point: &[f64]) -> Option<(Vec<f64>, f64)> {
-        let x = |product: &Product| {
-            let (node, j) = product.source;
-            self.values_of(node)?[j].at(point)
-        };
-        let inputs: Option<Vec<f64>> = neuron.products().iter().map(x).collect();
-        Some((inputs?, self.values_of(neuron.node)?[neuron.neuron].at(point)?))
-    }
-
     /// The values of a node, if it is part of the program.
     fn values_of(&self, id: NodeId) -> Option<&Vec<Value>> {
         self.values.get(id)?.as_ref()
-    }
-
-    /// The left side of a cut. Both coefficients of one neuron meet in its `y`; the rounding of their
-    /// sum widens the constant.
-    fn cut(&self, id: NodeId, group: &[usize], facet: &Facet) -> Option<Expression> {
-        let NodeKind::Activation(activation) = &self.network.node(id).kind else { return None };
-        let (zs, ys) = (self.values_of(activation.source)?, self.values_of(id)?);
-        let mut row = Expression::new(Interval::ZERO);
-        for (j, &i) in group.iter().enumerate() {
-            match (zs[i], ys[i]) {
-                (Value::Difference { y, s, radius }, Value::Variable(output)) if y == output => {
-                    row.widen(mul_up(facet.z[j].abs(), radius));
-                    let (sum, error) = two_sum(facet.z[j], facet.y[j]);
-                    let range = Interval { lo: self.program.lower()[y], hi: self.program.upper()[y] };
-                    row.widen(mul_up(error, range.magnitude()));
-                    row.entries.extend([(y, sum), (s, -facet.z[j])]);
-                }
-                (z, y) => {
-                    row.add(facet.z[j], z);
-                    row.add(facet.y[j], y);
-                }
-            }
-        }
-        Some(row)
-    }
-
-    /// The values of `group`'s neurons at a point of the program: pre-activations, then outputs.
-    pub fn group_at(&self, id: NodeId, group: &[usize], point: &[f64]) -> Option<Vec<f64>> {
-        let NodeKind::Activation(activation) = &self.network.node(id).kind else { return None };
-        let (zs, ys) = (self.values_of(activation.source)?, self.values_of(id)?);
-        group.iter().map(|&i| zs[i].at(point)).chain(group.iter().map(|&i| ys[i].at(point))).collect()
     }
 
     /// The network's input at a point of the program, if it is one.
@@ -536,11 +398,4 @@ pub(super) struct Objective {
     pub coefficients: Vec<f64>,
     /// A lower bound of the constant part.
     pub constant: f64,
-}
-
-/// `fl(a + b)` and an upper bound of the magnitude of its error; 0 when the sum is exact.
-fn two_sum(a: f64, b: f64) -> (f64, f64) {
-    let s = a + b;
-    let error = sub_up(add_up(a, b), crate::num::round::add_down(a, b));
-    (s, error)
 }

@@ -1,6 +1,7 @@
 //! Products of linear maps with batches whose members are columns: row `i` of a batch holds the numbers that its
 //! members have at neuron `i`, side by side. In either float, for guesses and for proofs.
 
+use super::operator::LinearOperator;
 use super::{Conv2d, LinearMap};
 use crate::num::Real;
 use crate::num::gemm::row_product;

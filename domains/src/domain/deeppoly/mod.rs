@@ -1,5 +1,22 @@
-use super::back_substitution::History;
-use super::{AbstractDomain, BackSubstitution, Concretise, DomainError, Fact, NodeBounds, Relaxation, Trace};
+//! DeepPoly: a line below and a line above every neuron, and back-substitution.
+//!
+//! *Requires* piecewise affine activations and any region. *Returns* bounds of every neuron and certified lower bounds
+//! of forms: sound, not complete (but exact on networks without unstable neurons). *Source*: Singh et al. 2019b (An
+//! abstract domain for certifying neural networks); CROWN (Zhang et al. 2018) is the same bound concretised at the
+//! input only, LP-GREEDY (Wong and Kolter 2018; Salman et al. 2019, App. G) that with parallel lines.
+//! [`DeepPolyWithin`] starts from bounds that are known, [`RationalDeepPoly`] computes without rounding.
+
+mod back_substitution;
+mod rational;
+mod relaxation;
+mod within;
+
+pub use back_substitution::{BackSubstitution, Concretise, History};
+pub use rational::{RationalDeepPoly, RationalFact};
+pub use relaxation::{NodeLines, Relaxation};
+pub use within::DeepPolyWithin;
+
+use super::{AbstractDomain, DomainError, Fact, NodeBounds, Trace};
 use crate::activation::Slopes;
 use crate::network::{Activation, Affine, Network, NodeId, NodeKind};
 use crate::query::{LinearForms, Region};
@@ -58,7 +75,7 @@ impl AsRef<DeepPolyFact> for DeepPolyFact {
 
 impl<F: Fact + AsRef<DeepPolyFact>> History for Trace<'_, F> {
     fn bounds(&self, id: NodeId) -> &NodeBounds {
-        self.facts[id].bounds()
+        self.bounds_of(id)
     }
     fn relaxation(&self, id: NodeId) -> &Relaxation {
         self.facts[id].as_ref().relaxation()
@@ -104,11 +121,11 @@ impl DeepPoly {
         affine: &Affine,
         seen: &Trace<F>,
     ) -> Result<DeepPolyFact, DomainError> {
-        let relaxation = Relaxation::affine(affine, |source| seen.facts[source].bounds());
+        let relaxation = Relaxation::affine(affine, |source| seen.bounds_of(source));
         let bounds = if needs_bounds(&seen.network, id) {
             self.back_substitution(seen).neuron_bounds(affine)?
         } else {
-            super::interval::affine_bounds(affine, &|source| seen.facts[source].bounds())
+            super::affine_bounds(affine, &|source| seen.bounds_of(source))
         };
         Ok(DeepPolyFact::new(bounds, relaxation))
     }
@@ -116,7 +133,7 @@ impl DeepPoly {
     /// The fact of an activation node over any trace that carries DeepPoly facts.
     #[must_use]
     pub fn activation_fact<F: Fact>(&self, activation: &Activation, seen: &Trace<F>) -> DeepPolyFact {
-        let z = seen.facts[activation.source].bounds();
+        let z = seen.bounds_of(activation.source);
         let bounds = z.reaches().map(|z| activation.function.image(z)).collect();
         DeepPolyFact::new(bounds, Relaxation::activation(activation, z, self.slopes))
     }

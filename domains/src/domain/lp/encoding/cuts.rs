@@ -1,0 +1,71 @@
+//! Cuts of a network's linear program, and what a point of the program says of the neurons that they are about.
+
+use super::Encoding;
+use super::expression::{Expression, Value, two_sum};
+use crate::domain::lp::step_hull::{Product, StepCut, StepNeuron};
+use crate::network::{NodeId, NodeKind};
+use crate::num::Interval;
+use crate::num::round::mul_up;
+use crate::polyhedra::Facet;
+
+impl Encoding<'_> {
+    /// Adds the cut `facet` for the neurons `group` of the activation node `id`.
+    pub fn add_cut(&mut self, id: NodeId, group: &[usize], facet: &Facet) {
+        let Some(row) = self.cut(id, group, facet) else { return };
+        self.row(&row, Interval { lo: f64::NEG_INFINITY, hi: facet.rhs });
+    }
+
+    /// Adds a cut of the neuron `i` of the activation node `id` with its inputs.
+    pub fn add_step_cut(&mut self, id: NodeId, i: usize, cut: &StepCut) {
+        let Some(output) = self.values_of(id).map(|ys| ys[i]) else { return };
+        let mut row = Expression::new(Interval::ZERO);
+        for product in &cut.products {
+            let (node, j) = product.source;
+            let Some(x) = self.values_of(node).map(|xs| xs[j]) else { return };
+            row.add(product.weight, x);
+        }
+        row.add(-cut.slope, output);
+        self.row(&row, cut.range);
+    }
+
+    /// The inputs and the output of a neuron with its inputs, at a point of the program.
+    pub fn step_at(&self, neuron: &StepNeuron, point: &[f64]) -> Option<(Vec<f64>, f64)> {
+        let x = |product: &Product| {
+            let (node, j) = product.source;
+            self.values_of(node)?[j].at(point)
+        };
+        let inputs: Option<Vec<f64>> = neuron.products().iter().map(x).collect();
+        Some((inputs?, self.values_of(neuron.node)?[neuron.neuron].at(point)?))
+    }
+
+    /// The left side of a cut. Both coefficients of one neuron meet in its `y`; the rounding of their
+    /// sum widens the constant.
+    fn cut(&self, id: NodeId, group: &[usize], facet: &Facet) -> Option<Expression> {
+        let NodeKind::Activation(activation) = &self.network.node(id).kind else { return None };
+        let (zs, ys) = (self.values_of(activation.source)?, self.values_of(id)?);
+        let mut row = Expression::new(Interval::ZERO);
+        for (j, &i) in group.iter().enumerate() {
+            match (zs[i], ys[i]) {
+                (Value::Difference { y, s, radius }, Value::Variable(output)) if y == output => {
+                    row.widen(mul_up(facet.z[j].abs(), radius));
+                    let (sum, error) = two_sum(facet.z[j], facet.y[j]);
+                    let range = Interval { lo: self.program.lower()[y], hi: self.program.upper()[y] };
+                    row.widen(mul_up(error, range.magnitude()));
+                    row.entries.extend([(y, sum), (s, -facet.z[j])]);
+                }
+                (z, y) => {
+                    row.add(facet.z[j], z);
+                    row.add(facet.y[j], y);
+                }
+            }
+        }
+        Some(row)
+    }
+
+    /// The values of `group`'s neurons at a point of the program: pre-activations, then outputs.
+    pub fn group_at(&self, id: NodeId, group: &[usize], point: &[f64]) -> Option<Vec<f64>> {
+        let NodeKind::Activation(activation) = &self.network.node(id).kind else { return None };
+        let (zs, ys) = (self.values_of(activation.source)?, self.values_of(id)?);
+        group.iter().map(|&i| zs[i].at(point)).chain(group.iter().map(|&i| ys[i].at(point))).collect()
+    }
+}

@@ -20,6 +20,9 @@ const PARTS: [usize; 4] = [0, 32, 256, 2048];
 /// The share of the time left that a refinement may take.
 const SHARE_OF_REFINEMENT: f64 = 0.7;
 
+/// Bounds are refined further where a round leaves no more than this of what the relaxations lose.
+const LEAST_GAIN: f64 = 0.9;
+
 /// A round's tree may have one part for so many that its refinement had.
 const REFINEMENT_PER_TREE: usize = 4;
 
@@ -76,7 +79,7 @@ impl Neurons {
         let Problem { network, case, run, .. } = *problem;
         let compiled = Compiled::new(network);
         let mut bounds = problem.bounds.clone();
-        let mut allowed = 0;
+        let (mut allowed, mut is_worthwhile) = (0, true);
         let before = run.budget.remaining();
         if PARTS[round] > 0 {
             let time = before.map(|left: Duration| left.mul_f64(SHARE_OF_REFINEMENT));
@@ -84,6 +87,7 @@ impl Neurons {
             let refined = refinement.run(&compiled, &case.region, &mut bounds, run.budget);
             self.parts += refined.parts;
             allowed = refined.parts / REFINEMENT_PER_TREE;
+            is_worthwhile = refined.slack.1 < LEAST_GAIN * refined.slack.0;
             if let Some(node) = bounds.nodes().iter().position(NodeBounds::is_contradictory) {
                 return Err(DomainError::Contradiction { node, name: network.node(node).name.clone() });
             }
@@ -91,10 +95,10 @@ impl Neurons {
         if self.is_over(problem) {
             return Ok(());
         }
-        // Where there is less time left than this refinement took, another one would not pay.
+        // Where there is less time left than this refinement took, or it gained little, another one would not pay.
         let after = run.budget.remaining();
         let is_late = before.zip(after).is_some_and(|(before, after)| round > 0 && before > 2 * after);
-        let last = is_late || round + 1 >= PARTS.len();
+        let last = is_late || !is_worthwhile || round + 1 >= PARTS.len();
         let relaxed = Relaxed::new(&compiled, &case.region, &bounds);
         self.grow(problem, &relaxed, &bounds, if last { usize::MAX } else { allowed })?;
         if self.is_over(problem) || last {

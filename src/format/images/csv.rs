@@ -1,4 +1,7 @@
-use super::{ImageSet, ImagesProblem};
+//! Lines `label,px,px,…`.
+
+use super::error::ImagesProblem;
+use super::set::ImageSet;
 
 const LABEL: &str = "expected a class number";
 const PIXEL: &str = "expected an integer from 0 to 255";

@@ -1,3 +1,5 @@
+//! Why a file of images is refused.
+
 use std::path::Path;
 use thiserror::Error;
 

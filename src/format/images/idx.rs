@@ -1,4 +1,6 @@
-use super::ImagesProblem;
+//! MNIST's files of unsigned bytes.
+
+use super::error::ImagesProblem;
 
 /// The sizes of an idx file's dimensions, and its data.
 pub(super) fn parse(bytes: &[u8]) -> Result<(Vec<usize>, &[u8]), ImagesProblem> {

@@ -2,7 +2,8 @@
 
 use super::arithmetic::scaled;
 use super::constant::Constant;
-use super::lowering::{Fault, Lowering, Operator, ShiftedSign, Tensor, Value, finite};
+use super::fault::Fault;
+use super::lowering::{Lowering, Operator, ShiftedSign, Tensor, Value, finite};
 use super::shape;
 use crate::domains::activation::{Clip, LeakyRelu, Relu, Sign, SignWithZero};
 use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator};

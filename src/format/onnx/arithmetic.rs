@@ -1,7 +1,8 @@
 //! Add, Sub, Mul, Div and Neg, element by element with broadcasting.
 
 use super::constant::{Constant, negated};
-use super::lowering::{Fault, Lowering, Operator, ShiftedSign, Tensor, Value, finite};
+use super::fault::Fault;
+use super::lowering::{Lowering, Operator, ShiftedSign, Tensor, Value, finite};
 use super::shape;
 use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator, Term};
 use std::rc::Rc;

@@ -1,6 +1,6 @@
 //! Attributes of an operator, by name.
 
-use super::lowering::Fault;
+use super::fault::Fault;
 use super::proto::{AttributeProto, TensorProto};
 
 /// The attributes of one operator.

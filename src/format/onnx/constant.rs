@@ -1,6 +1,6 @@
 //! Constant tensors: initializers, `Constant` nodes and what is computed from them, all exact.
 
-use super::lowering::Fault;
+use super::fault::Fault;
 use super::proto::{self, TensorProto, type_name};
 use super::shape;
 use crate::domains::network::{Coefficients, Parameter};

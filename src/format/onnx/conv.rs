@@ -1,6 +1,7 @@
 //! Conv, of one or two dimensions.
 
-use super::lowering::{Fault, Lowering, Operator, Value};
+use super::fault::Fault;
+use super::lowering::{Lowering, Operator, Value};
 use super::window::Window;
 use crate::domains::network::{Coefficients, Conv2d, LinearMap};
 use ndarray::Array4;

@@ -2,9 +2,10 @@
 
 use super::attributes::Attributes;
 use super::constant::Constant;
-use super::lowering::{Failure, Fault, Lowering, Operator, Tensor, Value, without_batch};
+use super::fault::{Failure, Fault};
+use super::lowering::{Lowering, Operator, Tensor, Value, without_batch};
+use super::model::{Model, OPSETS};
 use super::proto::{DOUBLE, FLOAT, FLOAT16, GraphProto, ModelProto, NodeProto, ValueInfoProto, type_name};
-use super::{Model, OPSETS};
 use super::{activations, arithmetic, conv, matrix, normalise, pooling, power, reshape, select};
 use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator};
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -2,7 +2,8 @@
 //! rows is multiplied.
 
 use super::constant::Constant;
-use super::lowering::{Fault, Lowering, Operator, Tensor, Value, finite};
+use super::fault::Fault;
+use super::lowering::{Lowering, Operator, Tensor, Value, finite};
 use super::select::transposed;
 use super::shape;
 use crate::domains::network::{Coefficients, Conv2d, LinearMap};

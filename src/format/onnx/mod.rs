@@ -11,9 +11,12 @@ mod arithmetic;
 mod attributes;
 mod constant;
 mod conv;
+mod error;
+mod fault;
 mod graph;
 mod lowering;
 mod matrix;
+mod model;
 mod normalise;
 mod pooling;
 mod power;
@@ -27,84 +30,13 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use error::OnnxError;
+pub use model::{Model, OPSETS};
 pub use write::{Attribute, OnnxWriter};
 
 use super::file;
-use crate::domains::network::{Network, NetworkError};
 use prost::Message;
 use std::path::Path;
-use thiserror::Error;
-
-/// The oldest and newest versions of the standard operator set that are read.
-pub const OPSETS: std::ops::RangeInclusive<i64> = 8..=21;
-
-/// A network and what its file says about it.
-#[derive(Clone, Debug)]
-pub struct Model {
-    /// The network; its input and output vectors are the ONNX tensors in row-major order.
-    pub network: Network,
-    /// How often each operator type occurs, in alphabetical order.
-    pub operators: Vec<(String, usize)>,
-    /// Version of the standard operator set.
-    pub opset: i64,
-    /// The program that wrote the file, as it names itself.
-    pub producer: String,
-    /// True when a Softmax over the classes ends the model. It is **not** part of [`Self::network`],
-    /// whose outputs are then the logits: they have the same order as the probabilities, so a property
-    /// that only compares outputs keeps its verdict in real arithmetic, and any other does not.
-    pub final_softmax: bool,
-    /// Name of the input tensor.
-    pub input_name: String,
-    /// Name of the output tensor.
-    pub output_name: String,
-}
-
-/// Why a file is not read as a network.
-#[derive(Debug, Error)]
-pub enum OnnxError {
-    /// The file cannot be opened or read.
-    #[error("{file}: {source}")]
-    Io {
-        /// The file.
-        file: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The bytes are no ONNX protobuf.
-    #[error("{file}: not an ONNX model, or a truncated one: {what}")]
-    Protobuf {
-        /// The file.
-        file: String,
-        /// What the decoder met.
-        what: String,
-    },
-    /// Something about the model as a whole.
-    #[error("{file}: {what}")]
-    Model {
-        /// The file.
-        file: String,
-        /// What is wrong and what to do about it.
-        what: String,
-    },
-    /// An operator, or one of its parameters.
-    #[error("{file}: node `{node}`: {what}")]
-    Node {
-        /// The file.
-        file: String,
-        /// The node's name, or `#index operator` when it has none.
-        node: String,
-        /// What is wrong and what to do about it.
-        what: String,
-    },
-    /// The lowered nodes do not fit together.
-    #[error("{file}: {source}")]
-    Network {
-        /// The file.
-        file: String,
-        /// What the network builder says; it names the node.
-        source: NetworkError,
-    },
-}
 
 /// Reads an ONNX file.
 pub fn read(path: &Path) -> Result<Model, OnnxError> {

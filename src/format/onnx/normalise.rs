@@ -1,7 +1,8 @@
 //! BatchNormalization at inference: `γ (x − μ) / √(v + ε) + β`.
 
 use super::conv::per_channel;
-use super::lowering::{Fault, Lowering, Operator, Value};
+use super::fault::Fault;
+use super::lowering::{Lowering, Operator, Value};
 use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator, Parameter};
 use crate::domains::num::{Interval, Rational, enclose, exact_or_zero, round};
 use dashu_int::UBig;

@@ -1,6 +1,7 @@
 //! MaxPool, AveragePool and GlobalAveragePool, lowered exactly to affine nodes and ReLUs.
 
-use super::lowering::{Fault, Lowering, Operator, Tensor, Value};
+use super::fault::Fault;
+use super::lowering::{Lowering, Operator, Tensor, Value};
 use super::window::{Window, channels_and_lengths};
 use crate::domains::activation::Relu;
 use crate::domains::network::{Coefficients, Conv2d, LinearMap, Operator as NodeOperator, Term};

@@ -1,7 +1,8 @@
 //! Sqrt and Pow of constants, which exporters leave in the graph for a normalisation's deviation.
 
 use super::constant::Constant;
-use super::lowering::{Fault, Lowering, Operator, Value};
+use super::fault::Fault;
+use super::lowering::{Lowering, Operator, Value};
 use super::normalise::divide_by_root;
 use crate::domains::network::{Coefficients, Parameter};
 use crate::domains::num::Rational;

@@ -1,7 +1,8 @@
 //! Operators that leave the entries where they are: only the tracked shape changes.
 
 use super::constant::Constant;
-use super::lowering::{Fault, Lowering, Operator, Value, finite};
+use super::fault::Fault;
+use super::lowering::{Lowering, Operator, Value, finite};
 use super::proto::{BFLOAT16, BOOL, DOUBLE, FLOAT, FLOAT16, INT32, INT64, type_name};
 use super::shape;
 use crate::domains::network::Coefficients;

@@ -1,7 +1,8 @@
 //! Operators that copy entries: transposes, padding, slices, joins. All are index maps.
 
 use super::constant::Constant;
-use super::lowering::{Fault, Lowering, Operator, Tensor, Value, finite};
+use super::fault::Fault;
+use super::lowering::{Lowering, Operator, Tensor, Value, finite};
 use super::shape::{self, gather as indices, strides};
 use crate::domains::network::{Coefficients, LinearMap, Term};
 

@@ -1,6 +1,6 @@
 //! Shapes: row-major index arithmetic, checked against overflow.
 
-use super::lowering::Fault;
+use super::fault::Fault;
 
 /// Number of elements of a tensor of this shape (1 for a scalar).
 pub(super) fn product(shape: &[usize]) -> Result<usize, Fault> {

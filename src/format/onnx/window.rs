@@ -1,6 +1,7 @@
 //! The geometry that Conv and the pooling operators share.
 
-use super::lowering::{Fault, Operator};
+use super::fault::Fault;
+use super::lowering::Operator;
 
 /// A sliding window over `channels × height × width`; one-dimensional data have height 1.
 #[derive(Clone, Debug)]

@@ -1,3 +1,5 @@
+//! Why a VNN-LIB file is refused, and where.
+
 use crate::domains::num::ParseDecimalError;
 use crate::domains::query::{RegionError, Variable};
 use thiserror::Error;

@@ -1,3 +1,5 @@
+//! Tokens of VNN-LIB.
+
 /// A token with the byte at which it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {

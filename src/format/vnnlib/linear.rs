@@ -1,3 +1,5 @@
+//! Linear terms, and what one comparison of them says.
+
 use super::error::VnnlibProblem;
 use crate::domains::num::Rational;
 use crate::domains::query::{Atom, HalfSpace, Variable};

@@ -1,4 +1,5 @@
-use super::VnnlibQuery;
+//! From assertions to cases: multiplies them out and gathers what each disjunct says of the inputs.
+
 use super::error::{Fault, VnnlibProblem, spelled};
 use super::linear::Literal;
 use super::parser::{Assertion, Dnf, MOST_DISJUNCTS, Parsed, Placed};
@@ -60,6 +61,17 @@ impl Inputs {
             _ => None,
         }
     }
+}
+
+/// A query with the sizes that its declarations promise.
+#[derive(Clone, Debug)]
+pub struct VnnlibQuery {
+    /// The query.
+    pub query: Query,
+    /// How many inputs `X_i` are declared.
+    pub inputs: usize,
+    /// How many outputs `Y_j` are declared.
+    pub outputs: usize,
 }
 
 /// A factor of the normal form that is the same in every disjunct, or chosen.

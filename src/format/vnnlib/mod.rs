@@ -28,24 +28,13 @@ mod lower;
 mod parser;
 
 pub use error::{VnnlibError, VnnlibProblem};
+pub use lower::VnnlibQuery;
 
 use super::file;
-use crate::domains::query::Query;
 use std::path::Path;
 
 /// The longest file that is read, in bytes.
 const LONGEST_FILE: u64 = 1 << 30;
-
-/// A query with the sizes that its declarations promise.
-#[derive(Clone, Debug)]
-pub struct VnnlibQuery {
-    /// The query.
-    pub query: Query,
-    /// How many inputs `X_i` are declared.
-    pub inputs: usize,
-    /// How many outputs `Y_j` are declared.
-    pub outputs: usize,
-}
 
 /// Reads a file.
 ///

@@ -1,3 +1,5 @@
+//! From tokens to assertions in disjunctive normal form.
+
 use super::error::{Fault, VnnlibProblem, spelled};
 use super::lexer::{Lexer, Token, shortened};
 use super::linear::{Linear, Literal};

@@ -98,15 +98,16 @@ struct Task {
 
 pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     let options = args.engine.options(global.seed);
-    let network = args.images.read_network(&args.network, options.arithmetic)?.network;
-    let images = args.images.read_images(&args.data, &network)?;
+    let (model, network_hash) = args.images.read_hashed(&args.network, options.arithmetic)?;
+    let (network, channels) = (model.network, model.channels);
+    let images = args.images.read_images(&args.data, &network, channels)?;
     let range = args.range.within(&images, &args.data)?;
     check_labels(&args.data, &range, &images, &network)?;
     let task = Arc::new(Task { network, images, eps: radius(&args.eps)?, options, timeout: global.timeout });
     let journal = match &args.out {
         None => None,
         Some(path) => {
-            let header = header(args, &range, &task, global)?;
+            let header = header(args, &network_hash, &range, &task, global)?;
             let open = if args.resume { Journal::resume } else { Journal::create };
             Some(open(path, &header, "image")?)
         }
@@ -145,8 +146,14 @@ pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
 }
 
 /// What the results depend on, apart from the machine.
-fn header(args: &CertifyArgs, range: &Range<usize>, task: &Task, global: &Global) -> CliResult<Value> {
-    let files = (args.network.as_path(), args.data.as_path());
+fn header(
+    args: &CertifyArgs,
+    network_hash: &str,
+    range: &Range<usize>,
+    task: &Task,
+    global: &Global,
+) -> CliResult<Value> {
+    let files = (args.network.as_path(), network_hash, args.data.as_path());
     let mut header = data_set::header("certify", files, &args.images, &task.images, global)?;
     header.insert("eps".into(), task.eps.to_string().into());
     header.insert("witnesses".into(), args.witnesses.into());

@@ -233,7 +233,7 @@ impl CompareArgs {
     }
 
     fn images_of(&self, data: &Path, model: &onnx::Model) -> CliResult<(Asked<'_>, String)> {
-        let set = self.images.read_images(data, &model.network)?;
+        let set = self.images.read_images(data, &model.network, model.channels)?;
         let range = self.range.unwrap_or(ImageRange::first(set.len().min(10))).within(&set, data)?;
         check_labels(data, &range, &set, &model.network)?;
         let file = data.display();

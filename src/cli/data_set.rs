@@ -6,8 +6,9 @@ use crate::analyze::deadline;
 use crate::campaign::{Worker, WorkerError};
 use crate::domains::budget::Budget;
 use crate::domains::network::Network;
+use crate::format::fingerprint::Fingerprint;
 use crate::format::images::ImageSet;
-use crate::report::{self, Fingerprint};
+use crate::report;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use std::ops::Range;
@@ -58,7 +59,7 @@ pub fn check_labels(file: &Path, range: &Range<usize>, images: &ImageSet, networ
 /// machine and the analysis.
 pub fn header(
     command: &str,
-    (network, data): (&Path, &Path),
+    (network, network_hash, data): (&Path, &str, &Path),
     args: &ImageArgs,
     images: &ImageSet,
     global: &Global,
@@ -70,7 +71,7 @@ pub fn header(
         "command": command,
         "version": env!("CARGO_PKG_VERSION"),
         "network": name(network),
-        "network_hash": report::content_hash(network)?,
+        "network_hash": network_hash,
         "data": name(data),
         "binarize": args.binarize,
         "data_hash": fingerprint(images),
@@ -80,7 +81,11 @@ pub fn header(
         "std": args.std.iter().map(|s| spelled(s)).collect::<Vec<_>>(),
         "timeout_s": global.timeout.map(|t| t.as_secs_f64()),
     });
-    Ok(fields.as_object().cloned().unwrap_or_default())
+    let mut fields = fields.as_object().cloned().unwrap_or_default();
+    if let Some(channels) = args.channels {
+        fields.insert("channels".into(), channels.to_string().into());
+    }
+    Ok(fields)
 }
 
 /// Of labels and pixels, however the file writes them.

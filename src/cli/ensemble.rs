@@ -4,6 +4,7 @@ use super::CliResult;
 use super::inputs::ImageArgs;
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::query::{Query, Region, Variable};
+use crate::format::images::Channels;
 use crate::format::onnx;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +49,8 @@ pub struct Ensemble<'a> {
     pub network: Network,
     pub members: Members,
     pub name: String,
+    /// The channels of their input, where they read the same.
+    pub channels: Option<Channels>,
     /// A member that ends in a Softmax, which was dropped.
     pub softmax: Option<&'a Path>,
 }
@@ -59,6 +62,7 @@ impl<'a> Ensemble<'a> {
         let shape = first.network.input_shape().to_vec();
         let mut name = path.display().to_string();
         let mut softmax = first.final_softmax.then_some(path);
+        let mut channels = first.channels;
         let mut networks = vec![first.network];
         for path in others {
             let model = images.read_network(path, Arithmetic::Real)?;
@@ -72,10 +76,11 @@ impl<'a> Ensemble<'a> {
                 .into());
             }
             softmax = softmax.or(model.final_softmax.then_some(path));
+            channels = channels.filter(|_| channels == model.channels);
             name.push_str(&format!(" + {file}"));
             networks.push(model.network);
         }
         let members = Members { count: networks.len(), classes };
-        Ok(Self { network: Network::side_by_side(&networks)?, members, name, softmax })
+        Ok(Self { network: Network::side_by_side(&networks)?, members, name, channels, softmax })
     }
 }

@@ -6,7 +6,7 @@ use crate::analyze::check_query;
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::{Rational, parse_decimal};
 use crate::domains::query::{Query, Region, RegionError};
-use crate::format::images::{self, Image, ImageSet, Layout};
+use crate::format::images::{self, Channels, Image, ImageSet, Layout, StatedChannels};
 use crate::format::{file, json_query, onnx, vnnlib};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -27,6 +27,8 @@ pub enum Norm {
 /// Order of the values of one image in a CSV file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LayoutName {
+    /// As the network reads them
+    Network,
     /// Channel by channel
     Chw,
     /// Pixel by pixel
@@ -75,15 +77,19 @@ pub struct ImageArgs {
     #[arg(long, value_enum, default_value = "linf")]
     pub norm: Norm,
     /// Order of the values in the file
-    #[arg(long, value_enum, default_value = "chw")]
+    #[arg(long, value_enum, default_value = "network")]
     pub layout: LayoutName,
+    /// Where the channels of the network's input are, `first` or `last` (with their number, such as `first,3`,
+    /// where the input has one axis); needed for --layout and several means where the network does not tell
+    #[arg(long, value_name = "AXIS")]
+    pub channels: Option<StatedChannels>,
     /// The network expects pixels of ±1: +1 from this value (0–255) on, −1 below; eps is in their units
     #[arg(long, value_name = "T", requires = "data", conflicts_with = "mean")]
     pub binarize: Option<u8>,
-    /// The network expects (x − mean) / std: the mean of each channel, for pixels in [0, 1]
+    /// The network expects (x − mean) / std: one mean, or one of each channel, for pixels in [0, 1]
     #[arg(long, value_name = "MEAN", value_delimiter = ',', requires = "std", value_parser = rational)]
     pub mean: Vec<Rational>,
-    /// The deviation of each channel
+    /// The deviation, or that of each channel
     #[arg(long, value_name = "STD", value_delimiter = ',', requires = "mean", value_parser = rational)]
     pub std: Vec<Rational>,
 }
@@ -91,18 +97,65 @@ pub struct ImageArgs {
 impl ImageArgs {
     /// Reads a network that is executed in this arithmetic, with the normalisation of pixels in front of it.
     pub fn read_network(&self, path: &Path, arithmetic: Arithmetic) -> CliResult<onnx::Model> {
-        let mut model = read_model(path, arithmetic)?;
+        self.prepared(read_model(path, arithmetic)?, path)
+    }
+
+    /// As [`ImageArgs::read_network`], with the hash of the file.
+    pub fn read_hashed(&self, path: &Path, arithmetic: Arithmetic) -> CliResult<(onnx::Model, String)> {
+        let (model, hash) = onnx::read_fingerprinted(path)?;
+        Ok((self.prepared(in_arithmetic(model, path, arithmetic)?, path)?, hash.to_string()))
+    }
+
+    fn prepared(&self, mut model: onnx::Model, path: &Path) -> CliResult<onnx::Model> {
+        model.channels = self.channels_of(&model).map_err(|e| format!("{}: {e}", path.display()))?;
         if !self.mean.is_empty() {
-            let normalised = model.network.after_normalisation(&self.mean, &self.std);
-            model.network = normalised.ok_or(
-                "--mean and --std need as many values each as the network's input has channels, and no deviation may be zero",
-            )?;
+            model.network = self.normalised(&model).map_err(|e| format!("{}: {e}", path.display()))?;
         }
         Ok(model)
     }
 
+    /// The channels of the network's input: what its operators, its shape or the arguments tell.
+    fn channels_of(&self, model: &onnx::Model) -> Result<Option<Channels>, String> {
+        let shape = model.network.input_shape();
+        let Some(stated) = self.channels else {
+            return Ok(model.channels.or_else(|| Channels::of_shape(shape)));
+        };
+        let stated = stated.within(shape).map_err(|e| format!("--channels: {e}"))?;
+        match model.channels {
+            Some(known) if known != stated => {
+                Err(format!("--channels: the network's operators read {known}, not {stated}, from its input"))
+            }
+            _ => Ok(Some(stated)),
+        }
+    }
+
+    /// The network behind (x − mean) / std.
+    fn normalised(&self, model: &onnx::Model) -> Result<Network, String> {
+        if self.std.iter().any(|s| s <= &Rational::ZERO) {
+            return Err("--std: a deviation must be positive".into());
+        }
+        let n = model.network.input_len();
+        let most = self.mean.len().max(self.std.len());
+        let channels = match model.channels {
+            _ if most == 1 => Channels::new(Layout::Chw, 1),
+            Some(channels) => channels,
+            None => return Err(unknown_channels("several values of --mean and --std", model.network.input_shape())),
+        };
+        let per_channel = |values: &[Rational], name: &str| match values {
+            [value] => Ok(vec![value.clone(); channels.count]),
+            values if values.len() == channels.count => Ok(values.to_vec()),
+            values => Err(format!(
+                "--{name} has {} values and the network's input {channels}: give one value, or one per channel",
+                values.len()
+            )),
+        };
+        let (mean, std) = (per_channel(&self.mean, "mean")?, per_channel(&self.std, "std")?);
+        let normalised = model.network.after_normalisation(&mean, &std, |i| channels.of(i, n));
+        normalised.ok_or_else(|| "--mean and --std do not fit the network's input".into())
+    }
+
     /// Reads images of the network's input size, in its order of values.
-    pub fn read_images(&self, path: &Path, network: &Network) -> CliResult<ImageSet> {
+    pub fn read_images(&self, path: &Path, network: &Network, channels: Option<Channels>) -> CliResult<ImageSet> {
         let set = images::read(path)?;
         if set.pixels_per_image() != network.input_len() {
             return Err(format!(
@@ -113,13 +166,16 @@ impl ImageArgs {
             )
             .into());
         }
-        match (self.layout, network.input_shape()) {
-            (LayoutName::Chw, _) => Ok(set),
-            (LayoutName::Hwc, &[c, h, w]) => set
-                .rearranged(Layout::Hwc, Layout::Chw, [c, h, w])
-                .ok_or_else(|| "--layout hwc: the images do not have the network's input shape".into()),
-            (LayoutName::Hwc, _) => Err("--layout hwc needs a network whose input has three axes".into()),
-        }
+        let (from, name) = match self.layout {
+            LayoutName::Network => return Ok(set),
+            LayoutName::Chw => (Layout::Chw, "chw"),
+            LayoutName::Hwc => (Layout::Hwc, "hwc"),
+        };
+        let unknown = || unknown_channels(&format!("images in --layout {name}"), network.input_shape());
+        let channels = channels.ok_or_else(unknown)?;
+        let size = [channels.count, 1, network.input_len() / channels.count];
+        let set = set.rearranged(from, channels.layout, size);
+        set.ok_or_else(|| format!("--layout {name}: {} values are not {channels}", network.input_len()).into())
     }
 }
 
@@ -147,6 +203,14 @@ impl ImageArgs {
     pub fn pixel_range(&self) -> (Rational, Rational) {
         (if self.binarize.is_some() { -Rational::ONE } else { Rational::ZERO }, Rational::ONE)
     }
+}
+
+/// Why `what` cannot be understood.
+fn unknown_channels(what: &str, shape: &[usize]) -> String {
+    format!(
+        "{what} need the channels of the network's input of shape {shape:?}, which it does not tell: say where they \
+         are by --channels"
+    )
 }
 
 /// Makes the ball of a norm around a centre, with a radius and perhaps the range of its values.
@@ -216,8 +280,8 @@ impl QueryArgs {
             }
             return self.load_ensemble(path, model);
         }
-        let (query, query_name) =
-            self.read_query(&model.network, Members { count: 1, classes: model.network.output_len() })?;
+        let (query, query_name) = self
+            .read_query((&model.network, model.channels), Members { count: 1, classes: model.network.output_len() })?;
         refuse_softmax(&model, &query, path)?;
         check_query(&model.network, &query).map_err(|e| format!("{query_name}: {e}"))?;
         let network_name = path.display().to_string();
@@ -227,7 +291,7 @@ impl QueryArgs {
     /// Reads the other members of an ensemble and puts all of them side by side.
     fn load_ensemble(&self, path: &Path, first: onnx::Model) -> CliResult<Problem> {
         let ensemble = Ensemble::read(&self.images, path, first, &self.ensemble)?;
-        let (query, query_name) = self.read_query(&ensemble.network, ensemble.members)?;
+        let (query, query_name) = self.read_query((&ensemble.network, ensemble.channels), ensemble.members)?;
         if let Some(path) = ensemble.softmax.filter(|_| !ensemble.members.are_compared_within(&query)) {
             return Err(softmax_error(path).into());
         }
@@ -251,7 +315,11 @@ impl QueryArgs {
         Ok(Problem { network, query, network_name: crate::example::NAME.into(), query_name, is_example: true })
     }
 
-    fn read_query(&self, network: &Network, members: Members) -> CliResult<(Query, String)> {
+    fn read_query(
+        &self,
+        (network, channels): (&Network, Option<Channels>),
+        members: Members,
+    ) -> CliResult<(Query, String)> {
         if let Some(path) = &self.vnnlib {
             return Ok((read_vnnlib(path, network)?, path.display().to_string()));
         }
@@ -265,7 +333,7 @@ impl QueryArgs {
             return Ok((members.robustness(region, label), path.display().to_string()));
         }
         if let Some(path) = &self.data {
-            let image = self.read_image(path, network)?;
+            let image = self.read_image(path, network, channels)?;
             let label = members.checked(self.label.unwrap_or(image.label))?;
             let eps_text = self.eps.as_deref().unwrap_or("0");
             let eps = radius(eps_text)?;
@@ -281,8 +349,8 @@ impl QueryArgs {
         Err("nothing is asked: add --vnnlib FILE, --query FILE.json, or --data FILE --image I --eps EPS".into())
     }
 
-    fn read_image(&self, path: &Path, network: &Network) -> CliResult<Image> {
-        let set = self.images.read_images(path, network)?;
+    fn read_image(&self, path: &Path, network: &Network, channels: Option<Channels>) -> CliResult<Image> {
+        let set = self.images.read_images(path, network, channels)?;
         let (len, image) = (set.len(), self.images.pick(&set, self.image));
         image.ok_or_else(|| {
             format!("{}: there is no image {}; the file has {len} (from 0)", path.display(), self.image).into()
@@ -292,7 +360,10 @@ impl QueryArgs {
 
 /// Reads a network that is executed in this arithmetic.
 pub fn read_model(path: &Path, arithmetic: Arithmetic) -> CliResult<onnx::Model> {
-    let mut model = onnx::read(path)?;
+    in_arithmetic(onnx::read(path)?, path, arithmetic)
+}
+
+fn in_arithmetic(mut model: onnx::Model, path: &Path, arithmetic: Arithmetic) -> CliResult<onnx::Model> {
     if arithmetic == Arithmetic::Float32 {
         if model.final_softmax {
             return Err(format!(

@@ -102,8 +102,9 @@ pub fn run(args: &RadiusArgs, global: &Global) -> CliResult<Exit> {
     let ball = args.images.norm.ball();
     let ball = ball.ok_or("--norm hamming has no radii in between; the norms are linf, l1 and l2")?;
     let analysis = args.engine.options(global.seed);
-    let network = args.images.read_network(&args.network, analysis.arithmetic)?.network;
-    let images = args.images.read_images(&args.data, &network)?;
+    let (model, network_hash) = args.images.read_hashed(&args.network, analysis.arithmetic)?;
+    let (network, channels) = (model.network, model.channels);
+    let images = args.images.read_images(&args.data, &network, channels)?;
     let range = args.range.within(&images, &args.data)?;
     check_labels(&args.data, &range, &images, &network)?;
     let options = RadiusOptions {
@@ -129,7 +130,7 @@ pub fn run(args: &RadiusArgs, global: &Global) -> CliResult<Exit> {
     let journal = match &args.out {
         None => None,
         Some(path) => {
-            let header = header(args, &task, global)?;
+            let header = header(args, &network_hash, &task, global)?;
             let open = if args.resume { Journal::resume } else { Journal::create };
             Some(open(path, &header, "image")?)
         }
@@ -169,8 +170,8 @@ pub fn run(args: &RadiusArgs, global: &Global) -> CliResult<Exit> {
 }
 
 /// What the results depend on, apart from the machine.
-fn header(args: &RadiusArgs, task: &Task, global: &Global) -> CliResult<Value> {
-    let files = (args.network.as_path(), args.data.as_path());
+fn header(args: &RadiusArgs, network_hash: &str, task: &Task, global: &Global) -> CliResult<Value> {
+    let files = (args.network.as_path(), network_hash, args.data.as_path());
     let mut header = data_set::header("radius", files, &args.images, &task.images, global)?;
     header.insert("lo".into(), args.lo.to_string().into());
     header.insert("hi".into(), args.hi.to_string().into());

@@ -1,5 +1,6 @@
 //! The bytes of a file, whether it is compressed or not, never more of them than a format can need.
 
+use super::fingerprint::{Fingerprint, Fingerprinted};
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -16,24 +17,28 @@ const GZIP: [u8; 2] = [0x1F, 0x8B];
 /// # Errors
 /// The file system's; a damaged or truncated gzip stream is one of them.
 pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    let bytes = first_bytes(path, limit.saturating_add(1))?;
-    Ok((bytes.len() as u64 <= limit).then_some(bytes))
+    content(&mut BufReader::new(File::open(path)?), limit)
 }
 
-/// At most the first `count` bytes of a file, decompressed if it is in the gzip format.
+/// As [`read`], with the fingerprint of the file as it lies there: what is read but once may be a pipe.
 ///
 /// # Errors
-/// The file system's; a damaged gzip stream is one of them.
-pub(super) fn first_bytes(path: &Path, count: u64) -> io::Result<Vec<u8>> {
-    let mut file = BufReader::new(File::open(path)?);
-    let mut bytes = Vec::new();
+/// As [`read`].
+pub(super) fn read_fingerprinted(path: &Path, limit: u64) -> io::Result<(Option<Vec<u8>>, Fingerprint)> {
+    let mut file = BufReader::new(Fingerprinted::new(File::open(path)?));
+    let content = content(&mut file, limit)?;
+    Ok((content, file.into_inner().fingerprint))
+}
+
+fn content(file: &mut impl BufRead, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    let (mut bytes, count) = (Vec::new(), limit.saturating_add(1));
     if file.fill_buf()?.starts_with(&GZIP) {
         let damaged = |e: io::Error| io::Error::new(e.kind(), format!("damaged gzip data: {e}"));
         MultiGzDecoder::new(file).take(count).read_to_end(&mut bytes).map_err(damaged)?;
     } else {
         file.take(count).read_to_end(&mut bytes)?;
     }
-    Ok(bytes)
+    Ok((bytes.len() as u64 <= limit).then_some(bytes))
 }
 
 #[cfg(test)]
@@ -55,10 +60,14 @@ mod tests {
         let plain: Vec<u8> = (0..100_000u32).map(|i| (i.wrapping_mul(i) % 251) as u8).collect();
         let two_members = [gzipped(&plain[..30_000]), gzipped(&plain[30_000..])].concat();
         for content in [plain.clone(), gzipped(&plain), two_members] {
-            std::fs::write(&path, content).unwrap();
+            std::fs::write(&path, &content).unwrap();
             assert_eq!(read(&path, 100_000).unwrap().unwrap(), plain);
             assert_eq!(read(&path, 99_999).unwrap(), None);
-            assert_eq!(first_bytes(&path, 4).unwrap(), plain[..4]);
+            let (read, fingerprint) = read_fingerprinted(&path, 100_000).unwrap();
+            assert_eq!(read.unwrap(), plain);
+            let mut of_file = Fingerprint::default();
+            of_file.update(&content);
+            assert_eq!(fingerprint.to_string(), of_file.to_string());
         }
         std::fs::write(&path, []).unwrap();
         assert!(read(&path, 0).unwrap().unwrap().is_empty());

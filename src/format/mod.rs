@@ -2,6 +2,7 @@
 //! as what they hold.
 
 pub(crate) mod file;
+pub mod fingerprint;
 pub mod images;
 pub mod json_query;
 pub mod onnx;

@@ -210,51 +210,6 @@ pub(super) fn differing(found: &Value, expected: &Value) -> JournalProblem {
     JournalProblem::Header { found: show(a), expected: show(b) }
 }
 
-/// FNV-1a over bytes: tells one input from another, no more.
-#[derive(Clone, Copy, Debug)]
-pub struct Fingerprint(u64);
-
-impl Default for Fingerprint {
-    fn default() -> Self {
-        Self(0xCBF2_9CE4_8422_2325)
-    }
-}
-
-impl Fingerprint {
-    /// Takes in more bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
-        }
-    }
-}
-
-/// In hexadecimal.
-impl std::fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-/// The [`Fingerprint`] of a file's content.
-///
-/// # Errors
-/// The file system's, with the file's name.
-pub fn content_hash(path: &Path) -> Result<String, JournalError> {
-    let fail = |e: io::Error| JournalError { path: path.to_owned(), line: None, problem: e.into() };
-    let mut file = File::open(path).map_err(fail)?;
-    let mut hash = Fingerprint::default();
-    let mut block = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut block) {
-            Ok(0) => return Ok(hash.to_string()),
-            Ok(n) => hash.update(&block[..n]),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(fail(e)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,15 +300,5 @@ mod tests {
         assert!(matches!(first.append(&json!({"eps": 1})).unwrap_err().problem, JournalProblem::Key(_)));
         drop(first);
         Journal::resume(&path, &header(), "image").unwrap();
-    }
-
-    #[test]
-    fn the_hash_is_that_of_the_reference() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("data");
-        for (content, hash) in [("", "cbf29ce484222325"), ("a", "af63dc4c8601ec8c"), ("foobar", "85944171f73967e8")] {
-            fs::write(&path, content).unwrap();
-            assert_eq!(content_hash(&path).unwrap(), hash);
-        }
     }
 }

@@ -19,7 +19,7 @@ pub use certificate::{read_certificates, write_certificates};
 pub use certify::{ImageOutcome, Tally, image_line, ranges, tally_json, tally_text};
 pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};
-pub use jsonl::{Fingerprint, Journal, JournalError, JournalProblem, Results, content_hash};
+pub use jsonl::{Journal, JournalError, JournalProblem, Results};
 pub use merge::{MergeError, Merged, merge};
 pub use radius::{RadiusOutcome, RadiusTally, radius_line, radius_tally_json, radius_text};
 pub use text::analysis_text;

@@ -38,12 +38,23 @@ pub fn cases() -> Vec<Case> {
             .file("l.csv", "0,1,2\n3,1,2\n"),
         case("usage.image-size", "analyze net.onnx --data s.csv --eps 0.1", &["s.csv: ", "3 values", "expects 2"])
             .file("s.csv", "0,1,2,3\n"),
-        case("usage.layout", "analyze net.onnx --data i.csv --eps 0.1 --layout hwc", &["--layout hwc", "three axes"]),
+        case("usage.layout", "analyze net.onnx --data i.csv --eps 0.1 --layout hwc", &["--layout hwc", "--channels"]),
         case(
             "usage.normalisation",
             "analyze net.onnx --data i.csv --eps 0.1 --mean 0.1,0.2,0.3 --std 1,1,1",
-            &["--mean", "channels"],
+            &["--mean", "--channels"],
         ),
+        case(
+            "usage.normalisation",
+            "analyze net.onnx --data i.csv --eps 0.1 --mean 0.1,0.2,0.3 --std 1,1,1 --channels first,2",
+            &["--mean has 3 values", "2 channels", "one per channel"],
+        ),
+        case(
+            "usage.normalisation",
+            "analyze net.onnx --data i.csv --eps 0.1 --mean 0.1 --std 0",
+            &["--std", "positive"],
+        ),
+        case("usage.channels", "analyze net.onnx --data i.csv --eps 0.1 --channels last", &["--channels", "`first,3`"]),
         case("usage.hamming", "analyze net.onnx --data i.csv --eps 1 --norm hamming", &["--binarize"]),
         case("usage.hamming", "analyze net.onnx --data i.csv --eps 0.5 --norm hamming --binarize 9", &["whole number"]),
         case("usage.hamming", "radius net.onnx --data i.csv --norm hamming", &["linf, l1 and l2"]),

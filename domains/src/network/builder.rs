@@ -181,17 +181,20 @@ impl NetworkBuilder {
 }
 
 impl Network {
-    /// The network after a normalisation `(x − mean_c) / std_c` of its inputs, which are split evenly
-    /// into as many channels as there are means. `None` when they do not split, the two differ in
-    /// length, or a deviation is zero.
+    /// The network after a normalisation `(x − mean_c) / std_c` of its inputs, where `c` is the `channel` of
+    /// an input. `None` when there is no such mean or deviation, or a deviation is not positive.
     #[must_use]
-    pub fn after_normalisation(&self, mean: &[Rational], std: &[Rational]) -> Option<Self> {
+    pub fn after_normalisation(
+        &self,
+        mean: &[Rational],
+        std: &[Rational],
+        channel: impl Fn(usize) -> usize,
+    ) -> Option<Self> {
         let (n, channels) = (self.input_len(), mean.len());
-        let splits = channels > 0 && std.len() == channels && n.is_multiple_of(channels);
-        if !splits || std.contains(&Rational::ZERO) {
+        let fits = std.len() == channels && (0..n).all(|i| channel(i) < channels);
+        if !fits || std.iter().any(|s| s <= &Rational::ZERO) {
             return None;
         }
-        let channel = |i: usize| i / (n / channels);
         let scale = Coefficients::rationals((0..n).map(|i| Rational::ONE / &std[channel(i)]).collect());
         let bias = Coefficients::rationals((0..n).map(|i| -(&mean[channel(i)] / &std[channel(i)])).collect());
         let terms = vec![Term { source: 0, map: LinearMap::Diagonal(scale) }];
@@ -211,7 +214,7 @@ impl Network {
             }
             nodes.push(node);
         }
-        let original = Arc::new(self.original.after_normalisation(mean, std, n / channels));
+        let original = Arc::new(self.original.after_normalisation(mean, std, channel));
         Some(Self { nodes, output: self.output + 1, original, ..self.clone() })
     }
 }
@@ -340,11 +343,13 @@ mod tests {
         let fc = b.linear("fc", 0, w, Coefficients::zeros(1)).unwrap();
         let network = b.finish(fc, &[1]).unwrap();
         let q = |t: &str| parse_decimal(t).unwrap();
-        let normalised = network.after_normalisation(&[q("1"), q("2")], &[q("2"), q("0.1")]).unwrap();
+        let normalised = network.after_normalisation(&[q("1"), q("2")], &[q("2"), q("0.1")], |i| i).unwrap();
         let y = normalised.evaluate::<Rational>(&[q("3"), q("2.05")]).unwrap();
         assert_eq!(y, vec![q("1.5")]);
-        assert!(network.after_normalisation(&[q("1"), q("2"), q("3")], &[q("2"), q("1"), q("1")]).is_none());
-        assert!(network.after_normalisation(&[q("1")], &[q("0")]).is_none());
+        assert!(network.after_normalisation(&[q("1"), q("2")], &[q("2"), q("1"), q("1")], |i| i).is_none());
+        assert!(network.after_normalisation(&[q("1")], &[q("1")], |i| i).is_none());
+        assert!(network.after_normalisation(&[q("1")], &[q("0")], |_| 0).is_none());
+        assert!(network.after_normalisation(&[q("1")], &[q("-1")], |_| 0).is_none());
     }
 
     #[test]

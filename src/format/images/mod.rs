@@ -1,11 +1,13 @@
 //! Labelled images: CSV `label,px…` and MNIST's idx pairs. Pixel value `k` (0–255) is the rational
 //! `k/255`.
 
+mod channels;
 mod csv;
 mod error;
 mod idx;
 mod set;
 
+pub use channels::{Channels, StatedChannels};
 pub use error::{ImagesError, ImagesProblem};
 pub use set::{Image, ImageSet, Layout};
 
@@ -22,17 +24,17 @@ const LONGEST_FILE: u64 = 1 << 32;
 /// An [`ImagesError`] that names the file and, in a CSV file, the line.
 pub fn read(path: impl AsRef<Path>) -> Result<ImageSet, ImagesError> {
     let path = path.as_ref();
-    let start = file::first_bytes(path, 4);
-    let start = start.map_err(|e| ImagesError::new(path, None, ImagesProblem::Unreadable(e)))?;
-    if start.starts_with(&[0, 0]) {
+    let bytes = load(path)?;
+    if bytes.starts_with(&[0, 0]) {
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let labels = name.replace("images", "labels").replace("idx3", "idx1");
         if labels == name {
             return Err(ImagesError::new(path, None, ImagesProblem::NoLabelFile));
         }
-        return ImageSet::read_idx(path, path.with_file_name(labels));
+        let labels = path.with_file_name(labels);
+        return ImageSet::from_idx(&bytes, &load(&labels)?, path, &labels);
     }
-    ImageSet::read_csv(path)
+    ImageSet::from_csv(&bytes, path)
 }
 
 /// All bytes of a file of sensible size.
@@ -49,7 +51,7 @@ impl ImageSet {
     /// An [`ImagesError`] with file and line.
     pub fn read_csv(path: impl AsRef<Path>) -> Result<Self, ImagesError> {
         let path = path.as_ref();
-        csv::parse(&load(path)?).map_err(|(line, problem)| ImagesError::new(path, Some(line), problem))
+        Self::from_csv(&load(path)?, path)
     }
 
     /// Reads a text as [`ImageSet::read_csv`] does; `name` stands for the file in errors.
@@ -57,7 +59,11 @@ impl ImageSet {
     /// # Errors
     /// An [`ImagesError`] with the line.
     pub fn parse_csv(text: &[u8], name: &str) -> Result<Self, ImagesError> {
-        csv::parse(text).map_err(|(line, problem)| ImagesError::new(Path::new(name), Some(line), problem))
+        Self::from_csv(text, Path::new(name))
+    }
+
+    fn from_csv(text: &[u8], path: &Path) -> Result<Self, ImagesError> {
+        csv::parse(text).map_err(|(line, problem)| ImagesError::new(path, Some(line), problem))
     }
 
     /// Reads MNIST's pair of idx files of unsigned bytes. Nothing is allocated that the files do not hold.

@@ -17,6 +17,7 @@ pub(super) fn conv(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
         return Err(format!("kernel_shape {stated:?} differs from the weight's {kernel:?}").into());
     }
     let window = Window::new(op, &x.shape, kernel, false)?;
+    net.reads_channels(x);
     let groups = op.attributes.int("group", 1);
     let groups = usize::try_from(groups).map_err(|_| Fault::from(format!("group = {groups} is negative")))?;
     if per_group.checked_mul(groups) != Some(window.input[0]) {

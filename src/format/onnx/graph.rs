@@ -104,6 +104,7 @@ pub(super) fn lower(model: &ModelProto, file_size: usize) -> Result<Model, Failu
         y.node = lowering.builder.linear(name_of(output), y.node, same, zeros).map_err(Fault::from)?;
         lowering.builder.declare_operator(y.node, NodeOperator::Unknown).map_err(Fault::from)?;
     }
+    let channels = lowering.trail.channels();
     let network = lowering.builder.finish(y.node, without_batch(&y.shape)).map_err(Fault::from)?;
     Ok(Model {
         network,
@@ -111,6 +112,7 @@ pub(super) fn lower(model: &ModelProto, file_size: usize) -> Result<Model, Failu
         opset,
         producer: model.producer_name.clone().unwrap_or_default(),
         final_softmax: y.softmax,
+        channels,
         input_name,
         output_name: name_of(output).to_owned(),
     })

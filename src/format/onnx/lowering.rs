@@ -4,6 +4,7 @@ use super::attributes::Attributes;
 use super::constant::Constant;
 use super::fault::Fault;
 use super::shape;
+use super::trail::Trail;
 use crate::domains::activation::ActivationFn;
 use crate::domains::network::{Coefficients, LinearMap, NetworkBuilder, NodeId, Operator as NodeOperator, Term};
 use std::rc::Rc;
@@ -149,6 +150,8 @@ pub(super) struct Lowering {
     pub builder: NetworkBuilder,
     /// True when the graph computes a constant that float32 arithmetic rounds.
     pub rounds_constants: bool,
+    /// Where the entries come from.
+    pub trail: Trail,
     budget: usize,
 }
 
@@ -156,9 +159,10 @@ impl Lowering {
     /// Nothing but an input of this shape (batch axis included). `budget` bounds the number of entries
     /// of everything that is created, so that a small file cannot ask for a large amount of memory.
     pub fn new(input: &[usize], budget: usize) -> Result<Self, Fault> {
-        let mut nothing = Self { builder: NetworkBuilder::new(&[]), rounds_constants: false, budget };
-        nothing.reserve_tensor(input)?;
-        Ok(Self { builder: NetworkBuilder::new(without_batch(input)), ..nothing })
+        let mut nothing =
+            Self { builder: NetworkBuilder::new(&[]), rounds_constants: false, trail: Trail::new(0), budget };
+        let trail = Trail::new(nothing.reserve_tensor(input)?);
+        Ok(Self { builder: NetworkBuilder::new(without_batch(input)), trail, ..nothing })
     }
 
     /// Takes a tensor of this shape out of the budget; its number of elements.
@@ -187,7 +191,9 @@ impl Lowering {
         bias: Coefficients,
         shape: Vec<usize>,
     ) -> Result<Tensor, Fault> {
+        let origin = self.trail.through(&terms);
         let node = self.builder.affine(op.label, terms, bias)?;
+        self.trail.follow(node, origin);
         Ok(Tensor::new(node, shape))
     }
 
@@ -220,7 +226,25 @@ impl Lowering {
     pub fn activation(&mut self, op: &Operator, x: &Tensor, f: Arc<dyn ActivationFn>) -> Result<Tensor, Fault> {
         self.reserve(&x.shape)?;
         let node = self.builder.activation(op.label, x.node, f)?;
+        self.trail.follow(node, self.trail.of(x.node));
         Ok(Tensor::new(node, x.shape.clone()))
+    }
+
+    /// Takes note that an operator reads `[1, channels, lengths…]`.
+    pub fn reads_channels(&mut self, x: &Tensor) {
+        if let [1, channels, _, ..] = x.shape[..] {
+            self.trail.reads_channels(x.node, channels, x.shape.iter().product());
+        }
+    }
+
+    /// Takes note of a Transpose that puts the channels of images first or last.
+    pub fn reorders_channels(&mut self, x: &Tensor, perm: &[usize]) {
+        let len = x.shape.iter().product();
+        match (&x.shape[..], perm) {
+            (&[1, _, _, channels], [0, 3, 1, 2]) => self.trail.reorders_channels(x.node, channels, len, false),
+            (&[1, channels, _, _], [0, 2, 3, 1]) => self.trail.reorders_channels(x.node, channels, len, true),
+            _ => {}
+        }
     }
 
     /// The tensor of this shape whose entry `k` is entry `index[k]` of `x`, or 0.

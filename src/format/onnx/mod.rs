@@ -24,6 +24,7 @@ mod proto;
 mod reshape;
 mod select;
 mod shape;
+mod trail;
 mod window;
 mod write;
 
@@ -35,18 +36,34 @@ pub use model::{Model, OPSETS};
 pub use write::{Attribute, OnnxWriter};
 
 use super::file;
+use super::fingerprint::Fingerprint;
 use prost::Message;
 use std::path::Path;
 
+/// protobuf itself ends at 2 GiB.
+const LARGEST: u64 = 1 << 31;
+
 /// Reads an ONNX file.
 pub fn read(path: &Path) -> Result<Model, OnnxError> {
-    // protobuf itself ends at 2 GiB.
-    const LARGEST: u64 = 1 << 31;
     let name = path.display().to_string();
-    match file::read(path, LARGEST) {
-        Ok(Some(bytes)) => parse(&bytes, &name),
-        Ok(None) => Err(OnnxError::Model { file: name, what: "more than the 2 GiB that an ONNX file can have".into() }),
-        Err(source) => Err(OnnxError::Io { file: name, source }),
+    parse(&content(file::read(path, LARGEST), &name)?, &name)
+}
+
+/// As [`read`], with the fingerprint of the file.
+pub fn read_fingerprinted(path: &Path) -> Result<(Model, Fingerprint), OnnxError> {
+    let name = path.display().to_string();
+    let (bytes, fingerprint) = file::read_fingerprinted(path, LARGEST)
+        .map_or_else(|e| (Err(e), Fingerprint::default()), |(bytes, fingerprint)| (Ok(bytes), fingerprint));
+    Ok((parse(&content(bytes, &name)?, &name)?, fingerprint))
+}
+
+/// The bytes of a file that was read.
+fn content(read: std::io::Result<Option<Vec<u8>>>, name: &str) -> Result<Vec<u8>, OnnxError> {
+    let file = name.to_owned();
+    match read {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(OnnxError::Model { file, what: "more than the 2 GiB that an ONNX file can have".into() }),
+        Err(source) => Err(OnnxError::Io { file, source }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is read from a file.
 
 use crate::domains::network::Network;
+use crate::format::images::Channels;
 
 /// The oldest and newest versions of the standard operator set that are read.
 pub const OPSETS: std::ops::RangeInclusive<i64> = 8..=21;
@@ -20,6 +21,9 @@ pub struct Model {
     /// whose outputs are then the logits: they have the same order as the probabilities, so a property
     /// that only compares outputs keeps its verdict in real arithmetic, and any other does not.
     pub final_softmax: bool,
+    /// The channels of the input, where an operator that knows channels (or a Transpose in front of one) tells
+    /// them.
+    pub channels: Option<Channels>,
     /// Name of the input tensor.
     pub input_name: String,
     /// Name of the output tensor.

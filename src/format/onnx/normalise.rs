@@ -21,6 +21,7 @@ pub(super) fn batch_normalization(op: &Operator, net: &mut Lowering) -> Result<V
     if op.attributes.int("training_mode", 0) != 0 || op.attributes.int("spatial", 1) != 1 {
         return Err("training_mode and spatial = 0 are not supported; export the model for inference".into());
     }
+    net.reads_channels(x);
     let epsilon = exact_or_zero(op.attributes.float("epsilon")?.unwrap_or(f64::from(1e-5f32)));
     let parameter = |i: usize, what: &str| {
         let constant = op.constant(i)?;

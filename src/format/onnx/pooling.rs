@@ -31,6 +31,7 @@ fn window(op: &Operator, x: &Tensor) -> Result<Window, Fault> {
 pub(super) fn max_pool(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let x = op.tensor(0)?;
     let window = window(op, x)?;
+    net.reads_channels(x);
     let [channels, height, width] = window.input;
     let [rows, columns] = window.output;
     net.reserve(&[channels, rows, columns, window.kernel[0], window.kernel[1]])?;
@@ -119,6 +120,7 @@ fn tournament(
 pub(super) fn average_pool(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let x = op.tensor(0)?;
     let window = window(op, x)?;
+    net.reads_channels(x);
     let include_padding = op.attributes.int("count_include_pad", 0) != 0;
     let count = |axis: usize, o: usize| match include_padding {
         true => window.padded_taps(axis, o).count(),
@@ -140,6 +142,7 @@ pub(super) fn global_average_pool(op: &Operator, net: &mut Lowering) -> Result<V
         return Err(format!("expected data of shape [1, channels, …], found {:?}", x.shape).into());
     };
     let area: usize = spatial.iter().product();
+    net.reads_channels(x);
     let window = Window {
         input: [channels, 1, area],
         output: [1, 1],
@@ -157,7 +160,13 @@ pub(super) fn global_average_pool(op: &Operator, net: &mut Lowering) -> Result<V
 
 /// Sums of windows divided by `counts` (one per output pixel): a convolution that keeps channels apart
 /// and the exact reciprocals, in one map where all of them are the same float.
-fn mean(op: &Operator, net: &mut Lowering, x: &Tensor, window: &Window, counts: Vec<usize>) -> Result<Value, Fault> {
+pub(super) fn mean(
+    op: &Operator,
+    net: &mut Lowering,
+    x: &Tensor,
+    window: &Window,
+    counts: Vec<usize>,
+) -> Result<Value, Fault> {
     let channels = window.input[0];
     let [kh, kw] = window.kernel;
     let [rows, columns] = window.output;

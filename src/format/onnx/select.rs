@@ -33,6 +33,9 @@ pub(super) fn transpose(op: &Operator, net: &mut Lowering) -> Result<Value, Faul
     if !sorted.iter().copied().eq(0..rank) {
         return Err(format!("perm {perm:?} is no order of {rank} axes").into());
     }
+    if let Value::Tensor(x) = x {
+        net.reorders_channels(x, &perm);
+    }
     net.reserve(x.shape())?;
     let (index, shape) = permutation(x.shape(), &perm);
     net.rearrange(op, x, index, shape)

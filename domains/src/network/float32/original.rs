@@ -31,11 +31,17 @@ impl Original {
         Self { nodes: nodes.to_vec(), output, operators }
     }
 
-    /// The same behind `(x − mean_c) / std_c`, with these rounded to `f32`, for channels of `area` inputs.
-    pub(crate) fn after_normalisation(&self, mean: &[Rational], std: &[Rational], area: usize) -> Self {
+    /// The same behind `(x − mean_c) / std_c` for the `channel` c of each input, with these rounded to `f32`.
+    pub(crate) fn after_normalisation(
+        &self,
+        mean: &[Rational],
+        std: &[Rational],
+        channel: impl Fn(usize) -> usize,
+    ) -> Self {
         const ADDED: usize = 2;
         let n = self.nodes[0].len;
-        let rounded = |of: &[Rational]| (0..n).map(|i| f64::from(nearest(&of[i / area]) as f32)).collect::<Vec<f64>>();
+        let rounded =
+            |of: &[Rational]| (0..n).map(|i| f64::from(nearest(&of[channel(i)]) as f32)).collect::<Vec<f64>>();
         let identity = |source, bias: Vec<f64>| {
             let terms = vec![Term { source, map: LinearMap::Identity(n) }];
             let affine = Affine { terms, bias: Coefficients::floats(bias), rounding: Default::default() };

@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// Unsafe where `Σ c_i y_i ≤ threshold`.
 fn at_most(c: &[f64], threshold: Rational) -> Property {
     let terms = c.iter().enumerate().map(|(i, &c)| (Variable::Output(i), exact_or_zero(c))).collect();
-    Property { disjuncts: vec![Disjunct { atoms: vec![Atom { terms, constant: -threshold }] }] }
+    Property { disjuncts: vec![Disjunct { atoms: vec![Atom { terms, constant: -threshold, is_strict: false }] }] }
 }
 
 fn run(attack: &Attack, network: &absint::domains::network::Network, query: &Query) -> absint::attack::Outcome {

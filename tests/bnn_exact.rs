@@ -147,7 +147,11 @@ fn property(dice: &mut Dice, inputs: usize, outputs: usize) -> Property {
             terms.insert(Variable::Input(dice.below(inputs)), parse_decimal("1/3").unwrap());
         }
         terms.retain(|_, c| *c != Rational::ZERO);
-        Atom { terms, constant: parse_decimal(["0", "1", "-3", "2.5", "0.1"][dice.below(5)]).unwrap() }
+        Atom {
+            terms,
+            constant: parse_decimal(["0", "1", "-3", "2.5", "0.1"][dice.below(5)]).unwrap(),
+            is_strict: false,
+        }
     };
     let disjunct = |dice: &mut Dice| Disjunct { atoms: (0..1 + dice.below(2)).map(|_| atom(dice)).collect() };
     Property { disjuncts: (0..1 + dice.below(3)).map(|_| disjunct(dice)).collect() }

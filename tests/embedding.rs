@@ -85,7 +85,7 @@ fn queries_that_do_not_fit_are_errors_for_every_domain() {
     let (network, query) = example("0.01");
     let unit = |n: usize| Region::new_box(vec![Rational::ZERO; n], vec![Rational::ONE; n]).unwrap();
     let reads = |variable| {
-        let atom = Atom { terms: [(variable, Rational::ONE)].into(), constant: Rational::ZERO };
+        let atom = Atom { terms: [(variable, Rational::ONE)].into(), constant: Rational::ZERO, is_strict: false };
         Query::over(unit(64), Property { disjuncts: vec![Disjunct { atoms: vec![atom] }] })
     };
     for (domain, name, _) in DomainName::ALL {

@@ -235,7 +235,7 @@ proptest! {
 /// `y ≤ threshold` is unsafe.
 fn at_most(region: Region, threshold: &str) -> Query {
     let constant = -parse_decimal(threshold).unwrap();
-    let atom = Atom { terms: [(Variable::Output(0), Rational::ONE)].into(), constant };
+    let atom = Atom { terms: [(Variable::Output(0), Rational::ONE)].into(), constant, is_strict: false };
     Query::over(region, Property { disjuncts: vec![Disjunct { atoms: vec![atom] }] })
 }
 

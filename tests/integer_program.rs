@@ -47,7 +47,7 @@ fn no_row_excludes_an_input_of_the_region() {
                 (0..network.output_len()).map(|i| (Variable::Output(i), dice.weight())).collect();
             terms.push((Variable::Input(dice.below(n)), dice.weight()));
             let terms = terms.into_iter().filter(|t| t.1 != 0.0).map(|(v, w)| (v, exact_or_zero(w))).collect();
-            Atom { terms, constant: exact_or_zero(dice.weight()) }
+            Atom { terms, constant: exact_or_zero(dice.weight()), is_strict: false }
         };
         let atoms = [atom(), atom(), atom()];
         let budget = Budget::unlimited();

@@ -37,7 +37,7 @@ fn atom(dice: &mut Dice, network: &Network) -> Atom {
         terms.push((Variable::Input(dice.below(network.input_len())), dice.weight()));
     }
     let terms = terms.into_iter().filter(|t| t.1 != 0.0).map(|(v, w)| (v, exact_or_zero(w))).collect();
-    Atom { terms, constant: exact_or_zero(dice.weight() * 4.0) }
+    Atom { terms, constant: exact_or_zero(dice.weight() * 4.0), is_strict: false }
 }
 
 /// Three disjuncts, the second perhaps of two atoms.

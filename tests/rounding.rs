@@ -35,7 +35,7 @@ fn boxed(ends: &[(f64, f64)]) -> Region {
 
 /// `Σ c_v v + constant ≤ 0`.
 fn atom(terms: &[(Variable, Rational)], constant: Rational) -> Atom {
-    Atom { terms: terms.iter().cloned().collect(), constant }
+    Atom { terms: terms.iter().cloned().collect(), constant, is_strict: false }
 }
 
 fn one_atom(region: Region, a: Atom) -> Query {

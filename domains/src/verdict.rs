@@ -90,7 +90,7 @@ impl Witness {
         }
         match network.evaluate::<Rational>(&input) {
             Ok(exact) => {
-                let holds = unsafe_set.atoms.iter().all(|a| a.margin(&input, &exact) <= Rational::ZERO);
+                let holds = unsafe_set.atoms.iter().all(|a| a.holds(&input, &exact));
                 let output = exact.iter().map(enclose).collect();
                 holds.then_some(Self { input, output, disjunct: number, order: None })
             }
@@ -120,7 +120,7 @@ impl Witness {
         Order::ALL.into_iter().find_map(|order| {
             // What overflows, or is no number, shows nothing.
             let y = widened(&network.evaluate_float32(&x, order)?)?;
-            let holds = unsafe_set.atoms.iter().all(|a| a.margin(&input, &y) <= Rational::ZERO);
+            let holds = unsafe_set.atoms.iter().all(|a| a.holds(&input, &y));
             let output = y.iter().map(enclose).collect();
             holds.then(|| Self { input: input.clone(), output, disjunct: number, order: Some(order) })
         })

@@ -78,7 +78,11 @@ pub fn output_volume(
     run: Run<'_>,
 ) -> Result<Option<f64>, AnalyzeError> {
     let one_sided = |(output, sign): (usize, &Rational)| Disjunct {
-        atoms: vec![Atom { terms: [(Variable::Output(output), sign.clone())].into(), constant: Rational::ZERO }],
+        atoms: vec![Atom {
+            terms: [(Variable::Output(output), sign.clone())].into(),
+            constant: Rational::ZERO,
+            is_strict: false,
+        }],
     };
     let signs = [Rational::ONE, Rational::NEG_ONE];
     let outputs = 0..network.output_len();

@@ -291,7 +291,7 @@ fn atom(raw: RawAtom, inputs: usize, outputs: usize) -> Result<Atom, JsonQueryPr
     };
     let x = side(raw.x, "input", inputs, Variable::Input)?;
     let y = side(raw.y, "output", outputs, Variable::Output)?;
-    Ok(Atom { terms: x.chain(y).collect(), constant: -raw.le.0 })
+    Ok(Atom { terms: x.chain(y).collect(), constant: -raw.le.0, is_strict: false })
 }
 
 fn plain(numbers: Vec<Number>) -> Vec<Rational> {

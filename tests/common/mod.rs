@@ -178,5 +178,5 @@ pub fn random_atom(dice: &mut Dice, inputs: usize, outputs: usize) -> Atom {
     }
     let terms = weights.into_iter().filter(|(_, w)| *w != 0.0).map(|(v, w)| (v, exact_or_zero(w))).collect();
     // Far enough from the values at hand that both answers are common.
-    Atom { terms, constant: exact_or_zero(dice.weight() * 4.0) }
+    Atom { terms, constant: exact_or_zero(dice.weight() * 4.0), is_strict: false }
 }

@@ -58,7 +58,6 @@ kinds! {
         UnknownCommand(_) => "unknown-command",
         UnknownFormula(_) => "unknown-formula",
         UnknownOperator(_) => "unknown-operator",
-        Strict(_) => "strict",
         BadName(_) => "bad-name",
         BadSort(_) => "bad-sort",
         DeclaredTwice(_) => "declared-twice",

@@ -15,14 +15,17 @@ pub enum Variable {
     Output(usize),
 }
 
-/// A linear inequality `margin ≤ 0` with `margin = Σ c_v v + constant`: of `lhs ≤ rhs` the margin is
-/// `lhs − rhs`. The coefficients are exact.
+/// A linear inequality `margin ≤ 0` or `margin < 0` with `margin = Σ c_v v + constant`: of `lhs ≤ rhs` the
+/// margin is `lhs − rhs`. The coefficients are exact. Proofs are about the closure, where a strict inequality
+/// is not; only a counterexample must keep it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Atom {
     /// The coefficients that are not zero.
     pub terms: BTreeMap<Variable, Rational>,
     /// The constant.
     pub constant: Rational,
+    /// True for `margin < 0`.
+    pub is_strict: bool,
 }
 
 impl Atom {
@@ -35,6 +38,13 @@ impl Atom {
                 Variable::Output(i) => &output[*i],
             }
         })
+    }
+
+    /// Whether it holds at an exact point.
+    #[must_use]
+    pub fn holds(&self, input: &[Rational], output: &[Rational]) -> bool {
+        let margin = self.margin(input, output);
+        margin < Rational::ZERO || !self.is_strict && margin == Rational::ZERO
     }
 
     /// Bounds of the margin at an enclosed point.
@@ -84,7 +94,7 @@ impl Property {
     pub fn robustness(classes: usize, label: usize) -> Self {
         let against = |other: usize| {
             let terms = [(Variable::Output(label), Rational::ONE), (Variable::Output(other), -Rational::ONE)];
-            Disjunct { atoms: vec![Atom { terms: terms.into(), constant: Rational::ZERO }] }
+            Disjunct { atoms: vec![Atom { terms: terms.into(), constant: Rational::ZERO, is_strict: false }] }
         };
         Self { disjuncts: (0..classes).filter(|&j| j != label).map(against).collect() }
     }
@@ -98,7 +108,7 @@ impl Property {
     pub fn agreement(members: usize, classes: usize, label: usize) -> Self {
         let atom = |winner: usize, loser: usize| {
             let terms = [(Variable::Output(winner), -Rational::ONE), (Variable::Output(loser), Rational::ONE)];
-            Atom { terms: terms.into(), constant: Rational::ZERO }
+            Atom { terms: terms.into(), constant: Rational::ZERO, is_strict: false }
         };
         let of_member = |m: usize, class: usize| {
             let others = (0..classes).filter(move |&j| j != class);

@@ -146,7 +146,7 @@ mod tests {
                 _ => Region::grid(&center, &Rational::ONE, &lower, &upper).unwrap(),
             }
         };
-        let always = Atom { terms: std::collections::BTreeMap::new(), constant: Rational::from(-1) };
+        let always = Atom { terms: std::collections::BTreeMap::new(), constant: Rational::from(-1), is_strict: false };
         let query = Query::over(region, Property { disjuncts: vec![Disjunct { atoms: vec![always] }] });
         let budget = Budget::unlimited();
         Encoder::new(&network, &budget).unwrap().encode(&query.cases[0], &budget).unwrap().encoded

@@ -74,14 +74,11 @@ pub enum VnnlibProblem {
     #[error("unknown command `{0}`; VNN-LIB 1.0 has `declare-const` and `assert`")]
     UnknownCommand(String),
     /// A connective or comparison that is not supported.
-    #[error("`{0}` is not a formula of VNN-LIB 1.0; use `and`, `or`, `<=`, `>=`")]
+    #[error("`{0}` is not a formula of VNN-LIB 1.0; use `and`, `or`, `not`, `=>`, `<=`, `>=`, `<`, `>`")]
     UnknownFormula(String),
     /// An arithmetic operator that is not supported.
     #[error("`{0}` is not an operator of linear terms; use `+`, `-`, `*`")]
     UnknownOperator(String),
-    /// A strict comparison.
-    #[error("`{0}` is strict, and VNN-LIB 1.0 has closed comparisons only; write `{0}=`")]
-    Strict(&'static str),
     /// A name that is no variable.
     #[error("`{0}` is no variable; inputs are `X_0`, `X_1`, …, outputs `Y_0`, `Y_1`, …")]
     BadName(String),

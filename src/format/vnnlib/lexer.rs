@@ -32,6 +32,7 @@ pub(super) fn shortened(word: &str) -> String {
 }
 
 /// Cuts a text into tokens, one at a time; `;` starts a comment.
+#[derive(Clone)]
 pub(super) struct Lexer<'a> {
     text: &'a str,
     at: usize,

@@ -95,6 +95,21 @@ impl Linear {
         Ok(Self { terms: merged, constant: self.constant })
     }
 
+    /// What `self < 0` says: of inputs alone its closure as well, which the region is made of; nothing when it
+    /// always holds.
+    pub(super) fn below_zero(self) -> Result<Vec<Literal>, VnnlibProblem> {
+        let Self { terms, constant } = self.merged()?;
+        if terms.is_empty() {
+            // Where 0 < 0 is asserted, a margin of 0 would not do.
+            let margin = if constant == Rational::ZERO { Rational::ONE } else { constant };
+            return Ok(Self::constant(margin).at_most_zero()?.into_iter().collect());
+        }
+        let reads_inputs_only = terms.iter().all(|(v, _)| matches!(v, Variable::Input(_)));
+        let closure = reads_inputs_only.then(|| Self { terms: terms.clone(), constant: constant.clone() });
+        let atom = Literal::Atom(Atom { terms: terms.into_iter().collect(), constant, is_strict: true });
+        Ok(closure.map_or(Ok(None), Self::at_most_zero)?.into_iter().chain([atom]).collect())
+    }
+
     /// What `self ≤ 0` says; `None` when it always holds.
     pub(super) fn at_most_zero(self) -> Result<Option<Literal>, VnnlibProblem> {
         let Self { mut terms, constant } = self.merged()?;
@@ -115,6 +130,6 @@ impl Linear {
             });
             return Ok(Some(Literal::HalfSpace(HalfSpace { terms: indexed.collect(), rhs: -constant })));
         }
-        Ok(Some(Literal::Atom(Atom { terms: terms.into_iter().collect(), constant })))
+        Ok(Some(Literal::Atom(Atom { terms: terms.into_iter().collect(), constant, is_strict: false })))
     }
 }

@@ -7,8 +7,10 @@ use crate::domains::num::Rational;
 use crate::domains::query::{Atom, Case, Disjunct, HalfSpace, Property, Query, Region, Variable};
 use std::collections::BTreeMap;
 
-/// How many numbers the regions and atoms of a query may hold together (about a gigabyte).
+/// How many numbers the regions and atoms of a query may hold together (about a gigabyte), besides one for every
+/// so many bytes of the file: no number takes less room there unless assertions are multiplied out.
 const MOST_NUMBERS: usize = 1 << 23;
+const BYTES_PER_NUMBER: usize = 4;
 
 /// What an atom occupies besides its terms, in numbers: its map allocates in nodes.
 const ATOM: usize = 14;
@@ -82,7 +84,7 @@ enum Factor {
 
 /// Multiplies the assertions out.
 pub(super) fn lower(parsed: Parsed) -> Result<VnnlibQuery, Fault> {
-    let Parsed { inputs, outputs, assertions, literals, declared } = parsed;
+    let Parsed { inputs, outputs, assertions, literals, declared, bytes } = parsed;
     let mut common = Inputs { lower: vec![None; inputs], upper: vec![None; inputs], half_spaces: Vec::new() };
     let mut factors = Vec::new();
     let mut count: usize = 1;
@@ -110,7 +112,7 @@ pub(super) fn lower(parsed: Parsed) -> Result<VnnlibQuery, Fault> {
     if let Some(empty) = common.emptiness() {
         return Err(empty.fault());
     }
-    let mut builder = Builder::new(&common, &literals, &declared);
+    let mut builder = Builder::new(&common, &literals, &declared, MOST_NUMBERS + bytes / BYTES_PER_NUMBER);
     builder.charge(builder.numbers(count, &factors), declared[0])?;
     for disjunct in 0..count {
         builder.add(disjunct, &factors)?;
@@ -135,14 +137,15 @@ struct Builder<'a> {
     /// Unreachable disjuncts before the first case.
     pending: Vec<Disjunct>,
     first_empty: Option<Fault>,
-    /// Numbers written so far.
+    /// Numbers written so far, and how many there may be.
     size: usize,
+    limit: usize,
 }
 
 impl<'a> Builder<'a> {
-    fn new(common: &'a Inputs, literals: &'a [Placed], declared: &'a [usize]) -> Self {
+    fn new(common: &'a Inputs, literals: &'a [Placed], declared: &'a [usize], limit: usize) -> Self {
         let (cases, last_choice, pending) = (Vec::new(), Vec::new(), Vec::new());
-        Self { common, literals, declared, cases, last_choice, pending, first_empty: None, size: 0 }
+        Self { common, literals, declared, cases, last_choice, pending, first_empty: None, size: 0, limit }
     }
 
     /// What all disjuncts hold together, their regions aside, before any is made: a row of a choice occurs
@@ -165,10 +168,10 @@ impl<'a> Builder<'a> {
 
     fn charge(&mut self, numbers: usize, offset: usize) -> Result<(), Fault> {
         self.size = self.size.saturating_add(numbers);
-        if self.size <= MOST_NUMBERS {
+        if self.size <= self.limit {
             return Ok(());
         }
-        Err(Fault { offset, problem: VnnlibProblem::TooLarge { limit: MOST_NUMBERS, what: "numbers" } })
+        Err(Fault { offset, problem: VnnlibProblem::TooLarge { limit: self.limit, what: "numbers" } })
     }
 
     fn add(&mut self, number: usize, factors: &[Factor]) -> Result<(), Fault> {
@@ -189,7 +192,8 @@ impl<'a> Builder<'a> {
         }
         if let Some(empty) = inputs.emptiness() {
             self.first_empty.get_or_insert_with(|| empty.fault());
-            let never = Disjunct { atoms: vec![Atom { terms: BTreeMap::new(), constant: empty.gap }] };
+            let never =
+                Disjunct { atoms: vec![Atom { terms: BTreeMap::new(), constant: empty.gap, is_strict: false }] };
             match self.cases.last_mut() {
                 Some(last) => last.property.disjuncts.push(never),
                 None => self.pending.push(never),

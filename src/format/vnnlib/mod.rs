@@ -1,5 +1,5 @@
-//! VNN-LIB 1.0 queries: `declare-const X_i/Y_j Real`, and `assert` with `and`, `or`, `<=`, `>=` over
-//! linear terms.
+//! VNN-LIB 1.0 queries: `declare-const X_i/Y_j Real`, and `assert` with `and`, `or`, `not`, `=>`, `true`,
+//! `false`, `<=`, `>=`, `<`, `>` over linear terms.
 //!
 //! The assertions together describe the *unsafe* set. They are brought to disjunctive normal form with
 //! the first assertion varying slowest, so that disjunct `k` is the `k`-th in file order. In a disjunct
@@ -11,6 +11,10 @@
 //! * a constraint without any variable is dropped where it holds; where it does not, it is an atom whose
 //!   margin is a positive constant.
 //!
+//! Negations are brought down to the comparisons, and `and` of nothing holds, `or` of nothing does not. A strict
+//! comparison is an atom that a counterexample must keep strictly; on inputs alone its closure bounds the region
+//! besides. Whatever is proved, is proved of the closure.
+//!
 //! Consecutive disjuncts with equal regions share a [`Case`](crate::domains::query::Case). A disjunct
 //! whose box is empty, while another's is not, keeps its number: it becomes one atom with the constant
 //! margin `lower − upper > 0` over a neighbour's region. A disjunct *without* atoms is unsafe in its whole
@@ -18,8 +22,7 @@
 //!
 //! Numbers are read exactly, exponents included. Besides the standard's syntax the reader accepts
 //! `declare-fun` with no arguments, chains such as `(<= 0 X_0 1)`, `(/ 1 3)` of constants, and ignores
-//! `set-logic`, `set-info`, `set-option`, `check-sat`, `get-model` and `exit`. Strict comparisons are
-//! refused.
+//! `set-logic`, `set-info`, `set-option`, `check-sat`, `get-model` and `exit`.
 
 mod error;
 mod lexer;

@@ -3,7 +3,7 @@
 use super::error::{Fault, VnnlibProblem, spelled};
 use super::lexer::{Lexer, Token, shortened};
 use super::linear::{Linear, Literal};
-use crate::domains::num::parse_decimal;
+use crate::domains::num::{Rational, parse_decimal};
 use crate::domains::query::Variable;
 
 /// How deep parentheses may be nested: enough for any file written by hand or by a tool, and far from
@@ -36,6 +36,8 @@ pub(super) struct Parsed {
     pub(super) literals: Vec<Placed>,
     /// Where each input is declared.
     pub(super) declared: Vec<usize>,
+    /// How long the file is.
+    pub(super) bytes: usize,
 }
 
 pub(super) struct Parser<'a> {
@@ -79,7 +81,7 @@ impl<'a> Parser<'a> {
             return fault(end, VnnlibProblem::NoAssertions);
         }
         let literals = self.literals;
-        Ok(Parsed { inputs: inputs.len(), outputs, assertions, literals, declared: inputs })
+        Ok(Parsed { inputs: inputs.len(), outputs, assertions, literals, declared: inputs, bytes: end })
     }
 
     fn next(&mut self) -> (usize, Token<'a>) {
@@ -119,9 +121,10 @@ impl<'a> Parser<'a> {
             }
             "assert" => {
                 let known = self.literals.len();
-                let rows = self.formula()?;
-                // The row of a single conjunction lists the literals just read, in their order.
-                assertions.push(if rows.len() == 1 {
+                let rows = self.formula(false)?;
+                // The row of a plain conjunction lists the literals just read, in their order.
+                let is_plain = |row: &Vec<u32>| row.iter().map(|&id| id as usize).eq(known..self.literals.len());
+                assertions.push(if rows.len() == 1 && is_plain(&rows[0]) {
                     Assertion::Fixed(self.literals.split_off(known))
                 } else {
                     Assertion::Choice(offset, rows)
@@ -177,36 +180,76 @@ impl<'a> Parser<'a> {
         if self.depth > DEEPEST { fault(offset, VnnlibProblem::TooDeep(DEEPEST)) } else { Ok(()) }
     }
 
-    /// A formula, in disjunctive normal form from the start: its size is checked while it grows.
-    fn formula(&mut self) -> Result<Dnf, Fault> {
+    /// A formula or, where it is denied, its negation, in disjunctive normal form from the start: its size is
+    /// checked while it grows.
+    fn formula(&mut self, is_denied: bool) -> Result<Dnf, Fault> {
         match self.next() {
             (offset, Token::Open) => self.deeper(offset)?,
+            (offset, Token::Word(word @ ("true" | "false"))) => {
+                return self.truth(offset, (word == "true") != is_denied);
+            }
             (offset, found) => return unexpected(offset, "a formula such as `(<= X_0 1.0)`", found),
         }
-        let (offset, name) = self.word("`and`, `or`, `<=` or `>=`")?;
+        let (offset, name) = self.word("`and`, `or`, `not`, `=>`, `<=`, `>=`, `<` or `>`")?;
         let rows = match name {
-            "and" => self.operands(vec![Vec::new()], Self::conjunction)?,
-            "or" => self.operands(Vec::new(), Self::disjunction)?,
-            "<=" | ">=" | "=" | "==" => vec![self.comparison(offset, name)?],
-            "<" => return fault(offset, VnnlibProblem::Strict("<")),
-            ">" => return fault(offset, VnnlibProblem::Strict(">")),
+            "and" | "or" => self.operands(offset, (name == "and") != is_denied, |_| Ok(is_denied))?,
+            "not" => {
+                let rows = self.formula(!is_denied)?;
+                self.close()?;
+                rows
+            }
+            // `a ⇒ b ⇒ c` is `¬a ∨ ¬b ∨ c`.
+            "=>" => self.operands(offset, is_denied, |parser| Ok(parser.is_last()? == is_denied))?,
+            "<=" | ">=" | "=" | "==" | "<" | ">" => self.comparison(offset, name, is_denied)?,
             _ => return fault(offset, VnnlibProblem::UnknownFormula(shortened(name))),
         };
         self.depth -= 1;
         Ok(rows)
     }
 
-    /// The formulas up to the closing parenthesis, at least one, combined.
-    fn operands(&mut self, mut rows: Dnf, combine: fn(&mut Dnf, Dnf) -> bool) -> Result<Dnf, Fault> {
-        loop {
+    /// What always or never holds.
+    fn truth(&mut self, offset: usize, holds: bool) -> Result<Dnf, Fault> {
+        let mut row = Vec::new();
+        if !holds {
+            self.at_most_zero(offset, Ok(Linear::constant(Rational::ONE)), false, &mut row)?;
+        }
+        Ok(vec![row])
+    }
+
+    /// The formulas up to the closing parenthesis, combined by and or by or; each is denied or not.
+    fn operands(
+        &mut self,
+        start: usize,
+        by_and: bool,
+        is_denied: impl Fn(&Self) -> Result<bool, Fault>,
+    ) -> Result<Dnf, Fault> {
+        let mut rows: Dnf = if by_and { vec![Vec::new()] } else { Vec::new() };
+        while self.ahead.1 != Token::Close {
             let offset = self.ahead.0;
-            let next = self.formula()?;
+            let is_denied = is_denied(self)?;
+            let next = self.formula(is_denied)?;
+            let combine = if by_and { Self::conjunction } else { Self::disjunction };
             if !combine(&mut rows, next) {
                 return fault(offset, VnnlibProblem::TooLarge { limit: MOST_DISJUNCTS, what: "disjuncts" });
             }
-            if self.ahead.1 == Token::Close {
-                self.next();
-                return Ok(rows);
+        }
+        self.next();
+        if rows.is_empty() { self.truth(start, false) } else { Ok(rows) }
+    }
+
+    /// Whether the formula ahead is the last before a closing parenthesis.
+    fn is_last(&self) -> Result<bool, Fault> {
+        let (mut lexer, mut token, mut depth) = (self.lexer.clone(), self.ahead.1, 0usize);
+        loop {
+            match token {
+                Token::Open => depth += 1,
+                Token::Close => depth = depth.saturating_sub(1),
+                Token::Word(_) => {}
+                Token::End => return Ok(true),
+            }
+            token = lexer.next().1;
+            if depth == 0 {
+                return Ok(token == Token::Close);
             }
         }
     }
@@ -233,48 +276,59 @@ impl<'a> Parser<'a> {
         rows.len() <= MOST_DISJUNCTS
     }
 
-    /// The operands of a comparison up to the closing parenthesis; a chain compares neighbours.
-    fn comparison(&mut self, offset: usize, name: &str) -> Result<Vec<u32>, Fault> {
-        let mut literals = Vec::new();
+    /// The operands of a comparison up to the closing parenthesis; a chain compares neighbours. Where it is
+    /// denied, each comparison is turned round and becomes a row of its own.
+    fn comparison(&mut self, offset: usize, name: &str, is_denied: bool) -> Result<Dnf, Fault> {
+        let mut rows: Dnf = if is_denied { Vec::new() } else { vec![Vec::new()] };
         let mut left = self.term()?;
         loop {
             let right = self.term()?;
             let is_last = self.ahead.1 == Token::Close;
             let next = if is_last { Linear::default() } else { right.clone() };
-            if name == ">=" {
-                self.at_most_zero(offset, right.plus(left.negated()), &mut literals)?;
-            } else if name == "<=" {
-                self.at_most_zero(offset, left.plus(right.negated()), &mut literals)?;
-            } else {
-                self.at_most_zero(offset, left.clone().plus(right.clone().negated()), &mut literals)?;
-                self.at_most_zero(offset, right.plus(left.negated()), &mut literals)?;
+            let at_most = |a: Linear, b: Linear| a.plus(b.negated());
+            let margins = match name {
+                "<=" | "<" => vec![at_most(left, right)],
+                ">=" | ">" => vec![at_most(right, left)],
+                _ => vec![at_most(left.clone(), right.clone()), at_most(right, left)],
+            };
+            let is_strict = matches!(name, "<" | ">");
+            for margin in margins {
+                let mut row = Vec::new();
+                if is_denied {
+                    self.at_most_zero(offset, margin.map(Linear::negated), !is_strict, &mut row)?;
+                    rows.push(row);
+                } else {
+                    self.at_most_zero(offset, margin, is_strict, &mut rows[0])?;
+                }
             }
             if is_last {
                 self.next();
-                return Ok(literals);
+                return Ok(rows);
             }
             left = next;
         }
     }
 
+    /// The literals of `margin ≤ 0`, or of `margin < 0`.
     fn at_most_zero(
         &mut self,
         offset: usize,
         margin: Result<Linear, VnnlibProblem>,
+        is_strict: bool,
         literals: &mut Vec<u32>,
     ) -> Result<(), Fault> {
-        match margin.and_then(Linear::at_most_zero) {
-            Ok(None) => Ok(()),
-            Ok(Some(literal)) => {
-                match u32::try_from(self.literals.len()) {
-                    Ok(id) => literals.push(id),
-                    Err(_) => return fault(offset, VnnlibProblem::TooLarge { limit: MOST_LITERALS, what: "literals" }),
-                }
-                self.literals.push((offset, literal));
-                Ok(())
+        let found = margin.and_then(|margin| match is_strict {
+            true => margin.below_zero(),
+            false => Ok(margin.at_most_zero()?.into_iter().collect()),
+        });
+        for literal in found.or_else(|problem| fault(offset, problem))? {
+            match u32::try_from(self.literals.len()) {
+                Ok(id) => literals.push(id),
+                Err(_) => return fault(offset, VnnlibProblem::TooLarge { limit: MOST_LITERALS, what: "literals" }),
             }
-            Err(problem) => fault(offset, problem),
+            self.literals.push((offset, literal));
         }
+        Ok(())
     }
 
     fn term(&mut self) -> Result<Linear, Fault> {

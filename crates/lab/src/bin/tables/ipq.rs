@@ -73,7 +73,11 @@ pub fn parse(text: &str) -> Outcome<Problem> {
             let sign = Rational::from(if relation == "2" { 1 } else { -1 });
             let output = |v: &usize| output_of.get(v).copied().ok_or("an inequality not of outputs");
             let terms = terms.iter().map(|(v, c)| Ok((Variable::Output(output(v)?), c * &sign)));
-            unsafe_atoms.push(Atom { terms: terms.collect::<Outcome<_>>()?, constant: -right * sign });
+            unsafe_atoms.push(Atom {
+                terms: terms.collect::<Outcome<_>>()?,
+                constant: -right * sign,
+                is_strict: false,
+            });
         }
     }
     let mut signs = BTreeMap::new();

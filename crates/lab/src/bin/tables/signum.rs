@@ -92,7 +92,7 @@ fn bound(
         Some(method) => (method, counted_in_the_program_only(&pixels, flips)?),
     };
     let terms = [(Variable::Output(pair.label), Rational::ONE), (Variable::Output(pair.target), -Rational::ONE)];
-    let atom = Atom { terms: terms.into(), constant: Rational::ZERO };
+    let atom = Atom { terms: terms.into(), constant: Rational::ZERO, is_strict: false };
     let query = Query::over(region, Property { disjuncts: vec![Disjunct { atoms: vec![atom] }] });
     let budget = deadline(Some(limit));
     let start = Instant::now();

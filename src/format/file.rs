@@ -8,6 +8,12 @@ use std::path::Path;
 
 /// How a gzip file begins; no format read here begins so (RFC 1952, §2.3.1).
 const GZIP: [u8; 2] = [0x1F, 0x8B];
+/// Compressed data may unpack to so many bytes, and to so many more for each of their own: what networks, images and
+/// queries come to stays far below.
+const UNPACKED: u64 = 1 << 26;
+const RATIO: u64 = 32;
+/// How much is unpacked at once.
+const BLOCK: u64 = 1 << 20;
 
 /// The content of a file, decompressed if it is in the gzip format, whatever its name.
 ///
@@ -31,14 +37,56 @@ pub(super) fn read_fingerprinted(path: &Path, limit: u64) -> io::Result<(Option<
 }
 
 fn content(file: &mut impl BufRead, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    let (mut bytes, count) = (Vec::new(), limit.saturating_add(1));
+    let mut bytes = Vec::new();
     if file.fill_buf()?.starts_with(&GZIP) {
-        let damaged = |e: io::Error| io::Error::new(e.kind(), format!("damaged gzip data: {e}"));
-        MultiGzDecoder::new(file).take(count).read_to_end(&mut bytes).map_err(damaged)?;
+        unpack(file, limit, &mut bytes)?;
     } else {
-        file.take(count).read_to_end(&mut bytes)?;
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     }
     Ok((bytes.len() as u64 <= limit).then_some(bytes))
+}
+
+/// What compressed data hold, as far as they are little more than `limit` bytes and in proportion to the file.
+fn unpack(file: &mut impl BufRead, limit: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let damaged = |e: io::Error| io::Error::new(e.kind(), format!("damaged gzip data: {e}"));
+    let mut decoder = MultiGzDecoder::new(Counted { source: file, count: 0 });
+    loop {
+        let before = bytes.len();
+        (&mut decoder).take(BLOCK).read_to_end(bytes).map_err(damaged)?;
+        let length = bytes.len() as u64;
+        if bytes.len() == before || length > limit {
+            return Ok(());
+        }
+        if length > UNPACKED + RATIO * decoder.get_ref().count {
+            let what = format!("its gzip data unpack to more than {RATIO} times their size; unpack them before");
+            return Err(io::Error::other(what));
+        }
+    }
+}
+
+/// A reader that counts what is read through it.
+struct Counted<R> {
+    source: R,
+    count: u64,
+}
+
+impl<R: BufRead> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.count += count as u64;
+        Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.source.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.count += count as u64;
+        self.source.consume(count);
+    }
 }
 
 #[cfg(test)]
@@ -80,6 +128,17 @@ mod tests {
         std::fs::write(&path, gzipped(&vec![0; 50 << 20])).unwrap();
         assert!(std::fs::metadata(&path).unwrap().len() < 1 << 20);
         assert_eq!(read(&path, 1 << 20).unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_that_unpacks_to_far_more_than_its_size_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bomb.gz");
+        std::fs::write(&path, gzipped(&vec![b'0'; 100 << 20])).unwrap();
+        let refused = read(&path, 1 << 32).unwrap_err().to_string();
+        assert!(refused.contains("unpack"), "{refused}");
+        std::fs::write(&path, gzipped(&vec![b'0'; 60 << 20])).unwrap();
+        assert_eq!(read(&path, 1 << 32).unwrap().unwrap().len(), 60 << 20);
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn whole() -> Vec<Case> {
         case("onnx.protobuf", "<html>", &["not an ONNX model"]),
         case("onnx.protobuf", &whole[..whole.len() / 2], &["truncated"]),
         case_of(Vec::new(), &["no graph"]),
-        case_of(model(&[1], |w| _ = w.opset(22).relu()), &["operator set 22", "convert the model"]),
+        case_of(model(&[1], |w| _ = w.opset(26).relu()), &["operator set 26", "convert the model"]),
         case_of(model(&[0], |w| _ = w.relu()), &["axis 1 of input `input`", "length 0"]),
         case_of(model(&[1 << 31, 1 << 31, 8], |w| _ = w.relu()), &["too large"]),
         case_of(model(&[1], |w| _ = w.read("elsewhere")), &["no node computes", "`elsewhere`"]),
@@ -100,6 +100,15 @@ fn graphs() -> Vec<Case> {
             &["`Div_0`", "not piecewise linear"],
         ),
         case_of(node(&[1], "Pow", &[&[3]], &[]), &["`Pow_0`"]),
+        case_of(node(&[5], "Split", &[&[2, 2]], &[("axis", Attribute::Int(1))]), &["`Split_0`", "[2, 2]"]),
+        case_of(node(&[1, 2], "Resize", &[], &[("mode", text("linear"))]), &["`Resize_0`", "`linear`", "nearest"]),
+        case_of(
+            model(&[1, 2, 2], |w| {
+                let scales = w.floats(&[4], [1.0, 1.0, 1.5, 1.0]);
+                w.node("Resize", &["input", "", &scales], &[]);
+            }),
+            &["`Resize_0`", "whole factors"],
+        ),
         case_of(node(&[1], "Cast", &[], &[("to", Attribute::Int(7))]), &["`Cast_0`", "int64"]),
     ]
 }

@@ -1,5 +1,6 @@
 //! Constant tensors: initializers, `Constant` nodes and what is computed from them, all exact.
 
+use super::external::External;
 use super::fault::Fault;
 use super::proto::{self, TensorProto, type_name};
 use super::shape;
@@ -23,59 +24,69 @@ impl Constant {
         Self { shape: vec![values.len()], values: exact_integers(values), integer: true }
     }
 
-    /// The tensor in a file.
-    pub fn decode(tensor: &TensorProto) -> Result<Self, Fault> {
+    /// The tensor in a file, or beside it.
+    pub fn decode(tensor: &TensorProto, external: &External) -> Result<Self, Fault> {
         let name = tensor.name.as_deref().unwrap_or("");
         let fault = |what: String| Fault::from(format!("constant `{name}` {what}"));
-        if tensor.data_location == Some(1) {
-            let mend = "save the model as one file (onnx.save without external data)";
-            return Err(fault(format!("lies in another file, which is not supported; {mend}")));
-        }
         let dims: Result<Vec<usize>, _> = tensor.dims.iter().map(|&d| usize::try_from(d)).collect();
         let shape = dims.map_err(|_| fault(format!("has a negative length in its shape {:?}", tensor.dims)))?;
         let count = shape::product(&shape)?;
         let data_type = tensor.data_type.unwrap_or(0);
-        let (values, integer) = Self::entries(tensor, data_type, count)
-            .map_err(|what| fault(format!("of {}: {what}", type_name(data_type))))?;
+        let of_type = |what: String| fault(format!("of {}: {what}", type_name(data_type)));
+        let elsewhere;
+        let raw = if tensor.data_location == Some(1) {
+            let size = bytes_of(data_type).and_then(|n| n.checked_mul(count));
+            let size = size.ok_or_else(|| of_type(NOT_SUPPORTED.into()))?;
+            elsewhere = external.read(tensor, size).map_err(fault)?;
+            Some(&elsewhere[..])
+        } else {
+            tensor.raw_data.as_deref()
+        };
+        let (values, integer) = match raw {
+            Some(raw) => Self::packed(raw, data_type, count),
+            None => Self::listed(tensor, data_type),
+        }
+        .map_err(of_type)?;
         if values.len() != count {
             return Err(fault(format!("has shape {shape:?}, that is {count} numbers, but holds {}", values.len())));
         }
         Ok(Self { shape, values, integer })
     }
 
-    /// The numbers of a tensor that should have `count` of them, and whether they are integers.
-    fn entries(tensor: &TensorProto, data_type: i32, count: usize) -> Result<(Coefficients, bool), String> {
-        let raw = tensor.raw_data.as_deref();
+    /// `count` numbers as the bytes that they are, and whether they are integers.
+    fn packed(raw: &[u8], data_type: i32, count: usize) -> Result<(Coefficients, bool), String> {
         let floats = |values: Vec<f64>| (Coefficients::floats(values), false);
-        let half = |bits: u16| if data_type == proto::FLOAT16 { half_to_f64(bits) } else { bfloat_to_f64(bits) };
-        Ok(match (data_type, raw) {
-            (proto::FLOAT, Some(raw)) => floats(words(raw, count, |b| f64::from(f32::from_le_bytes(b)))?),
-            (proto::FLOAT, None) => floats(tensor.float_data.iter().map(|&v| f64::from(v)).collect()),
-            (proto::DOUBLE, Some(raw)) => floats(words(raw, count, f64::from_le_bytes)?),
-            (proto::DOUBLE, None) => floats(tensor.double_data.clone()),
-            (proto::FLOAT16 | proto::BFLOAT16, Some(raw)) => {
-                floats(words(raw, count, |b| half(u16::from_le_bytes(b)))?)
+        let integers = |values: Vec<i64>| (exact_integers(&values), true);
+        Ok(match data_type {
+            proto::FLOAT => floats(words(raw, count, |b| f64::from(f32::from_le_bytes(b)))?),
+            proto::DOUBLE => floats(words(raw, count, f64::from_le_bytes)?),
+            proto::FLOAT16 => floats(words(raw, count, |b| half_to_f64(u16::from_le_bytes(b)))?),
+            proto::BFLOAT16 => floats(words(raw, count, |b| bfloat_to_f64(u16::from_le_bytes(b)))?),
+            proto::INT64 => integers(words(raw, count, i64::from_le_bytes)?),
+            proto::INT32 => integers(words(raw, count, |b| i64::from(i32::from_le_bytes(b)))?),
+            proto::INT16 => integers(words(raw, count, |b| i64::from(i16::from_le_bytes(b)))?),
+            proto::UINT16 => integers(words(raw, count, |b| i64::from(u16::from_le_bytes(b)))?),
+            proto::INT8 => integers(words(raw, count, |b| i64::from(i8::from_le_bytes(b)))?),
+            proto::UINT8 => integers(words(raw, count, |[b]| i64::from(b))?),
+            proto::BOOL => integers(words(raw, count, |[b]| i64::from(b != 0))?),
+            _ => return Err(NOT_SUPPORTED.into()),
+        })
+    }
+
+    /// The numbers of a tensor in the field of their type, and whether they are integers.
+    fn listed(tensor: &TensorProto, data_type: i32) -> Result<(Coefficients, bool), String> {
+        let floats = |values: Vec<f64>| (Coefficients::floats(values), false);
+        let words = || tensor.int32_data.iter();
+        Ok(match data_type {
+            proto::FLOAT => floats(tensor.float_data.iter().map(|&v| f64::from(v)).collect()),
+            proto::DOUBLE => floats(tensor.double_data.clone()),
+            proto::FLOAT16 => floats(words().map(|&v| half_to_f64(v as u16)).collect()),
+            proto::BFLOAT16 => floats(words().map(|&v| bfloat_to_f64(v as u16)).collect()),
+            proto::INT64 => (exact_integers(&tensor.int64_data), true),
+            proto::INT32 | proto::INT16 | proto::UINT16 | proto::INT8 | proto::UINT8 | proto::BOOL => {
+                (exact_integers(&words().map(|&v| i64::from(v)).collect::<Vec<_>>()), true)
             }
-            (proto::FLOAT16 | proto::BFLOAT16, None) => {
-                floats(tensor.int32_data.iter().map(|&v| half(v as u16)).collect())
-            }
-            (proto::INT64, Some(raw)) => (exact_integers(&words(raw, count, i64::from_le_bytes)?), true),
-            (proto::INT64, None) => (exact_integers(&tensor.int64_data), true),
-            (proto::INT32, Some(raw)) => {
-                (exact_integers(&words(raw, count, |b| i64::from(i32::from_le_bytes(b)))?), true)
-            }
-            (proto::INT8, Some(raw)) => {
-                (exact_integers(&words(raw, count, |b| i64::from(i8::from_le_bytes(b)))?), true)
-            }
-            (proto::BOOL, Some(raw)) => (exact_integers(&words(raw, count, |[b]| i64::from(b != 0))?), true),
-            (proto::INT32 | proto::INT8 | proto::BOOL, None) => {
-                (exact_integers(&tensor.int32_data.iter().map(|&v| i64::from(v)).collect::<Vec<_>>()), true)
-            }
-            _ => {
-                return Err("this type is not supported; supported types: float32, float64, float16, bfloat16, \
-                            int64, int32, int8, bool (convert a quantised model to float32 first)"
-                    .into());
-            }
+            _ => return Err(NOT_SUPPORTED.into()),
         })
     }
 
@@ -139,6 +150,21 @@ impl Constant {
     }
 }
 
+/// Why a type is refused.
+const NOT_SUPPORTED: &str = "this type is not supported; supported types: float32, float64, float16, bfloat16, int64, \
+                             int32, int16, int8, uint16, uint8, bool";
+
+/// Bytes of one number, where the type is supported.
+fn bytes_of(data_type: i32) -> Option<usize> {
+    Some(match data_type {
+        proto::BOOL | proto::INT8 | proto::UINT8 => 1,
+        proto::FLOAT16 | proto::BFLOAT16 | proto::INT16 | proto::UINT16 => 2,
+        proto::FLOAT | proto::INT32 => 4,
+        proto::DOUBLE | proto::INT64 => 8,
+        _ => return None,
+    })
+}
+
 /// `−c`.
 pub(super) fn negated(c: &Coefficients) -> Coefficients {
     if c.is_exact() {
@@ -189,30 +215,31 @@ mod tests {
 
     fn tensor(data_type: i32, dims: &[i64], raw: &[u8]) -> TensorProto {
         let (dims, data_type) = (dims.to_vec(), Some(data_type));
-        TensorProto { dims, data_type, raw_data: Some(raw.to_vec()), ..TensorProto::default() }
+        TensorProto { dims, data_type, raw_data: Some(raw.to_vec().into()), ..TensorProto::default() }
     }
 
     #[test]
     fn every_supported_type_is_read_exactly() {
-        let read = |t: &TensorProto| Constant::decode(t).unwrap().values.values().to_vec();
+        let read = |t: &TensorProto| Constant::decode(t, &External::none()).unwrap().values.values().to_vec();
         assert_eq!(read(&tensor(proto::FLOAT, &[2], &[0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0])), [1.0, -2.0]);
         assert_eq!(read(&tensor(proto::DOUBLE, &[], &0.1f64.to_le_bytes())), [0.1]);
         assert_eq!(read(&tensor(proto::FLOAT16, &[3], &[0x00, 0x3c, 0x00, 0xc0, 1, 0])), [1.0, -2.0, 2f64.powi(-24)]);
         assert_eq!(read(&tensor(proto::BFLOAT16, &[1], &[0x80, 0x3f])), [1.0]);
         assert_eq!(read(&tensor(proto::BOOL, &[2], &[0, 1])), [0.0, 1.0]);
-        let largest = Constant::decode(&tensor(proto::INT64, &[1], &i64::MAX.to_le_bytes())).unwrap();
+        let largest =
+            Constant::decode(&tensor(proto::INT64, &[1], &i64::MAX.to_le_bytes()), &External::none()).unwrap();
         assert_eq!(largest.to_integers().unwrap(), [i64::MAX]);
     }
 
     #[test]
     fn a_declared_shape_allocates_nothing() {
         for dims in [&[1 << 40][..], &[1 << 40, 1 << 40], &[-1], &[3]] {
-            assert!(Constant::decode(&tensor(proto::FLOAT, dims, &[0; 8])).is_err(), "{dims:?}");
+            assert!(Constant::decode(&tensor(proto::FLOAT, dims, &[0; 8]), &External::none()).is_err(), "{dims:?}");
         }
-        let e = Constant::decode(&tensor(2, &[1], &[1])).unwrap_err();
-        assert!(format!("{e:?}").contains("quantised"));
+        let e = Constant::decode(&tensor(14, &[1], &[1]), &External::none()).unwrap_err();
+        assert!(format!("{e:?}").contains("complex64"));
         let mut elsewhere = tensor(proto::FLOAT, &[1], &[0; 4]);
         elsewhere.data_location = Some(1);
-        assert!(format!("{:?}", Constant::decode(&elsewhere)).contains("another file"));
+        assert!(format!("{:?}", Constant::decode(&elsewhere, &External::none())).contains("another file"));
     }
 }

@@ -2,77 +2,25 @@
 
 use super::attributes::Attributes;
 use super::constant::Constant;
+use super::external::External;
 use super::fault::{Failure, Fault};
 use super::lowering::{Lowering, Operator, Tensor, Value, without_batch};
 use super::model::{Model, OPSETS};
-use super::proto::{DOUBLE, FLOAT, FLOAT16, GraphProto, ModelProto, NodeProto, ValueInfoProto, type_name};
-use super::{activations, arithmetic, conv, matrix, normalise, pooling, power, reshape, select};
+use super::operators::{self, is_standard};
+use super::order::order;
+use super::proto::{DOUBLE, FLOAT, FLOAT16, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_name};
 use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Lowers one operator: its result, given its operands.
-type Lower = fn(&Operator, &mut Lowering) -> Result<Value, Fault>;
-
-/// Every supported operator: adding one is a function and its line here.
-const OPERATORS: &[(&str, Lower)] = &[
-    ("Add", arithmetic::add),
-    ("AveragePool", pooling::average_pool),
-    ("BatchNormalization", normalise::batch_normalization),
-    (BIPOLAR, activations::bipolar),
-    ("Cast", reshape::cast),
-    ("Clip", activations::clip),
-    ("Concat", select::concat),
-    ("Constant", reshape::constant),
-    ("Conv", conv::conv),
-    ("Div", arithmetic::div),
-    ("Dropout", reshape::dropout),
-    ("Expand", select::expand),
-    ("Flatten", reshape::flatten),
-    ("Gather", select::gather),
-    ("Gemm", matrix::gemm),
-    ("GlobalAveragePool", pooling::global_average_pool),
-    ("Identity", reshape::identity),
-    ("LeakyRelu", activations::leaky_relu),
-    ("MatMul", matrix::matmul),
-    ("MaxPool", pooling::max_pool),
-    ("Mul", arithmetic::mul),
-    ("Neg", arithmetic::neg),
-    ("Pad", select::pad),
-    ("Pow", power::pow),
-    ("Relu", activations::relu),
-    ("Reshape", reshape::reshape),
-    ("Shape", reshape::shape_of),
-    ("Sign", activations::sign),
-    ("Slice", select::slice),
-    ("Softmax", activations::softmax),
-    ("Sqrt", power::sqrt),
-    ("Squeeze", reshape::squeeze),
-    ("Sub", arithmetic::sub),
-    ("Transpose", select::transpose),
-    ("Unsqueeze", reshape::unsqueeze),
-];
-
-/// The signum that QONNX adds to the standard operators, in the domains of its writers.
-const BIPOLAR: &str = "BipolarQuant";
-const QONNX: &[&str] = &["onnx.brevitas", "qonnx.custom_op.general"];
-
-/// The operators that keep the order of all entries, and so may follow a dropped Softmax.
-const KEEP_ORDER: &[&str] = &["Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"];
-
-/// What the standard operator set is called.
-fn is_standard(domain: Option<&str>) -> bool {
-    matches!(domain, None | Some("" | "ai.onnx"))
-}
-
 /// The model as a network. `file_size` scales how much the network may hold.
-pub(super) fn lower(model: &ModelProto, file_size: usize) -> Result<Model, Failure> {
+pub(super) fn lower(model: &ModelProto, file_size: usize, external: &External) -> Result<Model, Failure> {
     const BUDGET: usize = 1 << 26;
     let graph = model.graph.as_ref().ok_or("the file holds no graph: it is empty, truncated or not an ONNX model")?;
     let opset = opset(model)?;
     if !graph.sparse_initializer.is_empty() {
         return Err("sparse initializers are not supported; store them dense".into());
     }
-    let mut values = initializers(graph)?;
+    let tensors = initializers(graph)?;
     let input = the_input(graph)?;
     let input_name = name_of(input).to_owned();
     let input_shape = input_shape(input)?;
@@ -80,28 +28,34 @@ pub(super) fn lower(model: &ModelProto, file_size: usize) -> Result<Model, Failu
         let names: Vec<&str> = graph.output.iter().map(name_of).collect();
         return Err(format!("expected one output, found {}: {names:?}; keep only one", names.len()).into());
     };
+    let output_name = name_of(output);
     let mut lowering = Lowering::new(&input_shape, BUDGET.saturating_add(file_size))?;
     let x = Tensor::new(lowering.builder.input(), input_shape);
-    values.insert(&input_name, x.into());
-
     let labels: Vec<String> = graph.node.iter().enumerate().map(|(i, node)| label(i, node)).collect();
-    check_names(graph, &values, &labels)?;
-    let needed = needed(graph, name_of(output));
-    for (i, node) in graph.node.iter().enumerate().filter(|(i, _)| needed[*i]) {
-        let at_node = |fault| Failure { node: Some(labels[i].clone()), fault };
-        let (name, value) = lower_node(graph, i, node, &labels, opset, &values, &mut lowering).map_err(at_node)?;
-        values.insert(name, value);
+    check_names(graph, tensors.keys().copied().chain([name_of(input)]), &labels)?;
+    let order = order(graph, output_name, &labels)?;
+    let mut readers = HashMap::from([(output_name, 1)]);
+    for name in order.iter().flat_map(|&i| &graph.node[i].input) {
+        *readers.entry(name.as_str()).or_insert(0) += 1;
     }
-    let mut y = match values.get(name_of(output)) {
-        Some(Value::Tensor(y)) => y.clone(),
+    let values = HashMap::from([(name_of(input), x.into())]);
+    let mut walk = Walk { graph, labels: &labels, opset, external, tensors, values, readers };
+    for i in order {
+        walk.lower(i, &mut lowering)?;
+    }
+    let mut y = match walk.values.remove(output_name) {
+        Some(Value::Tensor(y)) => y,
         Some(Value::Constant(_)) => return Err("the output does not depend on the input".into()),
-        None => return Err(format!("no node computes the output `{}`", name_of(output)).into()),
+        None if walk.tensors.contains_key(output_name) => {
+            return Err("the output does not depend on the input".into());
+        }
+        None => return Err(format!("no node computes the output `{output_name}`").into()),
     };
     if lowering.rounds_constants {
         // Its float32 constants are others than ours.
         let n = lowering.builder.len(y.node);
         let (same, zeros) = (LinearMap::Identity(n), Coefficients::zeros(n));
-        y.node = lowering.builder.linear(name_of(output), y.node, same, zeros).map_err(Fault::from)?;
+        y.node = lowering.builder.linear(output_name, y.node, same, zeros).map_err(Fault::from)?;
         lowering.builder.declare_operator(y.node, NodeOperator::Unknown).map_err(Fault::from)?;
     }
     let channels = lowering.trail.channels();
@@ -114,59 +68,74 @@ pub(super) fn lower(model: &ModelProto, file_size: usize) -> Result<Model, Failu
         final_softmax: y.softmax,
         channels,
         input_name,
-        output_name: name_of(output).to_owned(),
+        output_name: output_name.to_owned(),
     })
 }
 
-/// Lowers node `i`; the name of its result and the result.
-fn lower_node<'a>(
-    graph: &GraphProto,
-    i: usize,
-    node: &'a NodeProto,
-    labels: &[String],
+/// The walk: what has a value so far, and what is still to be read.
+struct Walk<'a> {
+    graph: &'a GraphProto,
+    labels: &'a [String],
     opset: i64,
-    values: &HashMap<&str, Value>,
-    lowering: &mut Lowering,
-) -> Result<(&'a str, Value), Fault> {
-    let op_type = node.op_type.as_deref().unwrap_or("");
-    let domain = node.domain.as_deref();
-    let in_domain = if op_type == BIPOLAR { domain.is_some_and(|d| QONNX.contains(&d)) } else { is_standard(domain) };
-    let lower = OPERATORS.iter().find(|(name, _)| *name == op_type && in_domain);
-    let Some((_, lower)) = lower else {
-        let domain = domain.filter(|_| !is_standard(domain)).map(|d| format!(" of domain `{d}`")).unwrap_or_default();
-        let supported: Vec<&str> = OPERATORS.iter().map(|(name, _)| *name).collect();
-        let supported = supported.join(", ");
-        return Err(format!("operator `{op_type}`{domain} is not supported; supported operators: {supported}").into());
-    };
-    let operand = |name: &String| match (name.as_str(), values.get(name.as_str())) {
-        ("", _) => Ok(None),
-        (_, Some(value)) => Ok(Some(value.clone())),
-        (name, None) => Err(Fault::from(why_missing(graph, i, name, labels))),
-    };
-    let inputs = node.input.iter().map(operand).collect::<Result<Vec<_>, _>>()?;
-    let after_softmax = inputs.iter().flatten().any(|v| matches!(v, Value::Tensor(t) if t.softmax));
-    if after_softmax && !KEEP_ORDER.contains(&op_type) {
-        return Err("it reads the result of a Softmax, which is only supported as the last operator".into());
-    }
-    let name = node.output.first().filter(|name| !name.is_empty()).ok_or("the node has no output")?;
-    let attributes = Attributes(&node.attribute);
-    let value = lower(&Operator { label: &labels[i], inputs, attributes, opset }, lowering)?;
-    Ok((name, value))
+    external: &'a External,
+    /// Constants that nothing has read yet.
+    tensors: HashMap<&'a str, &'a TensorProto>,
+    values: HashMap<&'a str, Value>,
+    /// How often each name is still read.
+    readers: HashMap<&'a str, usize>,
 }
 
-/// Why the tensor that node `i` reads is not there.
-fn why_missing(graph: &GraphProto, i: usize, name: &str, labels: &[String]) -> String {
-    let computes = |node: &NodeProto| node.output.iter().position(|o| o == name);
-    match graph.node.iter().enumerate().find_map(|(k, node)| computes(node).map(|output| (k, output))) {
-        Some((k, _)) if k >= i => format!(
-            "it reads `{name}`, which only node `{}` computes: the graph has a cycle, or its nodes are not in \
-             topological order",
-            labels[k]
-        ),
-        Some((k, output)) => {
-            format!("it reads `{name}`, output {output} of node `{}`: only output 0 is supported", labels[k])
+impl<'a> Walk<'a> {
+    /// Lowers node `i`. Constants are decoded when they are read first, and forgotten with their last reader.
+    fn lower(&mut self, i: usize, lowering: &mut Lowering) -> Result<(), Failure> {
+        let (node, labels): (&'a NodeProto, _) = (&self.graph.node[i], self.labels);
+        let at_node = |fault| Failure { node: Some(labels[i].clone()), fault };
+        let mut inputs = Vec::with_capacity(node.input.len());
+        for name in &node.input {
+            inputs.push(if name.is_empty() { None } else { Some(self.operand(i, name)?) });
         }
-        None => format!("it reads `{name}`, which is no input, no constant and no node's output"),
+        let (label, attributes) = (&labels[i][..], Attributes(&node.attribute));
+        let named = || node.output.iter().take_while(|name| !name.is_empty());
+        if named().next().is_none() {
+            return Err(at_node("the node has no output".into()));
+        }
+        let outputs = node.output.len();
+        let op = Operator { label, inputs, attributes, opset: self.opset, outputs, external: self.external };
+        let op_type = node.op_type.as_deref().unwrap_or("");
+        let results = operators::lower(op_type, node.domain.as_deref(), &op, lowering).map_err(at_node)?;
+        self.values.extend(node.output.iter().map(String::as_str).zip(results).filter(|(name, _)| !name.is_empty()));
+        for name in &node.input {
+            if let Some(left) = self.readers.get_mut(name.as_str()) {
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    self.values.remove(name.as_str());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The operand `name` of node `i`.
+    fn operand(&mut self, i: usize, name: &'a str) -> Result<Value, Failure> {
+        if let Some(tensor) = self.tensors.remove(name) {
+            self.values.insert(name, Constant::decode(tensor, self.external)?.into());
+        }
+        self.values
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Failure { node: Some(self.labels[i].clone()), fault: self.why_missing(name).into() })
+    }
+
+    /// Why the tensor that a node reads is not there.
+    fn why_missing(&self, name: &str) -> String {
+        let computes = |node: &NodeProto| node.output.iter().position(|o| o == name);
+        let place = self.graph.node.iter().enumerate().find_map(|(k, node)| computes(node).map(|output| (k, output)));
+        match place {
+            Some((k, output)) => {
+                format!("it reads `{name}`, output {output} of node `{}`: only output 0 is supported", self.labels[k])
+            }
+            None => format!("it reads `{name}`, which is no input, no constant and no node's output"),
+        }
     }
 }
 
@@ -186,15 +155,15 @@ fn opset(model: &ModelProto) -> Result<i64, Fault> {
 }
 
 /// The constants of the graph by name.
-fn initializers(graph: &GraphProto) -> Result<HashMap<&str, Value>, Fault> {
-    let mut values = HashMap::new();
+fn initializers(graph: &GraphProto) -> Result<HashMap<&str, &TensorProto>, Fault> {
+    let mut tensors = HashMap::new();
     for tensor in &graph.initializer {
         let name = tensor.name.as_deref().unwrap_or("");
-        if values.insert(name, Constant::decode(tensor)?.into()).is_some() {
+        if tensors.insert(name, tensor).is_some() {
             return Err(format!("two constants are called `{name}`").into());
         }
     }
-    Ok(values)
+    Ok(tensors)
 }
 
 /// The name of an input or output.
@@ -249,8 +218,12 @@ fn label(i: usize, node: &NodeProto) -> String {
 }
 
 /// Refuses a graph in which two things compute the tensor of one name.
-fn check_names(graph: &GraphProto, values: &HashMap<&str, Value>, labels: &[String]) -> Result<(), Failure> {
-    let mut seen: HashSet<&str> = values.keys().copied().collect();
+fn check_names<'a>(
+    graph: &'a GraphProto,
+    taken: impl Iterator<Item = &'a str>,
+    labels: &[String],
+) -> Result<(), Failure> {
+    let mut seen: HashSet<&str> = taken.collect();
     for (node, label) in graph.node.iter().zip(labels) {
         for name in node.output.iter().filter(|name| !name.is_empty()) {
             if !seen.insert(name) {
@@ -260,19 +233,6 @@ fn check_names(graph: &GraphProto, values: &HashMap<&str, Value>, labels: &[Stri
         }
     }
     Ok(())
-}
-
-/// Which nodes the output depends on.
-fn needed(graph: &GraphProto, output: &str) -> Vec<bool> {
-    let mut wanted = HashSet::from([output]);
-    let mut needed = vec![false; graph.node.len()];
-    for (i, node) in graph.node.iter().enumerate().rev() {
-        if node.output.iter().any(|o| wanted.contains(o.as_str())) {
-            needed[i] = true;
-            wanted.extend(node.input.iter().map(String::as_str));
-        }
-    }
-    needed
 }
 
 /// How often each operator type occurs.

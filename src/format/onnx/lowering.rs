@@ -2,6 +2,7 @@
 
 use super::attributes::Attributes;
 use super::constant::Constant;
+use super::external::External;
 use super::fault::Fault;
 use super::shape;
 use super::trail::Trail;
@@ -98,6 +99,10 @@ pub(super) struct Operator<'a> {
     pub attributes: Attributes<'a>,
     /// Version of the operator set.
     pub opset: i64,
+    /// How many results the node names.
+    pub outputs: usize,
+    /// What lies beside the model.
+    pub external: &'a External,
 }
 
 impl Operator<'_> {
@@ -163,6 +168,16 @@ impl Lowering {
             Self { builder: NetworkBuilder::new(&[]), rounds_constants: false, trail: Trail::new(0), budget };
         let trail = Trail::new(nothing.reserve_tensor(input)?);
         Ok(Self { builder: NetworkBuilder::new(without_batch(input)), trail, ..nothing })
+    }
+
+    /// A network of its own, with this input and what is left of the budget.
+    pub fn alone(&self, input: &[usize]) -> Result<Self, Fault> {
+        Self::new(input, self.budget)
+    }
+
+    /// Leaves of the budget what another left.
+    pub fn take_back(&mut self, other: &Self) {
+        self.budget = other.budget;
     }
 
     /// Takes a tensor of this shape out of the budget; its number of elements.

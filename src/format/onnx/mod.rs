@@ -9,19 +9,29 @@
 mod activations;
 mod arithmetic;
 mod attributes;
+mod budget;
 mod constant;
 mod conv;
+mod conv_transpose;
 mod error;
+mod external;
+mod extremum;
 mod fault;
+mod fold;
 mod graph;
+mod logic;
 mod lowering;
 mod matrix;
 mod model;
 mod normalise;
+mod operators;
+mod order;
 mod pooling;
 mod power;
 mod proto;
+mod reduce;
 mod reshape;
+mod resize;
 mod select;
 mod shape;
 mod trail;
@@ -37,24 +47,31 @@ pub use write::{Attribute, OnnxWriter};
 
 use super::file;
 use super::fingerprint::Fingerprint;
+use external::External;
 use prost::Message;
+use prost::bytes::Bytes;
 use std::path::Path;
 
 /// protobuf itself ends at 2 GiB.
 const LARGEST: u64 = 1 << 31;
 
-/// Reads an ONNX file.
+/// Reads an ONNX file, and what of it lies in other files of its folder.
 pub fn read(path: &Path) -> Result<Model, OnnxError> {
     let name = path.display().to_string();
-    parse(&content(file::read(path, LARGEST), &name)?, &name)
+    let bytes = content(file::read(path, LARGEST), &name)?;
+    model(bytes.into(), &name, &External::beside(path, Fingerprint::default()))
 }
 
-/// As [`read`], with the fingerprint of the file.
+/// As [`read`], with the fingerprint of all that was read.
 pub fn read_fingerprinted(path: &Path) -> Result<(Model, Fingerprint), OnnxError> {
     let name = path.display().to_string();
-    let (bytes, fingerprint) = file::read_fingerprinted(path, LARGEST)
-        .map_or_else(|e| (Err(e), Fingerprint::default()), |(bytes, fingerprint)| (Ok(bytes), fingerprint));
-    Ok((parse(&content(bytes, &name)?, &name)?, fingerprint))
+    let (bytes, fingerprint) = match file::read_fingerprinted(path, LARGEST) {
+        Ok((bytes, fingerprint)) => (Ok(bytes), fingerprint),
+        Err(e) => (Err(e), Fingerprint::default()),
+    };
+    let external = External::beside(path, fingerprint);
+    let model = model(content(bytes, &name)?.into(), &name, &external)?;
+    Ok((model, external.fingerprint()))
 }
 
 /// The bytes of a file that was read.
@@ -69,7 +86,14 @@ fn content(read: std::io::Result<Option<Vec<u8>>>, name: &str) -> Result<Vec<u8>
 
 /// Reads the bytes of an ONNX file; `name` stands for the file in errors.
 pub fn parse(bytes: &[u8], name: &str) -> Result<Model, OnnxError> {
+    model(Bytes::copy_from_slice(bytes), name, &External::none())
+}
+
+fn model(bytes: Bytes, name: &str, external: &External) -> Result<Model, OnnxError> {
+    let file = || name.to_owned();
+    budget::weigh(&bytes).map_err(|what| OnnxError::Model { file: file(), what })?;
+    let len = bytes.len();
     let model =
-        proto::ModelProto::decode(bytes).map_err(|e| OnnxError::Protobuf { file: name.into(), what: e.to_string() })?;
-    graph::lower(&model, bytes.len()).map_err(|failure| failure.in_file(name))
+        proto::ModelProto::decode(bytes).map_err(|e| OnnxError::Protobuf { file: file(), what: e.to_string() })?;
+    graph::lower(&model, len, external).map_err(|failure| failure.in_file(name))
 }

@@ -4,7 +4,7 @@ use crate::domains::network::Network;
 use crate::format::images::Channels;
 
 /// The oldest and newest versions of the standard operator set that are read.
-pub const OPSETS: std::ops::RangeInclusive<i64> = 8..=21;
+pub const OPSETS: std::ops::RangeInclusive<i64> = 8..=25;
 
 /// A network and what its file says about it.
 #[derive(Clone, Debug)]

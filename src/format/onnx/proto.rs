@@ -5,6 +5,7 @@
 //! the remaining bytes before it allocates.
 
 use prost::Message;
+use prost::bytes::Bytes;
 
 /// A model file.
 #[derive(Clone, PartialEq, Message)]
@@ -101,6 +102,12 @@ pub(super) struct AttributeProto {
 
 /// `data_type` of `float32`.
 pub(super) const FLOAT: i32 = 1;
+/// `data_type` of `uint8`.
+pub(super) const UINT8: i32 = 2;
+/// `data_type` of `uint16`.
+pub(super) const UINT16: i32 = 4;
+/// `data_type` of `int16`.
+pub(super) const INT16: i32 = 5;
 /// `data_type` of `int8`.
 pub(super) const INT8: i32 = 3;
 /// `data_type` of `int32`.
@@ -120,10 +127,10 @@ pub(super) const BFLOAT16: i32 = 16;
 pub(super) fn type_name(data_type: i32) -> String {
     let known = [
         (FLOAT, "float32"),
-        (2, "uint8 (quantised)"),
+        (UINT8, "uint8"),
         (INT8, "int8"),
-        (4, "uint16"),
-        (5, "int16"),
+        (UINT16, "uint16"),
+        (INT16, "int16"),
         (INT32, "int32"),
         (INT64, "int64"),
         (8, "string"),
@@ -155,13 +162,26 @@ pub(super) struct TensorProto {
     pub int64_data: Vec<i64>,
     #[prost(string, optional, tag = "8")]
     pub name: Option<String>,
-    #[prost(bytes = "vec", optional, tag = "9")]
-    pub raw_data: Option<Vec<u8>>,
+    /// Shares the memory of the file.
+    #[prost(bytes = "bytes", optional, tag = "9")]
+    pub raw_data: Option<Bytes>,
     #[prost(double, repeated, tag = "10")]
     pub double_data: Vec<f64>,
+    /// Where in which other file the data lie.
+    #[prost(message, repeated, tag = "13")]
+    pub external_data: Vec<EntryProto>,
     /// 1 when the data lie in another file.
     #[prost(int32, optional, tag = "14")]
     pub data_location: Option<i32>,
+}
+
+/// A key with its value.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct EntryProto {
+    #[prost(string, optional, tag = "1")]
+    pub key: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    pub value: Option<String>,
 }
 
 /// Name and type of an input or output.

@@ -10,7 +10,7 @@ use crate::domains::network::Coefficients;
 /// A constant of the graph.
 pub(super) fn constant(op: &Operator, _: &mut Lowering) -> Result<Value, Fault> {
     if let Some(tensor) = op.attributes.tensor("value") {
-        return Ok(Constant::decode(tensor)?.into());
+        return Ok(Constant::decode(tensor, op.external)?.into());
     }
     let floats = |shape: Vec<usize>, values: Vec<f64>| {
         Constant { shape, values: Coefficients::floats(values), integer: false }.into()

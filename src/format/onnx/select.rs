@@ -235,3 +235,48 @@ pub(super) fn expand(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> 
         }
     }
 }
+
+/// The parts along an axis: of given lengths, or of equal ones.
+pub(super) fn split(op: &Operator, net: &mut Lowering) -> Result<Vec<Value>, Fault> {
+    let x = op.value(0)?;
+    let from = x.shape().to_vec();
+    let axis = shape::axis(op.attributes.int("axis", 0), from.len())?;
+    let given = if op.opset < 13 {
+        op.attributes.ints("split").map(<[i64]>::to_vec)
+    } else {
+        op.optional_constant(1)?.map(Constant::to_integers).transpose()?
+    };
+    let lengths: Vec<usize> = match given {
+        Some(lengths) => {
+            let lengths: Result<Vec<usize>, _> = lengths.iter().map(|&n| usize::try_from(n)).collect();
+            lengths.map_err(|_| Fault::from("a part has a negative length"))?
+        }
+        None => {
+            let parts = op.outputs.max(1);
+            let stated = op.attributes.int("num_outputs", parts as i64);
+            let each = from[axis].div_ceil(parts);
+            if stated != parts as i64 || op.opset < 18 && each * parts != from[axis] {
+                return Err(format!("axis {axis} of length {} is not split into {parts} parts", from[axis]).into());
+            }
+            (0..parts).map(|i| each.min(from[axis].saturating_sub(i * each))).collect()
+        }
+    };
+    let total = lengths.iter().try_fold(0usize, |sum, &n| sum.checked_add(n));
+    if total != Some(from[axis]) || lengths.len() != op.outputs {
+        return Err(format!("parts of lengths {lengths:?} do not fill axis {axis} of {from:?}").into());
+    }
+    let stride = strides(&from);
+    let mut start = 0;
+    let part = |length: usize| {
+        let mut to = from.clone();
+        to[axis] = length;
+        let first = std::mem::replace(&mut start, start + length);
+        match x {
+            Value::Tensor(_) => net.reserve_tensor(&to)?,
+            Value::Constant(_) => net.reserve(&to)?,
+        };
+        let index = indices(&to, |a, at| Some(if a == axis { first + at } else { at } * stride[a]));
+        net.rearrange(op, x, index, to)
+    };
+    lengths.into_iter().map(part).collect()
+}

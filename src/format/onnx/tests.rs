@@ -85,7 +85,7 @@ fn names_are_unique_and_defined() {
     );
     after(|m| graph(m).node[1].output[0] = "t0".into(), Some("name of another tensor"));
     after(|m| graph(m).node[1].output.clear(), Some("no node computes"));
-    after(|m| graph(m).node.swap(0, 1), Some("topological order"));
+    after(|m| graph(m).node.swap(0, 1), None);
     after(|m| graph(m).node[1].name = None, None);
     after(|m| graph(m).node[1].op_type = Some("Tanh".into()), Some("node `Relu_1`"));
     let nameless = |m: &mut ModelProto| {
@@ -126,9 +126,11 @@ fn constants_come_in_every_encoding() {
     after(weight(TensorProto { data_type: Some(proto::INT64), int64_data: vec![2, -1], ..empty() }), None);
     after(weight(TensorProto { data_type: Some(proto::INT32), int32_data: vec![2, -1], ..empty() }), None);
     after(weight(TensorProto { data_type: Some(3), int32_data: vec![2, -1], ..empty() }), None);
-    after(weight(TensorProto { data_type: Some(2), int32_data: vec![2, 1], ..empty() }), Some("quantised"));
+    after(weight(TensorProto { data_type: Some(14), int32_data: vec![2, 1], ..empty() }), Some("complex64"));
+    after(weight(TensorProto { data_type: Some(proto::INT16), int32_data: vec![2, -1], ..empty() }), None);
     after(weight(TensorProto { data_type: Some(proto::FLOAT), float_data: vec![2.0], ..empty() }), Some("holds 1"));
-    after(weight(TensorProto { data_location: Some(1), ..empty() }), Some("another file"));
+    let float = || Some(proto::FLOAT);
+    after(weight(TensorProto { data_type: float(), data_location: Some(1), ..empty() }), Some("another file"));
     // The weight as the tensor of a Constant node.
     let node = |m: &mut ModelProto| {
         let mut tensor = graph(m).initializer.remove(0);
@@ -152,6 +154,83 @@ fn what_was_read_is_what_was_written() {
     assert_eq!((model.opset, model.final_softmax, model.producer.as_str()), (13, false, "absint"));
     assert_eq!((model.input_name.as_str(), model.output_name.as_str()), ("input", "t1"));
     assert_eq!(ModelProto::decode(&small().encode_to_vec()[..]).unwrap(), small());
+}
+
+/// The weight of [`small`] as eight bytes from `offset` on in a file `location`.
+fn elsewhere(location: &str, offset: &str) -> ModelProto {
+    let mut model = small();
+    let weight = &mut graph(&mut model).initializer[0];
+    let entry = |key: &str, value: &str| proto::EntryProto { key: Some(key.into()), value: Some(value.into()) };
+    (weight.raw_data, weight.data_location) = (None, Some(1));
+    weight.external_data = vec![entry("location", location), entry("offset", offset), entry("length", "8")];
+    model
+}
+
+#[test]
+fn constants_are_read_from_files_beside_the_model_and_nowhere_else() {
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("models");
+    std::fs::create_dir_all(folder.join("deeper")).unwrap();
+    let bytes = [2f32.to_le_bytes(), (-1f32).to_le_bytes()].concat();
+    for place in ["weights", "deeper/weights", "../weights"] {
+        std::fs::write(folder.join(place), [&[7; 4][..], &bytes].concat()).unwrap();
+    }
+    std::fs::create_dir(folder.join("folder")).unwrap();
+    let path = folder.join("net.onnx");
+    let read_it = |location: &str, offset: &str| {
+        std::fs::write(&path, elsewhere(location, offset).encode_to_vec()).unwrap();
+        super::read_fingerprinted(&path)
+    };
+    let (model, fingerprint) = read_it("weights", "4").unwrap();
+    assert_eq!(model.network.evaluate(&[3.0, 1.0]), Ok(vec![5.0]));
+    // The fingerprint is of the weights too.
+    let other = [&[7; 4][..], &bytes[..4], &bytes[..4]].concat();
+    std::fs::write(folder.join("weights"), other).unwrap();
+    assert_ne!(read_it("weights", "4").unwrap().1.to_string(), fingerprint.to_string());
+    let absolute = folder.join("weights").display().to_string();
+    for location in ["../weights", "deeper/weights", "deeper/../weights", &absolute, "", ".", ".."] {
+        assert!(read_it(location, "4").unwrap_err().to_string().contains("own folder"), "{location}");
+    }
+    assert!(read_it("none", "4").unwrap_err().to_string().contains("cannot be read"));
+    assert!(read_it("folder", "4").unwrap_err().to_string().contains("no plain file"));
+    for (offset, words) in [("5", "cut off"), ("18446744073709551615", "cut off"), ("-1", "no number")] {
+        assert!(read_it("weights", offset).unwrap_err().to_string().contains(words), "{offset}");
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("weights", folder.join("link")).unwrap();
+        assert!(read_it("link", "4").unwrap_err().to_string().contains("a link"));
+    }
+    let in_memory = parse(&elsewhere("weights", "4").encode_to_vec(), "test").unwrap_err().to_string();
+    assert!(in_memory.contains("another file"), "{in_memory}");
+}
+
+#[test]
+fn nodes_may_stand_in_any_order() {
+    let chain = || {
+        let mut w = OnnxWriter::input(&[2]);
+        w.gemm(array![[2.0, -1.0]].view(), &[0.0]);
+        let x = w.current().to_owned();
+        let one = w.node("Neg", &[&x], &[]);
+        let two = w.node("Neg", &[&one], &[]);
+        w.node("Max", &[&two, &one, &x], &[]);
+        w.to_model(&[1])
+    };
+    let sorted = read(&chain()).unwrap().network;
+    for rotation in 0..4 {
+        for reverse in [false, true] {
+            let mut model = chain();
+            graph(&mut model).node.rotate_left(rotation);
+            if reverse {
+                graph(&mut model).node.reverse();
+            }
+            let network = read(&model).unwrap().network;
+            for x in [[3.0, 1.0], [-3.0, 1.0]] {
+                assert_eq!(network.evaluate(&x), sorted.evaluate(&x));
+                assert_eq!(network.evaluate(&x), Ok(vec![(2.0 * x[0] - x[1]).abs()]));
+            }
+        }
+    }
 }
 
 /// A model per operator whose attributes or integer operands steer it.

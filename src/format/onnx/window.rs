@@ -25,7 +25,7 @@ pub(super) struct Window {
 }
 
 /// Puts a height of `missing` before one-dimensional lengths.
-fn two(lengths: &[usize], missing: usize) -> [usize; 2] {
+pub(super) fn two(lengths: &[usize], missing: usize) -> [usize; 2] {
     match *lengths {
         [height, width] => [height, width],
         [width] => [missing, width],

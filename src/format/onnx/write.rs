@@ -105,7 +105,7 @@ impl OnnxWriter {
             dims: shape.iter().map(|&n| n as i64).collect(),
             data_type: Some(data_type),
             name: Some(name.clone()),
-            raw_data: Some(raw),
+            raw_data: Some(raw.into()),
             ..TensorProto::default()
         });
         name

@@ -1,0 +1,62 @@
+//! Constants of operators that are lowered for data: the exact value of a network of that one operator.
+
+use super::constant::Constant;
+use super::fault::Fault;
+use super::lowering::{Lowering, Operator, Tensor, Value, finite};
+use crate::domains::network::{Coefficients, Network, NodeKind};
+use crate::domains::num::Rational;
+
+/// What `lower` makes of an operator all of whose operands are constants.
+pub(super) fn folded(
+    op: &Operator,
+    net: &mut Lowering,
+    lower: fn(&Operator, &mut Lowering) -> Result<Value, Fault>,
+) -> Result<Value, Fault> {
+    let reads_data = op.inputs.iter().flatten().any(|v| matches!(v, Value::Tensor(_)));
+    let data = match op.value(0)? {
+        Value::Constant(data) if !reads_data => data,
+        _ => return lower(op, net),
+    };
+    finite(data, 0)?;
+    let mut alone = net.alone(&data.shape)?;
+    let mut inputs = op.inputs.clone();
+    inputs[0] = Some(Tensor::new(alone.builder.input(), data.shape.clone()).into());
+    let op = Operator {
+        label: op.label,
+        inputs,
+        attributes: op.attributes,
+        opset: op.opset,
+        outputs: op.outputs,
+        external: op.external,
+    };
+    let result = lower(&op, &mut alone);
+    net.take_back(&alone);
+    let result = match result? {
+        Value::Tensor(result) if result.softmax => return Err("the Softmax of a constant is not supported".into()),
+        Value::Tensor(result) => result,
+        constant => return Ok(constant),
+    };
+    let network = alone.builder.finish(result.node, &result.shape)?;
+    let values = match data.values.is_exact() && chooses(&network) {
+        true => Coefficients::floats(network.evaluate(data.values.values()).map_err(|e| Fault::from(e.to_string()))?),
+        false => {
+            let known =
+                |i: usize| data.values.rational(i).ok_or_else(|| Fault::from("a constant is known only approximately"));
+            let x: Vec<Rational> = (0..data.len()).map(known).collect::<Result<_, _>>()?;
+            net.rounds_constants |= !data.integer;
+            Coefficients::rationals(network.evaluate(&x).map_err(|e| Fault::from(e.to_string()))?)
+        }
+    };
+    Ok(net.computed(Constant { shape: result.shape, values, integer: data.integer }))
+}
+
+/// Whether the network only applies functions whose pieces are constants or the identity, which is exact in floats.
+fn chooses(network: &Network) -> bool {
+    network.nodes().iter().all(|node| match &node.kind {
+        NodeKind::Input => true,
+        NodeKind::Affine(_) => false,
+        NodeKind::Activation(a) => {
+            a.function.pieces().iter().all(|p| p.slope == 0.0 || p.slope == 1.0 && p.intercept == 0.0)
+        }
+    })
+}

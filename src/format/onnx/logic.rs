@@ -1,0 +1,168 @@
+//! Comparisons and choices among constants, and constants that are made or rescaled.
+
+use super::constant::Constant;
+use super::fault::Fault;
+use super::lowering::{Lowering, Operator, Value, finite};
+use super::shape;
+use crate::domains::network::{Coefficients, LinearMap, Term};
+use crate::domains::num::Rational;
+use std::cmp::Ordering;
+
+/// A constant of zeros and ones.
+fn truths(shape: Vec<usize>, truths: impl Iterator<Item = bool>) -> Value {
+    let values = Coefficients::floats(truths.map(|t| f64::from(u8::from(t))).collect());
+    Constant { shape, values, integer: true }.into()
+}
+
+/// Two constants entry by entry, and their common shape.
+fn pair(op: &Operator, net: &mut Lowering) -> Result<(Vec<usize>, Coefficients, Coefficients), Fault> {
+    let (a, b) = (op.constant(0)?, op.constant(1)?);
+    let shape = shape::broadcast(&a.shape, &b.shape)?;
+    net.reserve(&shape)?;
+    Ok((shape.clone(), a.broadcast_to(&shape)?, b.broadcast_to(&shape)?))
+}
+
+fn compare(op: &Operator, net: &mut Lowering, holds: fn(Ordering) -> bool) -> Result<Value, Fault> {
+    let (shape, a, b) = pair(op, net)?;
+    let order = |i: usize| match (a.radius(i) == 0.0 && b.radius(i) == 0.0, a.rational(i), b.rational(i)) {
+        (true, ..) => a.values()[i].partial_cmp(&b.values()[i]).ok_or_else(|| Fault::from("a constant is NaN")),
+        (false, Some(a), Some(b)) => Ok(a.cmp(&b)),
+        _ => Err(Fault::from("a constant is known only approximately")),
+    };
+    let orders: Vec<Ordering> = (0..a.len()).map(order).collect::<Result<_, _>>()?;
+    Ok(truths(shape, orders.into_iter().map(holds)))
+}
+
+/// `a > b` of constants.
+pub(super) fn greater(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    compare(op, net, Ordering::is_gt)
+}
+
+/// `a ≥ b` of constants.
+pub(super) fn greater_or_equal(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    compare(op, net, Ordering::is_ge)
+}
+
+/// `a < b` of constants.
+pub(super) fn less(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    compare(op, net, Ordering::is_lt)
+}
+
+/// `a ≤ b` of constants.
+pub(super) fn less_or_equal(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    compare(op, net, Ordering::is_le)
+}
+
+/// `a = b` of constants.
+pub(super) fn equal(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    compare(op, net, Ordering::is_eq)
+}
+
+/// `¬a` of a constant.
+pub(super) fn not(op: &Operator, _: &mut Lowering) -> Result<Value, Fault> {
+    let a = op.constant(0)?;
+    Ok(truths(a.shape.clone(), a.values.values().iter().map(|&v| v == 0.0)))
+}
+
+/// `a ∧ b` of constants.
+pub(super) fn and(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let (shape, a, b) = pair(op, net)?;
+    Ok(truths(shape, a.values().iter().zip(b.values()).map(|(a, b)| *a != 0.0 && *b != 0.0)))
+}
+
+/// `a ∨ b` of constants.
+pub(super) fn or(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let (shape, a, b) = pair(op, net)?;
+    Ok(truths(shape, a.values().iter().zip(b.values()).map(|(a, b)| *a != 0.0 || *b != 0.0)))
+}
+
+/// Entries of the second operand where the first, a constant, holds, else of the third: selections, whether
+/// these are data or constants.
+pub(super) fn choose(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let condition = op.constant(0)?;
+    let (x, y) = (op.value(1)?, op.value(2)?);
+    let shape = shape::broadcast(&shape::broadcast(&condition.shape, x.shape())?, y.shape())?;
+    let len = net.reserve(&shape)?;
+    net.reserve(&[len, 2])?;
+    let condition = condition.broadcast_to(&shape)?;
+    let (mut terms, mut bias, mut integer) = (Vec::new(), Coefficients::zeros(len), true);
+    for (i, value, wanted) in [(1, x, true), (2, y, false)] {
+        let kept = condition.values().iter().map(|&c| (c != 0.0) == wanted);
+        let index = shape::broadcast_index(value.shape(), &shape).into_iter().zip(kept);
+        let index: Vec<Option<usize>> = index.map(|(i, kept)| i.filter(|_| kept)).collect();
+        match value {
+            Value::Constant(c) => {
+                // What is not chosen may be infinite.
+                if index.iter().flatten().any(|&k| !c.values.values()[k].is_finite()) {
+                    finite(c, i)?;
+                }
+                let chosen = index.iter().map(|k| k.map_or(Ok(Rational::ZERO), |k| entry(c, k)));
+                let chosen = if c.values.is_exact() {
+                    Coefficients::floats(index.iter().map(|k| k.map_or(0.0, |k| c.values.values()[k])).collect())
+                } else {
+                    Coefficients::rationals(chosen.collect::<Result<_, _>>()?)
+                };
+                bias = bias.plus(&chosen);
+                integer &= c.integer;
+            }
+            Value::Tensor(x) => {
+                let input_len = net.builder.len(x.node);
+                terms.push(Term { source: x.node, map: LinearMap::Select { input_len, index } });
+            }
+        }
+    }
+    if terms.is_empty() {
+        return Ok(Constant { shape, values: bias, integer }.into());
+    }
+    Ok(net.affine(op, terms, bias, shape)?.into())
+}
+
+fn entry(c: &Constant, i: usize) -> Result<Rational, Fault> {
+    c.values.rational(i).ok_or_else(|| "a constant is known only approximately".into())
+}
+
+/// One value (0 by default) in a constant shape.
+pub(super) fn constant_of_shape(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let lengths = op.constant(0)?.to_integers()?;
+    let lengths: Result<Vec<usize>, _> = lengths.iter().map(|&n| usize::try_from(n)).collect();
+    let shape = lengths.map_err(|_| Fault::from("a length is negative"))?;
+    let len = net.reserve(&shape)?;
+    let (value, integer) = match op.attributes.tensor("value") {
+        None => (0.0, false),
+        Some(tensor) => {
+            let one = Constant::decode(tensor, op.external)?;
+            (finite(&one, 0)?.scalar()?, one.integer)
+        }
+    };
+    Ok(Constant { shape, values: Coefficients::floats(vec![value; len]), integer }.into())
+}
+
+/// `(x − zero_point) · scale` of a constant.
+pub(super) fn dequantize(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let (x, scale) = (op.constant(0)?, op.constant(1)?);
+    let zero = op.optional_constant(2)?;
+    if op.attributes.int("block_size", 0) != 0 {
+        return Err("scales of blocks are not supported; convert the model to float32 first".into());
+    }
+    net.reserve(&x.shape)?;
+    // One scale per position along the axis, or one for all.
+    let spread = |c: &Constant| -> Result<Coefficients, Fault> {
+        if c.len() == 1 {
+            return Ok(c.values.select(&vec![Some(0); x.len()]));
+        }
+        let axis = shape::axis(op.attributes.int("axis", 1), x.shape.len())?;
+        if c.shape != [x.shape[axis]] {
+            let (found, length) = (&c.shape, x.shape[axis]);
+            return Err(format!("scales of shape {found:?} do not fit axis {axis} of length {length}").into());
+        }
+        let mut along = vec![1; x.shape.len() - axis];
+        along[0] = x.shape[axis];
+        Ok(c.values.select(&shape::broadcast_index(&along, &x.shape)))
+    };
+    let centred = match zero {
+        None => x.values.clone(),
+        Some(zero) => x.values.plus(&super::constant::negated(&spread(zero)?)),
+    };
+    let values = centred.times(&spread(scale)?);
+    Ok(net.computed(Constant { shape: x.shape.clone(), values, integer: false }))
+}

@@ -1,0 +1,117 @@
+//! Every supported operator.
+
+use super::fault::Fault;
+use super::fold::folded;
+use super::lowering::{Lowering, Operator, Value};
+use super::{activations, arithmetic, conv, conv_transpose, extremum, logic, matrix, normalise, pooling, power};
+use super::{reduce, reshape, resize, select};
+
+/// Lowers one operator: its result, given its operands.
+type Lower = fn(&Operator, &mut Lowering) -> Result<Value, Fault>;
+
+/// How an operator is lowered.
+#[derive(Clone, Copy)]
+enum Rule {
+    /// Data or constants.
+    Any(Lower),
+    /// Data; constants are computed by the same.
+    Data(Lower),
+    /// To several results.
+    Several(fn(&Operator, &mut Lowering) -> Result<Vec<Value>, Fault>),
+}
+
+use Rule::{Any, Data, Several};
+
+/// Every supported operator: adding one is a function and its line here.
+const OPERATORS: &[(&str, Rule)] = &[
+    ("Abs", Data(extremum::abs)),
+    ("Add", Any(arithmetic::add)),
+    ("And", Any(logic::and)),
+    ("AveragePool", Data(pooling::average_pool)),
+    ("BatchNormalization", Data(normalise::batch_normalization)),
+    (BIPOLAR, Any(activations::bipolar)),
+    ("Cast", Any(reshape::cast)),
+    ("Clip", Data(activations::clip)),
+    ("Concat", Any(select::concat)),
+    ("Constant", Any(reshape::constant)),
+    ("ConstantOfShape", Any(logic::constant_of_shape)),
+    ("Conv", Data(conv::conv)),
+    ("ConvTranspose", Data(conv_transpose::conv_transpose)),
+    ("DequantizeLinear", Any(logic::dequantize)),
+    ("Div", Any(arithmetic::div)),
+    ("Dropout", Any(reshape::dropout)),
+    ("Equal", Any(logic::equal)),
+    ("Expand", Any(select::expand)),
+    ("Flatten", Any(reshape::flatten)),
+    ("Gather", Any(select::gather)),
+    ("Gemm", Data(matrix::gemm)),
+    ("GlobalAveragePool", Data(pooling::global_average_pool)),
+    ("Greater", Any(logic::greater)),
+    ("GreaterOrEqual", Any(logic::greater_or_equal)),
+    ("Identity", Any(reshape::identity)),
+    ("LeakyRelu", Data(activations::leaky_relu)),
+    ("Less", Any(logic::less)),
+    ("LessOrEqual", Any(logic::less_or_equal)),
+    ("LogSoftmax", Data(activations::softmax)),
+    ("MatMul", Data(matrix::matmul)),
+    ("Max", Any(extremum::max)),
+    ("MaxPool", Data(pooling::max_pool)),
+    ("Min", Any(extremum::min)),
+    ("Mul", Any(arithmetic::mul)),
+    ("Neg", Any(arithmetic::neg)),
+    ("Not", Any(logic::not)),
+    ("Or", Any(logic::or)),
+    ("PRelu", Data(extremum::prelu)),
+    ("Pad", Any(select::pad)),
+    ("Pow", Any(power::pow)),
+    ("ReduceMean", Data(reduce::reduce_mean)),
+    ("ReduceSum", Data(reduce::reduce_sum)),
+    ("Relu", Data(activations::relu)),
+    ("Reshape", Any(reshape::reshape)),
+    ("Resize", Any(resize::resize)),
+    ("Shape", Any(reshape::shape_of)),
+    ("Sign", Data(activations::sign)),
+    ("Slice", Any(select::slice)),
+    ("Softmax", Data(activations::softmax)),
+    ("Split", Several(select::split)),
+    ("Sqrt", Any(power::sqrt)),
+    ("Squeeze", Any(reshape::squeeze)),
+    ("Sub", Any(arithmetic::sub)),
+    ("Sum", Any(extremum::sum)),
+    ("Transpose", Any(select::transpose)),
+    ("Unsqueeze", Any(reshape::unsqueeze)),
+    ("Upsample", Any(resize::resize)),
+    ("Where", Any(logic::choose)),
+];
+
+/// The signum that QONNX adds to the standard operators, in the domains of its writers.
+const BIPOLAR: &str = "BipolarQuant";
+const QONNX: &[&str] = &["onnx.brevitas", "qonnx.custom_op.general"];
+
+/// The operators that keep the order of all entries, and so may follow a dropped Softmax.
+const KEEP_ORDER: &[&str] = &["Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"];
+
+/// What the standard operator set is called.
+pub(super) fn is_standard(domain: Option<&str>) -> bool {
+    matches!(domain, None | Some("" | "ai.onnx"))
+}
+
+/// Lowers an operator of this name and domain to its results.
+pub(super) fn lower(name: &str, domain: Option<&str>, op: &Operator, net: &mut Lowering) -> Result<Vec<Value>, Fault> {
+    let in_domain = if name == BIPOLAR { domain.is_some_and(|d| QONNX.contains(&d)) } else { is_standard(domain) };
+    let Some((_, rule)) = OPERATORS.iter().find(|(known, _)| *known == name && in_domain) else {
+        let domain = domain.filter(|_| !is_standard(domain)).map(|d| format!(" of domain `{d}`")).unwrap_or_default();
+        let supported: Vec<&str> = OPERATORS.iter().map(|(name, _)| *name).collect();
+        let supported = supported.join(", ");
+        return Err(format!("operator `{name}`{domain} is not supported; supported operators: {supported}").into());
+    };
+    let after_softmax = op.inputs.iter().flatten().any(|v| matches!(v, Value::Tensor(t) if t.softmax));
+    if after_softmax && !KEEP_ORDER.contains(&name) {
+        return Err("it reads the result of a Softmax, which is only supported as the last operator".into());
+    }
+    match rule {
+        Any(lower) => Ok(vec![lower(op, net)?]),
+        Data(lower) => Ok(vec![folded(op, net, *lower)?]),
+        Several(lower) => lower(op, net),
+    }
+}

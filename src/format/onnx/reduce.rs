@@ -1,0 +1,77 @@
+//! ReduceSum and ReduceMean: sums along axes, as a convolution over the entries that are put side by side.
+
+use super::constant::Constant;
+use super::fault::Fault;
+use super::lowering::{Lowering, Operator, Tensor, Value};
+use super::pooling::mean;
+use super::select::transposed;
+use super::shape;
+use super::window::Window;
+use crate::domains::network::{Coefficients, Conv2d, LinearMap};
+use ndarray::Array4;
+
+/// The sum along axes.
+pub(super) fn reduce_sum(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let Some(Lines { data, rows, length, shape }) = lines(op, net, 13)? else { return Ok(op.value(0)?.clone()) };
+    net.reserve(&[rows, length])?;
+    let map = LinearMap::Conv2d(Conv2d {
+        weight: Array4::ones((1, 1, 1, length)),
+        input: [1, rows, length],
+        output: [1, rows, 1],
+        stride: [1; 2],
+        padding: [0; 2],
+        dilation: [1; 2],
+        groups: 1,
+    });
+    Ok(net.linear(op, data.node, map, Coefficients::zeros(rows), shape)?.into())
+}
+
+/// The mean along axes.
+pub(super) fn reduce_mean(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let Some(Lines { data, rows, length, shape }) = lines(op, net, 18)? else { return Ok(op.value(0)?.clone()) };
+    net.reserve(&[rows, length])?;
+    let window = Window {
+        input: [1, rows, length],
+        output: [rows, 1],
+        kernel: [1, length],
+        stride: [1; 2],
+        dilation: [1; 2],
+        before: [0; 2],
+        after: [0; 2],
+        rank: 2,
+    };
+    mean(op, net, &data, &window, vec![length; rows])?.reshaped(shape)
+}
+
+/// Data with the reduced axes last: `rows` lines of `length`, and the shape of the result.
+struct Lines {
+    data: Tensor,
+    rows: usize,
+    length: usize,
+    shape: Vec<usize>,
+}
+
+/// The lines to reduce, or nothing where nothing is reduced; the axes are an operand since `opset`.
+fn lines(op: &Operator, net: &mut Lowering, opset: i64) -> Result<Option<Lines>, Fault> {
+    let x = op.tensor(0)?;
+    let rank = x.shape.len();
+    let axes = if op.opset < opset {
+        op.attributes.ints("axes").map(<[i64]>::to_vec)
+    } else {
+        op.optional_constant(1)?.map(Constant::to_integers).transpose()?
+    };
+    let mut reduced = vec![false; rank];
+    match axes.filter(|axes| !axes.is_empty()) {
+        Some(axes) => axes.iter().try_for_each(|&a| shape::axis(a, rank).map(|a| reduced[a] = true))?,
+        None if op.attributes.int("noop_with_empty_axes", 0) != 0 => return Ok(None),
+        None => reduced.fill(true),
+    }
+    let keep = op.attributes.int("keepdims", 1) != 0;
+    let perm: Vec<usize> = (0..rank).filter(|&a| !reduced[a]).chain((0..rank).filter(|&a| reduced[a])).collect();
+    let length = (0..rank).filter(|&a| reduced[a]).map(|a| x.shape[a]).product();
+    let rows = (0..rank).filter(|&a| !reduced[a]).map(|a| x.shape[a]).product();
+    let kept = (0..rank).filter(|&a| keep || !reduced[a]);
+    let shape = kept.map(|a| if reduced[a] { 1 } else { x.shape[a] }).collect();
+    let data = transposed(op, net, x, &perm)?;
+    Ok(Some(Lines { data, rows, length, shape }))
+}

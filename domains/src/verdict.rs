@@ -2,7 +2,7 @@
 
 use crate::network::{Arithmetic, EvaluateError, Network, Order};
 use crate::num::{Interval, Rational, enclose, exact, nearest};
-use crate::query::{Case, Disjunct};
+use crate::query::{Atom, Case, Disjunct};
 
 /// The answer to a query.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,10 +128,11 @@ impl Witness {
 
     /// Whether all atoms hold, where the enclosures of their margins tell.
     fn decided_by_enclosure(disjunct: &Disjunct, input: &[Interval], output: &[Interval]) -> Option<bool> {
-        let margins: Vec<Interval> = disjunct.atoms.iter().map(|a| a.margin_enclosure(input, output)).collect();
-        if margins.iter().all(|m| m.hi <= 0.0) {
+        let margin = |a: &Atom| (a.margin_enclosure(input, output), a.is_strict);
+        let margins: Vec<(Interval, bool)> = disjunct.atoms.iter().map(margin).collect();
+        if margins.iter().all(|&(m, is_strict)| m.hi < 0.0 || !is_strict && m.hi == 0.0) {
             Some(true)
-        } else if margins.iter().any(|m| m.lo > 0.0) {
+        } else if margins.iter().any(|&(m, is_strict)| m.lo > 0.0 || is_strict && m.lo == 0.0) {
             Some(false)
         } else {
             None

@@ -135,13 +135,18 @@ impl<'a> Compiled<'a> {
             };
             match found {
                 Found::Point(d, input) => {
+                    // The formula is about the closure.
+                    let is_strict = |d: usize| case.property.disjuncts[d].atoms.iter().any(|a| a.is_strict);
                     match Witness::replay(self.network, case, d, first + d, input.clone()) {
                         Some(witness) => {
                             answer.verdict = Verdict::Falsified(witness);
                             return Ok(answer);
                         }
-                        None if self.network.evaluate::<Rational>(&input).is_ok() => return Err(BnnError::Replay),
-                        // A tie that an enclosure of the parameters cannot decide; the others were not looked at.
+                        None if !is_strict(d) && self.network.evaluate::<Rational>(&input).is_ok() => {
+                            return Err(BnnError::Replay);
+                        }
+                        // A tie that is none of a strict inequality, or that an enclosure of the parameters cannot
+                        // decide; the others were not looked at.
                         None => open.extend((0..case.property.disjuncts.len()).map(|d| first + d)),
                     }
                 }

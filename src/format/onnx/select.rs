@@ -270,7 +270,8 @@ pub(super) fn split(op: &Operator, net: &mut Lowering) -> Result<Vec<Value>, Fau
     let part = |length: usize| {
         let mut to = from.clone();
         to[axis] = length;
-        let first = std::mem::replace(&mut start, start + length);
+        let first = start;
+        start += length;
         match x {
             Value::Tensor(_) => net.reserve_tensor(&to)?,
             Value::Constant(_) => net.reserve(&to)?,

@@ -225,7 +225,7 @@ fn nodes_may_stand_in_any_order() {
                 graph(&mut model).node.reverse();
             }
             let network = read(&model).unwrap().network;
-            for x in [[3.0, 1.0], [-3.0, 1.0]] {
+            for x in [[3.0f64, 1.0], [-3.0, 1.0]] {
                 assert_eq!(network.evaluate(&x), sorted.evaluate(&x));
                 assert_eq!(network.evaluate(&x), Ok(vec![(2.0 * x[0] - x[1]).abs()]));
             }

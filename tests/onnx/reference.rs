@@ -1,4 +1,5 @@
-//! Small models of the corpus against what ONNX Runtime computes for them: `reference.csv` has a line
+//! Small models of the corpus against what ONNX Runtime computes for them (without its approximate fusions):
+//! `reference.csv` has a line
 //! `model;input;output` for each. All numbers are small multiples of powers of two, so that nothing rounds.
 
 use absint::domains::num::{Rational, exact};

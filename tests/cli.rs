@@ -191,7 +191,7 @@ fn bad_input_gets_one_line_that_names_the_place() {
     let torn = folder.write("torn.onnx", &whole[..whole.len() / 2]);
     refuses(absint().arg("info").arg(&torn), "torn.onnx");
     refuses(&mut with_query("(assert (<= X_0"), "bad.vnnlib:1:");
-    refuses(&mut with_query(&format!("{BOX}(assert (< Y_0 1))")), "bad.vnnlib:3:");
+    refuses(&mut with_query(&format!("{BOX}(assert (xor (<= Y_0 1)))")), "bad.vnnlib:3:");
     refuses(&mut with_query(&BOX.replace("(>= X_0 0)", "(>= X_0 2)")), "X_0");
     refuses(&mut with_query(&BOX.replace("(assert (>= X_1 0))", "")), "X_1");
     refuses(

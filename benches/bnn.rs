@@ -15,7 +15,7 @@ use absint::domains::domain::Run;
 use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder};
 use absint::domains::num::{Rational, nearest};
 use absint::domains::query::{Query, Region};
-use absint::exact::signum::{Answer, BnnOptions, Compiled};
+use absint::exact::signum::{Answer, Compiled, SignumOptions};
 use absint::format::images::{self, ImageSet};
 use absint::format::onnx;
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -117,7 +117,7 @@ fn print_medians<'a>(name: &str, cases: impl Iterator<Item = (&'a Compiled<'a>, 
         let budget = deadline(Some(LIMIT));
         let start = Instant::now();
         let Answer { verdict, statistics, build: of_build, .. } =
-            compiled.decide(query, &BnnOptions::default(), Run::silent(&budget)).expect("a query for this engine");
+            compiled.decide(query, &SignumOptions::default(), Run::silent(&budget)).expect("a query for this engine");
         total.push(start.elapsed().as_secs_f64() * 1e3);
         build.push(of_build.as_secs_f64() * 1e3);
         conflicts.push(statistics.conflicts as f64);
@@ -152,14 +152,14 @@ fn fastest<T>(mut run: impl FnMut() -> T) -> (f64, T) {
 /// them share.
 fn print_proofs(case: &Case) {
     let compiled = Compiled::new(&case.network).expect("a signum network");
-    let certifying = BnnOptions { certify: true, ..BnnOptions::default() };
-    let decide = |query: &Query, options: &BnnOptions| {
+    let certifying = SignumOptions { certify: true, ..SignumOptions::default() };
+    let decide = |query: &Query, options: &SignumOptions| {
         compiled.decide(query, options, Run::silent(&deadline(Some(LIMIT)))).expect("a query for this engine")
     };
     let (mut verified, mut plain, mut logged, mut checked) = (0, 0.0, 0.0, 0.0);
     let (mut search, mut search_logged, mut once) = (0.0, 0.0, None);
     for query in &case.queries {
-        let short = BnnOptions { conflicts: 5000, ..BnnOptions::default() };
+        let short = SignumOptions { conflicts: 5000, ..SignumOptions::default() };
         if decide(query, &short).verdict.name() != "verified" {
             continue;
         }
@@ -168,7 +168,7 @@ fn print_proofs(case: &Case) {
             decide(query, &certifying);
             once = Some(start.elapsed().as_secs_f64() * 1e3);
         }
-        let (time, answer) = fastest(|| decide(query, &BnnOptions::default()));
+        let (time, answer) = fastest(|| decide(query, &SignumOptions::default()));
         let (time_logged, certified) = fastest(|| decide(query, &certifying));
         verified += 1;
         plain += time;
@@ -191,7 +191,7 @@ fn print_proofs(case: &Case) {
 /// Median and slowest build over the queries of a case.
 fn print_builds(case: &Case) {
     let compiled = Compiled::new(&case.network).expect("a signum network");
-    let options = BnnOptions { conflicts: 0, ..BnnOptions::default() };
+    let options = SignumOptions { conflicts: 0, ..SignumOptions::default() };
     let build = |query: &Query| {
         let run = || compiled.decide(query, &options, Run::silent(&Budget::unlimited())).expect("a query").build;
         (0..5).map(|_| run()).min().unwrap_or_default().as_secs_f64() * 1e3
@@ -238,7 +238,7 @@ fn benchmark(c: &mut Criterion) {
         let mut group = c.benchmark_group(case.name.as_str());
         group.sample_size(20);
         let budget = Budget::unlimited();
-        let options = BnnOptions { conflicts: 0, ..BnnOptions::default() };
+        let options = SignumOptions { conflicts: 0, ..SignumOptions::default() };
         group.bench_function("build", |b| {
             b.iter(|| compiled.decide(&case.queries[0], &options, Run::silent(&budget)).expect("a query"))
         });

@@ -12,14 +12,15 @@
 
 #![allow(clippy::print_stdout)]
 
-use absint::analyze::{DomainName, beaten_by, deadline};
+use absint::analyze::{Method, beaten_by, deadline};
+use absint::attack::Target;
 use absint::domains::domain::{Bounds, Run};
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, parse_decimal};
 use absint::domains::query::{Case, Property, Query, Region};
 use absint::domains::verdict::Verdict;
 use absint::exact::continuous::{Question, Splitting, decide};
-use absint::exact::signum::{self, BnnOptions};
+use absint::exact::signum::{self, SignumOptions};
 use absint::format::images::ImageSet;
 use absint::format::onnx;
 use absint::{Options, analyze};
@@ -62,12 +63,12 @@ struct Tally {
 }
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let domain = |domain, refine| Options { domain, refine, ..Options::default() };
+    let domain = |method| Options { method, ..Options::default() };
     let experiments = [
-        Experiment { network: "digits_mlp", eps: "0.08", images: 100, options: domain(DomainName::KPoly, true) },
-        Experiment { network: "digits_cnn", eps: "0.05", images: 100, options: domain(DomainName::KPoly, true) },
-        Experiment { network: "digits_bnn1", eps: "3", images: 100, options: domain(DomainName::Hull, false) },
-        Experiment { network: "digits_bnn2", eps: "1", images: 100, options: domain(DomainName::Hull, false) },
+        Experiment { network: "digits_mlp", eps: "0.08", images: 100, options: domain(Method::KPOLY.with(3, true)) },
+        Experiment { network: "digits_cnn", eps: "0.05", images: 100, options: domain(Method::KPOLY.with(3, true)) },
+        Experiment { network: "digits_bnn1", eps: "3", images: 100, options: domain(Method::HULL) },
+        Experiment { network: "digits_bnn2", eps: "1", images: 100, options: domain(Method::HULL) },
     ];
     println!("seconds; the exact engine gives up after {} s per query\n", LIMIT.as_secs());
     println!(
@@ -170,17 +171,14 @@ fn exact(
     let is_refuted = if signum::applies(network, &case.region) {
         let disjuncts = open.iter().map(|&d| case.property.disjuncts[d].clone()).collect();
         let query = Query::over(case.region.clone(), Property { disjuncts });
-        match signum::decide(network, &query, &BnnOptions::default(), run)?.verdict {
+        match signum::decide(network, &query, &SignumOptions::default(), run)?.verdict {
             Verdict::Verified(_) => Some(true),
             Verdict::Falsified(_) => Some(false),
             Verdict::Unknown(_) => None,
         }
     } else {
         let question = Question {
-            network,
-            case,
-            first: 0,
-            open,
+            target: Target { network, case, open },
             known,
             attack: true,
             splitting: Splitting::Automatic,

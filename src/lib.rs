@@ -34,7 +34,7 @@
 //! use absint::domains::num::parse_decimal;
 //! use absint::domains::query::{Query, Region};
 //! use absint::domains::verdict::Verdict;
-//! use absint::analyze::DomainName;
+//! use absint::analyze::Method;
 //! use absint::format::images::ImageSet;
 //! use absint::format::onnx;
 //! use absint::{Options, analyze};
@@ -46,7 +46,7 @@
 //! let region = Region::linf(&image.pixels, &parse_decimal("0.01")?, None)?;
 //! let query = Query::robustness(region, model.network.output_len(), image.label);
 //!
-//! let options = Options { domain: DomainName::DeepPoly, ..Options::default() };
+//! let options = Options { method: Method::DEEPPOLY, ..Options::default() };
 //! let analysis = analyze(&model.network, &query, &options)?;
 //! match &analysis.verdict {
 //!     Verdict::Verified(proof) => assert!(proof.bounds.iter().all(|&bound| bound > 0.0)),

@@ -4,7 +4,7 @@
 
 mod common;
 
-use absint::attack::{Aim, Attack, Schedule};
+use absint::attack::{Aim, Attack, Schedule, Target};
 use absint::domains::activation::{ActivationFn, LeakyRelu, Relu};
 use absint::domains::budget::Budget;
 use absint::domains::network::{Coefficients, LinearMap, NetworkBuilder};
@@ -28,7 +28,7 @@ fn at_most(c: &[f64], threshold: Rational) -> Property {
 fn run(attack: &Attack, network: &absint::domains::network::Network, query: &Query) -> absint::attack::Outcome {
     let case = &query.cases[0];
     let open: Vec<usize> = (0..case.property.disjuncts.len()).collect();
-    attack.run(network, case, &open, 0, &Budget::unlimited())
+    attack.run(Target { network, case, open: &open }, &Budget::unlimited())
 }
 
 #[test]
@@ -130,10 +130,18 @@ fn a_start_from_outside_is_pulled_into_the_region() {
     let attack = Attack::pgd(0);
     let far = [vec![1e6; network.input_len()], vec![f64::NAN; network.input_len()], vec![0.5]];
     let open: Vec<usize> = (0..9).collect();
-    let found = attack.run_from(&network, &query.cases[0], &open, 0, &far[..2], &Budget::unlimited());
+    let found = attack.run_from(
+        Target { network: &network, case: &query.cases[0], open: &open },
+        &far[..2],
+        &Budget::unlimited(),
+    );
     assert!(region.contains(found.witness.unwrap().input()));
     // Of another length than the network's input: no start at all.
-    let found = attack.run_from(&network, &query.cases[0], &open, 0, &far[2..], &Budget::unlimited());
+    let found = attack.run_from(
+        Target { network: &network, case: &query.cases[0], open: &open },
+        &far[2..],
+        &Budget::unlimited(),
+    );
     assert!(found.witness.is_some());
 }
 
@@ -154,12 +162,9 @@ fn it_finds_the_counterexamples_of_the_small_networks() {
         } else {
             vnnlib::read(path).unwrap().query
         };
-        let mut first = 0;
         let witness = query.cases.iter().find_map(|case| {
             let open: Vec<usize> = (0..case.property.disjuncts.len()).collect();
-            let outcome = Attack::pgd(0).run(&network, case, &open, first, &Budget::unlimited());
-            first += open.len();
-            outcome.witness
+            Attack::pgd(0).run(Target { network: &network, case, open: &open }, &Budget::unlimited()).witness
         });
         if &row[8] == "sat" {
             all += 1;

@@ -5,7 +5,7 @@
 mod common;
 
 use absint::analyze;
-use absint::analyze::{DomainName, Options};
+use absint::analyze::{Method, Options};
 use absint::domains::activation::{ActivationFn, Sign, SignWithZero};
 use absint::domains::budget::Budget;
 use absint::domains::domain::Run;
@@ -13,7 +13,7 @@ use absint::domains::network::{Coefficients, Conv2d, LinearMap, Network, Network
 use absint::domains::num::{Interval, Rational, exact, parse_decimal};
 use absint::domains::query::{Atom, Ball, Case, Disjunct, Property, Query, Region, Variable};
 use absint::domains::verdict::Verdict;
-use absint::exact::signum::{BnnOptions, Compiled, Preprocessing, decide};
+use absint::exact::signum::{Compiled, Preprocessing, SignumOptions, decide};
 use common::Dice;
 use common::certificates::{accepted, accepted_only_as_they_are};
 use ndarray::{Array2, Array4};
@@ -228,7 +228,7 @@ fn verdicts_are_those_of_enumeration() {
             let Some(minima) = minima(&network, &query.cases[0]) else { return (0, 0) };
             let preprocessing = Preprocessing { fix: dice.below(2) == 0, counts: dice.below(2) == 0 };
             let certify = dice.below(2) == 0;
-            let options = BnnOptions { preprocessing, certify, ..BnnOptions::default() };
+            let options = SignumOptions { preprocessing, certify, ..SignumOptions::default() };
             let answer = decide(&network, &query, &options, Run::silent(&Budget::unlimited()));
             let answer = answer.unwrap_or_else(|e| panic!("seed {seed}: {e}"));
             if !answer.certificates.is_empty() {
@@ -237,9 +237,9 @@ fn verdicts_are_those_of_enumeration() {
             }
             let is_safe = minima.iter().all(|m| *m > Rational::ZERO);
             if seed % 20 == 0 {
-                let domain = if seed % 40 == 0 { DomainName::Exact } else { DomainName::Auto };
-                let certify = domain == DomainName::Exact && dice.below(2) == 0;
-                let options = Options { domain, certify, ..Options::default() };
+                let domain = if seed % 40 == 0 { Method::EXACT } else { Method::AUTO };
+                let certify = domain == Method::EXACT && dice.below(2) == 0;
+                let options = Options { method: domain, certify, ..Options::default() };
                 let analysis = analyze(&network, &query, &options).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
                 match analysis.verdict {
                     Verdict::Verified(_) => assert!(is_safe, "seed {seed}: verified by the cascade"),
@@ -309,7 +309,7 @@ fn one_network_answers_query_after_query_as_if_each_were_the_first() {
             let network = binarizing(dice);
             let n = network.input_len();
             let compiled = Compiled::new(&network).unwrap();
-            let options = BnnOptions { certify: true, ..BnnOptions::default() };
+            let options = SignumOptions { certify: true, ..SignumOptions::default() };
             let (mut verified, mut last) = (0, None);
             for _ in 0..6 {
                 // Now and then only the ball or only the unsafe set is another.
@@ -394,7 +394,7 @@ fn verdicts_over_a_real_input_are_those_of_its_cells() {
             let is_safe = !cells(&network, &lower, &upper).iter().any(is_unsafe);
             let query = Query::over(Region::new_box(vec![lower], vec![upper]).unwrap(), property.clone());
             let budget = Budget::unlimited();
-            let options = BnnOptions { certify: seed % 2 == 0, ..BnnOptions::default() };
+            let options = SignumOptions { certify: seed % 2 == 0, ..SignumOptions::default() };
             let answer = decide(&network, &query, &options, Run::silent(&budget));
             let answer = answer.unwrap_or_else(|e| panic!("seed {seed}: {e}"));
             match answer.verdict {
@@ -426,8 +426,8 @@ fn without_conflicts_only_what_propagation_refutes_is_verified() {
         let region = region(dice, network.input_len());
         let property = property(dice, network.input_len(), network.output_len());
         let query = Query::over(region, property);
-        let options = BnnOptions { conflicts: 0, ..BnnOptions::default() };
-        let full = decide(&network, &query, &BnnOptions::default(), Run::silent(&Budget::unlimited())).unwrap();
+        let options = SignumOptions { conflicts: 0, ..SignumOptions::default() };
+        let full = decide(&network, &query, &SignumOptions::default(), Run::silent(&Budget::unlimited())).unwrap();
         let answer = decide(&network, &query, &options, Run::silent(&Budget::unlimited())).unwrap();
         match answer.verdict {
             Verdict::Unknown(gap) => {
@@ -454,7 +454,7 @@ fn the_time_may_be_up_anywhere() {
         let network = network(dice);
         let region = region(dice, network.input_len());
         let query = Query::over(region, property(dice, network.input_len(), network.output_len()));
-        let options = BnnOptions { certify: seed % 2 == 0, ..BnnOptions::default() };
+        let options = SignumOptions { certify: seed % 2 == 0, ..SignumOptions::default() };
         let full = decide(&network, &query, &options, Run::silent(&Budget::unlimited())).unwrap();
         for polls in 0..120 {
             let asked = Arc::new(AtomicUsize::new(0));

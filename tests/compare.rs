@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use absint::analyze::{DomainName, Options};
+use absint::analyze::{Method, Options};
 use absint::attack::Attack;
-use absint::compare::{Compared, Method, Outcome, Setting, compare, layers};
+use absint::compare::{Compared, Outcome, Setting, compare, layers};
 use absint::domains::num::{Rational, parse_decimal};
 use absint::domains::observer::Silent;
 use absint::domains::query::{Query, Region};
@@ -17,12 +17,10 @@ use assert_cmd::Command;
 use std::path::Path;
 use std::time::Duration;
 
-const DOMAINS: [&str; 4] = ["interval", "deeppoly", "kpoly k=1", "kpoly k=2"];
+const DOMAINS: [&str; 4] = ["interval", "deeppoly", "kpoly(k=1)", "kpoly(k=2)"];
 
-fn method(name: &str) -> Method {
-    let (domain, k) = name.split_once(" k=").unwrap_or((name, "1"));
-    let options = Options { domain: domain.parse().unwrap(), k: k.parse().unwrap(), ..Options::default() };
-    Method { name: name.into(), options }
+fn method(name: &str) -> Options {
+    Options::from(name.parse::<Method>().unwrap())
 }
 
 fn setting() -> Setting {
@@ -123,11 +121,12 @@ fn a_point_region_has_no_gap_and_a_counterexample_is_shared_by_all() {
     assert!(without.measurements.iter().all(|m| m.log10_volume.is_none()));
 }
 
-/// Of a safe query the search proves it; of another it finds a counterexample by itself, which bounds the gap.
+/// Of a safe query the search proves it; of another it finds a counterexample by itself, which bounds the gaps of
+/// those that minimise.
 #[test]
 fn the_exact_engine_looks_for_counterexamples_of_its_own() {
     for (eps, is_falsified) in [("0.05", false), ("0.2", true)] {
-        let exact = Method { name: "bab".into(), ..method("exact") };
+        let exact = method("exact");
         let alone = Setting { exact: Some(exact), attack: None, volume: false, ..setting() };
         let (_, compared) = digit("digits_mlp.onnx", 0, eps, &alone);
         let expected = if is_falsified { Outcome::Falsified } else { Outcome::Verified };
@@ -135,7 +134,12 @@ fn the_exact_engine_looks_for_counterexamples_of_its_own() {
         assert_eq!(compared.reference.is_falsified, is_falsified);
         if is_falsified {
             assert!(compared.reference.upper.unwrap() <= 0.0);
-            assert!(compared.measurements.iter().all(|m| m.gap.most.is_some() && m.outcome == Outcome::Falsified));
+            assert!(
+                compared
+                    .measurements
+                    .iter()
+                    .all(|m| m.gap.most.is_some() != m.decides && m.outcome == Outcome::Falsified)
+            );
         }
     }
 }
@@ -271,7 +275,7 @@ fn the_command_writes_what_it_was_asked_for() {
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let names: Vec<&str> =
         answer["summary"].as_array().unwrap().iter().map(|s| s["domain"].as_str().unwrap()).collect();
-    assert_eq!(names, ["interval", "deeppoly", "kpoly k=1", "kpoly k=2"]);
+    assert_eq!(names, ["interval", "deeppoly", "kpoly(k=1)", "kpoly(k=2)"]);
     // Image 5 is a 5 that the network takes for a 9.
     assert_eq!(answer["results"][1]["misclassified"], serde_json::json!({"label": 5, "predicted": 9}));
     let page = std::fs::read_to_string(file("r.html")).unwrap();
@@ -286,7 +290,7 @@ fn the_command_writes_what_it_was_asked_for() {
 fn without_a_network_the_built_in_example_is_compared() {
     let output = absint().args(["--domains", "deeppoly,kpoly", "--no-volume"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && text.contains("built-in example") && text.contains("kpoly k=3"), "{text}");
+    assert!(output.status.success() && text.contains("built-in example") && text.contains("kpoly(k=3)"), "{text}");
 }
 
 #[test]
@@ -299,7 +303,7 @@ fn bad_usage_is_refused_in_one_line() {
         (&["--domains", "interval,interval"], "twice"),
         (&["--k", "0"], "0"),
         (&["--report", "/nonexistent/folder/out.html"], "/nonexistent/folder/out.html"),
-        (&["--exact", "sat"], "--exact bab"),
+        (&["--exact", "deeppoly"], "what decides is exact"),
     ];
     if !cfg!(feature = "highs") {
         cases.push((&["--exact", "milp"], "cargo build --release --features highs"));
@@ -312,5 +316,5 @@ fn bad_usage_is_refused_in_one_line() {
     }
     let output = absint().arg("networks/digits_mlp.onnx").output().unwrap();
     assert!(output.status.code() == Some(2) && String::from_utf8_lossy(&output.stderr).contains("--data"));
-    assert!(DomainName::ALL.len() > 4);
+    assert!(Method::ALL.len() > 4);
 }

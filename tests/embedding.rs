@@ -3,8 +3,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use absint::analyze::{DomainName, Stage};
+use absint::analyze::{Method, Stage};
 use absint::attack::Attack;
+use absint::campaign::{Journal, JournalError, MergeError};
 use absint::campaign::{Radius, RadiusOptions, Worker};
 use absint::domains::activation::ActivationFn;
 use absint::domains::budget::Budget;
@@ -19,7 +20,6 @@ use absint::format::json_query::JsonQueryError;
 use absint::format::onnx::{Model, OnnxError, OnnxWriter};
 use absint::format::opb::{Opb, OpbError};
 use absint::format::vnnlib::{VnnlibError, VnnlibQuery};
-use absint::report::{Journal, JournalError, MergeError};
 use absint::{Analysis, AnalyzeError, Options, analyze, analyze_within};
 
 /// Compiles only where every type can be sent to and shared with other threads, and lives on its own.
@@ -33,7 +33,7 @@ macro_rules! cross_threads {
 }
 
 cross_threads! {
-    Analysis, AnalyzeError, Atom, Attack, Bounds, Budget, Case, Disjunct, DomainError, DomainName, Image, ImageSet,
+    Analysis, AnalyzeError, Atom, Attack, Bounds, Budget, Case, Disjunct, DomainError, Method, Image, ImageSet,
     ImagesError, Journal, JournalError, JsonQueryError, LinearForms, LinearProgram, LpError, MergeError, Model, Network,
     NetworkBuilder, NetworkError, NodeBounds, OnnxError, OnnxWriter, Opb, OpbError, Options, Property, Query, Radius,
     RadiusOptions, Rational, Region, RegionError, Stage, Variable, Verdict, VnnlibError, VnnlibQuery, Witness, Worker,
@@ -51,7 +51,7 @@ fn example(eps: &str) -> (Network, Query) {
 #[test]
 fn analyses_side_by_side_answer_as_one_after_the_other() {
     let radii = ["0.005", "0.02", "0.05", "0.5"];
-    let options = Options { domain: DomainName::DeepPoly, ..Options::default() };
+    let options = Options { method: Method::DEEPPOLY, ..Options::default() };
     let answer = |eps: &str| {
         let (network, query) = example(eps);
         let analysis = analyze(&network, &query, &options).unwrap();
@@ -70,8 +70,8 @@ fn analyses_side_by_side_answer_as_one_after_the_other() {
 #[test]
 fn a_cancelled_analysis_is_unknown_for_every_domain() {
     let (network, query) = example("0.08");
-    for (domain, name, _) in DomainName::ALL {
-        let options = Options { domain, attack: false, ..Options::default() };
+    for (domain, name) in Method::ALL.map(|method| (method, method.row().name)) {
+        let options = Options { method: domain, attack: false, ..Options::default() };
         let budget = Budget::unlimited();
         budget.cancel();
         let analysis = analyze_within(&network, &query, &options, Run::silent(&budget)).unwrap();
@@ -88,8 +88,8 @@ fn queries_that_do_not_fit_are_errors_for_every_domain() {
         let atom = Atom { terms: [(variable, Rational::ONE)].into(), constant: Rational::ZERO, is_strict: false };
         Query::over(unit(64), Property { disjuncts: vec![Disjunct { atoms: vec![atom] }] })
     };
-    for (domain, name, _) in DomainName::ALL {
-        let options = Options { domain, ..Options::default() };
+    for (domain, name) in Method::ALL.map(|method| (method, method.row().name)) {
+        let options = Options { method: domain, ..Options::default() };
         let error = |query: &Query| analyze(&network, query, &options).map(|a| a.verdict).unwrap_err();
         assert_eq!(error(&Query::default()), AnalyzeError::Nothing, "{name}");
         let short = Query::robustness(unit(3), 10, 0);

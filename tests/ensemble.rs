@@ -5,7 +5,7 @@
 mod common;
 
 use absint::analyze;
-use absint::analyze::{DomainName, Options};
+use absint::analyze::{Method, Options};
 use absint::domains::activation::Sign;
 use absint::domains::budget::Budget;
 use absint::domains::domain::Run;
@@ -13,7 +13,7 @@ use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder}
 use absint::domains::num::{Rational, parse_decimal};
 use absint::domains::query::{Query, Region};
 use absint::domains::verdict::Verdict;
-use absint::exact::signum::{BnnOptions, decide};
+use absint::exact::signum::{SignumOptions, decide};
 use common::Dice;
 use common::certificates::{accepted, accepted_only_as_they_are};
 use ndarray::Array2;
@@ -69,10 +69,10 @@ fn verdicts_are_those_of_enumeration() {
             let is_safe = !points.filter(|x| region.contains(x)).any(|x| is_unsafe(&x));
             let network = Network::side_by_side(&members).unwrap();
             let query = Query::reliable(region, count, classes, label);
-            let options = BnnOptions { certify: seed % 2 == 0, ..BnnOptions::default() };
+            let options = SignumOptions { certify: seed % 2 == 0, ..SignumOptions::default() };
             let answer = decide(&network, &query, &options, Run::silent(&Budget::unlimited())).unwrap();
-            let domain = if seed % 4 == 1 { DomainName::Auto } else { DomainName::Exact };
-            let analysis = analyze(&network, &query, &Options { domain, ..Options::default() }).unwrap();
+            let domain = if seed % 4 == 1 { Method::AUTO } else { Method::EXACT };
+            let analysis = analyze(&network, &query, &Options { method: domain, ..Options::default() }).unwrap();
             for verdict in [&answer.verdict, &analysis.verdict] {
                 match verdict {
                     Verdict::Verified(_) => assert!(is_safe, "seed {seed}: verified"),

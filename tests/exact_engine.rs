@@ -6,6 +6,7 @@
 mod common;
 
 use absint::analyze::deadline;
+use absint::attack::Target;
 use absint::domains::activation::{ActivationFn, Clip, LeakyRelu, Relu, all};
 use absint::domains::budget::Budget;
 use absint::domains::domain::{
@@ -56,7 +57,7 @@ fn solved(seed: u64, f: &Arc<dyn ActivationFn>) -> Option<Solved> {
             *minimum = little.clone();
         }
     }
-    Some(Solved { network, case: Case { region, property: Property { disjuncts } }, minima })
+    Some(Solved { network, case: Case::new(region, Property { disjuncts }), minima })
 }
 
 /// Decides a case by one engine; every bound must hold. `None` when the engine leaves it open.
@@ -65,8 +66,13 @@ fn verdict(solved: &Solved, splitting: Splitting, what: &str) -> Option<bool> {
     let budget = deadline(Some(Duration::from_secs(60)));
     let open: Vec<usize> = (0..minima.len()).collect();
     let known = Bounds::unknown();
-    let question =
-        Question { network, case, first: 0, open: &open, known: &known, attack: true, splitting, most: usize::MAX };
+    let question = Question {
+        target: Target { network, case, open: &open },
+        known: &known,
+        attack: true,
+        splitting,
+        most: usize::MAX,
+    };
     let found = decide(&question, Run::silent(&budget)).unwrap();
     let is_safe = minima.iter().all(|m| m > &Rational::ZERO);
     if found.witness.is_some() {
@@ -139,7 +145,7 @@ fn a_final_activation_is_split_as_well() {
         let disjuncts = vec![Disjunct { atoms: vec![random_atom(&mut dice, 3, 2)] }];
         let Some(mut cells) = Cells::new(&network, &region, LIMIT) else { continue };
         let Some(minimum) = cells.minimum_of_maximum(&disjuncts[0], 4 * LIMIT) else { continue };
-        let case = Case { region, property: Property { disjuncts } };
+        let case = Case::new(region, Property { disjuncts });
         let solved = Solved { network, case, minima: vec![minimum] };
         total += 1;
         for splitting in [Splitting::Neurons, Splitting::Inputs, Splitting::Phases] {

@@ -5,7 +5,7 @@
 
 mod common;
 
-use absint::analyze::DomainName;
+use absint::analyze::Method;
 use absint::domains::activation::{self, ActivationFn};
 use absint::domains::domain::Concretise;
 use absint::domains::network::Network;
@@ -55,8 +55,9 @@ fn solved(seed: u64, f: &Arc<dyn ActivationFn>) -> Option<Solved> {
     Some(Solved { minima, joint, query, pieces, network })
 }
 
-fn bounds(case: &Solved, domain: DomainName, concretise: Concretise, k: usize) -> Analysis {
-    let options = Options { domain, concretise, k, all_margins: true, attack: false, ..Options::default() };
+fn bounds(case: &Solved, domain: Method, concretise: Concretise, k: usize) -> Analysis {
+    let options =
+        Options { method: domain.with(k, false), concretise, all_margins: true, attack: false, ..Options::default() };
     analyze(&case.network, &case.query, &options).unwrap()
 }
 
@@ -82,7 +83,7 @@ fn is_ordered(loose: &Analysis, tight: &Analysis, what: &str) {
 }
 
 /// The rungs of Salman et al. 2019, from the loosest to the tightest, and kpoly on the bounds of the last.
-const LADDER: [DomainName; 4] = [DomainName::LpGreedy, DomainName::LpLast, DomainName::LpAll, DomainName::LpAllKPoly];
+const LADDER: [Method; 4] = [Method::LP_GREEDY, Method::LP_LAST, Method::LP_ALL, Method::LP_ALL_KPOLY];
 
 fn ladder(case: &Solved) -> [Analysis; 4] {
     LADDER.map(|domain| {
@@ -102,19 +103,18 @@ fn is_ordered_by_itself(loose: &Analysis, tight: &Analysis) {
 }
 
 fn check(case: &Solved) {
-    use DomainName::{Auto, DeepPoly, Interval, KPoly, LpAll, LpAllKPoly, Rational as RationalDomain, Zonotope};
     for (domain, concretise) in [
-        (Interval, Concretise::Every),
-        (Zonotope, Concretise::Every),
-        (RationalDomain, Concretise::Every),
-        (DeepPoly, Concretise::Input),
-        (Auto, Concretise::Every),
+        (Method::INTERVAL, Concretise::Every),
+        (Method::ZONOTOPE, Concretise::Every),
+        (Method::RATIONAL, Concretise::Every),
+        (Method::DEEPPOLY, Concretise::Input),
+        (Method::AUTO, Concretise::Every),
     ] {
         is_sound(case, &bounds(case, domain, concretise, 3), &domain.to_string());
     }
-    let deeppoly = bounds(case, DeepPoly, Concretise::Every, 1);
+    let deeppoly = bounds(case, Method::DEEPPOLY, Concretise::Every, 1);
     is_sound(case, &deeppoly, "deeppoly");
-    let kpoly: Vec<Analysis> = (1..=3).map(|k| bounds(case, KPoly, Concretise::Every, k)).collect();
+    let kpoly: Vec<Analysis> = (1..=3).map(|k| bounds(case, Method::KPOLY, Concretise::Every, k)).collect();
     kpoly.iter().for_each(|analysis| is_sound(case, analysis, "kpoly"));
     is_ordered(&deeppoly, &kpoly[0], "deeppoly and kpoly 1");
     is_ordered(&kpoly[0], &kpoly[1], "kpoly 1 and 2");
@@ -125,16 +125,16 @@ fn check(case: &Solved) {
 
     let is_safe = case.joint.iter().all(|m| m > &Rational::ZERO);
     for (domain, k) in [
-        (Interval, 1),
-        (Zonotope, 1),
-        (DeepPoly, 1),
-        (RationalDomain, 1),
-        (KPoly, 2),
-        (LpAll, 1),
-        (LpAllKPoly, 2),
-        (Auto, 3),
+        (Method::INTERVAL, 1),
+        (Method::ZONOTOPE, 1),
+        (Method::DEEPPOLY, 1),
+        (Method::RATIONAL, 1),
+        (Method::KPOLY, 2),
+        (Method::LP_ALL, 1),
+        (Method::LP_ALL_KPOLY, 2),
+        (Method::AUTO, 3),
     ] {
-        let options = Options { domain, k, ..Options::default() };
+        let options = Options { method: domain.with(k, false), ..Options::default() };
         match analyze(&case.network, &case.query, &options).unwrap().verdict {
             Verdict::Verified(_) => assert!(is_safe, "{domain} proves what is false"),
             Verdict::Falsified(_) => assert!(!is_safe, "{domain} refutes what is true"),

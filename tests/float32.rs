@@ -4,7 +4,7 @@
 
 mod common;
 
-use absint::analyze::DomainName;
+use absint::analyze::Method;
 use absint::domains::activation::{ActivationFn, Relu, Sign};
 use absint::domains::budget::Budget;
 use absint::domains::domain::{
@@ -16,7 +16,7 @@ use absint::domains::num::{Rational, exact, nearest, parse_decimal};
 use absint::domains::query::{Atom, Disjunct, LinearForms, Property, Query, Region, Variable};
 use absint::domains::verdict::Verdict;
 use absint::exact::continuous::minimum;
-use absint::exact::signum::{self, BnnOptions};
+use absint::exact::signum::{self, SignumOptions};
 use absint::{Options, analyze};
 use common::Dice;
 use ndarray::{Array2, array};
@@ -239,9 +239,9 @@ fn at_most(region: Region, threshold: &str) -> Query {
     Query::over(region, Property { disjuncts: vec![Disjunct { atoms: vec![atom] }] })
 }
 
-fn answer(network: &Network, query: &Query, domain: DomainName, arithmetic: Arithmetic) -> Verdict {
+fn answer(network: &Network, query: &Query, domain: Method, arithmetic: Arithmetic) -> Verdict {
     let network = network.in_arithmetic(Arithmetic::Real);
-    analyze(&network, query, &Options { domain, arithmetic, ..Options::default() }).unwrap().verdict
+    analyze(&network, query, &Options { method: domain, arithmetic, ..Options::default() }).unwrap().verdict
 }
 
 fn point(x: &[f64]) -> Region {
@@ -249,14 +249,8 @@ fn point(x: &[f64]) -> Region {
     Region::new_box(x.clone(), x).unwrap()
 }
 
-const DOMAINS: [DomainName; 6] = [
-    DomainName::Interval,
-    DomainName::Zonotope,
-    DomainName::DeepPoly,
-    DomainName::KPoly,
-    DomainName::Exact,
-    DomainName::Auto,
-];
+const DOMAINS: [Method; 6] =
+    [Method::INTERVAL, Method::ZONOTOPE, Method::DEEPPOLY, Method::KPOLY, Method::EXACT, Method::AUTO];
 
 #[test]
 fn an_order_that_loses_the_small_terms_is_found_and_named() {
@@ -314,8 +308,7 @@ fn sums_of_signs_are_exact_and_their_thresholds_robust() {
     let low = Rational::from(-1);
     let flips = Region::hamming(&low, &Rational::ONE, vec![true; n], 4).unwrap();
     let ball = Region::linf(&vec![Rational::ONE; n], &parse_decimal("0.5").unwrap(), None).unwrap();
-    for (domain, region) in [(DomainName::Interval, &ball), (DomainName::DeepPoly, &ball), (DomainName::Exact, &flips)]
-    {
+    for (domain, region) in [(Method::INTERVAL, &ball), (Method::DEEPPOLY, &ball), (Method::EXACT, &flips)] {
         let query = at_most(region.clone(), "1");
         let real = answer(&network, &query, domain, Arithmetic::Real);
         assert!(matches!(real, Verdict::Verified(_)), "{domain}");
@@ -364,7 +357,7 @@ fn exact_engines_are_not_about_float32() {
     let network = build(1, &[Layer::Shift(vec![-0.1]), Layer::Sign]).in_arithmetic(Arithmetic::Float32).into_owned();
     let query = at_most(point(&[0.1]), "1");
     let budget = Budget::unlimited();
-    let answer = signum::decide(&network, &query, &BnnOptions::default(), Run::silent(&budget)).unwrap();
+    let answer = signum::decide(&network, &query, &SignumOptions::default(), Run::silent(&budget)).unwrap();
     assert!(matches!(answer.verdict, Verdict::Unknown(_)));
     let network = build(1, &[Layer::Shift(vec![1.0]), Layer::Relu]).in_arithmetic(Arithmetic::Float32).into_owned();
     let case = &at_most(point(&[0.1]), "2").cases[0];
@@ -380,7 +373,7 @@ fn inputs_are_rounded_too() {
     let region = Region::new_box(vec![tenth.clone()], vec![tenth]).unwrap();
     for (threshold, is_safe) in [("-0.1000000001", false), ("-0.1001", true)] {
         let query = at_most(region.clone(), threshold);
-        let float32 = answer(&network, &query, DomainName::DeepPoly, Arithmetic::Float32);
+        let float32 = answer(&network, &query, Method::DEEPPOLY, Arithmetic::Float32);
         assert_eq!(matches!(float32, Verdict::Verified(_)), is_safe, "{threshold}");
     }
 }

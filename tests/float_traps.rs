@@ -5,7 +5,7 @@
 
 mod common;
 
-use absint::analyze::DomainName;
+use absint::analyze::Method;
 use absint::domains::network::Arithmetic;
 use absint::domains::verdict::Verdict;
 use absint::format::{onnx, vnnlib};
@@ -39,7 +39,7 @@ fn traps(folder: &Path) -> Vec<Trap> {
 }
 
 /// The answer: `Some(true)` for falsified. A file that is refused (a strict comparison) has none.
-fn answer(folder: &Path, trap: &Trap, domain: DomainName, arithmetic: Arithmetic) -> Option<bool> {
+fn answer(folder: &Path, trap: &Trap, domain: Method, arithmetic: Arithmetic) -> Option<bool> {
     let network = onnx::read(&folder.join(&trap.onnx)).unwrap().network;
     let query = match vnnlib::read(folder.join(&trap.vnnlib)) {
         Ok(read) => read.query,
@@ -48,7 +48,7 @@ fn answer(folder: &Path, trap: &Trap, domain: DomainName, arithmetic: Arithmetic
             return None;
         }
     };
-    match analyze(&network, &query, &Options { domain, arithmetic, ..Options::default() }).unwrap().verdict {
+    match analyze(&network, &query, &Options { method: domain, arithmetic, ..Options::default() }).unwrap().verdict {
         Verdict::Verified(_) => Some(false),
         Verdict::Falsified(witness) => {
             assert_eq!(witness.order().is_some(), arithmetic == Arithmetic::Float32, "{}", trap.id);
@@ -63,9 +63,17 @@ fn no_answer_is_wrong_in_real_arithmetic() {
     let Some(folder) = folder("answering float traps", "float_traps") else { return };
     let traps = traps(&folder);
     let (sat, unsat) = (traps.iter().filter(|t| t.is_sat).count(), traps.iter().filter(|t| !t.is_sat).count());
-    use DomainName::{Auto, DeepPoly, Hull, HullKPoly, Interval, KPoly, Rational, Zonotope};
     let mut wrong = Vec::new();
-    for domain in [Interval, Zonotope, DeepPoly, KPoly, Hull, HullKPoly, Rational, Auto] {
+    for domain in [
+        Method::INTERVAL,
+        Method::ZONOTOPE,
+        Method::DEEPPOLY,
+        Method::KPOLY,
+        Method::HULL,
+        Method::HULL_KPOLY,
+        Method::RATIONAL,
+        Method::AUTO,
+    ] {
         let answers: Vec<Option<bool>> =
             traps.par_iter().map(|t| answer(&folder, t, domain, Arithmetic::Real)).collect();
         let given = |is_sat: bool| answers.iter().filter(|&&a| a == Some(is_sat)).count();
@@ -76,7 +84,7 @@ fn no_answer_is_wrong_in_real_arithmetic() {
                 wrong.push(format!("{domain} on {}", trap.id));
             }
         }
-        if domain == Auto {
+        if domain == Method::AUTO {
             let open: Vec<&str> =
                 traps.iter().zip(&answers).filter(|(_, a)| a.is_none()).map(|(t, _)| t.id.as_str()).collect();
             println!("open under auto: {}", open.join(" "));
@@ -91,9 +99,8 @@ fn no_answer_is_wrong_in_real_arithmetic() {
 fn no_answer_is_wrong_in_float32() {
     let Some(folder) = folder("answering float traps", "float_traps") else { return };
     let traps = traps(&folder);
-    use DomainName::{Auto, DeepPoly, Hull, Interval, KPoly, Zonotope};
     let mut wrong = Vec::new();
-    for domain in [Interval, Zonotope, DeepPoly, KPoly, Hull, Auto] {
+    for domain in [Method::INTERVAL, Method::ZONOTOPE, Method::DEEPPOLY, Method::KPOLY, Method::HULL, Method::AUTO] {
         let answers: Vec<Option<bool>> =
             traps.par_iter().map(|t| answer(&folder, t, domain, Arithmetic::Float32)).collect();
         let (mut right, mut open) = ([0, 0], Vec::new());
@@ -106,7 +113,7 @@ fn no_answer_is_wrong_in_float32() {
             }
         }
         println!("{domain}: {} proven, {} falsified; open: {}", right[0], right[1], open.join(" "));
-        if domain == Auto {
+        if domain == Method::AUTO {
             assert!(right[0] >= 7, "{} proven", right[0]);
             assert!(right[1] >= 40, "{} falsified", right[1]);
         }

@@ -5,7 +5,7 @@
 
 mod common;
 
-use absint::analyze::{DomainName, deadline};
+use absint::analyze::{Method, deadline};
 use absint::domains::domain::{Concretise, Run};
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, parse_decimal};
@@ -89,8 +89,9 @@ fn cases(of: &str, families: &str) -> Option<Vec<Case>> {
 }
 
 /// All bounds that a domain has, without looking for counterexamples.
-fn bounds(case: &Case, domain: DomainName, concretise: Concretise, k: usize) -> Analysis {
-    let options = Options { domain, concretise, k, all_margins: true, attack: false, ..Options::default() };
+fn bounds(case: &Case, domain: Method, concretise: Concretise, k: usize) -> Analysis {
+    let options =
+        Options { method: domain.with(k, false), concretise, all_margins: true, attack: false, ..Options::default() };
     analyze(&case.network, &case.query, &options).unwrap_or_else(|e| panic!("{}: {e}", case.id))
 }
 
@@ -146,8 +147,8 @@ fn each_minimum_is_attained_exactly_by_what_was_read() {
 fn interval_and_deeppoly_have_their_exact_values() {
     let Some(cases) = cases("comparing relaxations with their exact values", "ABCF") else { return };
     check(&cases, |case, wrong| {
-        let interval = bounds(case, DomainName::Interval, Concretise::Every, 1);
-        let deeppoly = bounds(case, DomainName::DeepPoly, Concretise::Input, 1);
+        let interval = bounds(case, Method::INTERVAL, Concretise::Every, 1);
+        let deeppoly = bounds(case, Method::DEEPPOLY, Concretise::Input, 1);
         for row in &case.rows {
             if let Some(exact) = &row.interval {
                 compare("interval", row, row.bound(&interval), exact, wrong);
@@ -167,7 +168,7 @@ fn interval_and_deeppoly_have_their_exact_values() {
 fn concretising_at_every_layer_lies_between_crown_and_the_exact_minimum() {
     let Some(cases) = cases("comparing deeppoly with exact minima", "ABCF") else { return };
     check(&cases, |case, wrong| {
-        for domain in [DomainName::DeepPoly, DomainName::Rational] {
+        for domain in [Method::DEEPPOLY, Method::RATIONAL] {
             let analysis = bounds(case, domain, Concretise::Every, 1);
             for row in &case.rows {
                 let bound = row.bound(&analysis);
@@ -203,10 +204,17 @@ fn no_bound_of_any_domain_exceeds_the_exact_minimum() {
 }
 
 /// Every domain, kpoly for several k.
-fn domains() -> Vec<(DomainName, usize)> {
-    use DomainName::{Auto, DeepPoly, Hull, HullKPoly, Interval, KPoly, Nat, Rational, Zonotope};
-    let cheap = [(Interval, 1), (Zonotope, 1), (DeepPoly, 1), (Rational, 1), (KPoly, 1), (KPoly, 2), (KPoly, 3)];
-    let signum = [(Nat, 1), (Hull, 1), (HullKPoly, 3), (Auto, 3)];
+fn domains() -> Vec<(Method, usize)> {
+    let cheap = [
+        (Method::INTERVAL, 1),
+        (Method::ZONOTOPE, 1),
+        (Method::DEEPPOLY, 1),
+        (Method::RATIONAL, 1),
+        (Method::KPOLY, 1),
+        (Method::KPOLY, 2),
+        (Method::KPOLY, 3),
+    ];
+    let signum = [(Method::NAT, 1), (Method::HULL, 1), (Method::HULL_KPOLY, 3), (Method::AUTO, 3)];
     cheap.into_iter().chain(signum).collect()
 }
 
@@ -216,7 +224,7 @@ fn no_verdict_contradicts() {
     let mut wrong = Vec::new();
     println!("{:<10} {:>8} {:>9}  decided by family", "domain", "verified", "falsified");
     for (domain, k) in domains() {
-        let options = Options { domain, k, ..Options::default() };
+        let options = Options { method: domain.with(k, false), ..Options::default() };
         let verdicts: Vec<Verdict> =
             cases.par_iter().map(|c| analyze(&c.network, &c.query, &options).unwrap().verdict).collect();
         let (mut verified, mut falsified, mut open) = (0, 0, Vec::new());
@@ -243,11 +251,11 @@ fn no_verdict_contradicts() {
                 wrong.push(format!("{domain} on {}", case.id));
             }
         }
-        if domain == DomainName::Auto {
+        if domain == Method::AUTO {
             println!("open under auto: {}", open.join(" "));
         }
         let shown: Vec<String> = by_family.iter().map(|(f, (d, n))| format!("{f} {d}/{n}")).collect();
-        let name = if domain == DomainName::KPoly { format!("kpoly {k}") } else { domain.to_string() };
+        let name = if domain == Method::KPOLY { format!("kpoly {k}") } else { domain.to_string() };
         println!("{name:<10} {verified:>8} {falsified:>9}  {}", shown.join("  "));
     }
     assert!(wrong.is_empty(), "wrong verdicts: {wrong:?}");
@@ -260,8 +268,8 @@ fn joint_cuts_close_part_of_the_gap() {
     let gaps: Vec<[f64; 4]> = cases
         .par_iter()
         .map(|case| {
-            let deeppoly = bounds(case, DomainName::DeepPoly, Concretise::Every, 1);
-            let of_k: Vec<Analysis> = (1..=3).map(|k| bounds(case, DomainName::KPoly, Concretise::Every, k)).collect();
+            let deeppoly = bounds(case, Method::DEEPPOLY, Concretise::Every, 1);
+            let of_k: Vec<Analysis> = (1..=3).map(|k| bounds(case, Method::KPOLY, Concretise::Every, k)).collect();
             let mut gaps = [0.0; 4];
             for row in &case.rows {
                 for (gap, analysis) in gaps.iter_mut().zip(std::iter::once(&deeppoly).chain(&of_k)) {
@@ -285,11 +293,11 @@ fn joint_cuts_close_part_of_the_gap() {
 fn signum_networks_are_decided_exactly() {
     use absint::domains::budget::Budget;
     use absint::domains::domain::Run;
-    use absint::exact::signum::{BnnOptions, check_formula, decide};
+    use absint::exact::signum::{SignumOptions, check_formula, decide};
     let Some(cases) = cases("deciding signum networks", "DE") else { return };
     let certified = AtomicUsize::new(0);
     check(&cases, |case, wrong| {
-        let options = BnnOptions { certify: true, ..BnnOptions::default() };
+        let options = SignumOptions { certify: true, ..SignumOptions::default() };
         match decide(&case.network, &case.query, &options, Run::silent(&Budget::unlimited())) {
             Err(e) => wrong.push(e.to_string()),
             Ok(answer) => {
@@ -333,7 +341,7 @@ fn signum_networks_are_decided_exactly() {
 #[test]
 fn the_exact_engine_decides_every_query() {
     let Some(cases) = cases("deciding small queries exactly", "ABCDEF") else { return };
-    let options = Options { domain: DomainName::Exact, ..Options::default() };
+    let options = Options { method: Method::EXACT, ..Options::default() };
     check(&cases, |case, wrong| match analyze(&case.network, &case.query, &options).unwrap().verdict {
         Verdict::Verified(_) if !case.is_sat => {}
         Verdict::Falsified(_) if case.is_sat => {}
@@ -374,11 +382,12 @@ fn the_exact_engine_finds_every_minimum() {
 #[cfg(feature = "highs")]
 #[test]
 fn integer_programs_end_at_the_minimum() {
+    use absint::attack::Target;
     use absint::domains::domain::Bounds;
     use absint::domains::query::{Ball, Case as QueryCase, Property};
     use absint::exact::milp::{MilpOptions, optimise};
     let Some(cases) = cases("solving small queries by integer programs", "ABCDEF") else { return };
-    let options = Options { domain: DomainName::Milp, ..Options::default() };
+    let options = Options { method: Method::MILP, ..Options::default() };
     let exactly = AtomicUsize::new(0);
     check(&cases, |case, wrong| {
         match analyze(&case.network, &case.query, &options).unwrap().verdict {
@@ -390,11 +399,12 @@ fn integer_programs_end_at_the_minimum() {
             let (region, disjunct) = disjunct(&case.query, row.disjunct);
             let atoms = row.atom.map_or_else(|| disjunct.atoms.clone(), |a| vec![disjunct.atoms[a].clone()]);
             let property = Property { disjuncts: vec![Disjunct { atoms }] };
-            let alone = QueryCase { region: region.region.clone(), property };
+            let alone = QueryCase::new(region.region.clone(), property);
             let budget = deadline(Some(Duration::from_secs(20)));
             let (options, run) = (MilpOptions::default(), Run::silent(&budget));
             let known = Bounds::unknown();
-            let found = optimise(&case.network, (&alone, 0), &[0], &known, &options, run).unwrap();
+            let target = Target { network: &case.network, case: &alone, open: &[0] };
+            let found = optimise(target, &known, &options, run).unwrap();
             let (exact, what) = (row.exact.value(), format!("{}.{:?}", row.disjunct, row.atom));
             let close = 1e-6 * (1.0 + exact.abs());
             let is_relaxed = case.family == 'D' || matches!(region.region.ball(), Ball::L2 { .. });

@@ -7,8 +7,9 @@
 mod common;
 
 use absint::analyze;
-use absint::analyze::{DomainName, Options};
-use absint::compare::{Method, Outcome, Setting, compare};
+use absint::analyze::{Method, Options};
+use absint::attack::Target;
+use absint::compare::{Outcome, Setting, compare};
 use absint::domains::activation::{ActivationFn, Clip, LeakyRelu, Relu, Sign, SignWithZero};
 use absint::domains::budget::Budget;
 use absint::domains::domain::{Bounds, DeepPoly, Run, propagate};
@@ -27,7 +28,7 @@ use std::sync::Arc;
 fn solve(network: &Network, case: &Case, options: &MilpOptions) -> MilpAnswer {
     let open: Vec<usize> = (0..case.property.disjuncts.len()).collect();
     let budget = Budget::unlimited();
-    optimise(network, (case, 0), &open, &Bounds::unknown(), options, Run::silent(&budget)).unwrap()
+    optimise(Target { network, case, open: &open }, &Bounds::unknown(), options, Run::silent(&budget)).unwrap()
 }
 
 fn atom(dice: &mut Dice, network: &Network) -> Atom {
@@ -69,7 +70,7 @@ fn check(what: &str, network: &Network, case: &Case, minima: &[Rational], option
 /// The whole way to a verdict. Ties included, it is never wrong, and never open.
 fn check_verdict(what: &str, network: &Network, case: &Case, minima: &[Rational]) -> bool {
     let query = Query { cases: vec![case.clone()] };
-    let options = Options { domain: DomainName::Milp, ..Options::default() };
+    let options = Options { method: Method::MILP, ..Options::default() };
     let analysis = analyze(network, &query, &options).unwrap();
     let is_safe = minima.iter().all(|m| *m > Rational::ZERO);
     match analysis.verdict {
@@ -114,7 +115,7 @@ fn continuous_networks_over_boxes() {
                 *minimum = little.clone();
             }
         }
-        let case = Case { region, property };
+        let case = Case::new(region, property);
         let single = dice.below(2) == 0;
         check(&format!("seed {seed}"), &network, &case, &minima, &MilpOptions { single, ..MilpOptions::default() });
         solved += usize::from(check_verdict(&format!("seed {seed}"), &network, &case, &minima));
@@ -179,7 +180,7 @@ fn signum_networks_over_hamming_balls_and_grids() {
         if n > 9 {
             continue;
         }
-        let case = Case { region, property: property(dice, &network) };
+        let case = Case::new(region, property(dice, &network));
         let all = points(&case.region);
         let output: Vec<Vec<Rational>> = all.iter().map(|x| network.evaluate(x).unwrap()).collect();
         let minimum = |d: &Disjunct| {
@@ -233,10 +234,7 @@ fn one_program_for_all_classes_ends_where_the_best_of_many_does() {
 
 #[test]
 fn compare_has_the_optimum_apart_from_what_is_certified() {
-    let method = |name: &str| {
-        let options = Options { domain: name.parse().unwrap(), ..Options::default() };
-        Method { name: name.into(), options }
-    };
+    let method = |name: &str| Options::from(name.parse::<Method>().unwrap());
     let setting = Setting {
         methods: vec![method("deeppoly")],
         exact: Some(method("milp")),

@@ -6,7 +6,7 @@
 mod common;
 
 use absint::Options;
-use absint::analyze::DomainName;
+use absint::analyze::Method;
 use absint::campaign::{Radius, RadiusOptions, Tolerance, radius};
 use absint::domains::activation::{ActivationFn, Relu};
 use absint::domains::budget::Budget;
@@ -48,10 +48,10 @@ impl Case {
         Ok(Query::robustness(shape(&self.center, eps, None)?, self.network.output_len(), self.label))
     }
 
-    fn radius(&self, shape: Shape, domain: DomainName) -> Radius {
+    fn radius(&self, shape: Shape, domain: Method) -> Radius {
         let options = RadiusOptions {
             hi: Rational::from(4),
-            analysis: Options { domain, ..Options::default() },
+            analysis: Options { method: domain, ..Options::default() },
             ..RadiusOptions::default()
         };
         let budget = Budget::unlimited();
@@ -75,7 +75,7 @@ fn the_exact_radius_lies_between_the_certified_one_and_that_of_the_attack() {
     let (mut checked, mut compared, mut attained) = (0, 0, 0);
     for seed in 0..120 {
         let Some(case) = Case::random(seed) else { continue };
-        let found = case.radius(Region::linf, DomainName::DeepPoly);
+        let found = case.radius(Region::linf, Method::DEEPPOLY);
         let certified = found.certified.clone().unwrap_or_else(|| panic!("seed {seed}: nothing at all"));
         let Some(is_robust) = case.is_robust(&certified) else { continue };
         assert!(is_robust, "seed {seed}: {certified} is not robust");
@@ -99,7 +99,7 @@ fn costly_domains_go_on_from_the_cheap_one() {
     let mut improved = 0;
     for seed in 0..40 {
         let Some(case) = Case::random(seed) else { continue };
-        let found = case.radius(Region::linf, DomainName::KPoly);
+        let found = case.radius(Region::linf, Method::KPOLY);
         let (Some(base), Some(certified)) = (&found.base, &found.certified) else { continue };
         assert!(base <= certified, "seed {seed}");
         improved += usize::from(base < certified);
@@ -114,9 +114,9 @@ fn costly_domains_go_on_from_the_cheap_one() {
 fn other_norms_are_searched_alike() {
     for seed in 0..40 {
         let Some(case) = Case::random(seed) else { continue };
-        let linf = case.radius(Region::linf, DomainName::DeepPoly);
+        let linf = case.radius(Region::linf, Method::DEEPPOLY);
         for shape in [Region::l1 as Shape, Region::l2 as Shape] {
-            let found = case.radius(shape, DomainName::DeepPoly);
+            let found = case.radius(shape, Method::DEEPPOLY);
             let Some(certified) = found.certified else { panic!("seed {seed}") };
             if let Some((attacked, _)) = &found.attacked {
                 assert!(&certified < attacked, "seed {seed}");
@@ -137,7 +137,7 @@ fn the_search_stays_in_its_bounds_and_keeps_its_tolerance() {
     };
     let q = |text: &str| parse_decimal(text).unwrap();
     let find = |options: RadiusOptions| radius(&network, &ball, &options, Run::silent(&Budget::unlimited())).unwrap();
-    let analysis = Options { domain: DomainName::DeepPoly, ..Options::default() };
+    let analysis = Options { method: Method::DEEPPOLY, ..Options::default() };
     let plain = RadiusOptions { attack: None, analysis, ..RadiusOptions::default() };
     let fine = find(plain.clone()).certified.unwrap();
     let coarse = find(RadiusOptions { tolerance: Some(Tolerance::Absolute(q("0.01"))), ..plain.clone() });

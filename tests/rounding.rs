@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use absint::analyze::DomainName;
+use absint::analyze::Method;
 use absint::domains::activation::Relu;
 use absint::domains::budget::Budget;
 use absint::domains::domain::{AbstractDomain, Bounds, DeepPoly, Run, propagate};
@@ -45,10 +45,10 @@ fn one_atom(region: Region, a: Atom) -> Query {
 /// Every domain on the query: none may verify it, since `witness` replays.
 fn never_verified(network: &Network, query: &Query, witness: &[Rational]) {
     let case = &query.cases[0];
-    assert!(Witness::replay(network, case, 0, 0, witness.to_vec()).is_some(), "the test's witness does not replay");
+    assert!(Witness::replay(network, case, 0, witness.to_vec()).is_some(), "the test's witness does not replay");
     let mut wrong = Vec::new();
-    for (domain, name, _) in DomainName::ALL {
-        let options = Options { domain, attack: false, ..Options::default() };
+    for (domain, name) in Method::ALL.map(|method| (method, method.row().name)) {
+        let options = Options { method: domain, attack: false, ..Options::default() };
         let analysis = analyze(network, query, &options);
         if let Ok(a) = analysis
             && matches!(a.verdict, Verdict::Verified(_))
@@ -200,7 +200,7 @@ fn h_refinement_goes_through_parallel_branches() {
     let sum = b.affine("sum", terms.to_vec(), zeros()).unwrap();
     let network = b.finish(sum, &[2]).unwrap();
     let query = one_atom(boxed(&[(-1.0, 1.0); 2]), atom(&[(Variable::Output(0), Rational::ONE)], q("-0.1")));
-    let options = Options { domain: DomainName::KPoly, refine: true, attack: false, k: 2, ..Options::default() };
+    let options = Options { method: Method::KPOLY.with(2, true), attack: false, ..Options::default() };
     analyze(&network, &query, &options).unwrap();
 }
 

@@ -6,7 +6,7 @@
 mod common;
 
 use absint::analyze;
-use absint::analyze::{DomainName, Options};
+use absint::analyze::{Method, Options};
 use absint::domains::activation::{ActivationFn, Sign, SignWithZero};
 use absint::domains::budget::Budget;
 use absint::domains::domain::{
@@ -209,9 +209,8 @@ fn verdicts_agree_with_enumeration() {
         let case = case(6 * (seed / 3) + [0, 1, 5][(seed % 3) as usize]);
         let query = Query::robustness(case.region.clone(), 2, 0);
         let is_safe = case.least[2] > Rational::ZERO;
-        for domain in [DomainName::DeepPoly, DomainName::Nat, DomainName::Hull, DomainName::HullKPoly, DomainName::Auto]
-        {
-            let analysis = analyze(&case.network, &query, &Options { domain, ..Options::default() }).unwrap();
+        for domain in [Method::DEEPPOLY, Method::NAT, Method::HULL, Method::HULL_KPOLY, Method::AUTO] {
+            let analysis = analyze(&case.network, &query, &Options { method: domain, ..Options::default() }).unwrap();
             match analysis.verdict {
                 Verdict::Verified(_) => {
                     assert!(is_safe, "seed {}: {domain} proves what is false", case.seed);
@@ -269,9 +268,11 @@ fn published_minimum_perturbations_are_not_contradicted() {
                     _ => Region::grid(&center, &step, &end(true), &end(false)).unwrap(),
                 };
                 let query = Query::robustness(region, 10, label);
-                for domain in [DomainName::DeepPoly, DomainName::Hull] {
-                    let (options, budget) =
-                        (Options { domain, ..Options::default() }, deadline(Some(std::time::Duration::from_secs(3))));
+                for domain in [Method::DEEPPOLY, Method::HULL] {
+                    let (options, budget) = (
+                        Options { method: domain, ..Options::default() },
+                        deadline(Some(std::time::Duration::from_secs(3))),
+                    );
                     let verdict = analyze_within(&network, &query, &options, Run::silent(&budget)).unwrap().verdict;
                     println!("{instance} {norm} {level} (minimum {optimum}), {domain}: {}", verdict.name());
                     asked += 1;

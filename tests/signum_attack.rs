@@ -5,7 +5,7 @@
 
 mod common;
 
-use absint::attack::Flips;
+use absint::attack::{Flips, Target};
 use absint::domains::activation::Sign;
 use absint::domains::budget::Budget;
 use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder};
@@ -52,7 +52,7 @@ fn points(values: &[Vec<Rational>]) -> Vec<Vec<Rational>> {
 
 fn attack(network: &Network, query: &Query, suggested: &[Vec<f64>]) -> Option<Witness> {
     let open: Vec<usize> = (0..query.cases[0].property.disjuncts.len()).collect();
-    Flips::short(7).run(network, &query.cases[0], &open, 0, suggested, &Budget::unlimited())
+    Flips::short(7).run(Target { network, case: &query.cases[0], open: &open }, suggested, &Budget::unlimited())
 }
 
 /// Counts the falsifiable among the cases of a generator, and those of them that the attack solves.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use absint::analyze::DomainName;
+use absint::analyze::Method;
 use absint::domains::verdict::Verdict;
 use absint::format::onnx::{OnnxWriter, parse};
 use absint::format::vnnlib;
@@ -36,14 +36,14 @@ fn a_tie_is_no_counterexample_of_a_strict_inequality() {
             let text =
                 format!("(declare-const X_0 Real)(declare-const Y_0 Real)(assert (<= -1 X_0 1))(assert {asserted})");
             let query = vnnlib::parse(&text, asserted).unwrap().query;
-            for (domain, ..) in DomainName::ALL {
-                let options = Options { domain, ..Options::default() };
+            for method in Method::ALL {
+                let options = Options { method, ..Options::default() };
                 match analyze(&network, &query, &options).map(|a| a.verdict) {
-                    Ok(Verdict::Falsified(_)) => assert!(is_sat, "{name}, {domain}: {asserted} is falsified"),
-                    Ok(Verdict::Verified(_)) => assert!(!is_sat, "{name}, {domain}: {asserted} is verified"),
+                    Ok(Verdict::Falsified(_)) => assert!(is_sat, "{name}, {method}: {asserted} is falsified"),
+                    Ok(Verdict::Verified(_)) => assert!(!is_sat, "{name}, {method}: {asserted} is verified"),
                     Ok(Verdict::Unknown(_)) => {}
                     // Not every method is defined on both networks, but none contradicts itself.
-                    Err(e) => assert!(!e.to_string().contains("bug"), "{name}, {domain}: {asserted}: {e}"),
+                    Err(e) => assert!(!e.to_string().contains("bug"), "{name}, {method}: {asserted}: {e}"),
                 }
             }
         }

@@ -62,16 +62,11 @@ impl Witness {
     /// A network in float32 is given the nearest float32 input of the region, and every order of
     /// summation in turn ([`Order::ALL`]) until one reaches the unsafe set.
     ///
-    /// `disjunct` indexes the case's property; `number` is its index in the query.
+    /// `disjunct` indexes the case's property.
     #[must_use]
-    pub fn replay(
-        network: &Network,
-        case: &Case,
-        disjunct: usize,
-        number: usize,
-        input: Vec<Rational>,
-    ) -> Option<Self> {
+    pub fn replay(network: &Network, case: &Case, disjunct: usize, input: Vec<Rational>) -> Option<Self> {
         let unsafe_set = case.property.disjuncts.get(disjunct)?;
+        let number = case.first + disjunct;
         if network.arithmetic() == Arithmetic::Float32 {
             return Self::replay_float32(network, case, unsafe_set, number, &input);
         }

@@ -1,7 +1,10 @@
+//! What an analysis answers.
+
 use crate::domains::domain::{Bounds, NodeBounds};
 use crate::domains::network::Activation;
 use crate::domains::verdict::Verdict;
 use crate::exact::signum::Certificate;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The best certified lower bound of one atom's margin.
@@ -22,6 +25,9 @@ pub struct DisjunctBound {
     pub bound: f64,
 }
 
+/// Numbers by what they count.
+pub type Counters = BTreeMap<&'static str, u64>;
+
 /// What one stage did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stage {
@@ -33,13 +39,43 @@ pub struct Stage {
     pub margins: Vec<f64>,
     /// Unstable neurons of each activation layer, summed over the query's cases.
     pub unstable: Vec<usize>,
-    /// Linear programs solved.
-    pub lps: usize,
-    /// Joint cuts added to them.
-    pub cuts: usize,
+    /// What it counted: `lps` are linear programs solved and `cuts` joint cuts added to them.
+    pub counters: Counters,
     /// The least of the disjuncts' maxima of margins, as the solver of integer programs has it: **not
     /// certified**, and not used in any verdict. Only that stage has one.
     pub milp_bound: Option<f64>,
+}
+
+impl Stage {
+    /// Nothing is done yet.
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            time: Duration::ZERO,
+            margins: Vec::new(),
+            unstable: Vec::new(),
+            counters: Counters::new(),
+            milp_bound: None,
+        }
+    }
+
+    /// How many of what has a name were counted.
+    #[must_use]
+    pub fn count(&self, name: &str) -> u64 {
+        self.counters.get(name).copied().unwrap_or(0)
+    }
+
+    /// Adds what was found of one case.
+    pub(super) fn add(&mut self, unstable: &[usize], counters: Counters, milp_bound: Option<f64>) {
+        self.unstable.resize(self.unstable.len().max(unstable.len()), 0);
+        for (sum, more) in self.unstable.iter_mut().zip(unstable) {
+            *sum += more;
+        }
+        for (name, more) in counters {
+            *self.counters.entry(name).or_default() += more;
+        }
+        self.milp_bound = self.milp_bound.into_iter().chain(milp_bound).reduce(f64::min);
+    }
 }
 
 /// The answer to a query, and how it came about.

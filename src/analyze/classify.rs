@@ -1,3 +1,5 @@
+//! The class that a network gives to an exact input.
+
 use crate::domains::network::Network;
 use crate::domains::num::{Interval, Rational, enclose};
 

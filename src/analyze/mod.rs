@@ -1,15 +1,21 @@
-//! The analysis of one query: methods run step by step until it is decided or the time is up.
+//! The analysis of one query: the steps of a method until it is decided or the time is up.
 
 mod analysis;
 mod cascade;
+mod case;
 mod classify;
-mod exact_step;
-mod options;
+mod deadline;
+mod error;
+mod method;
 mod portable;
+mod registry;
+mod steps;
 
 pub(crate) use analysis::unstable;
-pub use analysis::{Analysis, DisjunctBound, Margin, Stage};
-pub use cascade::{AnalyzeError, analyze, analyze_within, check_query};
+pub use analysis::{Analysis, Counters, DisjunctBound, Margin, Stage};
+pub use cascade::{analyze, analyze_within, check_query};
 pub use classify::beaten_by;
-pub use options::{DomainName, Options, UnknownDomain, deadline};
+pub use deadline::deadline;
+pub use error::AnalyzeError;
+pub use method::{Completeness, Cost, MOST_JOINED, MadeFor, Method, Options, Row, UnknownMethod};
 pub use portable::portable;

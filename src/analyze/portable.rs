@@ -1,3 +1,5 @@
+//! Counterexamples at points that other programs can be given.
+
 use crate::domains::network::Network;
 use crate::domains::num::{Rational, exact, nearest};
 use crate::domains::query::{Case, Query};
@@ -11,13 +13,8 @@ pub fn portable(network: &Network, query: &Query, witness: Witness) -> Witness {
         // It is a float32 point already.
         return witness;
     }
-    let mut first = 0;
-    let case = query.cases.iter().find(|case| {
-        first += case.property.disjuncts.len();
-        witness.disjunct() < first
-    });
-    let Some(case) = case else { return witness };
-    let disjunct = witness.disjunct() + case.property.disjuncts.len() - first;
+    let Some(case) = query.case_of(witness.disjunct()) else { return witness };
+    let disjunct = witness.disjunct() - case.first;
     let single = |x: f64| {
         let x = x as f32;
         [x, x.next_up(), x.next_down()].map(f64::from)
@@ -26,7 +23,7 @@ pub fn portable(network: &Network, query: &Query, witness: Witness) -> Witness {
     let roundings: [&dyn Fn(f64) -> [f64; 3]; 2] = [&single, &double];
     let replayed = roundings.iter().find_map(|rounded| {
         let point = inside(case, witness.input(), rounded)?;
-        Witness::replay(network, case, disjunct, witness.disjunct(), point)
+        Witness::replay(network, case, disjunct, point)
     });
     replayed.unwrap_or(witness)
 }
@@ -58,7 +55,7 @@ mod tests {
             bounds[0], bounds[1]
         );
         let query = vnnlib::parse(&text, "test").unwrap().query;
-        let witness = Witness::replay(&network, &query.cases[0], 1, 1, vec![parse_decimal(at).unwrap()]).unwrap();
+        let witness = Witness::replay(&network, &query.cases[0], 1, vec![parse_decimal(at).unwrap()]).unwrap();
         portable(&network, &query, witness).input().to_vec()
     }
 

@@ -10,6 +10,7 @@
 
 use super::neighbours::{Move, Neighbourhood};
 use super::random::Random;
+use super::target::Target;
 use crate::domains::budget::Budget;
 use crate::domains::network::Network;
 use crate::domains::num::nearest;
@@ -45,24 +46,15 @@ impl Flips {
         is_discrete || network.has_steps()
     }
 
-    /// Looks for an input of `case` that satisfies one of its disjuncts `open` (indices in the case);
-    /// `first` is the number of the case's first disjunct in the query. `suggested` are points near which
-    /// to look first, as linear programs suggest them; they need not be members of the region.
+    /// Looks for an input of the target's region that satisfies one of its open disjuncts. `suggested` are
+    /// points near which to look first, as linear programs suggest them; they need not be members of the region.
     #[must_use]
-    pub fn run(
-        &self,
-        network: &Network,
-        case: &Case,
-        open: &[usize],
-        first: usize,
-        suggested: &[Vec<f64>],
-        budget: &Budget,
-    ) -> Option<Witness> {
+    pub fn run(&self, target: Target<'_>, suggested: &[Vec<f64>], budget: &Budget) -> Option<Witness> {
+        let Target { network, case, open } = target;
         let mut search = Search {
             network,
             case,
             open,
-            first,
             neighbourhood: Neighbourhood::new(network),
             center: case.region.center().iter().map(nearest).collect(),
             lower: case.region.bounds().iter().map(|r| r.lo).collect(),
@@ -81,7 +73,6 @@ struct Search<'a> {
     network: &'a Network,
     case: &'a Case,
     open: &'a [usize],
-    first: usize,
     neighbourhood: Neighbourhood<'a>,
     center: Vec<f64>,
     lower: Vec<f64>,
@@ -217,7 +208,7 @@ impl Search<'_> {
             x[moves[row].0] = moves[row].1;
             let witness = self.case.region.nearest_member(&x).and_then(|member| {
                 let d = self.open[d];
-                Witness::replay(self.network, self.case, d, self.first + d, member)
+                Witness::replay(self.network, self.case, d, member)
             });
             if witness.is_some() {
                 return Err(witness);

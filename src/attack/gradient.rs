@@ -1,3 +1,5 @@
+//! Gradients of the outputs, and subgradients where activations have corners or jumps.
+
 use crate::domains::network::{Network, NodeKind};
 use crate::domains::num::Interval;
 use crate::domains::query::Region;

@@ -3,6 +3,7 @@
 
 use super::Attack;
 use super::search::{Goal, Search, WORTH_A_REPLAY};
+use super::target::Target;
 use crate::domains::budget::Budget;
 use crate::domains::network::Network;
 use crate::domains::num::{Interval, Rational, enclose};
@@ -32,14 +33,12 @@ impl Attained {
 impl Attack {
     /// Descends on the margins of all disjuncts of `case` from the centre, from random points and from
     /// `starts` (inputs that a relaxation suggested), and returns the smallest margin attained. It does
-    /// not stop at a violation. `first` is the number of the case's first disjunct in the query; `None`
-    /// when no point could be evaluated.
+    /// not stop at a violation. `None` when no point could be evaluated.
     #[must_use]
     pub fn least_margin(
         &self,
         network: &Network,
         case: &Case,
-        first: usize,
         starts: &[Vec<f64>],
         budget: &Budget,
     ) -> Option<Attained> {
@@ -49,11 +48,11 @@ impl Attack {
             return None;
         }
         let all: Vec<usize> = (0..case.property.disjuncts.len()).collect();
-        let mut search = Search::new(network, case, &all, first, Goal::LeastMargin);
+        let mut search = Search::new(Target { network, case, open: &all }, Goal::LeastMargin);
         // With this goal there is nothing that ends the search early but the time.
         let _ = self.search(&mut search, starts, budget);
         let center = search.geometry.center().to_vec();
-        let rigorous = |x: &Vec<f64>| attained(network, case, first, x);
+        let rigorous = |x: &Vec<f64>| attained(network, case, x);
         search.closest_points().take(KEPT).chain([&center]).filter_map(rigorous).reduce(Attained::better)
     }
 }
@@ -62,12 +61,12 @@ impl Attack {
 const TOO_WIDE: f64 = 1e-6;
 
 /// The margin at the point of the region nearest to `x`, rounded up.
-pub(crate) fn attained(network: &Network, case: &Case, first: usize, x: &[f64]) -> Option<Attained> {
-    attained_at(network, case, first, case.region.nearest_member(x)?)
+pub(crate) fn attained(network: &Network, case: &Case, x: &[f64]) -> Option<Attained> {
+    attained_at(network, case, case.region.nearest_member(x)?)
 }
 
 /// The margin at a point of the region, rounded up.
-pub(crate) fn attained_at(network: &Network, case: &Case, first: usize, member: Vec<Rational>) -> Option<Attained> {
+pub(crate) fn attained_at(network: &Network, case: &Case, member: Vec<Rational>) -> Option<Attained> {
     let enclosed: Vec<Interval> = member.iter().map(enclose).collect();
     let output = network.evaluate::<Interval>(&enclosed).ok()?;
     // Where a sign meets zero behind a parameter that is no float, the enclosure holds both its values.
@@ -80,7 +79,7 @@ pub(crate) fn attained_at(network: &Network, case: &Case, first: usize, member: 
     };
     let margins = case.property.disjuncts.iter().map(largest).enumerate();
     let (d, margin) = margins.min_by(|a, b| a.1.total_cmp(&b.1))?;
-    let replay = || Witness::replay(network, case, d, first + d, member);
+    let replay = || Witness::replay(network, case, d, member);
     let witness = (margin <= WORTH_A_REPLAY || margin.is_nan()).then(replay).flatten();
     // What is replayed is a violation even where the enclosure was too wide to tell.
     let margin = if witness.is_some() { margin.min(0.0) } else { margin };
@@ -103,7 +102,7 @@ mod tests {
 
     fn least(eps: &str) -> Attained {
         let (network, query) = example(eps);
-        Attack::thorough(7).least_margin(&network, &query.cases[0], 0, &[], &Budget::unlimited()).unwrap()
+        Attack::thorough(7).least_margin(&network, &query.cases[0], &[], &Budget::unlimited()).unwrap()
     }
 
     #[test]
@@ -117,7 +116,7 @@ mod tests {
     fn without_time_the_centre_still_counts_or_nothing_does() {
         let (network, query) = example("0.05");
         let spent = Budget::new(|| std::time::Duration::ZERO);
-        assert_eq!(Attack::thorough(0).least_margin(&network, &query.cases[0], 0, &[], &spent), None);
+        assert_eq!(Attack::thorough(0).least_margin(&network, &query.cases[0], &[], &spent), None);
     }
 
     #[test]

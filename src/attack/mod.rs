@@ -1,6 +1,7 @@
 //! Attacks: projected gradient descent on the margins (Madry et al. 2018), over batches of starting
 //! points. Every hit is replayed exactly before it counts.
 
+mod candidates;
 mod flips;
 mod geometry;
 mod gradient;
@@ -8,15 +9,16 @@ mod minimise;
 mod neighbours;
 mod random;
 mod search;
+mod target;
 
+pub(crate) use candidates::Candidates;
 pub use flips::Flips;
 pub use gradient::gradient;
 pub use minimise::Attained;
 pub(crate) use minimise::{attained, attained_at};
+pub use target::Target;
 
 use crate::domains::budget::Budget;
-use crate::domains::network::Network;
-use crate::domains::query::Case;
 use crate::domains::verdict::Witness;
 use ndarray::Array2;
 use random::Random;
@@ -106,26 +108,17 @@ impl Attack {
         Self { steps: 50, restarts: 4, targets: 4, ..Self::short(seed) }
     }
 
-    /// Looks for an input of `case` that satisfies one of its disjuncts `open` (indices in the case);
-    /// `first` is the number of the case's first disjunct in the query.
+    /// Looks for an input of the target's region that satisfies one of its open disjuncts.
     #[must_use]
-    pub fn run(&self, network: &Network, case: &Case, open: &[usize], first: usize, budget: &Budget) -> Outcome {
-        self.run_from(network, case, open, first, &[], budget)
+    pub fn run(&self, target: Target<'_>, budget: &Budget) -> Outcome {
+        self.run_from(target, &[], budget)
     }
 
     /// [`Attack::run`] with further starting points, which are pulled into the region. Points that are not
     /// finite, or of another length than the network's input, are left out.
     #[must_use]
-    pub fn run_from(
-        &self,
-        network: &Network,
-        case: &Case,
-        open: &[usize],
-        first: usize,
-        starts: &[Vec<f64>],
-        budget: &Budget,
-    ) -> Outcome {
-        let mut search = Search::new(network, case, open, first, Goal::Witness);
+    pub fn run_from(&self, target: Target<'_>, starts: &[Vec<f64>], budget: &Budget) -> Outcome {
+        let mut search = Search::new(target, Goal::Witness);
         let witness = self.search(&mut search, starts, budget).err().flatten();
         Outcome { witness, closest: search.closest, points: search.points }
     }
@@ -153,7 +146,7 @@ impl Attack {
         }
         // One step to the point that the gradient points to, for every disjunct; then the steps go where
         // that came closest.
-        let all: Vec<usize> = (0..search.open.len()).collect();
+        let all: Vec<usize> = (0..search.closest.len()).collect();
         for batch in all.chunks(BATCH) {
             if budget.is_spent() {
                 return Err(None);
@@ -220,13 +213,7 @@ fn rows(points: &[&Vec<f64>]) -> Array2<f64> {
 
 /// Tries inputs that a relaxation suggested.
 #[must_use]
-pub(crate) fn try_candidates(
-    network: &Network,
-    case: &Case,
-    open: &[usize],
-    first: usize,
-    candidates: &VecDeque<Vec<f64>>,
-) -> Option<Witness> {
-    let mut search = Search::new(network, case, open, first, Goal::Witness);
+pub(crate) fn try_candidates(target: Target<'_>, candidates: &VecDeque<Vec<f64>>) -> Option<Witness> {
+    let mut search = Search::new(target, Goal::Witness);
     candidates.iter().find_map(|x| search.look(&rows(&[x]), &[None]).err().flatten())
 }

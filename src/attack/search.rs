@@ -2,10 +2,10 @@
 
 use super::geometry::Geometry;
 use super::gradient::{Reach, gradient_within};
+use super::target::Target;
 use crate::domains::budget::Budget;
-use crate::domains::network::Network;
 use crate::domains::num::nearest;
-use crate::domains::query::{Atom, Case, Variable};
+use crate::domains::query::{Atom, Variable};
 use crate::domains::verdict::Witness;
 use ndarray::{Array2, ArrayView1};
 
@@ -60,14 +60,10 @@ pub(super) enum Goal {
 
 /// An open case under attack.
 pub(super) struct Search<'a> {
-    network: &'a Network,
-    case: &'a Case,
-    first: usize,
+    target: Target<'a>,
     goal: Goal,
     pub(super) geometry: Geometry<'a>,
     reach: Reach,
-    /// The open disjuncts, by index in the case.
-    pub(super) open: Vec<usize>,
     atoms: Vec<Vec<Slopes>>,
     /// For each open disjunct the smallest of its margins (the largest of its atoms') seen so far.
     pub(super) closest: Vec<f64>,
@@ -78,16 +74,14 @@ pub(super) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(network: &'a Network, case: &'a Case, open: &[usize], first: usize, goal: Goal) -> Self {
+    pub(super) fn new(target: Target<'a>, goal: Goal) -> Self {
+        let Target { network, case, open } = target;
         let atoms = |&d: &usize| case.property.disjuncts[d].atoms.iter().map(Slopes::of).collect();
         Self {
-            network,
-            case,
-            first,
+            target,
             goal,
             geometry: Geometry::new(&case.region),
             reach: Reach::of(network, &case.region),
-            open: open.to_vec(),
             atoms: open.iter().map(atoms).collect(),
             closest: vec![f64::INFINITY; open.len()],
             closest_points: vec![Vec::new(); open.len()],
@@ -100,9 +94,9 @@ impl<'a> Search<'a> {
     /// nearest one.
     pub(super) fn look(&mut self, x: &Array2<f64>, aims: &[Option<usize>]) -> Result<Look, Option<Witness>> {
         // A batch of another length than the network's input shows nothing.
-        let values = self.network.evaluate_rows(x.clone()).map_err(|_| None)?;
+        let values = self.target.network.evaluate_rows(x.clone()).map_err(|_| None)?;
         self.points += x.nrows();
-        let y = &values[self.network.output()];
+        let y = &values[self.target.network.output()];
         let mut followed = Vec::with_capacity(x.nrows());
         let mut hits: Vec<(f64, usize, usize)> = Vec::new();
         for (row, aim) in aims.iter().enumerate() {
@@ -153,9 +147,9 @@ impl<'a> Search<'a> {
 
     /// One step for every point, each down the margin that it follows.
     pub(super) fn step(&self, x: &mut Array2<f64>, look: &Look, length: f64) {
-        let mut seeds = Array2::zeros((x.nrows(), self.network.output_len()));
+        let mut seeds = Array2::zeros((x.nrows(), self.target.network.output_len()));
         let mut direct: Vec<(usize, usize, f64)> = Vec::new();
-        let y = &look.values[self.network.output()];
+        let y = &look.values[self.target.network.output()];
         for (row, followed) in look.followed.iter().enumerate() {
             let Some(atoms) = self.atoms.get(followed.disjunct).filter(|atoms| !atoms.is_empty()) else { continue };
             let mut add = |atom: &Slopes| {
@@ -175,7 +169,7 @@ impl<'a> Search<'a> {
             let positive = |atom: &&Slopes| atom.margin(x.row(row), y.row(row)) > 0.0;
             atoms.iter().filter(positive).for_each(add);
         }
-        let mut slopes = gradient_within(self.network, &look.values, seeds, &self.reach);
+        let mut slopes = gradient_within(self.target.network, &look.values, seeds, &self.reach);
         for (row, i, c) in direct {
             slopes[[row, i]] += c;
         }
@@ -188,16 +182,16 @@ impl<'a> Search<'a> {
 
     /// The points seen that came closest to the open disjuncts, smallest margin first.
     pub(super) fn closest_points(&self) -> impl Iterator<Item = &Vec<f64>> {
-        let mut order: Vec<usize> = (0..self.open.len()).filter(|&i| !self.closest_points[i].is_empty()).collect();
+        let mut order: Vec<usize> =
+            (0..self.target.open.len()).filter(|&i| !self.closest_points[i].is_empty()).collect();
         order.sort_by(|&a, &b| self.closest[a].total_cmp(&self.closest[b]));
         order.into_iter().map(|i| &self.closest_points[i])
     }
 
     /// Replays the exact member of the region next to `x` for an open disjunct.
     fn replay(&self, disjunct: usize, x: &[f64]) -> Option<Witness> {
-        let member = self.case.region.nearest_member(x)?;
-        let d = self.open[disjunct];
-        Witness::replay(self.network, self.case, d, self.first + d, member)
+        let member = self.target.case.region.nearest_member(x)?;
+        self.target.replay(self.target.open[disjunct], member)
     }
 
     /// Replays every corner of a small box for a witness: where floats cancel or underflow, gradients lead
@@ -205,12 +199,13 @@ impl<'a> Search<'a> {
     pub(super) fn try_corners(&self, budget: &Budget) -> Option<Witness> {
         const MOST_INPUTS: usize = 11;
         const MOST_PARAMETERS: usize = 2000;
-        let ranges = self.case.region.bounds();
+        let ranges = self.target.case.region.bounds();
         let free: Vec<usize> = (0..ranges.len()).filter(|&i| ranges[i].lo < ranges[i].hi).collect();
-        if self.goal != Goal::Witness || free.len() > MOST_INPUTS || self.network.parameters() > MOST_PARAMETERS {
+        if self.goal != Goal::Witness || free.len() > MOST_INPUTS || self.target.network.parameters() > MOST_PARAMETERS
+        {
             return None;
         }
-        let (lower, upper) = self.case.region.exact_box();
+        let (lower, upper) = self.target.case.region.exact_box();
         for corner in 0..1usize << free.len() {
             if budget.is_spent() {
                 return None;
@@ -219,8 +214,8 @@ impl<'a> Search<'a> {
             for (_, &i) in free.iter().enumerate().filter(|(bit, _)| corner >> bit & 1 == 1) {
                 x[i] = upper[i].clone();
             }
-            let replay = |&d: &usize| Witness::replay(self.network, self.case, d, self.first + d, x.clone());
-            if let Some(witness) = self.open.iter().find_map(replay) {
+            let replay = |&d: &usize| self.target.replay(d, x.clone());
+            if let Some(witness) = self.target.open.iter().find_map(replay) {
                 return Some(witness);
             }
         }

@@ -1,7 +1,19 @@
-//! Runs over data sets.
+//! Runs over data sets: their files of results, parts on several machines, tallies, and the search for radii.
 
+mod journal;
+mod merge;
+mod outcomes;
+mod radii;
 mod radius;
+mod run;
+mod verdicts;
 mod worker;
 
+pub use journal::{Journal, JournalError, JournalProblem, Results};
+pub use merge::{MergeError, Merged, merge};
+pub use outcomes::Outcomes;
+pub use radii::{RadiusOutcome, RadiusTally, radius_line, radius_tally_json, radius_text};
 pub use radius::{Radius, RadiusError, RadiusOptions, Tolerance, attacked_radius, radius};
+pub use run::{Campaign, Failure, Shard, one_image};
+pub use verdicts::{ImageOutcome, Tally, image_line, ranges, tally_json, tally_text};
 pub use worker::{Worker, WorkerError};

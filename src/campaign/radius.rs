@@ -1,9 +1,8 @@
 //! The largest radius that a domain certifies, by bisection, and the smallest at which an attack succeeds
 //! (Salman et al. 2019, appendix L).
 
-use crate::analyze::{AnalyzeError, analyze_within};
-use crate::analyze::{DomainName, Options};
-use crate::attack::Attack;
+use crate::analyze::{AnalyzeError, Completeness, Cost, Method, Options, analyze_within};
+use crate::attack::{Attack, Target};
 use crate::domains::domain::Run;
 use crate::domains::network::Network;
 use crate::domains::num::{Rational, nearest};
@@ -117,21 +116,22 @@ pub fn radius(
     let mut search = Search { network, ball, options, run, found };
     let domain = &options.analysis;
     // The attack has had its turn; only a search for the exact answer goes on with both.
-    let is_complete = matches!(domain.domain, DomainName::Exact | DomainName::Auto);
-    let exhaustive = Options { attack: domain.attack && is_complete, all_margins: false, ..domain.clone() };
-    match base(domain.domain) {
-        None => {
+    let row = domain.method.row();
+    let decides = row.completeness == Completeness::Decides;
+    let exhaustive = Options { attack: domain.attack && decides, all_margins: false, ..domain.clone() };
+    match row.cost {
+        Cost::Cheap => {
             let tolerance = match &options.tolerance {
                 Some(Tolerance::Absolute(tolerance)) => tolerance.clone(),
                 None | Some(Tolerance::Relative(_)) => RadiusOptions::fine(),
             };
             search.bisect_from_below(&exhaustive, &tolerance)?;
         }
-        Some(cheap) => {
+        Cost::Costly => {
             match &options.safe {
                 Some(safe) => search.found.certified = Some(safe.clone()),
                 None => {
-                    let cheap = Options { domain: cheap, ..exhaustive.clone() };
+                    let cheap = Options { method: Method::DEEPPOLY, ..exhaustive.clone() };
                     search.bisect_from_below(&cheap, &RadiusOptions::fine())?;
                 }
             }
@@ -147,18 +147,6 @@ pub fn radius(
     }
     search.found.out_of_time = run.budget.is_spent();
     Ok(search.found)
-}
-
-/// The cheap domain from whose radius a costly one goes on; `None` when the domain itself is cheap.
-fn base(domain: DomainName) -> Option<DomainName> {
-    match domain {
-        DomainName::Interval
-        | DomainName::Zonotope
-        | DomainName::DeepPoly
-        | DomainName::LpGreedy
-        | DomainName::Rational => None,
-        _ => Some(DomainName::DeepPoly),
-    }
 }
 
 /// The smallest radius at which the attack finds a counterexample, alone.
@@ -201,7 +189,8 @@ impl Search<'_> {
             self.found.attacks += 1;
             let witness = query.cases.iter().find_map(|case| {
                 let open: Vec<usize> = (0..case.property.disjuncts.len()).collect();
-                attack.run_from(self.network, case, &open, 0, &starts, self.run.budget).witness
+                let target = Target { network: self.network, case, open: &open };
+                attack.run_from(target, &starts, self.run.budget).witness
             });
             match witness {
                 Some(witness) => {

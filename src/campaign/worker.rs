@@ -1,3 +1,5 @@
+//! Threads for one task at a time, which keep its deadline even where it does not.
+
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,13 +1,14 @@
+//! `absint analyze`.
+
 use super::inputs::QueryArgs;
 use super::options::EngineArgs;
 use super::progress::Progress;
-use super::{CliResult, Color, Exit, Format, Global, answer};
-use crate::analyze::{DomainName, Options, analyze_within, deadline};
+use super::{CliResult, Exit, Format, Global, answer};
+use crate::analyze::{Method, Options, analyze_within, deadline};
 use crate::domains::domain::Run;
 use crate::domains::verdict::Verdict;
 use crate::report;
 use clap::Args;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -39,7 +40,7 @@ pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Exit> {
     let budget = deadline(global.timeout);
     let certify = args.proof.is_some();
     let options = Options { all_margins: args.all_margins, certify, ..args.engine.options(global.seed) };
-    if certify && options.domain != DomainName::Exact {
+    if certify && options.method != Method::EXACT {
         return Err("--proof needs --domain exact: what other domains verify has no certificate".into());
     }
     let problem = args.problem.load(options.arithmetic)?;
@@ -50,7 +51,7 @@ pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Exit> {
     let context = report::Context {
         network: &problem.network_name,
         query: &problem.query_name,
-        domain: options.domain.to_string(),
+        domain: options.method.to_string(),
         arithmetic: options.arithmetic,
         is_example: problem.is_example,
     };
@@ -63,13 +64,8 @@ pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Exit> {
         }
         report::write_certificates(folder, &analysis.certificates)?;
     }
-    let colour = match global.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => std::io::stdout().is_terminal(),
-    };
     let text = match global.format {
-        Format::Text => report::analysis_text(&analysis, &problem.query, &context, colour),
+        Format::Text => report::analysis_text(&analysis, &problem.query, &context, global.is_coloured()),
         Format::Json => report::analysis_json(&analysis, &context).to_string(),
     };
     answer(&text)?;

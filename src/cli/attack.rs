@@ -1,14 +1,14 @@
+//! `absint attack`, and the options of gradient descent.
+
 use super::inputs::QueryArgs;
-use super::{CliResult, Color, Exit, Format, Global, answer};
+use super::{CliResult, Exit, Format, Global, answer};
 use crate::analyze::{check_query, deadline};
-use crate::attack::{Aim, Attack, Schedule};
+use crate::attack::{Aim, Attack, Schedule, Target};
 use crate::domains::network::Arithmetic;
-use crate::domains::query::Query;
 use crate::report::{self, Attacked};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use std::io::IsTerminal;
 use std::time::Instant;
 
 /// How the attack looks for a counterexample.
@@ -136,9 +136,11 @@ pub fn run(args: &AttackArgs, global: &Global) -> CliResult<Exit> {
     let start = Instant::now();
     let mut attacked =
         Attacked { method, witness: None, closest: Vec::new(), points: 0, time: start.elapsed(), out_of_time: false };
-    for (case, first, open) in cases(&problem.query, &args.disjuncts) {
-        let found = attack.run(&problem.network, case, &open, first, &budget);
-        attacked.closest.extend(open.iter().map(|d| first + d).zip(found.closest));
+    let is_wanted = |number: usize| args.disjuncts.is_empty() || args.disjuncts.contains(&number);
+    for case in &problem.query.cases {
+        let open: Vec<usize> = (0..case.property.disjuncts.len()).filter(|d| is_wanted(case.first + d)).collect();
+        let found = attack.run(Target { network: &problem.network, case, open: &open }, &budget);
+        attacked.closest.extend(open.iter().map(|d| case.first + d).zip(found.closest));
         attacked.points += found.points;
         attacked.witness = found.witness;
         if attacked.witness.is_some() {
@@ -154,28 +156,9 @@ pub fn run(args: &AttackArgs, global: &Global) -> CliResult<Exit> {
         domain: String::new(),
         is_example: problem.is_example,
     };
-    let colour = match global.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => std::io::stdout().is_terminal(),
-    };
     answer(&match global.format {
-        Format::Text => report::attack_text(&attacked, &problem.query, &context, colour),
+        Format::Text => report::attack_text(&attacked, &problem.query, &context, global.is_coloured()),
         Format::Json => report::attack_json(&attacked, &context).to_string(),
     })?;
     Ok(if attacked.witness.is_some() { Exit::Falsified } else { Exit::Unknown })
-}
-
-/// The cases of a query, each with the number of its first disjunct and those of its disjuncts that are
-/// wanted (all when none is named).
-fn cases<'a>(
-    query: &'a Query,
-    wanted: &'a [usize],
-) -> impl Iterator<Item = (&'a crate::domains::query::Case, usize, Vec<usize>)> {
-    query.cases.iter().scan(0, |next, case| {
-        let first = *next;
-        *next += case.property.disjuncts.len();
-        let is_wanted = |d: &usize| wanted.is_empty() || wanted.contains(&(first + d));
-        Some((case, first, (0..case.property.disjuncts.len()).filter(is_wanted).collect()))
-    })
 }

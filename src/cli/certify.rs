@@ -1,11 +1,12 @@
-use super::data_set::{self, check_labels, side_by_side};
+//! `absint certify`.
+
+use super::data_set::{self, check_labels};
 use super::inputs::{ImageArgs, radius};
 use super::options::{EngineArgs, fields};
-use super::progress::DataSetProgress;
 use super::range::ImageRange;
 use super::{CliResult, Exit, Format, Global, answer};
 use crate::analyze::{Options, analyze_within, beaten_by};
-use crate::campaign::Worker;
+use crate::campaign::{self, Campaign, ImageOutcome, Shard, Tally, Worker};
 use crate::domains::budget::Budget;
 use crate::domains::domain::Run;
 use crate::domains::network::Network;
@@ -13,12 +14,10 @@ use crate::domains::num::Rational;
 use crate::domains::observer::Silent;
 use crate::domains::query::Query;
 use crate::format::images::{Image, ImageSet};
-use crate::report::{self, ImageOutcome, Journal, Outcomes, Tally};
 use clap::Args;
 use serde_json::{Value, json};
 use std::ops::Range;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -68,25 +67,6 @@ pub struct CertifyArgs {
     witnesses: bool,
 }
 
-/// Part `index` (from 1) of `of`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shard {
-    index: usize,
-    of: usize,
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
-        match parts {
-            Some((index, of)) if (1..=of).contains(&index) => Ok(Self { index, of }),
-            _ => Err(format!("`{text}` is no shard; write `1/4`, `2/4`, `3/4` and `4/4` for four parts")),
-        }
-    }
-}
-
 /// What every image needs.
 struct Task {
     network: Network,
@@ -104,45 +84,20 @@ pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     let range = args.range.within(&images, &args.data)?;
     check_labels(&args.data, &range, &images, &network)?;
     let task = Arc::new(Task { network, images, eps: radius(&args.eps)?, options, timeout: global.timeout });
-    let journal = match &args.out {
-        None => None,
-        Some(path) => {
-            let header = header(args, &network_hash, &range, &task, global)?;
-            let open = if args.resume { Journal::resume } else { Journal::create };
-            Some(open(path, &header, "image")?)
-        }
-    };
-    let shard = args.shard.unwrap_or(Shard { index: 1, of: 1 });
-    let mut tally = Tally::default();
-    let mut open: Vec<usize> = Vec::new();
-    for image in range.skip(shard.index - 1).step_by(shard.of) {
-        match journal.as_ref().and_then(|j| j.done().get(&image.to_string())) {
-            Some(line) => tally.add(line),
-            None => open.push(image),
-        }
-    }
-    let progress = DataSetProgress::new(global.quiet, tally, open.len());
+    let header = args.out.as_ref().map(|_| header(args, &network_hash, &range, &task, global)).transpose()?;
+    let shard = args.shard.unwrap_or(Shard::WHOLE);
+    let images = range.skip(shard.index - 1).step_by(shard.of);
+    let campaign = Campaign::begin(images, args.out.as_deref().zip(header.as_ref()), args.resume)?;
     let start = Instant::now();
-    let count = open.len();
-    side_by_side(&open, args.jobs, global, |image, worker| {
-        let line = one_image(args, &task, image, worker)?;
-        journal.as_ref().map_or(Ok(()), |journal| journal.append(&line))?;
-        progress.add(&line);
-        Ok(())
-    })?;
-    let tally = progress.finish();
-    tracing::info!("{count} images in {:.3} s", start.elapsed().as_secs_f64());
+    let one = |image: usize, worker: &mut Worker| one_image(args, &task, image, worker);
+    let tally = data_set::run::<Tally>(&campaign, args.jobs, global, one, |_| ())?;
+    tracing::info!("{} images in {:.3} s", campaign.open.len(), start.elapsed().as_secs_f64());
     let text = match global.format {
-        Format::Text => report::tally_text(&tally),
-        Format::Json => report::tally_json(&tally, 0).to_string(),
+        Format::Text => campaign::tally_text(&tally),
+        Format::Json => campaign::tally_json(&tally, 0).to_string(),
     };
     answer(&text)?;
-    match tally.errors {
-        0 => Ok(Exit::Success),
-        n => {
-            Err(format!("{n} images ended in an internal error, please report it; --out FILE has the messages").into())
-        }
-    }
+    data_set::exit(&tally)
 }
 
 /// What the results depend on, apart from the machine.
@@ -173,9 +128,9 @@ fn one_image(args: &CertifyArgs, task: &Arc<Task>, index: usize, worker: &mut Wo
     let shared = Arc::clone(task);
     let work = move |budget: &Budget| shared.outcome(&image, &query, budget);
     let (abandoned, failed) = (ImageOutcome::Abandoned, ImageOutcome::Failed);
-    let outcome = data_set::one_image(index, worker, task.timeout, work, abandoned, failed)?;
+    let outcome = campaign::one_image(index, worker, task.timeout, work, abandoned, failed)?;
     tracing::info!("image {index} took {:.3} s", start.elapsed().as_secs_f64());
-    Ok(report::image_line(index, label, &outcome, start.elapsed(), args.witnesses))
+    Ok(campaign::image_line(index, label, &outcome, start.elapsed(), args.witnesses))
 }
 
 impl Task {
@@ -185,18 +140,5 @@ impl Task {
         }
         let run = Run { budget, observer: &Silent };
         Ok(ImageOutcome::Analysed(Box::new(analyze_within(&self.network, query, &self.options, run)?)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shards_are_read_or_refused() {
-        assert_eq!("2/3".parse::<Shard>().unwrap(), Shard { index: 2, of: 3 });
-        for bad in ["", "0/3", "4/3", "1", "1/0", "a/b"] {
-            assert!(bad.parse::<Shard>().is_err(), "{bad}");
-        }
     }
 }

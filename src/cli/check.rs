@@ -1,3 +1,5 @@
+//! `absint check`.
+
 use super::inputs::QueryArgs;
 use super::{CliResult, Exit, Global, answer};
 use crate::domains::network::Arithmetic;

@@ -1,11 +1,13 @@
+//! `absint compare`.
+
 use super::data_set::check_labels;
 use super::inputs::{ImageArgs, radius, read_vnnlib, refuse_softmax};
 use super::progress::Progress;
 use super::range::ImageRange;
 use super::{CliResult, Exit, Format, Global, answer};
-use crate::analyze::{DomainName, Options, beaten_by};
+use crate::analyze::{Completeness, Method, Options, UnknownMethod, beaten_by};
 use crate::attack::Attack;
-use crate::compare::{Method, Setting, compare, layers};
+use crate::compare::{Setting, compare, layers};
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::Rational;
 use crate::domains::query::Query;
@@ -18,20 +20,8 @@ use crate::report::write_whole;
 use clap::{Args, ValueEnum};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
-
-/// A complete search, by the name that users type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ExactName {
-    /// No exact engine
-    None,
-    /// Branch and bound
-    Bab,
-    /// A mixed-integer program, then a proof of what it claims (with the `highs` feature)
-    Milp,
-    /// Satisfiability, for binarized networks
-    Sat,
-}
 
 /// How long the attack looks for small margins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -50,7 +40,7 @@ Examples:
   absint compare --report out.html                          the built-in example
   absint compare net.onnx --data test.csv --eps 2/255 --range 0..20 --out results.csv --report out.html
   absint compare net.onnx --data test.csv --eps 0.03 --domains deeppoly,kpoly --k 1,2,3 --timeout 60
-  absint compare net.onnx --vnnlib prop_0.vnnlib prop_1.vnnlib --exact bab --timeout 60
+  absint compare net.onnx --vnnlib prop_0.vnnlib prop_1.vnnlib --exact exact --timeout 60
 
 --timeout is per query and domain. The gap to exact of a bound b is 100 (m − b) / (m − i) percent, with
 the exact minimum m and the bound i of interval arithmetic; m lies between the best certified bound and
@@ -76,18 +66,17 @@ pub struct CompareArgs {
     #[arg(long, value_name = "FILE", group = "source", num_args = 1..)]
     query: Vec<PathBuf>,
     /// The domains, separated by commas
-    #[arg(long, value_name = "DOMAINS", value_delimiter = ',', default_value = "interval,zonotope,deeppoly,kpoly")]
-    domains: Vec<DomainName>,
-    /// Neurons that kpoly joins; several for several variants of it
-    #[arg(long, value_name = "K", value_delimiter = ',', default_value = "3",
-        value_parser = clap::value_parser!(u8).range(1..=12))]
+    #[arg(long, value_name = "DOMAINS", default_value = "interval,zonotope,deeppoly,kpoly")]
+    domains: Methods,
+    /// Neurons that kpoly joins; several for several variants of it [default: 3]
+    #[arg(long, value_name = "K", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=12))]
     k: Vec<u8>,
     /// Let kpoly re-compute the bounds of unstable neurons by linear programs, layer by layer (slow)
     #[arg(long)]
     refine: bool,
-    /// A complete search that the domains are measured against
-    #[arg(long, value_enum, default_value = "none")]
-    exact: ExactName,
+    /// A complete search that the domains are measured against: exact, or with the `highs` feature milp
+    #[arg(long, value_name = "DOMAIN", value_parser = complete)]
+    exact: Option<Method>,
     /// How hard to look for the smallest margin that a point attains
     #[arg(long, value_enum, value_name = "EFFORT", default_value = "short", default_missing_value = "long",
         num_args = 0..=1, require_equals = true)]
@@ -106,17 +95,43 @@ pub struct CompareArgs {
     svg: Option<PathBuf>,
 }
 
+/// Methods, separated by commas.
+#[derive(Clone)]
+struct Methods(Vec<Method>);
+
+impl FromStr for Methods {
+    type Err = UnknownMethod;
+
+    fn from_str(text: &str) -> Result<Self, UnknownMethod> {
+        let mut depth = 0;
+        // A comma between parentheses separates parameters.
+        let is_between = |c: char| {
+            depth += i32::from(c == '(') - i32::from(c == ')');
+            c == ',' && depth == 0
+        };
+        text.split(is_between).map(|method| method.trim().parse()).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// A method that decides.
+fn complete(text: &str) -> Result<Method, String> {
+    let method: Method = text.parse().map_err(|e: UnknownMethod| e.to_string())?;
+    if method.row().completeness == Completeness::Decides {
+        return Ok(method);
+    }
+    let deciding = Method::ALL.into_iter().filter(|m| m.row().completeness == Completeness::Decides);
+    let names: Vec<&str> = deciding.map(|m| m.row().name).collect();
+    Err(format!("`{text}` only bounds; what decides is {}", names.join(", ")))
+}
+
 pub fn run(args: &CompareArgs, global: &Global) -> CliResult<Exit> {
     let setting = args.setting(global)?;
     let subject = args.subject()?;
-    if args.exact == ExactName::Sat && !subject.network.is_signum() {
-        return Err("--exact sat is for networks whose activations are all signs; use --exact bab".into());
-    }
     let mut comparison = Comparison {
         network: subject.name.clone(),
         question: subject.question.clone(),
         is_example: args.network.is_none(),
-        contestants: setting.contestants().map(|m| m.name.clone()).collect(),
+        contestants: setting.contestants().map(|options| options.method.to_string()).collect(),
         has_exact: setting.exact.is_some(),
         has_attack: setting.attack.is_some() || setting.exact.is_some(),
         has_volume: setting.volume,
@@ -150,23 +165,24 @@ pub fn run(args: &CompareArgs, global: &Global) -> CliResult<Exit> {
 
 impl CompareArgs {
     fn setting(&self, global: &Global) -> CliResult<Setting> {
+        let options = |method| Options { method, seed: global.seed, ..Options::default() };
         let mut methods: Vec<Method> = Vec::new();
-        for &domain in &self.domains {
-            // Only joint relaxations have a k.
-            let has_k = domain.to_string().contains("kpoly");
-            for &k in if has_k { &self.k[..] } else { &self.k[..1] } {
-                let name = if has_k { format!("{domain} k={k}") } else { domain.to_string() };
-                if methods.iter().any(|m| m.name == name) {
-                    return Err(format!("--domains: {name} is named twice").into());
+        for &domain in &self.domains.0 {
+            let refine = self.refine || domain.refine();
+            match &self.k[..] {
+                ks if domain.is_named_by_k() && !ks.is_empty() => {
+                    methods.extend(ks.iter().map(|&k| domain.with(k.into(), refine)));
                 }
-                let options =
-                    Options { domain, k: k.into(), refine: self.refine, seed: global.seed, ..Options::default() };
-                methods.push(Method { name, options });
+                _ => methods.push(domain.with(domain.k(), refine)),
             }
         }
+        let all: Vec<Method> = methods.iter().copied().chain(self.exact).collect();
+        if let Some((_, twice)) = all.iter().enumerate().find(|(i, method)| all[..*i].contains(method)) {
+            return Err(format!("--domains: {twice} is named twice").into());
+        }
         Ok(Setting {
-            methods,
-            exact: self.exact_method(global)?,
+            methods: methods.into_iter().map(options).collect(),
+            exact: self.exact.map(options),
             attack: match self.attack {
                 Effort::None => None,
                 Effort::Short => Some(Attack::thorough(global.seed)),
@@ -175,18 +191,6 @@ impl CompareArgs {
             timeout: global.timeout,
             volume: !self.no_volume,
         })
-    }
-
-    fn exact_method(&self, global: &Global) -> CliResult<Option<Method>> {
-        let engine = match self.exact {
-            ExactName::None => return Ok(None),
-            ExactName::Bab | ExactName::Sat => "exact",
-            ExactName::Milp => "milp",
-        };
-        let typed = self.exact.to_possible_value().map_or(String::new(), |v| v.get_name().to_owned());
-        let domain: DomainName = engine.parse().map_err(|error| format!("--exact {typed}: {error}"))?;
-        let options = Options { domain, seed: global.seed, ..Options::default() };
-        Ok(Some(Method { name: format!("exact ({typed})"), options }))
     }
 
     /// Reads the files that the arguments name.

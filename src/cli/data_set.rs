@@ -1,10 +1,9 @@
 //! What the subcommands that go through a whole data set share.
 
 use super::inputs::ImageArgs;
-use super::{CliResult, Global};
-use crate::analyze::deadline;
-use crate::campaign::{Worker, WorkerError};
-use crate::domains::budget::Budget;
+use super::progress::DataSetProgress;
+use super::{CliResult, Exit, Global};
+use crate::campaign::{Campaign, Outcomes, Worker};
 use crate::domains::network::Network;
 use crate::format::fingerprint::Fingerprint;
 use crate::format::images::ImageSet;
@@ -13,35 +12,6 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
-/// How much longer than its time limit an image may take before its thread is abandoned.
-const GRACE: Duration = Duration::from_millis(500);
-
-/// What becomes of one image within the time limit: the outcome of `work`, or that it did not stop, or how it
-/// failed.
-pub fn one_image<T: Send + 'static>(
-    index: usize,
-    worker: &mut Worker,
-    timeout: Option<Duration>,
-    work: impl FnOnce(&Budget) -> CliResult<T> + Send + 'static,
-    abandoned: T,
-    failed: fn(String) -> T,
-) -> CliResult<T> {
-    let budget = deadline(timeout);
-    let shared = budget.clone();
-    match worker.run(timeout.map(|t| t.saturating_add(GRACE)), move || work(&shared)) {
-        Ok(outcome) => outcome.map_err(|e| format!("image {index}: {e}").into()),
-        Err(WorkerError::OutOfTime) => {
-            budget.cancel();
-            Ok(abandoned)
-        }
-        Err(WorkerError::Panicked(message)) => Ok(failed(message)),
-        Err(error @ WorkerError::NoThreads(_)) => Err(error.into()),
-    }
-}
 
 /// Refuses images whose label the network does not have.
 pub fn check_labels(file: &Path, range: &Range<usize>, images: &ImageSet, network: &Network) -> CliResult<()> {
@@ -98,30 +68,30 @@ fn fingerprint(images: &ImageSet) -> String {
     fingerprint.to_string()
 }
 
-/// Calls `one` for each of the images `open`, so many of them side by side as `jobs` says (one per thread
-/// without), each with its own worker. After an error the others finish what they have begun.
-pub fn side_by_side(
-    open: &[usize],
+/// Runs a campaign with a bar of its progress: the counts of all images; `keep` has every line once it is written.
+pub fn run<T: Outcomes + Default + Send>(
+    campaign: &Campaign,
     jobs: Option<u16>,
     global: &Global,
-    one: impl Fn(usize, &mut Worker) -> CliResult<()> + Sync,
-) -> CliResult<()> {
-    let threads = global.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let jobs = jobs.map_or(threads, usize::from).min(open.len().max(1));
-    let next = AtomicUsize::new(0);
-    let failure = Mutex::new(None);
-    std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| {
-                let mut worker = Worker::new(threads / jobs);
-                while let Some(&image) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(error) = one(image, &mut worker) {
-                        next.store(open.len(), Ordering::Relaxed);
-                        failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                    }
-                }
-            });
+    one: impl Fn(usize, &mut Worker) -> CliResult<Value> + Sync,
+    keep: impl Fn(Value) + Sync,
+) -> CliResult<T> {
+    let mut tally = T::default();
+    campaign.done.iter().for_each(|line| tally.add(line));
+    let progress = DataSetProgress::new(global.quiet, tally, campaign.open.len());
+    campaign.run(global.threads(), jobs.map(usize::from), one, |line| {
+        progress.add(&line);
+        keep(line);
+    })?;
+    Ok(progress.finish())
+}
+
+/// How a run over a data set ends.
+pub fn exit(tally: &impl Outcomes) -> CliResult<Exit> {
+    match tally.errors() {
+        0 => Ok(Exit::Success),
+        n => {
+            Err(format!("{n} images ended in an internal error, please report it; --out FILE has the messages").into())
         }
-    });
-    failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
 }

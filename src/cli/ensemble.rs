@@ -1,8 +1,7 @@
 //! From several networks on the command line to one.
 
 use super::CliResult;
-use super::inputs::ImageArgs;
-use crate::domains::network::{Arithmetic, Network};
+use crate::domains::network::Network;
 use crate::domains::query::{Query, Region, Variable};
 use crate::format::images::Channels;
 use crate::format::onnx;
@@ -56,8 +55,13 @@ pub struct Ensemble<'a> {
 }
 
 impl<'a> Ensemble<'a> {
-    /// Reads the others, which must fit to the first.
-    pub fn read(images: &ImageArgs, path: &'a Path, first: onnx::Model, others: &'a [PathBuf]) -> CliResult<Self> {
+    /// Reads the others by `read`; they must fit to the first.
+    pub fn read(
+        path: &'a Path,
+        first: onnx::Model,
+        others: &'a [PathBuf],
+        read: impl Fn(&Path) -> CliResult<onnx::Model>,
+    ) -> CliResult<Self> {
         let classes = first.network.output_len();
         let shape = first.network.input_shape().to_vec();
         let mut name = path.display().to_string();
@@ -65,7 +69,7 @@ impl<'a> Ensemble<'a> {
         let mut channels = first.channels;
         let mut networks = vec![first.network];
         for path in others {
-            let model = images.read_network(path, Arithmetic::Real)?;
+            let model = read(path)?;
             let file = path.display();
             let (found, outputs) = (model.network.input_shape(), model.network.output_len());
             if outputs != classes || found != shape {

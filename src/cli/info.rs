@@ -1,3 +1,5 @@
+//! `absint info`.
+
 use super::{CliResult, Exit, Format, Global, answer};
 use crate::format::onnx;
 use crate::report;

@@ -290,7 +290,8 @@ impl QueryArgs {
 
     /// Reads the other members of an ensemble and puts all of them side by side.
     fn load_ensemble(&self, path: &Path, first: onnx::Model) -> CliResult<Problem> {
-        let ensemble = Ensemble::read(&self.images, path, first, &self.ensemble)?;
+        let ensemble =
+            Ensemble::read(path, first, &self.ensemble, |path| self.images.read_network(path, Arithmetic::Real))?;
         let (query, query_name) = self.read_query((&ensemble.network, ensemble.channels), ensemble.members)?;
         if let Some(path) = ensemble.softmax.filter(|_| !ensemble.members.are_compared_within(&query)) {
             return Err(softmax_error(path).into());

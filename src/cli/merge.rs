@@ -1,4 +1,7 @@
+//! `absint merge`.
+
 use super::{CliResult, Exit, Format, Global, answer};
+use crate::campaign;
 use crate::report;
 use clap::Args;
 use std::path::PathBuf;
@@ -19,16 +22,16 @@ pub struct MergeArgs {
 }
 
 pub fn run(args: &MergeArgs, global: &Global) -> CliResult<Exit> {
-    let merged = report::merge(&args.files)?;
+    let merged = campaign::merge(&args.files)?;
     if let Some(path) = &args.out {
         report::write_whole(path, &merged.text())?;
     }
     let (tally, missing) = (merged.tally(), merged.missing.len());
     let text = match global.format {
-        Format::Json => report::tally_json(&tally, missing).to_string(),
-        Format::Text if missing == 0 => report::tally_text(&tally),
+        Format::Json => campaign::tally_json(&tally, missing).to_string(),
+        Format::Text if missing == 0 => campaign::tally_text(&tally),
         Format::Text => {
-            format!("{}\nmissing {missing} images: {}", report::tally_text(&tally), report::ranges(&merged.missing))
+            format!("{}\nmissing {missing} images: {}", campaign::tally_text(&tally), campaign::ranges(&merged.missing))
         }
     };
     answer(&text)?;

@@ -1,4 +1,4 @@
-//! The command line: one file per subcommand.
+//! The command line, one file per subcommand: arguments → problem → run → report.
 
 mod analyze;
 mod attack;
@@ -20,6 +20,7 @@ mod verify;
 use crate::domains::lp::backends;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -148,6 +149,22 @@ struct Global {
     /// When the answer is coloured
     #[arg(long, global = true, value_enum, default_value = "auto")]
     color: Color,
+}
+
+impl Global {
+    /// Whether the answer on stdout is coloured.
+    fn is_coloured(&self) -> bool {
+        match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => std::io::stdout().is_terminal(),
+        }
+    }
+
+    /// Threads to use.
+    fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -1,6 +1,6 @@
 //! The options of an analysis, on the command line of every subcommand that runs one.
 
-use crate::analyze::{DomainName, Options};
+use crate::analyze::{Method, Options};
 use crate::domains::activation::Slopes;
 use crate::domains::domain::Concretise;
 use crate::domains::lp::{LpBackend, backend, backends};
@@ -53,7 +53,7 @@ enum ArithmeticName {
 
 /// What `--help` says of `--domain`: every name, with what it does.
 static DOMAINS: LazyLock<String> = LazyLock::new(|| {
-    let lines = DomainName::ALL.map(|(_, name, what)| format!("- {name}: {what}"));
+    let lines = Method::ALL.map(|method| format!("- {}: {}", method.row().name, method.row().help));
     format!("Which domain:\n{}", lines.join("\n"))
 });
 
@@ -62,10 +62,10 @@ static DOMAINS: LazyLock<String> = LazyLock::new(|| {
 pub struct EngineArgs {
     /// Which domain
     #[arg(long, default_value = "auto", long_help = DOMAINS.as_str())]
-    pub domain: DomainName,
-    /// Neurons that kpoly joins (1 is the triangle relaxation alone)
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=12))]
-    k: u8,
+    domain: Method,
+    /// Neurons that kpoly joins (1 is the triangle relaxation alone) [default: 3]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=12))]
+    k: Option<u8>,
     /// Let kpoly re-compute the bounds of unstable neurons by linear programs, layer by layer (slow)
     #[arg(long)]
     refine: bool,
@@ -88,11 +88,14 @@ pub struct EngineArgs {
 }
 
 impl EngineArgs {
+    /// The method that was named, with what `--k` and `--refine` add to it.
+    fn method(&self) -> Method {
+        self.domain.with(self.k.map_or(self.domain.k(), usize::from), self.refine || self.domain.refine())
+    }
+
     pub fn options(&self, seed: u64) -> Options {
         Options {
-            domain: self.domain,
-            k: usize::from(self.k),
-            refine: self.refine,
+            method: self.method(),
             concretise: match self.concretise {
                 ConcretiseName::Every => Concretise::Every,
                 ConcretiseName::Input => Concretise::Input,
@@ -114,9 +117,7 @@ impl EngineArgs {
 /// What a result depends on besides network and query, as fields of a header.
 pub fn fields(options: &Options) -> Map<String, Value> {
     let every = json!({
-        "domain": options.domain.to_string(),
-        "k": options.k,
-        "refine": options.refine,
+        "domain": options.method.to_string(),
         "concretise": match options.concretise {
             Concretise::Every => "every",
             Concretise::Input => "input",

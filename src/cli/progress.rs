@@ -1,5 +1,7 @@
+//! Bars and lines of progress on stderr.
+
+use crate::campaign::Outcomes;
 use crate::domains::observer::{Event, Observer};
-use crate::report::Outcomes;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,19 +1,19 @@
+//! `absint radius`.
+
 use super::attack::PgdArgs;
-use super::data_set::{self, check_labels, side_by_side};
+use super::data_set::{self, check_labels};
 use super::inputs::{Ball, ImageArgs};
 use super::options::{EngineArgs, fields};
-use super::progress::DataSetProgress;
 use super::range::ImageRange;
 use super::{CliResult, Exit, Format, Global, answer};
 use crate::analyze::beaten_by;
-use crate::campaign::{RadiusOptions, Tolerance, Worker, radius};
+use crate::campaign::{self, Campaign, RadiusOptions, RadiusOutcome, RadiusTally, Tolerance, Worker, radius};
 use crate::domains::budget::Budget;
 use crate::domains::domain::Run;
 use crate::domains::network::Network;
 use crate::domains::num::{Rational, parse_decimal};
 use crate::domains::query::{Query, RegionError};
 use crate::format::images::{Image, ImageSet};
-use crate::report::{self, Journal, Outcomes, RadiusOutcome, RadiusTally};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -127,46 +127,19 @@ pub fn run(args: &RadiusArgs, global: &Global) -> CliResult<Exit> {
         options,
         timeout: global.timeout,
     });
-    let journal = match &args.out {
-        None => None,
-        Some(path) => {
-            let header = header(args, &network_hash, &task, global)?;
-            let open = if args.resume { Journal::resume } else { Journal::create };
-            Some(open(path, &header, "image")?)
-        }
-    };
-    let (mut tally, mut open, mut lines) = (RadiusTally::default(), Vec::new(), Vec::new());
-    for image in range {
-        match journal.as_ref().and_then(|j| j.done().get(&image.to_string())) {
-            Some(line) => {
-                tally.add(line);
-                lines.push(line.clone());
-            }
-            None => open.push(image),
-        }
-    }
-    let progress = DataSetProgress::new(global.quiet, tally, open.len());
-    let lines = Mutex::new(lines);
-    side_by_side(&open, args.jobs, global, |image, worker| {
-        let line = one_image(args, &task, image, worker)?;
-        journal.as_ref().map_or(Ok(()), |journal| journal.append(&line))?;
-        progress.add(&line);
-        lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-        Ok(())
-    })?;
-    let tally = progress.finish();
+    let header = args.out.as_ref().map(|_| header(args, &network_hash, &task, global)).transpose()?;
+    let campaign = Campaign::begin(range, args.out.as_deref().zip(header.as_ref()), args.resume)?;
+    let lines = Mutex::new(campaign.done.clone());
+    let keep = |line| lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    let one = |image: usize, worker: &mut Worker| one_image(args, &task, image, worker);
+    let tally = data_set::run::<RadiusTally>(&campaign, args.jobs, global, one, keep)?;
     let mut lines = lines.into_inner().unwrap_or_else(PoisonError::into_inner);
     lines.sort_by_key(|line| line["image"].as_u64());
     answer(&match global.format {
-        Format::Text => report::radius_text(&lines, &tally),
-        Format::Json => report::radius_tally_json(&tally).to_string(),
+        Format::Text => campaign::radius_text(&lines, &tally),
+        Format::Json => campaign::radius_tally_json(&tally).to_string(),
     })?;
-    match tally.errors {
-        0 => Ok(Exit::Success),
-        n => {
-            Err(format!("{n} images ended in an internal error, please report it; --out FILE has the messages").into())
-        }
-    }
+    data_set::exit(&tally)
 }
 
 /// What the results depend on, apart from the machine.
@@ -193,9 +166,9 @@ fn one_image(args: &RadiusArgs, task: &Arc<Task>, index: usize, worker: &mut Wor
     let shared = Arc::clone(task);
     let work = move |budget: &Budget| shared.outcome(&image, budget);
     let (abandoned, failed) = (RadiusOutcome::Abandoned, RadiusOutcome::Failed);
-    let outcome = data_set::one_image(index, worker, task.timeout, work, abandoned, failed)?;
+    let outcome = campaign::one_image(index, worker, task.timeout, work, abandoned, failed)?;
     tracing::info!("image {index} took {:.3} s", start.elapsed().as_secs_f64());
-    Ok(report::radius_line(index, label, &outcome, start.elapsed()))
+    Ok(campaign::radius_line(index, label, &outcome, start.elapsed()))
 }
 
 impl Task {

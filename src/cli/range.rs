@@ -1,3 +1,5 @@
+//! Ranges of images.
+
 use super::CliResult;
 use crate::format::images::ImageSet;
 use std::ops::Range;

@@ -1,3 +1,5 @@
+//! `absint verify`.
+
 use super::inputs::{read_model, read_vnnlib, refuse_softmax};
 use super::options::EngineArgs;
 use super::{CliResult, Exit, Global, answer};
@@ -36,11 +38,10 @@ pub struct VerifyArgs {
 }
 
 pub fn run(args: &VerifyArgs, global: &Global) -> CliResult<Exit> {
-    let threads = global.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let budget = deadline(global.timeout);
     let limit = global.timeout.map(|t| t.saturating_add(GRACE));
     let (query, network, options) = (args.query.clone(), args.network.clone(), args.engine.options(global.seed));
-    let outcome = Worker::new(threads).run(limit, move || decide(&query, &network, &options, &budget));
+    let outcome = Worker::new(global.threads()).run(limit, move || decide(&query, &network, &options, &budget));
     match outcome {
         Ok(Ok(text)) => answer(&text)?,
         Err(WorkerError::OutOfTime) => answer(report::TIMED_OUT)?,

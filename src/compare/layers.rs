@@ -1,3 +1,5 @@
+//! How wide the bounds of each layer are, and how large the output box.
+
 use crate::analyze::unstable;
 use crate::analyze::{AnalyzeError, Options, analyze_within};
 use crate::domains::domain::{Bounds, NodeBounds, Run};

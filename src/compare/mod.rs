@@ -7,35 +7,29 @@ mod layers;
 pub use gap::{Gap, Reference};
 pub use layers::{Layer, LayerWidths, layers, output_volume};
 
-use crate::analyze::{AnalyzeError, DomainName, Options, analyze_within, deadline};
-use crate::attack::{Attack, Attained, attained, attained_at};
+use crate::analyze::{AnalyzeError, Completeness, Method, Options, analyze_within, deadline};
+use crate::attack::{Attack, Attained, Candidates, attained, attained_at};
 use crate::domains::domain::Run;
 use crate::domains::network::Network;
 use crate::domains::observer::{Event, Observer};
 use crate::domains::query::{Case, Query};
 use crate::domains::verdict::Verdict;
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
-/// One contestant: a domain with its options, by the name that tables show.
-#[derive(Clone)]
-pub struct Method {
-    /// Such as `deeppoly` or `kpoly k=3`; unique among those compared.
-    pub name: String,
-    /// How it analyses; that every margin is wanted, and that only the exact engine may attack, is seen to here.
-    pub options: Options,
-}
+/// Suggested inputs that are kept of each query.
+const KEPT_CANDIDATES: usize = 64;
 
 /// What is compared, and how.
 #[derive(Clone)]
 pub struct Setting {
-    /// The domains.
-    pub methods: Vec<Method>,
+    /// The methods, each another one; that every margin is wanted, and that only the exact engine may attack, is
+    /// seen to here.
+    pub methods: Vec<Options>,
     /// The exact engine, one more contestant whose bound is the reference where it finishes, as are the
     /// margins at the inputs that it comes upon.
-    pub exact: Option<Method>,
+    pub exact: Option<Options>,
     /// The attack that finds the smallest attained margin; without one there is no upper reference.
     pub attack: Option<Attack>,
     /// The time for each method on each query.
@@ -46,7 +40,7 @@ pub struct Setting {
 
 impl Setting {
     /// The contestants in the order of the measurements: the domains, then the exact engine.
-    pub fn contestants(&self) -> impl Iterator<Item = &Method> {
+    pub fn contestants(&self) -> impl Iterator<Item = &Options> {
         self.methods.iter().chain(&self.exact)
     }
 }
@@ -88,13 +82,15 @@ pub struct Measurement {
     /// Time to bound the neurons and every margin (the output box not included).
     pub time: Duration,
     /// Linear programs solved.
-    pub lps: usize,
+    pub lps: u64,
     /// Joint cuts added to them.
-    pub cuts: usize,
+    pub cuts: u64,
     /// Per layer (see [`layers`]) the bounds of the pre-activations; `None` where it did not get there.
     pub layers: Vec<Option<LayerWidths>>,
     /// log₁₀ of the volume of the certified output box; `None` when not asked for, not finite or zero.
     pub log10_volume: Option<f64>,
+    /// Whether it stops where the query is decided, so that its bound has no gap.
+    pub decides: bool,
     /// How far its bound is from the exact minimum.
     pub gap: Gap,
     /// The minimum of the query's margin as a solver of integer programs has it, with the time that it took:
@@ -143,10 +139,10 @@ pub fn compare(
     setting: &Setting,
     observer: &dyn Observer,
 ) -> Result<Compared, CompareError> {
-    let suggestions = Suggestions { inner: observer, inputs: Mutex::default() };
+    let suggestions = Candidates::new(observer, KEPT_CANDIDATES);
     let (mut measurements, mut found) = (Vec::new(), None);
     for method in setting.contestants() {
-        observer.event(Event::Stage(&method.name));
+        observer.event(Event::Stage(&method.method.to_string()));
         let (measurement, of_method) = measure(network, query, method, setting, &suggestions)?;
         measurements.push(measurement);
         found = of_method.into_iter().chain(found).reduce(Attained::better);
@@ -155,13 +151,8 @@ pub fn compare(
     let start = Instant::now();
     let attained = setting.attack.and_then(|attack| {
         let budget = deadline(setting.timeout);
-        let starts = suggestions.take();
-        let mut first = 0;
-        let of_case = |case: &Case| {
-            let number = first;
-            first += case.property.disjuncts.len();
-            attack.least_margin(network, case, number, &starts, &budget)
-        };
+        let starts = Vec::from(suggestions.take());
+        let of_case = |case: &Case| attack.least_margin(network, case, &starts, &budget);
         query.cases.iter().filter_map(of_case).reduce(Attained::better)
     });
     let attained = attained.into_iter().chain(found).reduce(Attained::better);
@@ -177,12 +168,14 @@ pub fn compare(
     for (measurement, method) in measurements.iter_mut().zip(setting.contestants()) {
         if let Some(attained) = reference.upper.filter(|&attained| measurement.margin > attained) {
             return Err(CompareError::Contradiction {
-                method: method.name.clone(),
+                method: method.method.to_string(),
                 bound: measurement.margin,
                 attained,
             });
         }
-        measurement.gap = reference.gap(measurement.margin);
+        if !measurement.decides {
+            measurement.gap = reference.gap(measurement.margin);
+        }
         if reference.is_falsified {
             measurement.outcome = Outcome::Falsified;
         }
@@ -194,15 +187,15 @@ pub fn compare(
 fn measure(
     network: &Network,
     query: &Query,
-    method: &Method,
+    method: &Options,
     setting: &Setting,
     observer: &dyn Observer,
 ) -> Result<(Measurement, Option<Attained>), CompareError> {
     // Without counterexamples of its own a search would never end where there is one.
-    let is_search = setting.exact.as_ref().is_some_and(|exact| exact.name == method.name);
-    let options = Options { all_margins: true, attack: is_search, ..method.options.clone() };
+    let is_search = setting.exact.as_ref().is_some_and(|exact| exact.method == method.method);
+    let options = Options { all_margins: true, attack: is_search, ..method.clone() };
     let budget = deadline(setting.timeout);
-    let suggestions = Suggestions { inner: observer, inputs: Mutex::default() };
+    let suggestions = Candidates::new(observer, KEPT_CANDIDATES);
     let start = Instant::now();
     let analysis = analyze_within(network, query, &options, Run { budget: &budget, observer: &suggestions })?;
     let time = start.elapsed();
@@ -226,10 +219,11 @@ fn measure(
         outcome,
         margin: analysis.disjuncts.iter().map(|d| d.bound).fold(f64::INFINITY, f64::min),
         time,
-        lps: analysis.stages.iter().map(|s| s.lps).sum(),
-        cuts: analysis.stages.iter().map(|s| s.cuts).sum(),
+        lps: analysis.stages.iter().map(|s| s.count("lps")).sum(),
+        cuts: analysis.stages.iter().map(|s| s.count("cuts")).sum(),
         layers: layers::widths(network, &analysis.bounds),
         log10_volume,
+        decides: method.method.row().completeness == Completeness::Decides,
         gap: Gap::default(),
         milp,
     };
@@ -237,18 +231,15 @@ fn measure(
 }
 
 /// The smallest margin at the inputs that a search came upon: its counterexample, and what it suggested.
-fn came_upon(network: &Network, query: &Query, verdict: &Verdict, suggested: &[Vec<f64>]) -> Option<Attained> {
-    let mut first = 0;
+fn came_upon(network: &Network, query: &Query, verdict: &Verdict, suggested: &VecDeque<Vec<f64>>) -> Option<Attained> {
     let of_case = |case: &Case| {
-        let number = first;
-        first += case.property.disjuncts.len();
         let witness = match verdict {
-            Verdict::Falsified(w) if (number..first).contains(&w.disjunct()) => {
-                attained_at(network, case, number, w.input().to_vec())
+            Verdict::Falsified(w) if case.numbers().contains(&w.disjunct()) => {
+                attained_at(network, case, w.input().to_vec())
             }
             _ => None,
         };
-        let suggested = suggested.iter().filter_map(|x| attained(network, case, number, x));
+        let suggested = suggested.iter().filter_map(|x| attained(network, case, x));
         suggested.chain(witness).reduce(Attained::better)
     };
     query.cases.iter().filter_map(of_case).reduce(Attained::better)
@@ -256,34 +247,8 @@ fn came_upon(network: &Network, query: &Query, verdict: &Verdict, suggested: &[V
 
 /// The margin by interval arithmetic, which gaps are measured from. It takes microseconds.
 fn interval_margin(network: &Network, query: &Query, setting: &Setting) -> Result<f64, CompareError> {
-    let options = Options { domain: DomainName::Interval, all_margins: true, attack: false, ..Options::default() };
+    let options = Options { method: Method::INTERVAL, all_margins: true, attack: false, ..Options::default() };
     let budget = deadline(setting.timeout);
     let analysis = analyze_within(network, query, &options, Run::silent(&budget))?;
     Ok(analysis.disjuncts.iter().map(|d| d.bound).fold(f64::INFINITY, f64::min))
-}
-
-/// Passes events on and keeps the inputs that relaxations suggest, the last of each query.
-struct Suggestions<'a> {
-    inner: &'a dyn Observer,
-    inputs: Mutex<VecDeque<Vec<f64>>>,
-}
-
-impl Suggestions<'_> {
-    const KEPT: usize = 64;
-
-    fn take(&self) -> Vec<Vec<f64>> {
-        self.inputs.lock().map(|mut inputs| inputs.drain(..).collect()).unwrap_or_default()
-    }
-}
-
-impl Observer for Suggestions<'_> {
-    fn event(&self, event: Event<'_>) {
-        if let (Event::Candidate { input }, Ok(mut inputs)) = (&event, self.inputs.lock()) {
-            if inputs.len() == Self::KEPT {
-                inputs.pop_front();
-            }
-            inputs.push_back(input.to_vec());
-        }
-        self.inner.event(event);
-    }
 }

@@ -4,13 +4,12 @@
 //! For comparison with the exact engines, and never a proof: the solver works in floats, and its bound is what
 //! it claims. What comes out of here that holds is a margin *attained* at a point, which was replayed.
 
-use crate::attack::{Attained, attained};
+use crate::attack::{Attained, Target, attained};
 use crate::domains::domain::{Bounds, DomainError, IntegerModel, LpDomain, Run, propagate};
 use crate::domains::lp::{Highs, IntegerProgram, IntegerSolution, LpBackend, Status, backends};
-use crate::domains::network::Network;
 use crate::domains::num::nearest;
 use crate::domains::observer::Event;
-use crate::domains::query::{Case, LinearForms};
+use crate::domains::query::LinearForms;
 use std::ops::Range;
 
 /// How the programs are made.
@@ -52,20 +51,18 @@ pub struct MilpAnswer {
     pub nodes: u64,
 }
 
-/// Solves the integer programs of the disjuncts `open` of a case (by index), over bounds that hold for its
-/// region. `first` is the number of the case's first disjunct in the query.
+/// Solves the integer programs of a target's open disjuncts, over bounds that hold for its region.
 ///
 /// # Errors
 /// [`DomainError`] when the region does not fit the network, or the time is up before it is bounded at all.
 /// Running out of time later is none: what has no bound then has −∞.
 pub fn optimise(
-    network: &Network,
-    (case, first): (&Case, usize),
-    open: &[usize],
+    target: Target<'_>,
     known: &Bounds,
     options: &MilpOptions,
     run: Run<'_>,
 ) -> Result<MilpAnswer, DomainError> {
+    let Target { network, case, open } = target;
     let domain = LpDomain { hull: options.hull, ..LpDomain::kpoly(1, options.lp) };
     let trace = propagate(&domain, network, &case.region, known, Run::silent(run.budget))?;
     let mut rows: Vec<Range<usize>> = Vec::new();
@@ -90,7 +87,7 @@ pub fn optimise(
         answer.nodes += solution.nodes;
         if let Some(input) = model.as_ref().and_then(|model| model.input_at(&solution.point)) {
             run.observer.event(Event::Candidate { input });
-            let found = attained(network, case, first, input);
+            let found = attained(network, case, input);
             answer.attained = answer.attained.take().into_iter().chain(found).reduce(Attained::better);
         }
     };

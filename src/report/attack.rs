@@ -1,3 +1,5 @@
+//! What an attack found, as text and JSON.
+
 use super::Context;
 use super::json::{SCHEMA, number, witness_json};
 use super::text::{coloured, decimal, describe, write_witness};

@@ -1,3 +1,5 @@
+//! Files with the bounds of every neuron; files that are written whole or not at all.
+
 use super::json::{SCHEMA, number};
 use crate::analyze::Analysis;
 use crate::domains::network::Network;

@@ -1,3 +1,5 @@
+//! What is known of a network's file, as text and JSON.
+
 use super::json::SCHEMA;
 use crate::domains::network::{Affine, Network, NodeKind};
 use crate::format::onnx::Model;

@@ -1,3 +1,5 @@
+//! An analysis as JSON, and the numbers and witnesses of all JSON.
+
 use super::Context;
 use crate::analyze::Analysis;
 use crate::domains::num::nearest;
@@ -8,7 +10,7 @@ use serde_json::{Map, Value, json};
 pub const SCHEMA: u32 = 1;
 
 /// A float; infinities and NaN have no JSON number and become `null`.
-pub(super) fn number(x: f64) -> Value {
+pub(crate) fn number(x: f64) -> Value {
     serde_json::Number::from_f64(x).map_or(Value::Null, Value::Number)
 }
 
@@ -29,9 +31,12 @@ pub fn analysis_json(analysis: &Analysis, context: &Context) -> Value {
                 "time_s": s.time.as_secs_f64(),
                 "margins": numbers(&s.margins),
                 "unstable": s.unstable,
-                "lps": s.lps,
-                "cuts": s.cuts,
+                "lps": s.count("lps"),
+                "cuts": s.count("cuts"),
             });
+            for (&name, &count) in &s.counters {
+                stage[name] = count.into();
+            }
             if let Some(bound) = s.milp_bound {
                 stage["milp_bound_uncertified"] = number(bound);
             }
@@ -69,7 +74,7 @@ pub fn analysis_json(analysis: &Analysis, context: &Context) -> Value {
 
 /// The input exactly, as `"p/q"`, and as decimals; the output as enclosures; in float32 the order of summation that
 /// shows it.
-pub(super) fn witness_json(witness: &Witness) -> Value {
+pub(crate) fn witness_json(witness: &Witness) -> Value {
     let exact: Vec<String> = witness.input().iter().map(ToString::to_string).collect();
     let decimal: Vec<Value> = witness.input().iter().map(|q| number(nearest(q))).collect();
     let output: Vec<Value> = witness.output().iter().map(|y| json!([number(y.lo), number(y.hi)])).collect();

@@ -3,25 +3,18 @@
 mod attack;
 mod bounds;
 mod certificate;
-mod certify;
 pub mod compare;
 mod info;
 mod json;
-mod jsonl;
-mod merge;
-mod radius;
 mod text;
 mod vnnlib;
 
 pub use attack::{Attacked, attack_json, attack_text};
 pub use bounds::{write_bounds, write_whole};
 pub use certificate::{read_certificates, write_certificates};
-pub use certify::{ImageOutcome, Tally, image_line, ranges, tally_json, tally_text};
 pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};
-pub use jsonl::{Journal, JournalError, JournalProblem, Results};
-pub use merge::{MergeError, Merged, merge};
-pub use radius::{RadiusOutcome, RadiusTally, radius_line, radius_tally_json, radius_text};
+pub(crate) use json::{number, witness_json};
 pub use text::analysis_text;
 pub use vnnlib::{TIMED_OUT, UNKNOWN, vnnlib_answer};
 
@@ -39,14 +32,4 @@ pub struct Context<'a> {
     pub arithmetic: Arithmetic,
     /// True for the built-in example.
     pub is_example: bool,
-}
-
-/// Counts over the lines of a file of results.
-pub trait Outcomes {
-    /// Counts one line.
-    fn add(&mut self, line: &serde_json::Value);
-    /// Images counted so far.
-    fn images(&self) -> usize;
-    /// The counts in a few words.
-    fn short(&self) -> String;
 }

@@ -1,3 +1,5 @@
+//! An analysis as text.
+
 use super::Context;
 use crate::analyze::Analysis;
 use crate::domains::network::Arithmetic;
@@ -105,8 +107,8 @@ fn write_stages(out: &mut String, analysis: &Analysis) -> std::fmt::Result {
             let counts: Vec<String> = stage.unstable.iter().map(ToString::to_string).collect();
             write!(out, "  unstable neurons per layer {}", counts.join(" "))?;
         }
-        if stage.lps > 0 {
-            write!(out, "  {} LPs, {} cuts", stage.lps, stage.cuts)?;
+        if stage.count("lps") > 0 {
+            write!(out, "  {} LPs, {} cuts", stage.count("lps"), stage.count("cuts"))?;
         }
         if let Some(bound) = stage.milp_bound {
             write!(out, "  least margin {} by the solver, not certified", decimal(bound))?;

@@ -1,3 +1,5 @@
+//! Answers by the convention of VNN-LIB tools.
+
 use crate::analyze::Analysis;
 use crate::domains::num::nearest;
 use crate::domains::verdict::{Verdict, Witness};

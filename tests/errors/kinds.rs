@@ -1,7 +1,8 @@
 //! All variants of all errors that a user can meet, by name.
 
 use absint::AnalyzeError;
-use absint::analyze::UnknownDomain;
+use absint::analyze::UnknownMethod;
+use absint::campaign::{JournalProblem, MergeError};
 use absint::campaign::{RadiusError, WorkerError};
 use absint::check::CheckError;
 use absint::compare::CompareError;
@@ -9,13 +10,12 @@ use absint::domains::domain::DomainError;
 use absint::domains::network::NetworkError;
 use absint::domains::num::ParseDecimalError;
 use absint::domains::query::RegionError;
-use absint::exact::signum::BnnError;
+use absint::exact::signum::SignumError;
 use absint::format::images::ImagesProblem;
 use absint::format::json_query::JsonQueryProblem;
 use absint::format::onnx::OnnxError;
 use absint::format::opb::OpbError;
 use absint::format::vnnlib::VnnlibProblem;
-use absint::report::{JournalProblem, MergeError};
 
 /// A function from an error to its kind, and the list of these kinds, from one table.
 macro_rules! kinds {
@@ -151,7 +151,7 @@ kinds! {
         Float32 { .. } => "float32",
         Region { .. } => "region",
     }
-    signum, "signum": BnnError {
+    signum, "signum": SignumError {
         OutOfTime => "out-of-time",
         Disagreement => "disagreement",
         Activation { .. } => "activation",
@@ -221,6 +221,6 @@ pub const NEVER: &[(&str, &str)] = &[
 
 /// Met as `usage.arguments`: the command line itself reads the name.
 #[allow(dead_code)]
-fn unknown_domain(error: &UnknownDomain) -> String {
+fn unknown_domain(error: &UnknownMethod) -> String {
     error.to_string()
 }

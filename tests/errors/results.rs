@@ -1,7 +1,7 @@
 use super::cases::{Case, Held};
 use super::kinds;
 use super::onnx::two_by_two;
-use absint::report::{self, Journal, Results};
+use absint::campaign::{self, Journal, Results};
 use serde_json::json;
 use std::path::Path;
 
@@ -32,7 +32,7 @@ fn shard(eps: &str, lines: &[(usize, &str)]) -> String {
 }
 
 fn merge_kind(folder: &Path) -> &'static str {
-    kinds::merge(&report::merge(&[folder.join("a.jsonl"), folder.join("b.jsonl")]).map(drop).unwrap_err())
+    kinds::merge(&campaign::merge(&[folder.join("a.jsonl"), folder.join("b.jsonl")]).map(drop).unwrap_err())
 }
 
 fn merged(kind: &'static str, a: &str, b: &str, names: &[&'static str]) -> Case {

@@ -11,10 +11,26 @@ pub use region::{Ball, HalfSpace, Region, RegionError};
 /// One region with the unsafe set that it must not reach.
 #[derive(Clone, Debug)]
 pub struct Case {
+    /// Number of its first disjunct in the query.
+    pub first: usize,
     /// The inputs.
     pub region: Region,
     /// The unsafe set over them.
     pub property: Property,
+}
+
+impl Case {
+    /// The only case, or the first one, of a query.
+    #[must_use]
+    pub fn new(region: Region, property: Property) -> Self {
+        Self { first: 0, region, property }
+    }
+
+    /// The numbers that its disjuncts have in the query.
+    #[must_use]
+    pub fn numbers(&self) -> std::ops::Range<usize> {
+        self.first..self.first + self.property.disjuncts.len()
+    }
 }
 
 /// A query: the network is safe iff every case is. Disjuncts are numbered through all cases, in file
@@ -29,7 +45,7 @@ impl Query {
     /// One region and one property.
     #[must_use]
     pub fn over(region: Region, property: Property) -> Self {
-        Self { cases: vec![Case { region, property }] }
+        Self { cases: vec![Case::new(region, property)] }
     }
 
     /// Robustness of class `label` over `region`: unsafe where another of the `classes` outputs reaches
@@ -47,6 +63,12 @@ impl Query {
             0 | 1 => Self::robustness(region, classes, label),
             _ => Self::over(region, Property::agreement(members, classes, label)),
         }
+    }
+
+    /// The case that holds disjunct `number` of the query.
+    #[must_use]
+    pub fn case_of(&self, number: usize) -> Option<&Case> {
+        self.cases.iter().find(|case| case.numbers().contains(&number))
     }
 
     /// Number of disjuncts over all cases.

@@ -8,7 +8,7 @@ use super::forms::{self, Below};
 use super::halving::Halving;
 use super::search::{Examined, Part, Space};
 use super::{Problem, cells};
-use crate::attack::try_candidates;
+use crate::attack::{Target, try_candidates};
 use crate::domains::domain::{Bounds, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run, propagate};
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::Region;
@@ -66,7 +66,7 @@ impl Space for Boxes<'_> {
     }
 
     fn examine(&self, part: InputBox) -> Result<Examined<InputBox>, DomainError> {
-        let Problem { whole, network, case, first, run, .. } = *self.problem;
+        let Problem { whole, network, case, run, .. } = *self.problem;
         let mut examined = Examined::default();
         let Some(region) = case.region.restricted(part.lower.clone(), part.upper.clone()) else {
             examined.stuck = part.open;
@@ -144,7 +144,7 @@ impl Space for Boxes<'_> {
         examined.closed.extend(open.iter().map(|&(d, _)| (d, forms::LEFT_OUT)));
         let disjuncts: Vec<usize> = open.iter().map(|&(d, _)| d).collect();
         if self.problem.attack {
-            examined.witness = try_candidates(whole, case, &disjuncts, first, &candidates);
+            examined.witness = try_candidates(Target { network: whole, case, open: &disjuncts }, &candidates);
             if examined.witness.is_some() {
                 return Ok(examined);
             }

@@ -18,7 +18,7 @@ use crate::domains::query::{Ball, Case, Disjunct, LinearForms, Property, Region}
 use crate::domains::verdict::Witness;
 pub use search::Found;
 
-use crate::attack::Attack;
+use crate::attack::{Attack, Target};
 use boxes::Boxes;
 use neurons::Neurons;
 use phases::{Incumbent, Phase, Phases};
@@ -47,8 +47,6 @@ pub(super) struct Problem<'a> {
     /// The same on the region, without neurons that are zero there: what is bounded.
     pub network: &'a Network,
     pub case: &'a Case,
-    /// Number of the case's first disjunct in the query.
-    pub first: usize,
     /// Bounds of all neurons over the region.
     pub bounds: Bounds,
     /// The margins of all atoms.
@@ -62,7 +60,7 @@ pub(super) struct Problem<'a> {
 
 impl<'a> Problem<'a> {
     fn new(question: &Question<'a>, run: Run<'a>) -> Result<Self, DomainError> {
-        let &Question { network, case, first, known, attack, .. } = question;
+        let &Question { target: Target { network, case, .. }, known, attack, .. } = question;
         let mut bounds = propagate(&DeepPoly::default(), network, &case.region, known, run)?.bounds();
         bounds.intersect(known);
         let mut rows = Vec::new();
@@ -71,7 +69,7 @@ impl<'a> Problem<'a> {
             rows.push(start..start + disjunct.atoms.len());
         }
         let forms = LinearForms::of_atoms(network, case.property.atoms());
-        Ok(Self { whole: network, network, case, first, bounds, forms, rows, attack, run })
+        Ok(Self { whole: network, network, case, bounds, forms, rows, attack, run })
     }
 
     /// The network without the neurons that are zero on all of the region.
@@ -100,7 +98,7 @@ impl<'a> Problem<'a> {
         }
         let restarts = parts.div_ceil(PARTS_PER_RESTART * open.len().max(1));
         let attack = Attack { restarts, ..Attack::pgd(parts as u64) };
-        attack.run(self.whole, self.case, open, self.first, self.run.budget).witness
+        attack.run(Target { network: self.whole, case: self.case, open }, self.run.budget).witness
     }
 
     /// The forms of some disjuncts' atoms, and for each disjunct its rows among them.
@@ -164,14 +162,8 @@ pub enum Splitting {
 /// One case of a query, and how it is to be decided.
 #[derive(Clone, Copy)]
 pub struct Question<'a> {
-    /// The network.
-    pub network: &'a Network,
-    /// The region and the unsafe set.
-    pub case: &'a Case,
-    /// Number of the case's first disjunct in the query.
-    pub first: usize,
-    /// The disjuncts that are to be refuted, by index in the case.
-    pub open: &'a [usize],
+    /// The network, the case and the disjuncts that are to be refuted.
+    pub target: Target<'a>,
     /// Bounds that hold over the region.
     pub known: &'a Bounds,
     /// Whether counterexamples are looked for.
@@ -188,15 +180,16 @@ pub struct Question<'a> {
 /// # Errors
 /// [`DomainError`] when the region does not fit the network, or the time is up before it is bounded at all.
 pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainError> {
-    let Question { network, case, first, attack, splitting, most, .. } = *question;
-    let open: Vec<(usize, f64)> = question.open.iter().map(|&d| (d, f64::NEG_INFINITY)).collect();
+    let Question { target, attack, splitting, most, .. } = *question;
+    let (network, case) = (target.network, target.case);
+    let open: Vec<(usize, f64)> = target.open.iter().map(|&d| (d, f64::NEG_INFINITY)).collect();
     if network.arithmetic() != Arithmetic::Real {
         // Affine pieces are decided by the real network.
         return Ok(Found { bounds: open.into_iter().collect(), witness: None });
     }
     let problem = Problem::new(question, run)?;
     if attack {
-        let witness = long_attack().run(network, case, question.open, first, run.budget).witness;
+        let witness = long_attack().run(target, run.budget).witness;
         if witness.is_some() {
             return Ok(Found { bounds: open.into_iter().collect(), witness });
         }
@@ -242,14 +235,11 @@ pub fn minimum(
     if network.arithmetic() != Arithmetic::Real {
         return Ok(Minimum { lower: f64::NEG_INFINITY, upper: f64::INFINITY });
     }
-    let case = Case { region: region.clone(), property: Property { disjuncts: vec![disjunct.clone()] } };
+    let case = Case::new(region.clone(), Property { disjuncts: vec![disjunct.clone()] });
     let known = Bounds::unknown();
     let splitting = Splitting::Phases;
     let question = Question {
-        network,
-        case: &case,
-        first: 0,
-        open: &[0],
+        target: Target { network, case: &case, open: &[0] },
         known: &known,
         attack: false,
         splitting,

@@ -4,7 +4,7 @@
 
 use super::search::{Examined, Found};
 use super::{Problem, phases::Phase};
-use crate::attack::try_candidates;
+use crate::attack::{Target, try_candidates};
 use crate::domains::domain::{Bounds, DomainError, NodeBounds};
 use crate::domains::dual::{Candidate, Compiled, Effort, Forest, Limits, Member, Objective, Refinement, Relaxed};
 use crate::domains::network::{Network, NodeKind};
@@ -189,13 +189,13 @@ impl Neurons {
     }
 
     fn try_inputs(&mut self, problem: &Problem, disjuncts: &[usize], candidates: Vec<Candidate>) {
-        let Problem { whole, case, first, attack, .. } = *problem;
+        let Problem { whole, case, attack, .. } = *problem;
         if !attack || self.witness.is_some() {
             return;
         }
         self.witness = candidates.into_iter().take(MOST_TRIED).find_map(|candidate| {
             let input: Vec<f64> = candidate.input.iter().map(|&x| f64::from(x)).collect();
-            try_candidates(whole, case, &[disjuncts[candidate.objective]], first, &[input].into())
+            try_candidates(Target { network: whole, case, open: &[disjuncts[candidate.objective]] }, &[input].into())
         });
     }
 

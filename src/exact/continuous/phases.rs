@@ -6,7 +6,7 @@ use super::cells::{Cell, CellMinimum};
 use super::search::{Examined, Part, Space};
 use super::sides::BreakPoint;
 use super::{Problem, forms};
-use crate::attack::try_candidates;
+use crate::attack::{Target, try_candidates};
 use crate::domains::domain::{AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, DomainError, LpDomain, Run, propagate};
 use crate::domains::lp::backends;
 use crate::domains::num::{Interval, Rational, enclose, nearest};
@@ -87,9 +87,9 @@ impl Phases<'_> {
 
     /// Tries points of the input: for a witness, or for a smaller value.
     fn try_points(&self, open: &[usize], points: &VecDeque<Vec<f64>>) -> Option<Witness> {
-        let Problem { whole, case, first, attack, .. } = *self.problem;
+        let Problem { whole, case, attack, .. } = *self.problem;
         match self.incumbent {
-            None if attack => try_candidates(whole, case, open, first, points),
+            None if attack => try_candidates(Target { network: whole, case, open }, points),
             None => None,
             Some(_) => {
                 for x in points.iter().filter_map(|x| self.region.nearest_member(x)) {
@@ -147,7 +147,7 @@ impl Phases<'_> {
 
     /// Decides a disjunct where every neuron has one segment.
     fn settle(&self, known: &Bounds, (d, before): (usize, f64), examined: &mut Examined<Phase>) {
-        let Problem { whole, network, case, first, run, .. } = *self.problem;
+        let Problem { whole, network, case, run, .. } = *self.problem;
         let atoms = &case.property.disjuncts[d].atoms;
         let mut witness = None;
         let minimum = Cell::new(network, self.region, known, &self.free).and_then(|cell| {
@@ -164,7 +164,7 @@ impl Phases<'_> {
                 // An irrational minimum of zero would be approached for ever.
                 const AS_GOOD_AS_ZERO: f64 = 1e-12;
                 if value <= &Rational::ZERO {
-                    witness = inside.and_then(|x| Witness::replay(whole, case, d, first + d, x));
+                    witness = inside.and_then(|x| Witness::replay(whole, case, d, x));
                 }
                 value > &Rational::ZERO || witness.is_some() || nearest(value) > -AS_GOOD_AS_ZERO
             })
@@ -176,7 +176,7 @@ impl Phases<'_> {
             match self.incumbent {
                 Some(_) => self.offer(d, x),
                 None if value <= &Rational::ZERO => {
-                    witness = Witness::replay(whole, case, d, first + d, x.clone());
+                    witness = Witness::replay(whole, case, d, x.clone());
                 }
                 None => {}
             }

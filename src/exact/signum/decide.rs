@@ -1,4 +1,6 @@
-use super::BnnError;
+//! From a query to constraints, from constraints to an answer with its certificates.
+
+use super::SignumError;
 use super::cells::{Cell, Infeasible};
 use super::encode::Encoded;
 use super::ledger::Ledger;
@@ -18,7 +20,7 @@ use std::time::{Duration, Instant};
 
 /// How the engine works.
 #[derive(Clone, Copy, Debug)]
-pub struct BnnOptions {
+pub struct SignumOptions {
     /// What is derived before the search.
     pub preprocessing: Preprocessing,
     /// Settings of the solver.
@@ -29,7 +31,7 @@ pub struct BnnOptions {
     pub conflicts: u64,
 }
 
-impl Default for BnnOptions {
+impl Default for SignumOptions {
     fn default() -> Self {
         Self { preprocessing: Preprocessing::default(), solver: Config::default(), certify: false, conflicts: u64::MAX }
     }
@@ -88,9 +90,9 @@ pub fn applies(network: &Network, region: &Region) -> bool {
 /// # Errors
 /// A network with other activations than step functions, a region that is neither a box nor two-valued nor
 /// quantised, numbers too large for 64-bit sums. Running out of time is no error but an *unknown*.
-pub fn decide(network: &Network, query: &Query, options: &BnnOptions, run: Run<'_>) -> Result<Answer, BnnError> {
+pub fn decide(network: &Network, query: &Query, options: &SignumOptions, run: Run<'_>) -> Result<Answer, SignumError> {
     match Compiled::within(network, run.budget) {
-        Err(BnnError::OutOfTime) => Ok(Answer::unknown(query)),
+        Err(SignumError::OutOfTime) => Ok(Answer::unknown(query)),
         compiled => compiled?.decide(query, options, run),
     }
 }
@@ -100,15 +102,15 @@ impl<'a> Compiled<'a> {
     ///
     /// # Errors
     /// A network with other activations than step functions.
-    pub fn new(network: &'a Network) -> Result<Self, BnnError> {
+    pub fn new(network: &'a Network) -> Result<Self, SignumError> {
         Self::within(network, &Budget::unlimited())
     }
 
     /// The same within a budget.
     ///
     /// # Errors
-    /// As [`Compiled::new`], and [`BnnError::OutOfTime`].
-    pub fn within(network: &'a Network, budget: &Budget) -> Result<Self, BnnError> {
+    /// As [`Compiled::new`], and [`SignumError::OutOfTime`].
+    pub fn within(network: &'a Network, budget: &Budget) -> Result<Self, SignumError> {
         Ok(Self { network, encoder: Encoder::new(network, budget)? })
     }
 
@@ -116,18 +118,19 @@ impl<'a> Compiled<'a> {
     ///
     /// # Errors
     /// As [`decide`].
-    pub fn decide(&self, query: &Query, options: &BnnOptions, run: Run<'_>) -> Result<Answer, BnnError> {
+    pub fn decide(&self, query: &Query, options: &SignumOptions, run: Run<'_>) -> Result<Answer, SignumError> {
         let mut answer = Answer::unknown(query);
         if self.network.arithmetic() != Arithmetic::Real {
             let open = (0..query.disjuncts()).collect();
             answer.verdict = Verdict::Unknown(Gap { open, out_of_time: false });
             return Ok(answer);
         }
-        let (mut first, mut open) = (0, Vec::new());
+        let mut open = Vec::new();
         for case in &query.cases {
+            let first = case.first;
             let found = match self.case(case, options, run, &mut answer) {
                 // Then nothing is known of this case.
-                Err(BnnError::OutOfTime) => {
+                Err(SignumError::OutOfTime) => {
                     let open = (0..case.property.disjuncts.len()).collect();
                     Found::Searched { refuted: Vec::new(), open }
                 }
@@ -137,17 +140,17 @@ impl<'a> Compiled<'a> {
                 Found::Point(d, input) => {
                     // The formula is about the closure.
                     let is_strict = |d: usize| case.property.disjuncts[d].atoms.iter().any(|a| a.is_strict);
-                    match Witness::replay(self.network, case, d, first + d, input.clone()) {
+                    match Witness::replay(self.network, case, d, input.clone()) {
                         Some(witness) => {
                             answer.verdict = Verdict::Falsified(witness);
                             return Ok(answer);
                         }
                         None if !is_strict(d) && self.network.evaluate::<Rational>(&input).is_ok() => {
-                            return Err(BnnError::Replay);
+                            return Err(SignumError::Replay);
                         }
                         // A tie that is none of a strict inequality, or that an enclosure of the parameters cannot
                         // decide; the others were not looked at.
-                        None => open.extend((0..case.property.disjuncts.len()).map(|d| first + d)),
+                        None => open.extend(case.numbers()),
                     }
                 }
                 Found::Searched { refuted, open: of_case } => {
@@ -155,7 +158,6 @@ impl<'a> Compiled<'a> {
                     open.extend(of_case.into_iter().map(|d| first + d));
                 }
             }
-            first += case.property.disjuncts.len();
         }
         answer.verdict = if open.is_empty() {
             Verdict::Verified(Proof { bounds: answer.refuted.iter().map(|r| r.1).collect() })
@@ -165,7 +167,13 @@ impl<'a> Compiled<'a> {
         Ok(answer)
     }
 
-    fn case(&self, case: &Case, options: &BnnOptions, run: Run<'_>, answer: &mut Answer) -> Result<Found, BnnError> {
+    fn case(
+        &self,
+        case: &Case,
+        options: &SignumOptions,
+        run: Run<'_>,
+        answer: &mut Answer,
+    ) -> Result<Found, SignumError> {
         let start = Instant::now();
         let prepared = self.encoder.encode(case, run.budget)?;
         let encoded = &prepared.encoded;
@@ -197,12 +205,12 @@ impl<'a> Compiled<'a> {
     fn attempt(
         &self,
         encoded: &Encoded,
-        options: &BnnOptions,
+        options: &SignumOptions,
         run: Run<'_>,
         answer: &mut Answer,
         lemmas: &mut Vec<Infeasible>,
         certified: Option<(&Original, &[[u32; 2]])>,
-    ) -> Result<(Found, Option<Vec<u8>>), BnnError> {
+    ) -> Result<(Found, Option<Vec<u8>>), SignumError> {
         let start = Instant::now();
         let mut proof = Vec::new();
         let mut log = VeripbLog::new(&mut proof, certified.map_or(0, |c| c.0.inequalities() + lemmas.len()));

@@ -1,7 +1,7 @@
 //! A signum network with a region and an unsafe set as reified linear constraints over bits
 //! (Jia & Rinard 2020 §4.1).
 
-use super::BnnError;
+use super::SignumError;
 use super::cells::{Row, Side};
 use super::region::{Inputs, Value, at_least, in_units};
 use super::steps::{Layer, Neuron, StepNetwork, Sum, Threshold};
@@ -98,7 +98,7 @@ impl Encoded {
 }
 
 /// The common denominator of everything that the inputs of a region and the neurons of a network can be.
-pub(super) fn denominator(network: &StepNetwork, region: &Region) -> Result<IBig, BnnError> {
+pub(super) fn denominator(network: &StepNetwork, region: &Region) -> Result<IBig, SignumError> {
     let of_region = super::region::denominator(region)?;
     let jumps = network.layers.iter().flat_map(|l| l.jumps.iter().chain([&l.start]));
     let of_values = Rational::from(super::steps::common_denominator(jumps));
@@ -119,7 +119,7 @@ impl Neurons {
         denominator: &IBig,
         name_of: impl Fn(usize) -> String,
         budget: &Budget,
-    ) -> Result<Self, BnnError> {
+    ) -> Result<Self, SignumError> {
         let mut neurons = Self {
             formula: Formula { vars, constraints: Vec::new() },
             values: [(0, inputs.values.clone())].into(),
@@ -135,8 +135,8 @@ impl Neurons {
         Ok(neurons)
     }
 
-    fn layer(&mut self, layer: &Layer, name: &str, is_real: bool, budget: &Budget) -> Result<Vec<Value>, BnnError> {
-        let too_large = || BnnError::TooLarge(format!("node `{name}`"));
+    fn layer(&mut self, layer: &Layer, name: &str, is_real: bool, budget: &Budget) -> Result<Vec<Value>, SignumError> {
+        let too_large = || SignumError::TooLarge(format!("node `{name}`"));
         let unit = self.unit.clone();
         let base = in_units(&layer.start, &unit).ok_or_else(too_large)?;
         let jumps: Vec<i64> =
@@ -144,7 +144,7 @@ impl Neurons {
         let mut of_layer = Vec::with_capacity(layer.neurons.len());
         for neuron in &layer.neurons {
             if budget.is_spent() {
-                return Err(BnnError::OutOfTime);
+                return Err(SignumError::OutOfTime);
             }
             if is_real && neuron.sum.terms.iter().any(|t| t.0.0 == 0) {
                 let steps = self.sides(neuron, &jumps, name)?;
@@ -159,7 +159,7 @@ impl Neurons {
                 let target = self.formula.new_var().positive();
                 let (is_reached, bound) = integer_bound(threshold, constant, &scale)
                     .map_err(|TooLarge| too_large())?
-                    .ok_or_else(|| BnnError::Irrational(name.to_owned()))?;
+                    .ok_or_else(|| SignumError::Irrational(name.to_owned()))?;
                 if let Some(&(_, before)) = steps.last() {
                     // A later step needs the earlier one.
                     self.formula.clause(&[before, !target]);
@@ -174,12 +174,12 @@ impl Neurons {
     }
 
     /// A neuron over real inputs: one literal per side of a hyperplane.
-    fn sides(&mut self, neuron: &Neuron, jumps: &[i64], name: &str) -> Result<Vec<(i64, Lit)>, BnnError> {
+    fn sides(&mut self, neuron: &Neuron, jumps: &[i64], name: &str) -> Result<Vec<(i64, Lit)>, SignumError> {
         let scale = Rational::from(neuron.sum.denominator.clone());
         let mut terms = Vec::new();
         for &((node, i), w) in &neuron.sum.terms {
             if node != 0 {
-                return Err(BnnError::Mixed(name.to_owned()));
+                return Err(SignumError::Mixed(name.to_owned()));
             }
             terms.push((i, Rational::from(w) / &scale));
         }
@@ -189,7 +189,7 @@ impl Neurons {
             if let Some(&(_, before)) = steps.last() {
                 self.formula.clause(&[before, !literal]);
             }
-            let bound = threshold.bound.point().ok_or_else(|| BnnError::Irrational(name.to_owned()))?;
+            let bound = threshold.bound.point().ok_or_else(|| SignumError::Irrational(name.to_owned()))?;
             let row = if threshold.is_reversed {
                 Row { terms: terms.clone(), bound: bound.clone(), is_strict: threshold.is_strict }
             } else {
@@ -208,7 +208,7 @@ impl Goal {
     ///
     /// # Errors
     /// Numbers that the solver cannot hold.
-    pub fn new(property: &Property, network: &StepNetwork, neurons: &Neurons) -> Result<Self, BnnError> {
+    pub fn new(property: &Property, network: &StepNetwork, neurons: &Neurons) -> Result<Self, SignumError> {
         let formula = Formula { vars: neurons.formula.vars, constraints: Vec::new() };
         let mut goal = Self { formula, disjuncts: Vec::new(), bounds: Vec::new() };
         for disjunct in &property.disjuncts {
@@ -226,9 +226,15 @@ impl Goal {
     }
 
     /// Makes `selector` imply an atom; returns the least positive value that its margin can have.
-    fn atom(&mut self, atom: &Atom, network: &StepNetwork, neurons: &Neurons, selector: Lit) -> Result<f64, BnnError> {
-        let irrational = || BnnError::Irrational("output".into());
-        let too_large = || BnnError::TooLarge("the property".into());
+    fn atom(
+        &mut self,
+        atom: &Atom,
+        network: &StepNetwork,
+        neurons: &Neurons,
+        selector: Lit,
+    ) -> Result<f64, SignumError> {
+        let irrational = || SignumError::Irrational("output".into());
+        let too_large = || SignumError::TooLarge("the property".into());
         let mut coefficients: BTreeMap<(usize, usize), Rational> = BTreeMap::new();
         let mut constant = atom.constant.clone();
         let mut add = |source, c: Rational| {
@@ -251,7 +257,7 @@ impl Goal {
         // margin ≤ 0  is  Σ −c v ≥ constant.
         let terms: Option<Vec<(&Value, Rational)>> =
             coefficients.iter().map(|((node, i), c)| Some((neurons.values.get(node)?.get(*i)?, -c))).collect();
-        let terms = terms.ok_or_else(|| BnnError::Mixed("output".into()))?;
+        let terms = terms.ok_or_else(|| SignumError::Mixed("output".into()))?;
         let unit = &neurons.unit;
         let (literals, bound) = at_least(&terms, &constant, unit).ok_or_else(too_large)?;
         self.formula.reified(selector, Direction::TargetImplies, literals, bound);

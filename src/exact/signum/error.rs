@@ -1,9 +1,11 @@
+//! Why a query is none for the exact engine of signum networks.
+
 use absint_sat::LinearError;
 use thiserror::Error;
 
 /// Why a query is not one for the exact engine of signum networks.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum BnnError {
+pub enum SignumError {
     /// An activation that is no step function.
     #[error("node `{node}`: `{activation}` is no step function; this engine decides signum networks only")]
     Activation {

@@ -1,6 +1,6 @@
 //! From a formula to a solver, by way of what preprocessing derives.
 
-use super::BnnError;
+use super::SignumError;
 use super::alias::Aliases;
 use super::encode::Encoded;
 use super::implied::{Flips, Implied};
@@ -32,7 +32,7 @@ pub(super) fn load(
     solver: &mut Solver<'_>,
     ledger: &Ledger<'_>,
     budget: &Budget,
-) -> Result<usize, BnnError> {
+) -> Result<usize, SignumError> {
     while solver.vars() < encoded.vars() {
         solver.new_var();
     }
@@ -42,7 +42,7 @@ pub(super) fn load(
     let mut fixed = 0;
     for (index, original) in encoded.constraints().enumerate() {
         if budget.is_spent() {
-            return Err(BnnError::OutOfTime);
+            return Err(SignumError::OutOfTime);
         }
         let translated = aliases.translated(original);
         let constraint = translated.as_ref().unwrap_or(original);

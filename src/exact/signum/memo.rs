@@ -1,6 +1,6 @@
 //! Results that are kept for the next query of the same kind.
 
-use super::BnnError;
+use super::SignumError;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The last `N` results, by what they were made from.
@@ -17,7 +17,7 @@ impl<K: PartialEq + Clone, V, const N: usize> Memo<K, V, N> {
     ///
     /// # Errors
     /// Those of `make`, of which nothing is kept.
-    pub fn get(&self, key: &K, make: impl FnOnce() -> Result<V, BnnError>) -> Result<Arc<V>, BnnError> {
+    pub fn get(&self, key: &K, make: impl FnOnce() -> Result<V, SignumError>) -> Result<Arc<V>, SignumError> {
         let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         {
             let mut kept = kept();

@@ -19,7 +19,7 @@ mod reuse;
 mod steps;
 
 pub use absint_check::Certificate;
-pub use decide::{Answer, BnnOptions, Compiled, applies, decide};
-pub use error::BnnError;
+pub use decide::{Answer, Compiled, SignumOptions, applies, decide};
+pub use error::SignumError;
 pub use load::Preprocessing;
 pub use original::{FormulaError, check_formula};

@@ -1,6 +1,6 @@
 //! A region of two-valued or quantised inputs as bits, in thermometer form.
 
-use super::BnnError;
+use super::SignumError;
 use super::cells::{Cell, Cells, Row};
 use super::steps::common_denominator;
 use crate::domains::budget::Budget;
@@ -65,18 +65,18 @@ pub(super) fn is_supported(region: &Region) -> bool {
 }
 
 /// The step of input `i` from its lower to its upper end, where the region is finite there.
-fn step(region: &Region, i: usize) -> Result<Rational, BnnError> {
+fn step(region: &Region, i: usize) -> Result<Rational, SignumError> {
     let (lower, upper) = region.exact_box();
     match region.ball() {
         _ if lower[i] == upper[i] => Ok(Rational::ONE),
         Ball::Hamming { .. } => Ok(&upper[i] - &lower[i]),
         Ball::Grid { step, .. } | Ball::GridL1 { step, .. } => Ok(step.clone()),
-        Ball::Box | Ball::L1 { .. } | Ball::L2 { .. } => Err(BnnError::RealInput(i)),
+        Ball::Box | Ball::L1 { .. } | Ball::L2 { .. } => Err(SignumError::RealInput(i)),
     }
 }
 
 /// The least common denominator of everything that an input can be.
-pub(super) fn denominator(region: &Region) -> Result<IBig, BnnError> {
+pub(super) fn denominator(region: &Region) -> Result<IBig, SignumError> {
     if is_real(region) {
         return Ok(IBig::ONE);
     }
@@ -88,8 +88,8 @@ pub(super) fn denominator(region: &Region) -> Result<IBig, BnnError> {
 impl Inputs {
     /// Encodes a region: one bit per two-valued input, one per grid step of a quantised one
     /// (`v = lower + Σ t_k`, `t_{k+1} → t_k`; Jia & Rinard 2020 §4.1), and its ball and half-spaces.
-    pub fn encode(region: &Region, denominator: &IBig, formula: &mut Formula) -> Result<Self, BnnError> {
-        let too_large = || BnnError::TooLarge("the region".into());
+    pub fn encode(region: &Region, denominator: &IBig, formula: &mut Formula) -> Result<Self, SignumError> {
+        let too_large = || SignumError::TooLarge("the region".into());
         let (lower, upper) = region.exact_box();
         if is_real(region) {
             let row = |h: &HalfSpace| Row { terms: h.terms.clone(), bound: h.rhs.clone(), is_strict: false };

@@ -2,7 +2,7 @@
 //! same values, whatever the ball; the unsafe sets; and both again as the certificate's second encoder writes
 //! them.
 
-use super::BnnError;
+use super::SignumError;
 use super::encode::{Encoded, Goal, Neurons, denominator};
 use super::memo::Memo;
 use super::original::{self, OpbText, Original};
@@ -59,8 +59,8 @@ pub(super) struct Encoder<'a> {
 fn numbers<'a>(
     part: &OpbText,
     constraints: impl IntoIterator<Item = &'a Constraint>,
-) -> Result<Vec<[u32; 2]>, BnnError> {
-    part.numbers(constraints).ok_or(BnnError::Disagreement)
+) -> Result<Vec<[u32; 2]>, SignumError> {
+    part.numbers(constraints).ok_or(SignumError::Disagreement)
 }
 
 impl<'a> Encoder<'a> {
@@ -68,7 +68,7 @@ impl<'a> Encoder<'a> {
     ///
     /// # Errors
     /// As [`StepNetwork::new`].
-    pub fn new(network: &'a Network, budget: &Budget) -> Result<Self, BnnError> {
+    pub fn new(network: &'a Network, budget: &Budget) -> Result<Self, SignumError> {
         Ok(Self { network, steps: StepNetwork::new(network, budget)?, shared: Memo::default() })
     }
 
@@ -76,7 +76,7 @@ impl<'a> Encoder<'a> {
     ///
     /// # Errors
     /// Numbers that the solver cannot hold; or the time is up.
-    pub fn encode(&self, case: &Case, budget: &Budget) -> Result<Prepared, BnnError> {
+    pub fn encode(&self, case: &Case, budget: &Budget) -> Result<Prepared, SignumError> {
         let mut region = Formula::default();
         let denominator = denominator(&self.steps, &case.region)?;
         let mut inputs = Inputs::encode(&case.region, &denominator, &mut region)?;
@@ -102,13 +102,13 @@ impl<'a> Encoder<'a> {
     /// Encodes a case for its certificate; with the numbers of the inequalities of each constraint of the search.
     ///
     /// # Errors
-    /// As [`Original::encode`], and [`BnnError::Disagreement`].
+    /// As [`Original::encode`], and [`SignumError::Disagreement`].
     pub fn original(
         &self,
         case: &Case,
         prepared: &Prepared,
         budget: &Budget,
-    ) -> Result<(Original, Vec<[u32; 2]>), BnnError> {
+    ) -> Result<(Original, Vec<[u32; 2]>), SignumError> {
         let encoded = &prepared.encoded;
         let inputs = original::Inputs::encode(&case.region)?;
         let of_region = numbers(inputs.opb(), &encoded.region.constraints)?;
@@ -124,7 +124,7 @@ impl<'a> Encoder<'a> {
         })?;
         let original = Original::of(inputs, Arc::clone(&neurons.part), Arc::clone(&goal.part));
         if encoded.vars() != original.variables() {
-            return Err(BnnError::Disagreement);
+            return Err(SignumError::Disagreement);
         }
         let numbers = original.numbers([&of_region, &neurons.numbers, &goal.numbers]);
         Ok((original, numbers))

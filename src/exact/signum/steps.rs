@@ -5,7 +5,7 @@
 //! A factor that is known by an enclosure only (batch normalisation divides by a square root) stays
 //! apart: it moves the threshold of the sum, where an enclosure is enough.
 
-use super::BnnError;
+use super::SignumError;
 use crate::domains::activation::ActivationFn;
 use crate::domains::budget::Budget;
 use crate::domains::network::{Affine, LinearMap, Network, NodeId, NodeKind, Parameter};
@@ -243,7 +243,7 @@ impl StepNetwork {
     /// # Errors
     /// Activations that are no step functions, and parameters that are no rationals where they would
     /// have to be; or the time is up.
-    pub fn new(network: &Network, budget: &Budget) -> Result<Self, BnnError> {
+    pub fn new(network: &Network, budget: &Budget) -> Result<Self, SignumError> {
         let mut forms: Vec<Vec<Form>> = Vec::with_capacity(network.nodes().len());
         let mut layers = Vec::new();
         for (id, node) in network.nodes().iter().enumerate() {
@@ -251,16 +251,18 @@ impl StepNetwork {
             forms.push(match &node.kind {
                 NodeKind::Input => sources(),
                 NodeKind::Affine(affine) => {
-                    let irrational = || BnnError::Irrational(node.name.clone());
-                    let failure = || if budget.is_spent() { BnnError::OutOfTime } else { irrational() };
+                    let irrational = || SignumError::Irrational(node.name.clone());
+                    let failure = || if budget.is_spent() { SignumError::OutOfTime } else { irrational() };
                     compose(affine, node.len, &forms, budget).ok_or_else(failure)?
                 }
                 NodeKind::Activation(activation) => {
                     let function = &*activation.function;
-                    let (start, jumps, steps) = steps(function)
-                        .ok_or_else(|| BnnError::Activation { node: node.name.clone(), activation: function.name() })?;
+                    let (start, jumps, steps) = steps(function).ok_or_else(|| SignumError::Activation {
+                        node: node.name.clone(),
+                        activation: function.name(),
+                    })?;
                     let neuron = |form: &Form| {
-                        if budget.is_spent() { Err(BnnError::OutOfTime) } else { neuron(form, &steps, &node.name) }
+                        if budget.is_spent() { Err(SignumError::OutOfTime) } else { neuron(form, &steps, &node.name) }
                     };
                     let neurons = forms[activation.source].iter().map(neuron).collect::<Result<_, _>>()?;
                     layers.push(Layer { node: id, start, jumps, neurons });
@@ -272,8 +274,8 @@ impl StepNetwork {
     }
 }
 
-fn neuron(form: &Form, steps: &[Step], name: &str) -> Result<Neuron, BnnError> {
-    let sum = Sum::new(&form.terms).ok_or_else(|| BnnError::TooLarge(format!("node `{name}`")))?;
+fn neuron(form: &Form, steps: &[Step], name: &str) -> Result<Neuron, SignumError> {
+    let sum = Sum::new(&form.terms).ok_or_else(|| SignumError::TooLarge(format!("node `{name}`")))?;
     let thresholds = steps
         .iter()
         .map(|step| {
@@ -285,6 +287,6 @@ fn neuron(form: &Form, steps: &[Step], name: &str) -> Result<Neuron, BnnError> {
             })
         })
         .collect::<Option<_>>()
-        .ok_or_else(|| BnnError::Irrational(name.to_owned()))?;
+        .ok_or_else(|| SignumError::Irrational(name.to_owned()))?;
     Ok(Neuron { sum, thresholds })
 }

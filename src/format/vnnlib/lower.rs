@@ -210,7 +210,8 @@ impl<'a> Builder<'a> {
             _ => {
                 let mut disjuncts = std::mem::take(&mut self.pending);
                 disjuncts.push(disjunct);
-                self.cases.push(Case { region, property: Property { disjuncts } });
+                let first = self.cases.last().map_or(0, |last| last.numbers().end);
+                self.cases.push(Case { first, region, property: Property { disjuncts } });
             }
         }
         Ok(())

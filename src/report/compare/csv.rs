@@ -1,3 +1,5 @@
+//! A comparison as tables of comma-separated values.
+
 use super::{Comparison, RowResult};
 use csv::Writer;
 

@@ -109,7 +109,7 @@ fn summary_table(comparison: &Comparison) -> String {
                 seconds(s.mean_time),
                 seconds(s.median_time),
                 known(s.mean_margin),
-                gap(s.mean_gap_least, s.mean_gap),
+                gap(&s),
             )
         })
         .collect();
@@ -186,8 +186,8 @@ fn meaning(comparison: &Comparison) -> String {
         ""
     };
     let exact = if comparison.has_exact {
-        "<p><b>Exact.</b> The last domain is a complete search. It ends when the query is decided, so that its bound need \
-         not be the exact minimum; a counterexample of its own counts as attained.</p>"
+        "<p><b>Exact.</b> The last domain is a complete search. It ends when the query is decided and does not minimise, so that \
+         its bound has no gap; a counterexample of its own counts as attained.</p>"
     } else {
         ""
     };

@@ -1,3 +1,5 @@
+//! What a comparison amounts to for each contestant.
+
 use super::Comparison;
 use crate::compare::Outcome;
 
@@ -20,6 +22,8 @@ pub struct Summary {
     pub median_time: Option<f64>,
     /// Mean certified margin.
     pub mean_margin: Option<f64>,
+    /// Whether it stops where a query is decided, so that its bounds have no gap.
+    pub decides: bool,
     /// Mean gap to exact in percent, at most (by the smallest attained margins).
     pub mean_gap: Option<f64>,
     /// Mean gap to exact in percent, at least (by the best certified bounds).
@@ -43,6 +47,7 @@ pub fn summaries(comparison: &Comparison) -> Vec<Summary> {
             mean_time: mean(times.iter().copied()),
             median_time: quantile(times, 0.5),
             mean_margin: mean(comparison.of(i).map(|(_, m)| m.margin)),
+            decides: comparison.of(i).any(|(_, m)| m.decides),
             mean_gap: mean(comparison.of(i).filter_map(|(_, m)| m.gap.most)),
             mean_gap_least: mean(comparison.of(i).filter_map(|(_, m)| m.gap.least)),
             mean_log10_volume: mean(comparison.of(i).filter_map(|(_, m)| m.log10_volume)),

@@ -1,6 +1,8 @@
+//! A comparison as text and JSON.
+
 use super::axis::{duration, number as short, volume};
 use super::summary::mean;
-use super::{Comparison, RowResult, summaries};
+use super::{Comparison, RowResult, Summary, summaries};
 use crate::report::json::{SCHEMA, number};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
@@ -22,13 +24,13 @@ pub fn comparison_text(comparison: &Comparison) -> String {
     for s in summaries(comparison) {
         let timeouts = if s.timeouts > 0 { format!(" ({} timed out)", s.timeouts) } else { String::new() };
         let mut row = vec![
-            s.name,
+            s.name.clone(),
             s.verified.to_string(),
             s.falsified.to_string(),
             format!("{}{timeouts}", s.unknown),
             s.mean_time.map_or("–".into(), duration),
             known(s.mean_margin),
-            gap(s.mean_gap_least, s.mean_gap),
+            gap(&s),
         ];
         if comparison.has_volume {
             row.push(s.mean_log10_volume.map_or("–".into(), |v| {
@@ -64,9 +66,10 @@ pub fn comparison_text(comparison: &Comparison) -> String {
     )
 }
 
-/// A mean gap as people read it: one number where both ends agree.
-pub(super) fn gap(least: Option<f64>, most: Option<f64>) -> String {
-    match (least.map(short), most.map(short)) {
+/// A mean gap as people read it: one number where both ends agree, none where nothing is minimised.
+pub(super) fn gap(summary: &Summary) -> String {
+    match (summary.mean_gap_least.map(short), summary.mean_gap.map(short)) {
+        _ if summary.decides => "decides".into(),
         (Some(least), Some(most)) if least == most => format!("{most} %"),
         (Some(least), Some(most)) => format!("{least} to {most} %"),
         (Some(least), None) => format!("≥ {least} %"),

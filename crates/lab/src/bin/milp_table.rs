@@ -7,7 +7,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use absint::analyze::{DomainName, Options, analyze_within, beaten_by, deadline};
+use absint::analyze::{Method, Options, analyze_within, beaten_by, deadline};
+use absint::attack::Target;
 use absint::domains::domain::{Bounds, Run};
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, nearest, parse_decimal};
@@ -23,7 +24,7 @@ type Answer = (f64, i32);
 
 fn exact(network: &Network, query: &Query, limit: Duration) -> Answer {
     let budget = deadline(Some(limit));
-    let options = Options { domain: DomainName::Exact, ..Options::default() };
+    let options = Options { method: Method::EXACT, ..Options::default() };
     let start = Instant::now();
     let analysis = analyze_within(network, query, &options, Run::silent(&budget)).unwrap();
     let verdict = match analysis.verdict {
@@ -39,7 +40,7 @@ fn programs(network: &Network, query: &Query, options: &MilpOptions, limit: Dura
     let case = &query.cases[0];
     let open: Vec<usize> = (0..case.property.disjuncts.len()).collect();
     let start = Instant::now();
-    let answer = optimise(network, (case, 0), &open, &Bounds::unknown(), options, Run::silent(&budget));
+    let answer = optimise(Target { network, case, open: &open }, &Bounds::unknown(), options, Run::silent(&budget));
     let verdict = match answer {
         Ok(answer) if answer.attained.as_ref().is_some_and(|a| a.witness.is_some()) => -1,
         Ok(answer) if answer.bound > 0.0 => 1,

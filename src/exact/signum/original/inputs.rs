@@ -1,6 +1,6 @@
 //! The inputs of a region as bits or, over the reals, as unknowns; and what limits them.
 
-use super::BnnError;
+use super::SignumError;
 use super::formula::OpbText;
 use super::sums::{integer_sum, real_side};
 use super::symbol::{Symbol, Unknown};
@@ -41,7 +41,7 @@ impl Inputs {
     ///
     /// # Errors
     /// Inputs over a continuum in another region than a box, numbers that are not rational where they must be.
-    pub fn encode(region: &Region) -> Result<Self, BnnError> {
+    pub fn encode(region: &Region) -> Result<Self, SignumError> {
         let mut inputs = Self::default();
         let (lower, upper) = region.exact_box();
         let is_free = |i: usize| lower[i] != upper[i];
@@ -58,7 +58,7 @@ impl Inputs {
                     let step = match region.ball() {
                         Ball::Hamming { .. } => width.clone(),
                         Ball::Grid { step, .. } | Ball::GridL1 { step, .. } => step.clone(),
-                        Ball::Box | Ball::L1 { .. } | Ball::L2 { .. } => return Err(BnnError::RealInput(i)),
+                        Ball::Box | Ball::L1 { .. } | Ball::L2 { .. } => return Err(SignumError::RealInput(i)),
                     };
                     let (mut reached, mut count) = (step.clone(), 0);
                     while reached <= width {
@@ -85,7 +85,7 @@ impl Inputs {
             let add = |sum: Symbol, (i, c): &(usize, Rational)| sum.add(&values[*i].times(&-c));
             let sum = half_space.terms.iter().fold(start, add).gathered();
             if inputs.is_real {
-                let side = real_side(&sum, false).ok_or_else(|| BnnError::Mixed("input".into()))?;
+                let side = real_side(&sum, false).ok_or_else(|| SignumError::Mixed("input".into()))?;
                 inputs.always.push(side);
             } else {
                 let (terms, bound) = integer_sum(sum, "input", false)?;

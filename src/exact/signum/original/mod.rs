@@ -23,7 +23,7 @@ pub(super) use formula::OpbText;
 pub(super) use inputs::Inputs;
 pub(super) use neurons::Neurons;
 
-use super::BnnError;
+use super::SignumError;
 use crate::domains::budget::Budget;
 use crate::domains::network::Network;
 use crate::domains::query::{Case, Query};
@@ -43,7 +43,7 @@ pub(super) struct Original {
 pub enum FormulaError {
     /// The query has no such formula.
     #[error(transparent)]
-    Query(#[from] BnnError),
+    Query(#[from] SignumError),
     /// Another formula, or lemmas that do not hold.
     #[error(transparent)]
     Given(#[from] absint_check::FormulaError),
@@ -66,7 +66,7 @@ impl Original {
     /// # Errors
     /// Numbers that are not rational where they must be, inputs over a continuum in another region than a
     /// box, sums over real inputs and neurons together; or the time is up.
-    pub fn encode(network: &Network, case: &Case, budget: &Budget) -> Result<Self, BnnError> {
+    pub fn encode(network: &Network, case: &Case, budget: &Budget) -> Result<Self, SignumError> {
         let inputs = Inputs::encode(&case.region)?;
         let neurons = Neurons::encode(network, &inputs, budget)?;
         let goal = neurons.goal(&case.property, &inputs, budget)?;

@@ -1,6 +1,6 @@
 //! The neurons of a network and an unsafe set over them, given the inputs.
 
-use super::BnnError;
+use super::SignumError;
 use super::formula::OpbText;
 use super::inputs::Inputs;
 use super::sums::{integer_sum, real_side};
@@ -33,11 +33,11 @@ impl Neurons {
     /// # Errors
     /// Numbers that are not rational where they must be, sums over real inputs and neurons together; or the time
     /// is up.
-    pub fn encode(network: &Network, inputs: &Inputs, budget: &Budget) -> Result<Self, BnnError> {
+    pub fn encode(network: &Network, inputs: &Inputs, budget: &Budget) -> Result<Self, SignumError> {
         let mut neurons = Self { opb: inputs.opb.continued(), ..Self::default() };
         let mut values: Vec<Vec<Symbol>> = Vec::with_capacity(network.nodes().len());
         for node in network.nodes() {
-            let irrational = || BnnError::Irrational(node.name.clone());
+            let irrational = || SignumError::Irrational(node.name.clone());
             let of_node = match &node.kind {
                 NodeKind::Input => inputs.values(),
                 NodeKind::Affine(affine) => evaluate(affine, &values, node.len).ok_or_else(irrational)?,
@@ -46,7 +46,7 @@ impl Neurons {
                     let mut of_node = Vec::with_capacity(node.len);
                     for sum in &values[activation.source] {
                         if budget.is_spent() {
-                            return Err(BnnError::OutOfTime);
+                            return Err(SignumError::OutOfTime);
                         }
                         of_node.push(neurons.neuron(sum.clone().gathered(), function, &node.name)?);
                     }
@@ -60,9 +60,9 @@ impl Neurons {
     }
 
     /// The value of a neuron that reads `sum`.
-    fn neuron(&mut self, sum: Symbol, function: &dyn ActivationFn, name: &str) -> Result<Symbol, BnnError> {
+    fn neuron(&mut self, sum: Symbol, function: &dyn ActivationFn, name: &str) -> Result<Symbol, SignumError> {
         let pieces: &[Piece] = function.pieces();
-        let no_step = || BnnError::Activation { node: name.to_owned(), activation: function.name() };
+        let no_step = || SignumError::Activation { node: name.to_owned(), activation: function.name() };
         let level = |piece: &Piece| exact(piece.intercept).filter(|_| piece.slope == 0.0).ok_or_else(no_step);
         let mut value = Symbol::constant(level(pieces.first().ok_or_else(no_step)?)?);
         let mut before = None;
@@ -76,7 +76,7 @@ impl Neurons {
             }
             before = Some(bit);
             if excess.terms.iter().any(|t| matches!(t.0, Unknown::Input(_))) {
-                let side = real_side(&excess, is_strict).ok_or_else(|| BnnError::Mixed(name.to_owned()))?;
+                let side = real_side(&excess, is_strict).ok_or_else(|| SignumError::Mixed(name.to_owned()))?;
                 self.sides.push((bit, side));
             } else {
                 let (terms, bound) = integer_sum(excess, name, is_strict)?;
@@ -93,7 +93,7 @@ impl Neurons {
     ///
     /// # Errors
     /// As [`Neurons::encode`].
-    pub fn goal(&self, property: &Property, inputs: &Inputs, budget: &Budget) -> Result<OpbText, BnnError> {
+    pub fn goal(&self, property: &Property, inputs: &Inputs, budget: &Budget) -> Result<OpbText, SignumError> {
         let mut opb = self.opb.continued();
         let inputs = inputs.values();
         let disjuncts = &property.disjuncts;
@@ -101,7 +101,7 @@ impl Neurons {
         for (disjunct, &selector) in disjuncts.iter().zip(&selectors) {
             for atom in &disjunct.atoms {
                 if budget.is_spent() {
-                    return Err(BnnError::OutOfTime);
+                    return Err(SignumError::OutOfTime);
                 }
                 let side = unsafe_side(atom, &inputs, &self.outputs);
                 let (terms, bound) = integer_sum(side, "output", false)?;

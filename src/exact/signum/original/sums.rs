@@ -1,6 +1,6 @@
 //! Sums in unknowns, as inequalities: with coprime integers over bits, as half-spaces over real inputs.
 
-use super::BnnError;
+use super::SignumError;
 use super::symbol::{Symbol, Unknown};
 use crate::domains::num::Rational;
 use absint_check::HalfSpace;
@@ -9,9 +9,9 @@ use dashu_int::IBig;
 
 /// `sum ≥ 0` (`> 0` where strict) over bits with coprime integer coefficients, and a bound that the sum
 /// just misses or just surpasses where it would lie farther out.
-pub(super) fn integer_sum(sum: Symbol, name: &str, is_strict: bool) -> Result<(Vec<(IBig, usize)>, IBig), BnnError> {
+pub(super) fn integer_sum(sum: Symbol, name: &str, is_strict: bool) -> Result<(Vec<(IBig, usize)>, IBig), SignumError> {
     if !sum.is_linear {
-        return Err(BnnError::Irrational(name.to_owned()));
+        return Err(SignumError::Irrational(name.to_owned()));
     }
     let mut scale = IBig::ONE;
     for (_, a) in &sum.terms {
@@ -23,7 +23,7 @@ pub(super) fn integer_sum(sum: Symbol, name: &str, is_strict: bool) -> Result<(V
     let mut terms = Vec::with_capacity(sum.terms.len());
     let mut divisor = IBig::ZERO;
     for (unknown, a) in &sum.terms {
-        let Unknown::Bit(bit) = unknown else { return Err(BnnError::Mixed(name.to_owned())) };
+        let Unknown::Bit(bit) = unknown else { return Err(SignumError::Mixed(name.to_owned())) };
         let integer =
             if scale == IBig::ONE { a.numerator().clone() } else { (a * Rational::from(scale.clone())).trunc() };
         if divisor != IBig::ONE {
@@ -45,7 +45,7 @@ pub(super) fn integer_sum(sum: Symbol, name: &str, is_strict: bool) -> Result<(V
     };
     let (bound, other) = (bound(&sum.low), bound(&sum.high));
     if bound != other {
-        return Err(BnnError::Irrational(name.to_owned()));
+        return Err(SignumError::Irrational(name.to_owned()));
     }
     let least: IBig = terms.iter().filter(|t| t.0 < IBig::ZERO).map(|t| &t.0).sum();
     let most: IBig = terms.iter().filter(|t| t.0 > IBig::ZERO).map(|t| &t.0).sum();

@@ -2,13 +2,13 @@
 
 use crate::job::Outcome;
 use absint::analyze::deadline;
-use absint::attack::Attack;
+use absint::attack::{Attack, Target};
 use absint::domains::domain::Run;
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, nearest};
 use absint::domains::query::{Query, Region, RegionError};
 use absint::domains::verdict::{Verdict, Witness};
-use absint::exact::signum::{BnnOptions, Compiled};
+use absint::exact::signum::{Compiled, SignumOptions};
 use absint::format::opb::{Opb, OpbTerm, Relation};
 use absint_check::check;
 use absint_sat::{Config, Limits, Lit, Outcome as Found, Solver, Var};
@@ -96,7 +96,7 @@ pub fn minimum(
     for radius in radii.clone() {
         let query = ball(radius)?;
         let start = Instant::now();
-        let answer = compiled.decide(&query, &BnnOptions::default(), Run::silent(&deadline(Some(limit))))?;
+        let answer = compiled.decide(&query, &SignumOptions::default(), Run::silent(&deadline(Some(limit))))?;
         let time = start.elapsed();
         found.time += time;
         found.conflicts += answer.statistics.conflicts;
@@ -134,7 +134,7 @@ fn attacked(
         let query = ball(radius)?;
         for case in &query.cases {
             let open: Vec<usize> = (0..case.property.disjuncts.len()).collect();
-            if let Some(witness) = Attack::pgd(0).run(network, case, &open, 0, &budget).witness {
+            if let Some(witness) = Attack::pgd(0).run(Target { network, case, open: &open }, &budget).witness {
                 return Ok(Some(distance(&witness)));
             }
         }
@@ -146,7 +146,7 @@ fn attacked(
 /// The same query with a certificate, which is checked.
 fn prove(network: &Compiled<'_>, query: &Query, conflicts: u64, found: &mut Minimum) -> Outcome<()> {
     let start = Instant::now();
-    let certifying = BnnOptions { certify: true, ..BnnOptions::default() };
+    let certifying = SignumOptions { certify: true, ..SignumOptions::default() };
     let answer = network.decide(query, &certifying, Run::silent(&deadline(None)))?;
     found.logged += start.elapsed();
     if conflicts > MOST_CHECKED {

@@ -5,7 +5,7 @@ use crate::bnn::{Distance, MOST_CHECKED, Sample, class, flipped, flips_of, least
 use crate::ipq;
 use crate::job::{Job, Outcome, hash};
 use absint::analyze::deadline;
-use absint::attack::Attack;
+use absint::attack::{Attack, Target};
 use absint::domains::domain;
 use absint::domains::network::Network;
 use absint::domains::num::Rational;
@@ -288,7 +288,7 @@ fn by_attack(network: &Network, query: &Query, radius: &str, known: &str, limit:
     let mut seed = 0;
     let witness = loop {
         let attack = if seed == 0 { Attack::short(0) } else { Attack { targets: 8, ..Attack::pgd(seed) } };
-        let witness = attack.run(network, case, &open, 0, &budget).witness;
+        let witness = attack.run(Target { network, case, open: &open }, &budget).witness;
         if witness.is_some() || budget.is_spent() {
             break witness;
         }

@@ -7,7 +7,7 @@ use absint::domains::activation::Sign;
 use absint::domains::domain::Run;
 use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder};
 use absint::domains::num::Rational;
-use absint::exact::signum::{BnnOptions, Compiled, Preprocessing};
+use absint::exact::signum::{Compiled, Preprocessing, SignumOptions};
 use absint::format::{images, onnx};
 use absint_lab::train::mnist;
 use ndarray::Array2;
@@ -125,7 +125,7 @@ pub fn bnn_preprocessing(job: &Job, count: usize, limit: Duration) -> Outcome<()
                 at_upper.iter().map(|&upper| if upper { high.clone() } else { low.clone() }).collect();
             let label = class(&family.networks[*network], &center)?;
             let query = flipped(&family.networks[*network], family.ends, at_upper, label, flips)?;
-            let options = BnnOptions { preprocessing: Preprocessing { fix, counts }, ..BnnOptions::default() };
+            let options = SignumOptions { preprocessing: Preprocessing { fix, counts }, ..SignumOptions::default() };
             let answer = compiled[*network].decide(&query, &options, Run::silent(&deadline(Some(limit))))?;
             Ok(json!({
                 "verdict": answer.verdict.name(),

@@ -1,7 +1,7 @@
 //! What all tables share: resumable items, and a CSV file that says above its rows how they were made.
 
+use absint::campaign::{Journal, Results};
 use absint::format::fingerprint::content_hash;
-use absint::report::{Journal, Results};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -99,9 +99,9 @@ enum Table {
     /// signum_table1.csv: binarized networks under flipped pixels, as in table 1 of the signum paper
     #[command(name = "signum-table1")]
     SignumTable1 {
-        /// A domain, with k and `+refine` where it takes them, as in kpoly3 or hull+refine; several times
+        /// A method as the program spells it, such as kpoly(k=3) or hull(refine); several times
         /// for several. The table has those that are named; what was run before is not run again
-        #[arg(long = "method", default_values = ["deeppoly", "kpoly2", "kpoly3"])]
+        #[arg(long = "method", default_values = ["deeppoly", "kpoly(k=2)", "kpoly(k=3)"])]
         methods: Vec<String>,
         /// The most pixels that flip
         #[arg(long, default_value_t = 5)]
@@ -136,7 +136,7 @@ enum Table {
         /// Which network, as its file is called without `.onnx`; several times for several [default: all]
         #[arg(long = "network")]
         networks: Vec<String>,
-        /// pgd, exact, kpoly3, or a domain such as lp-greedy; several times for several. The table has
+        /// pgd, or a method such as exact, lp-greedy or kpoly(k=3,refine); several times for several. The table has
         /// whatever was ever run
         #[arg(long = "method")]
         methods: Vec<String>,
@@ -153,7 +153,7 @@ enum Table {
         /// Which network; several times for several [default: all]
         #[arg(long = "network")]
         networks: Vec<String>,
-        /// pgd, kpoly2, kpoly3, or a domain such as lp-greedy; several times for several. The table has
+        /// pgd, or a method such as lp-greedy or kpoly(k=2,refine); several times for several. The table has
         /// whatever was ever run
         #[arg(long = "method")]
         methods: Vec<String>,

@@ -1,7 +1,7 @@
 //! deeppoly_table3.csv and kpoly_first100.csv: regions verified around images.
 
 use crate::job::{Job, Outcome, hash};
-use absint::analyze::{DomainName, deadline};
+use absint::analyze::{Method, deadline};
 use absint::domains::domain::Run;
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, nearest, parse_decimal};
@@ -141,8 +141,7 @@ fn robustness(
 ) -> Outcome<Vec<Value>> {
     let header = json!({
         "network_and_images": task.hash,
-        "domain": options.domain.to_string(),
-        "k": options.k,
+        "domain": options.method.to_string(),
         "eps": task.eps_text,
         "attack": options.attack,
         "timeout_s": timeout.map(|t| t.as_secs_f64()),
@@ -160,7 +159,7 @@ fn robustness(
 }
 
 pub fn deeppoly(job: &Job, images: usize) -> Outcome<()> {
-    let options = Options { domain: DomainName::DeepPoly, attack: false, ..Options::default() };
+    let options = Options { method: Method::DEEPPOLY, attack: false, ..Options::default() };
     let mut rows = Vec::new();
     for task in Robustness::load(job, None)? {
         let results = robustness(job, &task, &format!("deeppoly_{}", task.name), &options, images, None)?;
@@ -185,7 +184,7 @@ pub fn kpoly(job: &Job, networks: &[String], ks: &[usize], images: usize, timeou
     let mut rows = Vec::new();
     for task in Robustness::load(job, Some(networks))? {
         for &k in ks {
-            let options = Options { domain: DomainName::KPoly, k, ..Options::default() };
+            let options = Options { method: Method::KPOLY.with(k, false), ..Options::default() };
             let results = robustness(job, &task, &format!("kpoly{k}_{}", task.name), &options, images, Some(timeout))?;
             let tally = Tally::of(&results, Some(timeout));
             println!("{} k = {k}: {} of {} verified", task.name, tally.verified, tally.correct);

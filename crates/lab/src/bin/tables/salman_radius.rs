@@ -21,8 +21,8 @@ const COLUMNS: [(&str, &str, &str, &str); 6] = [
     ("lp-greedy", "lp_greedy_e-3", "published_lp_greedy_e-3", ""),
     ("lp-last", "lp_last_e-3", "published_lp_last_e-3", "lp-greedy"),
     ("lp-all", "lp_all_e-3", "published_lp_all_e-3", "lp-greedy"),
-    ("kpoly2", "kpoly2_e-3", "", "lp-all"),
-    ("kpoly3", "kpoly3_e-3", "", "lp-all"),
+    ("kpoly(k=2,refine)", "kpoly2_e-3", "", "lp-all"),
+    ("kpoly(k=3,refine)", "kpoly3_e-3", "", "lp-all"),
     ("pgd", "pgd_e-3", "published_pgd_e-3", ""),
 ];
 

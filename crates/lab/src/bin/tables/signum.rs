@@ -5,7 +5,7 @@
 mod exact;
 
 use crate::job::{Job, Outcome, hash};
-use absint::analyze::{DomainName, deadline};
+use absint::analyze::deadline;
 use absint::domains::domain::Run;
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, nearest};
@@ -28,13 +28,9 @@ struct Pair {
     target: usize,
 }
 
-/// A domain with its options, written `NAME[K][+refine]`: `hull`, `kpoly3`, `hull+refine`.
+/// How a method is measured: every margin, without attacks.
 fn options(method: &str) -> Outcome<Options> {
-    let (name, refine) = method.strip_suffix("+refine").map_or((method, false), |name| (name, true));
-    let plain = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let k = name[plain.len()..].parse().unwrap_or(Options::default().k);
-    let domain: DomainName = plain.parse()?;
-    Ok(Options { domain, k, refine, all_margins: true, attack: false, ..Options::default() })
+    Ok(Options { method: method.parse()?, all_margins: true, attack: false, ..Options::default() })
 }
 
 /// The first pairs that a fixed sequence of random numbers gives among the test images.

@@ -2,7 +2,7 @@
 //! in long time.
 
 use crate::job::{Job, Outcome, hash, seconds, text};
-use absint::analyze::{DomainName, deadline};
+use absint::analyze::{Method, deadline};
 use absint::domains::domain::Run;
 use absint::domains::observer::Silent;
 use absint::domains::verdict::Verdict;
@@ -26,14 +26,14 @@ pub struct Subject {
     /// The table's name, without `.csv`.
     pub name: &'static str,
     /// What answers.
-    pub domain: DomainName,
+    pub domain: Method,
 }
 
 /// The cascade.
-pub const TRUTH: Subject = Subject { name: "truth", domain: DomainName::Auto };
+pub const TRUTH: Subject = Subject { name: "truth", domain: Method::AUTO };
 
 /// The exact engines.
-pub const EXACT: Subject = Subject { name: "exact_vnncomp", domain: DomainName::Exact };
+pub const EXACT: Subject = Subject { name: "exact_vnncomp", domain: Method::EXACT };
 
 /// A query with its known answer.
 struct Instance {
@@ -56,13 +56,13 @@ impl Instance {
         format!("{}/{}/{}", self.benchmark, text(&self.row, "net"), text(&self.row, "spec"))
     }
 
-    fn answer(&self, job: &Job, domain: DomainName, timeout: Duration) -> Outcome<Value> {
+    fn answer(&self, job: &Job, domain: Method, timeout: Duration) -> Outcome<Value> {
         let folder = job.data.join(&self.benchmark);
         let network = onnx::read(&folder.join("onnx").join(text(&self.row, "net")))?.network;
         let query = vnnlib::read(folder.join("vnnlib").join(text(&self.row, "spec")))?.query;
         let start = Instant::now();
         let run = Run { budget: &deadline(Some(timeout)), observer: &Silent };
-        let analysis = analyze_within(&network, &query, &Options { domain, ..Options::default() }, run)?;
+        let analysis = analyze_within(&network, &query, &Options { method: domain, ..Options::default() }, run)?;
         let time = start.elapsed().as_secs_f64();
         let verdict = match analysis.verdict {
             Verdict::Verified(_) => "unsat",

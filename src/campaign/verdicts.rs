@@ -1,9 +1,9 @@
 //! The results of a whole data set: one line per image, and what they amount to.
 
-use super::Outcomes;
-use super::json::{SCHEMA, number, witness_json};
+use super::outcomes::Outcomes;
 use crate::analyze::Analysis;
 use crate::domains::verdict::Verdict;
+use crate::report::{SCHEMA, number, witness_json};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::time::Duration;
@@ -119,6 +119,10 @@ impl Outcomes for Tally {
 
     fn images(&self) -> usize {
         self.verified + self.falsified + self.unknown + self.misclassified + self.errors
+    }
+
+    fn errors(&self) -> usize {
+        self.errors
     }
 
     fn short(&self) -> String {

@@ -1,3 +1,5 @@
+//! Files of results that an interrupted run continues.
+
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};

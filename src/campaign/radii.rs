@@ -1,9 +1,9 @@
 //! The radii of a whole data set: one line per image, and what they amount to.
 
-use super::Outcomes;
-use super::json::number;
-use crate::campaign::Radius;
+use super::outcomes::Outcomes;
+use super::radius::Radius;
 use crate::domains::num::{Rational, nearest, parse_decimal};
+use crate::report::{SCHEMA, number};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::time::Duration;
@@ -138,6 +138,10 @@ impl Outcomes for RadiusTally {
         self.searched + self.misclassified + self.errors
     }
 
+    fn errors(&self) -> usize {
+        self.errors
+    }
+
     fn short(&self) -> String {
         let show = |x: Option<f64>| x.map_or_else(|| "–".into(), |x| format!("{x:.5}"));
         format!("mean certified {}, attack {}", show(mean(&self.certified)), show(mean(&self.attacked)))
@@ -164,7 +168,7 @@ fn median(values: &[f64]) -> Option<f64> {
 pub fn radius_tally_json(tally: &RadiusTally) -> Value {
     let option = |x: Option<f64>| x.map_or(Value::Null, number);
     json!({
-        "schema": super::SCHEMA,
+        "schema": SCHEMA,
         "images": tally.images(),
         "searched": tally.searched,
         "misclassified": tally.misclassified,

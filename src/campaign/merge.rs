@@ -1,6 +1,8 @@
-use super::Outcomes;
-use super::certify::Tally;
-use super::jsonl::{JournalError, JournalProblem, Results, differing};
+//! The shards of one run, put together.
+
+use super::journal::{JournalError, JournalProblem, Results, differing};
+use super::outcomes::Outcomes;
+use super::verdicts::Tally;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -1,0 +1,13 @@
+//! Budgets that a clock ends.
+
+use crate::domains::budget::Budget;
+use std::time::{Duration, Instant};
+
+/// A budget that ends `limit` from now; without a limit it never ends.
+#[must_use]
+pub fn deadline(limit: Option<Duration>) -> Budget {
+    match limit.and_then(|limit| Instant::now().checked_add(limit)) {
+        Some(end) => Budget::new(move || end.saturating_duration_since(Instant::now())),
+        None => Budget::unlimited(),
+    }
+}

@@ -1,0 +1,41 @@
+//! Why a query cannot be analysed.
+
+use crate::domains::domain::DomainError;
+use crate::exact::signum::SignumError;
+use thiserror::Error;
+
+/// Why a query cannot be analysed at all.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum AnalyzeError {
+    /// A domain refused the query or contradicted itself.
+    #[error(transparent)]
+    Domain(#[from] DomainError),
+    /// The query names an input or output that the network does not have.
+    #[error("the query reads {what}_{index}, but the network has only {available}")]
+    Variable {
+        /// `X` or `Y`.
+        what: char,
+        /// The index.
+        index: usize,
+        /// How many there are.
+        available: usize,
+    },
+    /// The exact engine for signum networks contradicted itself, or cannot certify the query.
+    #[error(transparent)]
+    Signum(#[from] SignumError),
+    /// Certificates are asked for where there are none.
+    #[error("only signum networks over two-valued or quantised inputs, or few real ones, have certificates")]
+    NoCertificate,
+    /// An activation that rounds in float32.
+    #[error(
+        "node `{0}`: float32 analysis takes activations whose values are exact in float32 (ReLU, Sign, Clip); \
+         use --arithmetic real"
+    )]
+    Float32Activation(String),
+    /// Certificates are about real arithmetic.
+    #[error("certificates hold in real arithmetic only; leave out --arithmetic float32")]
+    Float32Certificate,
+    /// A query without any case says nothing.
+    #[error("the query has no disjunct: nothing is unsafe")]
+    Nothing,
+}

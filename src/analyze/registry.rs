@@ -1,0 +1,247 @@
+//! The registry: a row per method. Command line, comparison, radii, results, tables and documentation read it.
+
+use super::method::{Completeness, Context, Cost, Joins, MadeFor, Method, Row, Step};
+#[cfg(feature = "highs")]
+use super::steps::Milp;
+use super::steps::{Attacks, Decide, Domain, LinearProgram, Rational};
+use crate::domains::domain::{DeepPoly, IntervalDomain, Tighten, Zonotope};
+
+type Steps = Vec<Box<dyn Step>>;
+
+/// What most rows have in common: bounds by linear programs, for every network.
+const LP: Row = Row {
+    name: "",
+    help: "",
+    cost: Cost::Costly,
+    completeness: Completeness::Incomplete,
+    made_for: MadeFor::All,
+    joins: Joins::Nothing,
+    refines: false,
+    plan: |_| Vec::new(),
+};
+
+/// What the rows without linear programs have in common.
+const CHEAP: Row = Row { cost: Cost::Cheap, ..LP };
+
+impl Method {
+    /// Interval arithmetic.
+    pub const INTERVAL: Self = Self::of(&Row {
+        name: "interval",
+        help: "interval arithmetic: microseconds, loose",
+        plan: |_| vec![interval(), attack()],
+        ..CHEAP
+    });
+    /// Zonotopes.
+    pub const ZONOTOPE: Self = Self::of(&Row {
+        name: "zonotope",
+        help: "affine forms with one noise symbol per unstable neuron",
+        plan: |_| vec![Box::new(Domain { name: "zonotope", domain: Zonotope }), attack()],
+        ..CHEAP
+    });
+    /// DeepPoly by back-substitution.
+    pub const DEEPPOLY: Self = Self::of(&Row {
+        name: "deeppoly",
+        help: "two lines per neuron and back-substitution: milliseconds",
+        plan: |context| deeppoly(context).chain([attack()]).collect(),
+        ..CHEAP
+    });
+    /// DeepPoly in exact rationals, for small networks.
+    pub const RATIONAL: Self = Self::of(&Row {
+        name: "rational",
+        help: "deeppoly in exact rationals: small networks, no rounding at all",
+        plan: |_| vec![Box::new(Rational { only_if_affordable: false }), attack()],
+        ..CHEAP
+    });
+    /// Back-substitution with the greedy dual solution's slopes.
+    pub const LP_GREEDY: Self = Self::of(&Row {
+        name: "lp-greedy",
+        help: "back-substitution with parallel lines: the greedy solution of the LP's dual",
+        plan: |_| vec![greedy(), attack()],
+        ..CHEAP
+    });
+    /// The greedy bounds for neurons, the LP for the property.
+    pub const LP_LAST: Self = Self::of(&Row {
+        name: "lp-last",
+        help: "the greedy bounds for neurons, a linear program (triangles) for the property",
+        plan: |_| {
+            vec![
+                greedy(),
+                attack(),
+                Box::new(LinearProgram { base: DeepPoly::greedy(), ..LinearProgram::new("lp-last") }),
+            ]
+        },
+        ..LP
+    });
+    /// Every unstable neuron's bounds by the LP, layer by layer; then the property.
+    pub const LP_ALL: Self = Self::of(&Row {
+        name: "lp-all",
+        help: "linear programs for every unstable neuron, layer by layer, and for the property",
+        plan: |context| vec![greedy(), attack(), lp_all(context)],
+        ..LP
+    });
+    /// DeepPoly, then the LP with joint cuts of k neurons.
+    pub const KPOLY: Self = Self::of(&Row {
+        name: "kpoly",
+        help: "deeppoly, then a linear program with joint constraints of k neurons: seconds",
+        joins: Joins::ByName,
+        refines: true,
+        plan: |context| relaxed(context, true, false),
+        ..LP
+    });
+    /// DeepPoly, then the LP with Proposition 1 for signum neurons.
+    pub const NAT: Self = Self::of(&Row {
+        name: "nat",
+        help: "signum networks: a linear program with each neuron's own relaxation",
+        made_for: MadeFor::Signum,
+        refines: true,
+        plan: |context| relaxed(context, false, false),
+        ..LP
+    });
+    /// DeepPoly, then the LP with the ideal hull of every signum neuron.
+    pub const HULL: Self = Self::of(&Row {
+        name: "hull",
+        help: "signum networks: the ideal convex hull of each neuron with its inputs",
+        made_for: MadeFor::Signum,
+        refines: true,
+        plan: |context| relaxed(context, false, true),
+        ..LP
+    });
+    /// The ideal hulls together with joint cuts of k neurons.
+    pub const HULL_KPOLY: Self = Self::of(&Row {
+        name: "hull+kpoly",
+        help: "signum networks: both kinds of joint constraints",
+        made_for: MadeFor::Signum,
+        joins: Joins::ByName,
+        refines: true,
+        plan: |context| relaxed(context, true, true),
+        ..LP
+    });
+    /// The bounds of `lp-all`, then the LP with joint cuts of k neurons.
+    pub const LP_ALL_KPOLY: Self = Self::of(&Row {
+        name: "lp-all+kpoly",
+        help: "kpoly on the bounds of lp-all: slow, and the tightest",
+        joins: Joins::ByName,
+        refines: true,
+        plan: |context| vec![greedy(), attack(), lp_all(context), joint(context, true, false)],
+        ..LP
+    });
+    /// DeepPoly, then splitting of inputs or neurons until the query is decided; for signum networks
+    /// conflict-driven search.
+    pub const EXACT: Self = Self::of(&Row {
+        name: "exact",
+        help: "splits inputs or neurons, or solves signum networks, until the query is decided: as long as it takes",
+        completeness: Completeness::Decides,
+        plan: |context| deeppoly(context).chain([attack(), exact()]).collect(),
+        ..LP
+    });
+    /// DeepPoly, then a mixed-integer program; since its bound is no proof, what it holds to be safe is proven
+    /// as by `EXACT`. The program's optimum is its own attack.
+    #[cfg(feature = "highs")]
+    pub const MILP: Self = Self::of(&Row {
+        name: "milp",
+        help: "a mixed-integer program (HiGHS) for the margin, which is no proof; then as exact",
+        completeness: Completeness::Decides,
+        plan: |context| deeppoly(context).chain([Box::new(Milp) as Box<dyn Step>, exact()]).collect(),
+        ..LP
+    });
+    /// The cascade: each step only where the one before left something open.
+    pub const AUTO: Self = Self::of(&Row {
+        name: "auto",
+        help: "the cascade of these, stopping as soon as the query is decided",
+        completeness: Completeness::Decides,
+        joins: Joins::Within,
+        refines: true,
+        plan: cascade,
+        ..LP
+    });
+
+    /// Every method, with the parameters that it has by default.
+    pub const ALL: [Self; 14 + cfg!(feature = "highs") as usize] = [
+        Self::INTERVAL,
+        Self::ZONOTOPE,
+        Self::DEEPPOLY,
+        Self::RATIONAL,
+        Self::LP_GREEDY,
+        Self::LP_LAST,
+        Self::LP_ALL,
+        Self::KPOLY,
+        Self::NAT,
+        Self::HULL,
+        Self::HULL_KPOLY,
+        Self::LP_ALL_KPOLY,
+        Self::EXACT,
+        #[cfg(feature = "highs")]
+        Self::MILP,
+        Self::AUTO,
+    ];
+}
+
+/// The steps of the method that is asked for, as far as they are wanted.
+pub(crate) fn plan(context: &Context) -> Steps {
+    // What other methods verify has no certificate.
+    let steps =
+        if context.options.certify { vec![attack(), exact()] } else { (context.options.method.row().plan)(context) };
+    steps.into_iter().filter(|step| step.wanted(context)).collect()
+}
+
+fn interval() -> Box<dyn Step> {
+    Box::new(Domain { name: "interval", domain: IntervalDomain })
+}
+
+fn attack() -> Box<dyn Step> {
+    Box::new(Attacks)
+}
+
+fn exact() -> Box<dyn Step> {
+    Box::new(Decide { is_limited: false })
+}
+
+fn greedy() -> Box<dyn Step> {
+    Box::new(Domain { name: "lp-greedy", domain: DeepPoly::greedy() })
+}
+
+/// Back-substitution with each kind of lines in turn.
+fn deeppoly<'a>(context: &'a Context) -> impl Iterator<Item = Box<dyn Step>> + 'a {
+    let options = context.options;
+    let domain = |slopes| DeepPoly { concretise: options.concretise, slopes };
+    let others = options.slopes.iter().skip(1).copied();
+    let all = std::iter::once(options.first_slopes()).chain(others);
+    all.map(move |slopes| Box::new(Domain { name: "deeppoly", domain: domain(slopes) }) as Box<dyn Step>)
+}
+
+/// The base of linear programs.
+fn base(context: &Context) -> DeepPoly {
+    DeepPoly { concretise: context.options.concretise, slopes: context.options.first_slopes() }
+}
+
+fn lp_all(context: &Context) -> Box<dyn Step> {
+    Box::new(LinearProgram { base: base(context), tighten: Tighten::All, ..LinearProgram::new("lp-all") })
+}
+
+/// A linear program, with joint cuts of k neurons, with the hulls of signs.
+fn joint(context: &Context, joint: bool, hull: bool) -> Box<dyn Step> {
+    let name = match (joint, hull) {
+        (true, false) => "kpoly",
+        (false, false) => "nat",
+        (false, true) => "hull",
+        (true, true) => "hull+kpoly",
+    };
+    let method = context.options.method;
+    let tighten = if method.refine() { Tighten::All } else { Tighten::None };
+    let k = if joint { method.k() } else { 1 };
+    Box::new(LinearProgram { base: base(context), k, hull, tighten, ..LinearProgram::new(name) })
+}
+
+fn relaxed(context: &Context, joins: bool, hull: bool) -> Steps {
+    deeppoly(context).chain([attack(), joint(context, joins, hull)]).collect()
+}
+
+fn cascade(context: &Context) -> Steps {
+    let rest: [Box<dyn Step>; 4] = [
+        attack(),
+        Box::new(Rational { only_if_affordable: true }),
+        joint(context, true, context.network.has_steps()),
+        Box::new(Decide { is_limited: true }),
+    ];
+    std::iter::once(interval()).chain(deeppoly(context)).chain(rest).collect()
+}

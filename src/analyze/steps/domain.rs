@@ -1,0 +1,131 @@
+//! Steps that propagate an abstract domain and bound the margins that are open.
+
+use super::super::analysis::unstable;
+use super::super::case::CaseState;
+use super::super::error::AnalyzeError;
+use super::super::method::{Context, Step};
+use crate::domains::domain::{
+    AbstractDomain, DeepPoly, DomainError, Fact, LpDomain, RationalDeepPoly, Tighten, Trace, margin_lattice, propagate,
+};
+use crate::domains::network::Arithmetic;
+use crate::domains::query::LinearForms;
+
+/// A domain as it is.
+pub(in super::super) struct Domain<D> {
+    pub name: &'static str,
+    pub domain: D,
+}
+
+impl<D: AbstractDomain> Step for Domain<D> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
+        apply(&self.domain, case, context)
+    }
+}
+
+/// Back-substitution in exact rationals.
+pub(in super::super) struct Rational {
+    /// Whether it is left out where it would take long, or stand for float32.
+    pub only_if_affordable: bool,
+}
+
+impl Step for Rational {
+    fn name(&self) -> &'static str {
+        "rational"
+    }
+
+    fn wanted(&self, context: &Context) -> bool {
+        let is_real = context.network.arithmetic() == Arithmetic::Real;
+        !self.only_if_affordable || (is_real && RationalDeepPoly::is_affordable(context.network))
+    }
+
+    fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
+        apply(&RationalDeepPoly, case, context)
+    }
+}
+
+/// A linear program over the network.
+pub(in super::super) struct LinearProgram {
+    pub name: &'static str,
+    /// What bounds the neurons.
+    pub base: DeepPoly,
+    /// Neurons that are cut together; 1 for each its own relaxation.
+    pub k: usize,
+    /// Whether the hulls of signs with their inputs are cut.
+    pub hull: bool,
+    /// Which neurons the program bounds itself.
+    pub tighten: Tighten,
+}
+
+impl LinearProgram {
+    /// Triangles alone.
+    pub fn new(name: &'static str) -> Self {
+        Self { name, base: DeepPoly::default(), k: 1, hull: false, tighten: Tighten::None }
+    }
+}
+
+impl Step for LinearProgram {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
+        let options = context.options;
+        let domain = LpDomain {
+            hull: self.hull,
+            base: self.base,
+            tighten: self.tighten,
+            goal: if options.all_margins { f64::INFINITY } else { 0.0 },
+            fail_fast: !options.all_margins && case.case.property.disjuncts.iter().all(|d| d.atoms.len() == 1),
+            ..LpDomain::kpoly(self.k, options.lp)
+        };
+        apply(&domain, case, context)
+    }
+}
+
+/// Propagates the case's region through the network and bounds the margins that are wanted, as far as there is time
+/// and the domain takes the network's arithmetic.
+fn apply<D: AbstractDomain>(domain: &D, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
+    match bound(domain, case, context) {
+        Ok(()) | Err(DomainError::OutOfTime | DomainError::Float32 { .. }) => Ok(()),
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn bound<D: AbstractDomain>(domain: &D, case: &mut CaseState, context: &Context) -> Result<(), DomainError> {
+    let trace = propagate(domain, context.network, &case.case.region, &case.bounds, context.run)?;
+    case.bounds.intersect(&trace.bounds());
+    case.found.unstable = unstable_neurons(&trace);
+    let disjuncts = &case.case.property.disjuncts;
+    let wanted = case.wanted(context.options.all_margins);
+    let atoms: Vec<(usize, usize)> =
+        wanted.iter().flat_map(|&d| (0..disjuncts[d].atoms.len()).map(move |a| (d, a))).collect();
+    let forms = LinearForms::of_atoms(context.network, atoms.iter().map(|&(d, a)| &disjuncts[d].atoms[a]));
+    if forms.is_empty() {
+        return Ok(());
+    }
+    let bounds = |id: usize| trace.bounds_of(id);
+    for (&(d, a), bound) in atoms.iter().zip(domain.minima(&forms, &trace)?) {
+        // The least value above the bound that the margin can take.
+        let bound = margin_lattice(&trace.network, &disjuncts[d].atoms[a], &bounds).at_least(bound, false);
+        case.improve(d, a, bound);
+    }
+    // A disjunct of several atoms may be refuted by a combination of them.
+    for d in wanted {
+        let members: Vec<usize> = (0..atoms.len()).filter(|&i| atoms[i].0 == d).collect();
+        if members.len() > 1 && case.disjuncts()[d] <= 0.0 {
+            let joint = domain.minimum_of_maximum(&forms.select(&members), &trace)?;
+            case.raise(d, joint);
+        }
+    }
+    Ok(())
+}
+
+/// The unstable neurons of each activation layer.
+fn unstable_neurons<F: Fact>(trace: &Trace<F>) -> Vec<usize> {
+    let of_layer = |activation| unstable(activation, trace.bounds_of(activation.source));
+    trace.network.activations().map(|(_, activation)| of_layer(activation)).collect()
+}

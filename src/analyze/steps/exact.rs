@@ -1,0 +1,120 @@
+//! The exact engine that suits the network, on what is open of one case.
+
+use super::super::case::CaseState;
+use super::super::error::AnalyzeError;
+use super::super::method::{Context, Step};
+use crate::attack::Target;
+use crate::domains::domain::{DomainError, IntervalDomain, Run, propagate};
+use crate::domains::network::{Arithmetic, Network};
+use crate::domains::query::{Property, Query};
+use crate::domains::verdict::{Verdict, Witness};
+use crate::exact::continuous::{self, Question, Splitting};
+use crate::exact::signum::{self, SignumError, SignumOptions};
+
+/// Parts that the exact engines examine at the end of `auto` when there is no limit of time.
+const AUTO_PARTS: usize = 1000;
+
+/// Conflicts that the exact engine for signum networks meets there, in each case.
+const AUTO_CONFLICTS: u64 = 20_000;
+
+/// Decides what is open by the exact engine that applies, if any; its certificates are collected.
+pub(in super::super) struct Decide {
+    /// Whether it ends early where there is no limit of time: nobody who sets none waits for ever for `auto`.
+    pub is_limited: bool,
+}
+
+impl Step for Decide {
+    fn name(&self) -> &'static str {
+        "exact"
+    }
+
+    fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
+        let &Context { network, .. } = context;
+        let is_signum = signum::applies(network, &case.case.region);
+        case.found.witness = if network.arithmetic() == Arithmetic::Float32 {
+            if !is_signum || !is_real(case, context)? {
+                return Ok(());
+            }
+            // Where every float32 execution is the real one, what the engine proves holds for all of them.
+            let real = network.in_arithmetic(Arithmetic::Real);
+            let witness = self.run_signum(&real, case, context)?;
+            witness
+                .and_then(|w| Witness::replay(network, case.case, w.disjunct() - case.case.first, w.input().to_vec()))
+        } else if continuous::applies(network, &case.case.region) {
+            match self.run_continuous(case, context) {
+                Err(DomainError::OutOfTime) => None,
+                other => other?,
+            }
+        } else if is_signum {
+            self.run_signum(network, case, context)?
+        } else {
+            None
+        };
+        Ok(())
+    }
+}
+
+impl Decide {
+    /// The limit of an engine's work: none where somebody set a limit of time or asked for an answer.
+    fn limit<T>(&self, context: &Context, unlimited: T, limited: T) -> T {
+        if self.is_limited && context.run.budget.remaining().is_none() { limited } else { unlimited }
+    }
+
+    fn run_signum(
+        &self,
+        network: &Network,
+        case: &mut CaseState,
+        context: &Context,
+    ) -> Result<Option<Witness>, AnalyzeError> {
+        let open = case.open();
+        if open.is_empty() {
+            return Ok(None);
+        }
+        let disjuncts = open.iter().map(|&d| case.case.property.disjuncts[d].clone()).collect();
+        let query = Query::over(case.case.region.clone(), Property { disjuncts });
+        let certify = context.options.certify;
+        let conflicts = self.limit(context, u64::MAX, AUTO_CONFLICTS);
+        let settings = SignumOptions { certify, conflicts, ..SignumOptions::default() };
+        let answer = match signum::decide(network, &query, &settings, context.run) {
+            Ok(answer) => answer,
+            Err(error @ SignumError::Replay) => return Err(error.into()),
+            Err(error) if certify => return Err(error.into()),
+            // Numbers that it does not take: the query stays open.
+            Err(_) => return Ok(None),
+        };
+        for (i, bound) in answer.refuted {
+            case.settle(open[i], bound);
+        }
+        case.count("conflicts", answer.statistics.conflicts);
+        case.count("neurons_fixed", answer.fixed as u64);
+        case.found.certificates = answer.certificates;
+        // The witness once more, by the number that its disjunct has in the case.
+        let Verdict::Falsified(witness) = answer.verdict else { return Ok(None) };
+        Ok(Witness::replay(network, case.case, open[witness.disjunct()], witness.input().to_vec()))
+    }
+
+    fn run_continuous(&self, case: &mut CaseState, context: &Context) -> Result<Option<Witness>, DomainError> {
+        let question = Question {
+            target: Target { network: context.network, case: case.case, open: &case.open() },
+            known: &case.bounds,
+            attack: context.options.attack,
+            splitting: Splitting::Automatic,
+            most: self.limit(context, usize::MAX, AUTO_PARTS),
+        };
+        let decided = continuous::decide(&question, context.run)?;
+        for (d, bound) in decided.bounds {
+            case.settle(d, bound);
+        }
+        Ok(decided.witness)
+    }
+}
+
+/// Whether no float32 execution differs from the real one over the case's region.
+fn is_real(case: &CaseState, context: &Context) -> Result<bool, AnalyzeError> {
+    let run = Run::silent(context.run.budget);
+    match propagate(&IntervalDomain, context.network, &case.case.region, &case.bounds, run) {
+        Ok(trace) => Ok(trace.is_real),
+        Err(DomainError::OutOfTime | DomainError::Float32 { .. }) => Ok(false),
+        Err(other) => Err(other.into()),
+    }
+}

@@ -1,0 +1,13 @@
+//! The steps that methods are made of.
+
+mod attack;
+mod domain;
+mod exact;
+#[cfg(feature = "highs")]
+mod milp;
+
+pub(super) use attack::{Attacks, follow};
+pub(super) use domain::{Domain, LinearProgram, Rational};
+pub(super) use exact::Decide;
+#[cfg(feature = "highs")]
+pub(super) use milp::Milp;

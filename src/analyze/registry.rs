@@ -3,8 +3,9 @@
 use super::method::{Completeness, Context, Cost, Joins, MadeFor, Method, Row, Step};
 #[cfg(feature = "highs")]
 use super::steps::Milp;
-use super::steps::{Attacks, Decide, Domain, LinearProgram, Rational};
+use super::steps::{Attacks, Decide, Domain, LinearProgram, Rational, Refine};
 use crate::domains::domain::{DeepPoly, IntervalDomain, Tighten, Zonotope};
+use crate::domains::dual::has_corners;
 
 type Steps = Vec<Box<dyn Step>>;
 
@@ -227,21 +228,33 @@ fn joint(context: &Context, joint: bool, hull: bool) -> Box<dyn Step> {
         (true, true) => "hull+kpoly",
     };
     let method = context.options.method;
-    let tighten = if method.refine() { Tighten::All } else { Tighten::None };
+    let tighten = if method.refine() && !splits(context) { Tighten::All } else { Tighten::None };
     let k = if joint { method.k() } else { 1 };
     Box::new(LinearProgram { base: base(context), k, hull, tighten, ..LinearProgram::new(name) })
 }
 
-fn relaxed(context: &Context, joins: bool, hull: bool) -> Steps {
-    deeppoly(context).chain([attack(), joint(context, joins, hull)]).collect()
+/// Whether neurons are refined by splitting those before them; elsewhere linear programs do it.
+fn splits(context: &Context) -> bool {
+    has_corners(context.network)
 }
 
+fn relaxed(context: &Context, joins: bool, hull: bool) -> Steps {
+    let refine = (context.options.method.refine() && splits(context)).then(|| Box::new(Refine) as Box<dyn Step>);
+    deeppoly(context).chain([attack()]).chain(refine).chain([joint(context, joins, hull)]).collect()
+}
+
+/// Where back-substitution takes longer than a short attack, the attack comes first.
+const MANY_NEURONS: usize = 4096;
+
 fn cascade(context: &Context) -> Steps {
-    let rest: [Box<dyn Step>; 4] = [
-        attack(),
+    let neurons: usize = context.network.activations().map(|(id, _)| context.network.node(id).len).sum();
+    let early = (neurons > MANY_NEURONS).then(attack);
+    let late = (neurons <= MANY_NEURONS).then(attack);
+    // What the search leaves open when it ends early is left to linear programs.
+    let rest: [Box<dyn Step>; 3] = [
         Box::new(Rational { only_if_affordable: true }),
-        joint(context, true, context.network.has_steps()),
         Box::new(Decide { is_limited: true }),
+        joint(context, true, context.network.has_steps()),
     ];
-    std::iter::once(interval()).chain(deeppoly(context)).chain(rest).collect()
+    std::iter::once(interval()).chain(early).chain(deeppoly(context)).chain(late).chain(rest).collect()
 }

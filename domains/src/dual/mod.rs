@@ -22,5 +22,5 @@ mod tree;
 pub use ascent::{Effort, Outcome};
 pub use batch::{Member, Objective, Side};
 pub use refine::{Refined, Refinement};
-pub use relaxed::{Compiled, Relaxed};
+pub use relaxed::{Compiled, Relaxed, has_corners};
 pub use tree::{Candidate, Forest, Limits};

@@ -63,12 +63,12 @@ impl<'a> Compiled<'a> {
     pub fn new(network: &'a Network) -> Self {
         Self { network, guess: maps(network), proof: maps(network) }
     }
+}
 
-    /// Whether some activation of the network has neurons that the engine can split.
-    #[must_use]
-    pub fn has_corners(&self) -> bool {
-        self.network.activations().any(|(_, a)| corner(a.function.pieces()).is_some())
-    }
+/// Whether some activation of the network has neurons that the engine can split.
+#[must_use]
+pub fn has_corners(network: &Network) -> bool {
+    network.activations().any(|(_, a)| corner(a.function.pieces()).is_some())
 }
 
 /// The network over bounds of all its nodes up to some node.

@@ -105,6 +105,9 @@ impl Decide {
         for (d, bound) in decided.bounds {
             case.settle(d, bound);
         }
+        for (name, count) in decided.figures {
+            case.count(name, count);
+        }
         Ok(decided.witness)
     }
 }

@@ -5,9 +5,11 @@ mod domain;
 mod exact;
 #[cfg(feature = "highs")]
 mod milp;
+mod refine;
 
 pub(super) use attack::{Attacks, follow};
 pub(super) use domain::{Domain, LinearProgram, Rational};
 pub(super) use exact::Decide;
 #[cfg(feature = "highs")]
 pub(super) use milp::Milp;
+pub(super) use refine::Refine;

@@ -12,6 +12,7 @@ mod search;
 mod sides;
 
 use crate::domains::domain::{Bounds, DeepPoly, DomainError, NodeBounds, Run, propagate};
+use crate::domains::dual::has_corners;
 use crate::domains::network::{Arithmetic, Network, Reduced};
 use crate::domains::num::Interval;
 use crate::domains::query::{Ball, Case, Disjunct, LinearForms, Property, Region};
@@ -23,6 +24,7 @@ use boxes::Boxes;
 use neurons::Neurons;
 use phases::{Incumbent, Phase, Phases};
 use search::{Examined, Part, search};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// With more varying inputs than this, splitting them leads nowhere.
@@ -185,13 +187,13 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
     let open: Vec<(usize, f64)> = target.open.iter().map(|&d| (d, f64::NEG_INFINITY)).collect();
     if network.arithmetic() != Arithmetic::Real {
         // Affine pieces are decided by the real network.
-        return Ok(Found { bounds: open.into_iter().collect(), witness: None });
+        return Ok(Found { bounds: open.into_iter().collect(), witness: None, figures: BTreeMap::new() });
     }
     let problem = Problem::new(question, run)?;
     if attack {
         let witness = long_attack().run(target, run.budget).witness;
         if witness.is_some() {
-            return Ok(Found { bounds: open.into_iter().collect(), witness });
+            return Ok(Found { bounds: open.into_iter().collect(), witness, figures: BTreeMap::new() });
         }
     }
     let reduced = problem.reduced();
@@ -203,7 +205,7 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
         let boxes = Boxes { problem: &problem };
         return search(&boxes, vec![boxes.root(open)], most, run);
     }
-    if may(Splitting::Neurons) && neurons::applies(network) {
+    if may(Splitting::Neurons) && has_corners(network) {
         return Neurons::new(&open, most).run(&problem);
     }
     let phases = Phases { problem: &problem, region: &case.region, free: problem.bounds.clone(), incumbent: None };

@@ -7,7 +7,7 @@ use super::{Problem, phases::Phase};
 use crate::attack::{Target, try_candidates};
 use crate::domains::domain::{Bounds, DomainError, NodeBounds};
 use crate::domains::dual::{Candidate, Compiled, Effort, Forest, Limits, Member, Objective, Refinement, Relaxed};
-use crate::domains::network::{Network, NodeKind};
+use crate::domains::network::NodeKind;
 use crate::domains::num::Interval;
 use crate::domains::observer::Event;
 use crate::domains::verdict::Witness;
@@ -33,11 +33,6 @@ const BELOW: Effort = Effort { rounds: 4, alpha: 0.1, beta: 0.1 };
 /// With more open parts than this their bounds are not proved when the search ends undecided.
 const MOST_PROVED: usize = 10_000;
 
-/// Whether some activation can be split this way.
-pub(super) fn applies(network: &Network) -> bool {
-    Compiled::new(network).has_corners()
-}
-
 /// The search for one case.
 pub(super) struct Neurons {
     /// Certified lower bounds of the disjuncts that are open.
@@ -49,6 +44,7 @@ pub(super) struct Neurons {
     parts: usize,
     most: usize,
     next_attack: usize,
+    figures: BTreeMap<&'static str, u64>,
 }
 
 /// After so many parts the region is attacked again, and whenever there are twice as many.
@@ -58,16 +54,22 @@ impl Neurons {
     /// Nothing examined yet.
     pub fn new(open: &[(usize, f64)], most: usize) -> Self {
         let open = open.iter().copied().collect();
-        let (closed, witness) = (BTreeMap::new(), None);
-        Self { open, closed, witness, parts: 0, most, next_attack: FIRST_ATTACK }
+        let most = most.saturating_mul(PARTS_PER_COSTLY);
+        let (closed, witness, figures) = (BTreeMap::new(), None, BTreeMap::new());
+        Self { open, closed, witness, parts: 0, most, next_attack: FIRST_ATTACK, figures }
     }
 
     /// Decides what is open on the problem's region.
     pub fn run(mut self, problem: &Problem) -> Result<Found, DomainError> {
         self.round(problem, 0)?;
+        self.count("parts", self.parts);
         let mut bounds = self.closed;
         bounds.extend(self.open);
-        Ok(Found { bounds, witness: self.witness })
+        Ok(Found { bounds, witness: self.witness, figures: self.figures })
+    }
+
+    fn count(&mut self, name: &'static str, more: usize) {
+        *self.figures.entry(name).or_default() += more as u64;
     }
 
     fn is_over(&self, problem: &Problem) -> bool {
@@ -86,6 +88,8 @@ impl Neurons {
             let refinement = Refinement { parts: PARTS[round], time };
             let refined = refinement.run(&compiled, &case.region, &mut bounds, run.budget);
             self.parts += refined.parts;
+            self.count("sides_refined", refined.sides);
+            self.count("neurons_fixed", refined.settled);
             allowed = refined.parts / REFINEMENT_PER_TREE;
             is_worthwhile = refined.slack.1 < LEAST_GAIN * refined.slack.0;
             if let Some(node) = bounds.nodes().iter().position(NodeBounds::is_contradictory) {
@@ -157,7 +161,7 @@ impl Neurons {
             if self.parts + forest.parts() >= self.next_attack {
                 self.next_attack = 2 * (self.parts + forest.parts());
                 let open: Vec<usize> = self.open.keys().copied().collect();
-                self.witness = problem.attack(&open, self.next_attack / PARTS_PER_ATTACK);
+                self.witness = problem.attack(&open, self.next_attack / PARTS_PER_COSTLY);
                 if self.witness.is_some() {
                     break;
                 }
@@ -248,5 +252,5 @@ fn on_sides(relaxed: &Relaxed, bounds: &Bounds, part: &Member) -> Bounds {
 /// Inputs of one round that are replayed.
 const MOST_TRIED: usize = 16;
 
-/// Parts that stand for one of the engines' costlier parts where the attack's restarts are counted.
-const PARTS_PER_ATTACK: usize = 100;
+/// Parts that stand for one of the other engines' costlier parts, where limits and the attack's restarts are counted.
+const PARTS_PER_COSTLY: usize = 100;

@@ -4,6 +4,7 @@
 use crate::domains::domain::{DomainError, Run};
 use crate::domains::observer::Event;
 use crate::domains::verdict::Witness;
+use float_ord::FloatOrd;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,6 +68,8 @@ pub struct Found {
     pub bounds: BTreeMap<usize, f64>,
     /// A replayed counterexample.
     pub witness: Option<Witness>,
+    /// What the search did, by name: `parts`, and where neurons were refined `sides_refined` and `neurons_fixed`.
+    pub figures: BTreeMap<&'static str, u64>,
 }
 
 /// Parts examined between two looks at the clock, per thread.
@@ -74,12 +77,6 @@ const BATCH: usize = 16;
 
 /// After so many parts the region is attacked again, and whenever there are twice as many.
 const FIRST_ATTACK: usize = 256;
-
-/// Floats in their order.
-fn order(x: f64) -> i64 {
-    let bits = x.to_bits() as i64;
-    bits ^ (((bits >> 63) as u64) >> 1) as i64
-}
 
 fn worst(part: &impl Part) -> f64 {
     part.open().iter().fold(f64::INFINITY, |least, &(_, bound)| least.min(bound))
@@ -97,10 +94,10 @@ pub(in crate::exact) fn search<S: Space>(
     let mut lower = |d: usize, bound: f64| {
         bounds.entry(d).and_modify(|b| *b = b.min(bound)).or_insert(bound);
     };
-    let mut open: BTreeMap<(i64, usize), S::Part> = BTreeMap::new();
+    let mut open: BTreeMap<(FloatOrd<f64>, usize), S::Part> = BTreeMap::new();
     let (mut number, mut closed) = (0, 0);
     for root in roots {
-        open.insert((order(worst(&root)), number), root);
+        open.insert((FloatOrd(worst(&root)), number), root);
         number += 1;
     }
     let mut witness = None;
@@ -127,7 +124,7 @@ pub(in crate::exact) fn search<S: Space>(
             closed += usize::from(result.children.is_empty());
             result.closed.iter().chain(&result.stuck).for_each(|&(d, bound)| lower(d, bound));
             for child in result.children {
-                open.insert((order(worst(&child)), number), child);
+                open.insert((FloatOrd(worst(&child)), number), child);
                 number += 1;
             }
             witness = witness.or(result.witness);
@@ -143,7 +140,7 @@ pub(in crate::exact) fn search<S: Space>(
     for part in open.values() {
         part.open().iter().for_each(|&(d, bound)| lower(d, bound));
     }
-    Ok(Found { bounds, witness })
+    Ok(Found { bounds, witness, figures: [("parts", number as u64)].into() })
 }
 
 /// The parts in order, at most `size` in each group, and no fewer groups than threads where possible.
@@ -157,15 +154,4 @@ fn groups<P>(parts: Vec<P>, size: usize) -> Vec<Vec<P>> {
         }
     }
     groups
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn floats_keep_their_order() {
-        let sorted = [f64::NEG_INFINITY, -2.0, -1e-300, 0.0, 1e-300, 3.0, f64::INFINITY];
-        assert!(sorted.windows(2).all(|w| order(w[0]) < order(w[1])));
-    }
 }

@@ -68,6 +68,22 @@ enum Table {
         #[arg(long, default_value_t = 600.0)]
         timeout: f64,
     },
+    /// kpoly_table3.csv: any methods on the networks of the k-ReLU paper, beside the published counts
+    #[command(name = "kpoly-table3")]
+    KpolyTable3 {
+        /// Which network, as its file is called without `.onnx`; several times for several [default: all]
+        #[arg(long = "network")]
+        networks: Vec<String>,
+        /// A method as the program spells it, such as auto or kpoly(k=2,refine); several times for several
+        #[arg(long = "method", default_values = ["auto"])]
+        methods: Vec<String>,
+        /// How many of the first images
+        #[arg(long, default_value_t = 100)]
+        images: usize,
+        /// Seconds per image; several times for several
+        #[arg(long = "timeout", default_values_t = [10.0])]
+        timeouts: Vec<f64>,
+    },
     /// lp_margins.csv: kpoly against the margins of other tools' linear programs
     Margins {
         /// Which network; several times for several [default: all]
@@ -195,6 +211,9 @@ fn main() -> Outcome<()> {
         Table::Deeppoly { images } => robustness::deeppoly(&job, images),
         Table::Kpoly { networks, ks, images, timeout } => {
             robustness::kpoly(&job, &networks, &ks, images, seconds(timeout)?)
+        }
+        Table::KpolyTable3 { networks, methods, images, timeouts } => {
+            robustness::table3(&job, &networks, &methods, images, &timeouts)
         }
         Table::Margins { networks, timeout } => margins::margins(&job, &networks, seconds(timeout)?),
         Table::SignumTable1 { methods, flips, timeout } => signum::table1(&job, &methods, flips, seconds(timeout)?),

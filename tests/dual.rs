@@ -5,17 +5,42 @@
 
 mod common;
 
+use absint::domains::activation::{ActivationFn, Clip, LeakyRelu, Relu};
 use absint::domains::budget::Budget;
 use absint::domains::domain::{Bounds, DeepPoly, Run, propagate};
 use absint::domains::dual::{Compiled, Effort, Forest, Limits, Member, Objective, Refinement, Relaxed, Side};
-use absint::domains::network::{Network, NodeKind};
+use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder, NodeKind, Term};
 use absint::domains::num::{Rational, exact};
 use absint::domains::query::{LinearForms, Region};
-use common::{Dice, any_activation, random_member, random_network, random_region};
+use common::{Dice, any_activation, dense, random_member, random_network, random_region};
 use ndarray::Array2;
 use proptest::prelude::*;
+use std::sync::Arc;
 
 const OUTPUTS: usize = 3;
+
+/// A random network; now and then one where two activations read the same node.
+fn network_of(dice: &mut Dice, f: &Arc<dyn ActivationFn>) -> Network {
+    if dice.below(3) > 0 {
+        return random_network(dice, f);
+    }
+    let mut b = NetworkBuilder::new(&[2]);
+    let width = 1 + dice.below(3);
+    let mut last = b.input();
+    for _ in 0..1 + dice.below(2) {
+        let z = dense(&mut b, dice, last, width);
+        let others: [Arc<dyn ActivationFn>; 3] =
+            [Arc::new(Relu), Arc::new(Clip::new(-1.0, 1.0)), Arc::new(LeakyRelu::new(0.125))];
+        let both = [f.clone(), others[dice.below(3)].clone()].map(|f| b.activation("act", z, f).unwrap());
+        let mut term = |source| {
+            let w = Array2::from_shape_vec((width, width), dice.weights(width * width)).unwrap();
+            Term { source, map: LinearMap::Dense(w) }
+        };
+        let terms = both.map(&mut term).into();
+        last = b.affine("sum", terms, Coefficients::zeros(width)).unwrap();
+    }
+    b.finish(last, &[width]).unwrap()
+}
 
 /// Forms over the outputs, and over the inputs besides.
 fn forms(network: &Network, dice: &mut Dice) -> LinearForms {
@@ -59,7 +84,7 @@ proptest! {
     #[test]
     fn any_slopes_and_multipliers_give_a_bound(seed in any::<u64>(), f in any_activation()) {
         let mut dice = Dice::new(seed);
-        let network = random_network(&mut dice, &f);
+        let network = network_of(&mut dice, &f);
         let region = random_region(&mut dice, network.input_len());
         let budget = Budget::unlimited();
         let trace = propagate(&DeepPoly::default(), &network, &region, &Bounds::unknown(), Run::silent(&budget)).unwrap();
@@ -96,7 +121,7 @@ proptest! {
         seed in any::<u64>(), f in any_activation(), parts in 0..40usize
     ) {
         let mut dice = Dice::new(seed);
-        let network = random_network(&mut dice, &f);
+        let network = network_of(&mut dice, &f);
         let region = random_region(&mut dice, network.input_len());
         let budget = Budget::unlimited();
         let trace = propagate(&DeepPoly::default(), &network, &region, &Bounds::unknown(), Run::silent(&budget)).unwrap();

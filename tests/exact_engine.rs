@@ -20,6 +20,7 @@ use common::enumeration::Cells;
 use common::exact::Exact;
 use common::{Dice, dense, random_atom, random_box, random_member, random_network, random_region};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A network on more pieces than this is drawn again.
@@ -100,6 +101,42 @@ fn decided(splitting: Splitting, f: Arc<dyn ActivationFn>, seeds: u64) -> (usize
     }
     println!("{splitting:?} decides {decided} of {total} with {}", f.name());
     (decided, total)
+}
+
+/// Wherever the time runs out, a bound that is reported holds.
+#[test]
+fn no_moment_is_wrong_to_run_out_of_time() {
+    let relu: Arc<dyn ActivationFn> = Arc::new(Relu);
+    let (mut stopped, mut cases) = (0, 0);
+    for seed in (0..60).map(|seed| 6 * seed + 1) {
+        let Some(Solved { network, case, minima }) = solved(seed, &relu) else { continue };
+        cases += 1;
+        let open: Vec<usize> = (0..minima.len()).collect();
+        let known = Bounds::unknown();
+        for splitting in [Splitting::Neurons, Splitting::Phases, Splitting::Inputs] {
+            for polls in 0..40 {
+                let left = AtomicUsize::new(polls);
+                let remaining = move || match left.load(Ordering::Relaxed) {
+                    0 => Duration::ZERO,
+                    n => {
+                        left.store(n - 1, Ordering::Relaxed);
+                        Duration::from_secs(9)
+                    }
+                };
+                let budget = Budget::new(remaining);
+                let target = Target { network: &network, case: &case, open: &open };
+                let question = Question { target, known: &known, attack: false, splitting, most: usize::MAX };
+                let Ok(found) = decide(&question, Run::silent(&budget)) else { continue };
+                stopped += usize::from(budget.is_spent());
+                for (&d, &bound) in &found.bounds {
+                    let exact = Exact::from(minima[d].clone());
+                    let is_vacuous = bound == f64::NEG_INFINITY;
+                    assert!(is_vacuous || exact.is_at_least(bound), "{splitting:?} {seed}, {polls} polls: {bound}");
+                }
+            }
+        }
+    }
+    assert!(cases > 20 && stopped > 200, "{cases} {stopped}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Gradient steps on slopes and multipliers of a batch, in single precision: what comes out is a guess.
 
 use super::ball::minimise;
-use super::batch::{Entry, Member, Objective, Walk, entries, of_source, slopes};
+use super::batch::{Entry, Member, Objective, Walk, entries, of_activation, of_source, slopes};
 use super::layers::{Moments, Step};
 use super::relaxed::{Relaxed, share_of, slope_of};
 use crate::network::{NodeId, NodeKind};
@@ -297,7 +297,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
                     let y = &mut rest[0];
                     y.resize(len * n, 0.0);
                     layer.forth(a, z, n, slopes, y);
-                    for entry in &entries[of_source(entries, layer.source)] {
+                    for entry in of_activation(entries, id, layer.source) {
                         let at = entry.neuron * n + entry.column;
                         y[at] = entry.slope as f32 * z[at];
                     }
@@ -329,9 +329,8 @@ impl<'a, 'b> Ascent<'a, 'b> {
             let (Some(layer), true) = (&relaxed.layers[id], work.guess.reached[id]) else { continue };
             let mut a = work.guess.coefficients[id].clone();
             // A neuron that is split already is no choice.
-            let own = &entries[of_source(entries, layer.source)];
             let mut y = work.values[id].clone();
-            for entry in own {
+            for entry in of_activation(entries, id, layer.source) {
                 let at = entry.neuron * n + entry.column;
                 (a[at], y[at]) = (0.0, f32::NAN);
             }

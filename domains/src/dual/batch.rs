@@ -104,6 +104,8 @@ impl Member {
 pub(super) struct Entry {
     /// The node of the pre-activation.
     pub source: NodeId,
+    /// The activation node: another one that reads the same pre-activation does not pass on the entry's piece.
+    pub activation: NodeId,
     pub neuron: usize,
     /// The member's column.
     pub column: usize,
@@ -123,7 +125,8 @@ pub(super) fn entries(relaxed: &Relaxed, members: &[&Member]) -> Vec<Entry> {
             let (id, neuron) = relaxed.free[side.index as usize];
             let Some(layer) = &relaxed.layers[id] else { continue };
             let slope = if side.above { layer.corner.1 } else { layer.corner.0 };
-            entries.push(Entry { source: layer.source, neuron, column, place, side, slope, beta });
+            let beta = beta.max(0.0);
+            entries.push(Entry { source: layer.source, activation: id, neuron, column, place, side, slope, beta });
         }
     }
     entries.sort_by_key(|entry| entry.source);
@@ -133,6 +136,11 @@ pub(super) fn entries(relaxed: &Relaxed, members: &[&Member]) -> Vec<Entry> {
 /// Those of the entries that belong to a node.
 pub(super) fn of_source(entries: &[Entry], source: NodeId) -> std::ops::Range<usize> {
     entries.partition_point(|e| e.source < source)..entries.partition_point(|e| e.source <= source)
+}
+
+/// Those of the entries that pass on their pieces at an activation node which reads `source`.
+pub(super) fn of_activation(entries: &[Entry], id: NodeId, source: NodeId) -> impl Iterator<Item = &Entry> + Clone {
+    entries[of_source(entries, source)].iter().filter(move |entry| entry.activation == id)
 }
 
 /// The slopes of the members' free neurons: one row per neuron, one column per member.
@@ -251,9 +259,9 @@ impl<T: Real> Walk<T> {
             return self.sums.value.fill(T::of(f64::NEG_INFINITY));
         };
         let mut a = std::mem::take(&mut self.coefficients[id]);
-        let own = &entries[of_source(entries, layer.source)];
+        let own = of_activation(entries, id, layer.source);
         self.saved.clear();
-        for entry in own {
+        for entry in own.clone() {
             let at = entry.neuron * self.n + entry.column;
             self.saved.push(a[at]);
             a[at] = T::ZERO;
@@ -261,7 +269,7 @@ impl<T: Real> Walk<T> {
         let had = self.reach(layer.source, layer.passes.len());
         let out = &mut self.coefficients[layer.source];
         layer.back::<T, PROVES>(&a, self.n, slopes, out, &mut self.sums);
-        for (entry, &c) in own.iter().zip(&self.saved) {
+        for (entry, &c) in own.zip(&self.saved) {
             out[entry.neuron * self.n + entry.column] += T::of(entry.slope) * c;
             if PROVES {
                 self.sums.charge[entry.column] += T::of(layer.error[entry.neuron]) * c.magnitude();

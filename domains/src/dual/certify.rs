@@ -28,8 +28,11 @@ impl Relaxed<'_> {
         walk.begin(self, &own);
         walk.back::<true>(self, &self.compiled.proof, top, &slopes, &entries);
         self.concretise_proof(walk);
-        // Every sum has at most a term per neuron passed, of either of its lines, and one per side and form.
-        let neurons: usize = self.compiled.network.nodes()[..=top].iter().map(|node| node.len).sum();
+        // Every sum has at most a term per neuron passed, of either of its lines, one for each node that reads it, and one
+        // per side and form.
+        let network = self.compiled.network;
+        let passed = network.nodes()[..=top].iter().zip(network.consumers());
+        let neurons: usize = passed.map(|(node, readers)| node.len * (1 + readers)).sum();
         let terms = 2 * (neurons + members.iter().map(|m| m.sides.len()).max().unwrap_or(0) + 4);
         let absolute = (1..=top).fold(underflow(4 * terms), |sum, id| {
             let lost = if walk.reached[id] { self.lost(id) } else { 0.0 };

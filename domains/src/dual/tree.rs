@@ -42,6 +42,8 @@ struct Tree {
     closed: f64,
     /// Parts without a neuron to split, or that there was no time for.
     leaves: Vec<Member>,
+    /// Parts that nobody has looked at yet, or that were taken out: while there are any, nothing is known of the form.
+    away: usize,
     /// The least value found.
     attained: f32,
     /// Parts examined.
@@ -51,6 +53,9 @@ struct Tree {
 impl Tree {
     /// The least guess over the open parts; +∞ when there is none.
     fn guess(&self) -> f32 {
+        if self.away > 0 {
+            return f32::NEG_INFINITY;
+        }
         let least = self.leaves.iter().map(|m| m.bound).fold(f32::INFINITY, f32::min);
         self.open.values().next().map_or(least, |part| part.member.bound.min(least))
     }
@@ -106,6 +111,7 @@ impl<'a> Forest<'a> {
             open: BTreeMap::new(),
             closed: f64::INFINITY,
             leaves: Vec::new(),
+            away: 1,
             attained: f32::INFINITY,
             used: 0,
         };
@@ -123,6 +129,7 @@ impl<'a> Forest<'a> {
     pub fn plant(&mut self, budget: &Budget) -> Vec<Candidate> {
         let root = |o: usize| Member::root(self.relaxed, o, self.start);
         let members = (0..self.forms.len()).map(root).collect();
+        self.trees.iter_mut().for_each(|tree| tree.away = 0);
         self.examine(members, self.limits.root, budget)
     }
 
@@ -244,10 +251,11 @@ impl<'a> Forest<'a> {
         self.trees.iter().map(|tree| tree.used + 1).sum()
     }
 
-    /// Whether every part of a tree is closed.
+    /// Whether every part of a tree is closed: its form has no value up to the goal.
     #[must_use]
     pub fn is_closed(&self, objective: usize) -> bool {
-        self.trees[objective].open.is_empty() && self.trees[objective].leaves.is_empty()
+        let tree = &self.trees[objective];
+        tree.open.is_empty() && tree.leaves.is_empty() && tree.away == 0
     }
 
     /// The guessed bound of a tree's open parts.
@@ -272,23 +280,32 @@ impl<'a> Forest<'a> {
     /// back.
     #[must_use]
     pub fn take_leaves(&mut self) -> Vec<Member> {
-        self.trees.iter_mut().flat_map(|tree| std::mem::take(&mut tree.leaves)).collect()
+        let take = |tree: &mut Tree| {
+            tree.away += tree.leaves.len();
+            std::mem::take(&mut tree.leaves)
+        };
+        self.trees.iter_mut().flat_map(take).collect()
     }
 
     /// Says that a part which was taken out has been closed, with a certified bound.
     pub fn close(&mut self, objective: usize, bound: f64) {
-        self.trees[objective].closed = self.trees[objective].closed.min(bound);
+        let tree = &mut self.trees[objective];
+        tree.closed = tree.closed.min(bound);
+        tree.away = tree.away.saturating_sub(1);
     }
 
     /// Gives a part back that nobody can close.
     pub fn abandon(&mut self, part: Member) {
-        self.trees[part.objective].leaves.push(part);
+        let tree = &mut self.trees[part.objective];
+        tree.away = tree.away.saturating_sub(1);
+        tree.leaves.push(part);
     }
 
     /// Certified lower bounds of all forms: the least over a tree's parts, of which the open ones are proved now.
     #[must_use]
     pub fn bounds(&self) -> Vec<f64> {
-        let mut bounds: Vec<f64> = self.trees.iter().map(|tree| tree.closed).collect();
+        let known = |tree: &Tree| if tree.away > 0 { f64::NEG_INFINITY } else { tree.closed };
+        let mut bounds: Vec<f64> = self.trees.iter().map(known).collect();
         let open: Vec<&Member> =
             self.trees.iter().flat_map(|t| t.open.values().map(|part| &part.member).chain(&t.leaves)).collect();
         let certify =

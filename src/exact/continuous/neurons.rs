@@ -146,8 +146,8 @@ impl Neurons {
         self.note(&forest, &disjuncts, true);
         loop {
             self.try_inputs(problem, &disjuncts, candidates);
-            let leaves = forest.take_leaves();
-            if !leaves.is_empty() && !budget.is_spent() {
+            if !budget.is_spent() {
+                let leaves = forest.take_leaves();
                 self.settle(problem, relaxed, bounds, &disjuncts, &mut forest, leaves)?;
             }
             self.note(&forest, &disjuncts, false);
@@ -214,18 +214,19 @@ impl Neurons {
         leaves: Vec<Member>,
     ) -> Result<(), DomainError> {
         for leaf in leaves {
+            if self.witness.is_some() {
+                forest.abandon(leaf);
+                continue;
+            }
             let d = disjuncts[leaf.objective];
             let known = on_sides(relaxed, bounds, &leaf);
             let open = [(d, f64::NEG_INFINITY)];
             let found: Examined<Phase> =
                 problem.cells(&problem.case.region, &problem.bounds, known, &open, Examined::default())?;
-            if found.witness.is_some() {
-                self.witness = found.witness;
-                return Ok(());
-            }
+            self.witness = found.witness;
             match found.closed.first() {
-                Some(&(_, bound)) => forest.close(leaf.objective, bound),
-                None => forest.abandon(leaf),
+                Some(&(_, bound)) if self.witness.is_none() => forest.close(leaf.objective, bound),
+                _ => forest.abandon(leaf),
             }
         }
         Ok(())

@@ -12,7 +12,7 @@
 //! * [`report`] writes answers, [`cli`] is the program.
 //!
 //! A module imports only what stands to its left:
-//! `format | attack | exact | analyze, example | campaign, compare | report | cli`.
+//! `format | attack | exact | analyze, example | compare | report | campaign | cli`.
 //!
 //! # What a verdict means
 //!

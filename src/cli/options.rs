@@ -66,7 +66,8 @@ pub struct EngineArgs {
     /// Neurons that kpoly joins (1 is the triangle relaxation alone) [default: 3]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=12))]
     k: Option<u8>,
-    /// Let kpoly re-compute the bounds of unstable neurons by linear programs, layer by layer (slow)
+    /// Let kpoly first tighten the bounds of unstable neurons, by splitting those before them (where no neuron has a
+    /// corner to split: by linear programs, layer by layer)
     #[arg(long)]
     refine: bool,
     /// Where back-substitution turns forms into numbers

@@ -71,7 +71,7 @@ pub struct CompareArgs {
     /// Neurons that kpoly joins; several for several variants of it [default: 3]
     #[arg(long, value_name = "K", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=12))]
     k: Vec<u8>,
-    /// Let kpoly re-compute the bounds of unstable neurons by linear programs, layer by layer (slow)
+    /// Let kpoly first tighten the bounds of unstable neurons, by splitting those before them
     #[arg(long)]
     refine: bool,
     /// A complete search that the domains are measured against: exact, or with the `highs` feature milp

@@ -102,7 +102,7 @@ impl Room {
         };
         let norm = |x: &[f32]| x.iter().map(|x| x * x).sum::<f32>().sqrt();
         // With the box away, the length falls to the radius here; the box can only shorten the move.
-        let (mut low, mut high) = (0.0, (norm(a) / radius).max(f32::MIN_POSITIVE));
+        let (mut low, mut high) = (0.0, (norm(a) / radius).max(LEAST_MULTIPLIER));
         for _ in 0..BISECTIONS {
             let middle = 0.5 * (low + high);
             if norm(&at(middle)) > radius { low = middle } else { high = middle }
@@ -112,6 +112,9 @@ impl Room {
 }
 
 const BISECTIONS: usize = 24;
+
+/// Halved so often it is still no subnormal: a form of zeros has no minimiser of its own.
+const LEAST_MULTIPLIER: f32 = 1e-30;
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,7 @@ use super::halving::Halving;
 use super::search::{Examined, Part, Space};
 use super::{Problem, cells};
 use crate::attack::{Target, try_candidates};
+use crate::domains::activation::Slopes;
 use crate::domains::domain::{Bounds, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run, propagate};
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::Region;
@@ -36,6 +37,9 @@ impl Part for InputBox {
 pub(super) struct Boxes<'a> {
     pub problem: &'a Problem<'a>,
 }
+
+/// The bounds around the box stand in for those that concretising on the way would give.
+const BASE: DeepPoly = DeepPoly { concretise: Concretise::Input, slopes: Slopes::Area };
 
 /// A box that shrank to less than this share of its volume is bounded again before it is halved.
 const MUCH_SMALLER: f64 = 0.5;
@@ -72,21 +76,18 @@ impl Space for Boxes<'_> {
             examined.stuck = part.open;
             return Ok(examined);
         };
-        // The bounds around the box stand in for those that concretising on the way would give.
-        let base = DeepPoly { concretise: Concretise::Input, ..DeepPoly::default() };
-        let domain = DeepPolyWithin { base, known: &part.known, settled: 0 };
+        let domain = DeepPolyWithin { base: BASE, known: &part.known, settled: 0 };
         let trace = match propagate(&domain, network, &region, &part.known, Run::silent(run.budget)) {
-            Ok(trace) => trace,
             // Proven bounds exclude each other: the box holds no point of the region.
             Err(DomainError::Contradiction { .. }) => {
                 examined.closed = part.open.iter().map(|&(d, _)| (d, f64::INFINITY)).collect();
                 return Ok(examined);
             }
-            Err(other) => return Err(other),
+            other => other?,
         };
         let disjuncts: Vec<usize> = part.open.iter().map(|&(d, _)| d).collect();
         let (forms, rows) = self.problem.forms_of(&disjuncts);
-        let (minima, below) = base.back_substitution(&trace).minima_and_input_forms(&forms)?;
+        let (minima, below) = BASE.back_substitution(&trace).minima_and_input_forms(&forms)?;
         let Some(below) = forms::rows(&below) else {
             examined.stuck = part.open;
             return Ok(examined);
@@ -107,16 +108,12 @@ impl Space for Boxes<'_> {
             let mut of_disjunct: Vec<Below> = below[rows.clone()].to_vec();
             let balance = forms::balance(&of_disjunct, ranges);
             let atoms = forms.select(&rows.collect::<Vec<_>>());
-            let joint = match forms::combined(&atoms, &balance.weights) {
-                Some(joint) if of_disjunct.len() > 1 => {
-                    Some(base.back_substitution(&trace).minima_and_input_forms(&joint)?)
-                }
-                _ => None,
-            };
-            if let Some((minimum, form)) = &joint {
+            let is_conjunction = of_disjunct.len() > 1;
+            if let Some(joint) = forms::combined(&atoms, &balance.weights).filter(|_| is_conjunction) {
+                let (minimum, form) = BASE.back_substitution(&trace).minima_and_input_forms(&joint)?;
                 // Below the largest atom where it is positive.
                 bound = if minimum[0] > 0.0 { bound.max(minimum[0]) } else { bound };
-                of_disjunct.extend(forms::rows(form).into_iter().flatten());
+                of_disjunct.extend(forms::rows(&form).into_iter().flatten());
             }
             if bound > 0.0 {
                 examined.closed.push((d, bound));
@@ -149,12 +146,36 @@ impl Space for Boxes<'_> {
                 return Ok(examined);
             }
         }
+        self.divided(&part, &region, known, Left { open, shrunk, scores }, examined)
+    }
+}
+
+/// What a box leaves open.
+struct Left {
+    open: Vec<(usize, f64)>,
+    /// Where in the box it is.
+    shrunk: Vec<Interval>,
+    /// For each input what halving it promises.
+    scores: Vec<f64>,
+}
+
+impl Boxes<'_> {
+    /// Takes apart what is left of a box: into its affine pieces, a smaller box, or halves.
+    fn divided(
+        &self,
+        part: &InputBox,
+        region: &Region,
+        known: Bounds,
+        Left { open, shrunk, mut scores }: Left,
+        mut examined: Examined<InputBox>,
+    ) -> Result<Examined<InputBox>, DomainError> {
+        let ranges = region.bounds();
         // Without unstable neurons what stays open is a violation or a tie, and halving would not end.
-        let unstable = cells::unstable(network, &known);
+        let unstable = cells::unstable(self.problem.network, &known);
         if unstable == 0 || (part.depth >= DEEP && unstable <= FEW_UNSTABLE) {
-            return self.problem.cells(&region, &known, known.clone(), &open, examined);
+            return self.problem.cells(region, &known, known.clone(), &open, examined);
         }
-        let (lower, upper) = inner_ends(&part, ranges, &shrunk);
+        let (lower, upper) = inner_ends(part, ranges, &shrunk);
         let volume = |ranges: &[Interval]| -> f64 { ranges.iter().map(|x| (x.hi - x.lo).max(1e-300).ln()).sum() };
         let child = |lower, upper| InputBox {
             lower,
@@ -172,7 +193,7 @@ impl Space for Boxes<'_> {
             *score *= if width > 0.0 { (now.hi - now.lo) / width } else { 0.0 };
         }
         let Some((side, middle)) = cut(&scores, &shrunk, &lower, &upper).filter(|_| part.depth < DEEPEST) else {
-            return self.problem.cells(&region, &known, known.clone(), &open, examined);
+            return self.problem.cells(region, &known, known.clone(), &open, examined);
         };
         let known = Arc::new(known);
         for below in [true, false] {

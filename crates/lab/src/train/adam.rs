@@ -1,3 +1,5 @@
+//! Steps of gradient descent.
+
 /// The state of Adam (Kingma, Ba 2015) for one layer.
 pub(super) struct Adam {
     mean: Vec<f64>,

@@ -1,3 +1,5 @@
+//! What a network to be trained looks like.
+
 use super::TrainError;
 use std::str::FromStr;
 

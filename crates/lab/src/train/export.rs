@@ -1,3 +1,5 @@
+//! Trained networks as ONNX files.
+
 use super::layer::Kind;
 use super::{Neurons, Trained};
 use absint::format::onnx::OnnxWriter;

@@ -1,3 +1,5 @@
+//! One layer: forth, and gradients back.
+
 use super::rng::Rng;
 
 /// Shape of an image: channels, height, width.

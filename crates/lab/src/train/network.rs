@@ -1,3 +1,5 @@
+//! A network under training.
+
 use super::adam::Adam;
 use super::elementary::softmax;
 use super::layer::Layer;

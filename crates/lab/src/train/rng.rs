@@ -1,3 +1,5 @@
+//! Random numbers that are the same on every machine.
+
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): the same
 /// numbers on every machine.
 pub(super) struct Rng(u64);

@@ -1,3 +1,5 @@
+//! Training of signum networks.
+
 use super::elementary::exp_of_negative;
 use super::layer::Layer;
 

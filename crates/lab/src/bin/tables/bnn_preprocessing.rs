@@ -162,20 +162,22 @@ pub fn bnn_preprocessing(job: &Job, count: usize, limit: Duration) -> Outcome<()
             ]);
         }
     }
-    let header = [
-        "network",
-        "flips",
-        "preprocessing",
-        "queries",
-        "verified",
-        "falsified",
-        "open",
-        "mean_fixed",
-        "median_build_ms",
-        "median_search_ms",
-        "slowest_search_ms",
-        "median_conflicts",
-        "all_conflicts",
-    ];
-    job.write("bnn_preprocessing.csv", &header, &rows)
+    job.write("bnn_preprocessing.csv", &COLUMNS, &rows)
 }
+
+/// The columns of the table.
+const COLUMNS: [&str; 13] = [
+    "network",
+    "flips",
+    "preprocessing",
+    "queries",
+    "verified",
+    "falsified",
+    "open",
+    "mean_fixed",
+    "median_build_ms",
+    "median_search_ms",
+    "slowest_search_ms",
+    "median_conflicts",
+    "all_conflicts",
+];

@@ -261,7 +261,7 @@ fn no_two_files_import_each_other() {
                 let into: Vec<&str> = imports[file].iter().copied().filter(|f| circle.contains(f)).collect();
                 format!("  {file} → {}", into.join(", "))
             };
-            let edges: Vec<String> = circle.iter().map(|file| edge(file)).collect();
+            let edges: Vec<String> = circle.iter().map(edge).collect();
             found.push(format!("{}:\n{}", root.display(), edges.join("\n")));
         }
     }

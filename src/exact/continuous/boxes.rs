@@ -108,12 +108,12 @@ impl Space for Boxes<'_> {
             let mut of_disjunct: Vec<Below> = below[rows.clone()].to_vec();
             let balance = forms::balance(&of_disjunct, ranges);
             let atoms = forms.select(&rows.collect::<Vec<_>>());
-            let is_conjunction = of_disjunct.len() > 1;
-            if let Some(joint) = forms::combined(&atoms, &balance.weights).filter(|_| is_conjunction) {
-                let (minimum, form) = BASE.back_substitution(&trace).minima_and_input_forms(&joint)?;
+            let joint = forms::combined(&atoms, &balance.weights).filter(|_| of_disjunct.len() > 1);
+            let joint = joint.map(|joint| BASE.back_substitution(&trace).minima_and_input_forms(&joint)).transpose()?;
+            if let Some((minimum, form)) = &joint {
                 // Below the largest atom where it is positive.
                 bound = if minimum[0] > 0.0 { bound.max(minimum[0]) } else { bound };
-                of_disjunct.extend(forms::rows(&form).into_iter().flatten());
+                of_disjunct.extend(forms::rows(form).into_iter().flatten());
             }
             if bound > 0.0 {
                 examined.closed.push((d, bound));

@@ -114,14 +114,14 @@ fn shards_merged_equal_one_run() {
     let (header, lines) = results(&path("merged"));
     assert_eq!((&header, &lines), (&results(&path("whole")).0, &results(&path("whole")).1));
     // A shard too few: said, and told by the exit status.
-    let output = merge(&parts[..2], &path("merged")).output().unwrap();
+    let output = merge(&parts[..2], &path("few")).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(3));
     assert!(text.contains("missing 14 images: 1298, 1301"), "{text}");
     // A shard of another run is refused.
     let other = ["--data", "networks/digits.csv", "--range", "1297..1300"];
     succeed(&mut certify(&other, &path("other")));
-    let error = refused(&mut merge(&[parts[0], &path("other")], &path("merged")));
+    let error = refused(&mut merge(&[parts[0], &path("other")], &path("none")));
     assert!(error.contains("other") && error.contains("range") && !error.contains("domain"), "{error}");
 }
 
@@ -210,4 +210,23 @@ fn an_image_that_takes_too_long_is_unknown_and_the_run_goes_on() {
     assert_eq!(summary["images"].as_u64(), Some(3));
     assert_eq!(summary["out_of_time"], summary["unknown"]);
     assert!(results(&out).1.values().all(|l| l["verdict"] == "misclassified" || l["out_of_time"] == true));
+}
+
+/// A limit on the size of files stands in for a disk that is full.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_whole_lines_and_the_run_can_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = few_images(folder.path(), 1300..1340);
+    let out = folder.path().join("out.jsonl");
+    let arguments = ["--data", images.to_str().unwrap()];
+    let limited = certify(&arguments, &out);
+    let mut shell = Command::new("sh");
+    shell.current_dir(env!("CARGO_MANIFEST_DIR")).args(["-c", r#"trap "" XFSZ; ulimit -f 4; exec "$@""#, "sh"]);
+    let output = shell.arg(limited.get_program()).args(limited.get_args()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = fs::read_to_string(&out).unwrap();
+    assert!(text.ends_with('\n') && text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+    succeed(certify(&arguments, &out).arg("--resume"));
+    assert_eq!(fs::read_to_string(&out).unwrap().lines().count(), 1 + 40);
 }

@@ -335,7 +335,65 @@ fn a_certificate_is_written_and_checked() {
     // Where there are no certificates, that is said before anything is done.
     let (code, _, error) = prove(&["--domain", "deeppoly"]);
     assert!(code == Some(2) && error.contains("--domain exact"), "{error}");
-    let output = absint().args(["analyze", "--domain", "exact", "--proof", certificate, "-q"]).output().unwrap();
+    // Older certificates are not mixed with new ones, and only removed when that is asked for.
+    std::fs::write(Path::new(certificate).join("case-1.opb"), "of another query").unwrap();
+    let (code, _, error) = prove(&["--domain", "exact"]);
+    assert!(code == Some(2) && error.contains("case-0.opb") && error.contains("--force"), "{error}");
+    assert_eq!(prove(&["--domain", "exact", "--force"]).0, Some(0));
+    assert!(!Path::new(certificate).join("case-1.opb").exists());
+    assert_eq!(check(&[]).0, Some(0));
+    let other = format!("{certificate}-2");
+    let output = absint().args(["analyze", "--domain", "exact", "--proof", &other, "-q"]).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(2) && error.contains("signum networks"), "{error}");
+}
+
+#[test]
+fn files_that_are_there_are_only_replaced_with_force() {
+    let folder = Folder::new();
+    let network = small_network(&folder);
+    let query = folder.write("query.vnnlib", format!("{BOX}(assert (>= Y_0 1.5))"));
+    let bounds = folder.write("bounds.json", "dear diary");
+    let run = |out: &Path, more: &[&str]| {
+        let mut command = absint();
+        command.arg("analyze").arg(&network).arg("--vnnlib").arg(&query).arg("--bounds").arg(out).args(more).arg("-q");
+        command.output().unwrap().status.code()
+    };
+    assert_eq!(run(&bounds, &[]), Some(2));
+    assert_eq!(std::fs::read_to_string(&bounds).unwrap(), "dear diary");
+    assert_eq!(run(&bounds, &["--force"]), Some(0));
+    assert!(std::fs::read_to_string(&bounds).unwrap().starts_with('{'));
+    // An input, a folder and a device never are.
+    let before = std::fs::read(&network).unwrap();
+    for out in [&network, &query, folder.0.path()] as [&Path; 3] {
+        assert_eq!(run(out, &["--force"]), Some(2));
+    }
+    assert_eq!(std::fs::read(&network).unwrap(), before);
+    if cfg!(unix) {
+        assert_eq!(run(Path::new("/dev/null"), &["--force"]), Some(2));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_stderr_changes_no_exit_status() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for (arguments, code) in [
+        (&["analyze", "none.onnx", "--vnnlib", "none.vnnlib"][..], 2),
+        (&["analyze", "--domain", "magic"], 2),
+        (&["analyze", "--domain", "kpoly", "-vv"], 0),
+    ] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_absint"));
+        let status = command.args(arguments).stderr(full()).stdout(std::process::Stdio::null()).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{arguments:?}");
+    }
+}
+
+#[test]
+fn names_cannot_write_to_the_terminal() {
+    let output = absint().args(["info", "a\u{1b}[31mred\nnext.onnx"]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("\\u{1b}[31mred\\nnext.onnx") && error.trim_end().lines().count() == 1, "{error}");
+    let output = absint().args(["info", &"n".repeat(100_000)]).output().unwrap();
+    assert!(output.stderr.len() < 10_000 && output.status.code() == Some(2));
 }

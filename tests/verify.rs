@@ -142,6 +142,50 @@ fn a_tie_out_of_reach_of_floats_is_no_wrong_answer() {
 }
 
 #[test]
+fn the_decimals_of_a_counterexample_lie_in_a_box_narrower_than_floats() {
+    let (low, high) = ("0.10000000000000000000001", "0.10000000000000000000002");
+    let narrow = format!("(assert (>= X_0 {low}))(assert (<= X_0 {high}))(assert (>= X_1 0))(assert (<= X_1 0))");
+    let fixture = Fixture::new(&format!("{narrow}(assert (>= Y_0 0.05))"));
+    let x = fixture.replay(&fixture.answer());
+    assert!(parse_decimal(low).unwrap() <= x[0] && x[0] <= parse_decimal(high).unwrap(), "{x:?}");
+    let mut analyze = Command::new(env!("CARGO_BIN_EXE_absint"));
+    analyze.arg("analyze").arg(&fixture.network).arg("--vnnlib").arg(&fixture.query).arg("-q");
+    let text = String::from_utf8(analyze.output().unwrap().stdout).unwrap();
+    assert!(text.contains("x = 0.1000000000000000000000"), "{text}");
+    let text = String::from_utf8(analyze.args(["--format", "json"]).output().unwrap().stdout).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let x = parse_decimal(json["witness"]["input_decimal"][0].as_str().unwrap()).unwrap();
+    assert!(parse_decimal(low).unwrap() <= x && x <= parse_decimal(high).unwrap());
+}
+
+#[test]
+fn outputs_of_a_counterexample_are_those_of_the_file_with_its_softmax() {
+    for (operator, of) in [("Softmax", (|y| y) as fn(f64) -> f64), ("LogSoftmax", f64::exp)] {
+        let fixture = Fixture::new(&format!("{BOX}(assert (>= Y_0 Y_1))"));
+        let mut writer = OnnxWriter::input(&[2]);
+        writer.gemm(array![[1.0f32, -1.0], [0.0, 1.0]].view(), &[0.0, 0.0]);
+        let logits = writer.current().to_owned();
+        writer.node(operator, &[&logits], &[]);
+        fs::write(&fixture.network, writer.finish(&[2])).unwrap();
+        let answer = fixture.answer();
+        let (inputs, outputs) = parse(answer.strip_prefix("sat\n").unwrap());
+        let float = |q: &Rational| absint::domains::num::nearest(q);
+        let (x, y): (Vec<f64>, Vec<f64>) = (inputs.iter().map(float).collect(), outputs.iter().map(float).collect());
+        let expected = 1.0 / (1.0 + (x[1] - (x[0] - x[1])).exp());
+        assert!((of(y[0]) - expected).abs() < 1e-9 && (of(y[0]) + of(y[1]) - 1.0).abs() < 1e-9, "{answer}");
+        let mut analyze = Command::new(env!("CARGO_BIN_EXE_absint"));
+        analyze.arg("analyze").arg(&fixture.network).arg("--vnnlib").arg(&fixture.query).arg("-q");
+        let text = String::from_utf8(analyze.output().unwrap().stdout).unwrap();
+        assert!(text.contains("probabilities)") && text.contains("(logits)"), "{text}");
+        let text = String::from_utf8(analyze.args(["--format", "json"]).output().unwrap().stdout).unwrap();
+        let witness = &serde_json::from_str::<serde_json::Value>(&text).unwrap()["witness"];
+        assert_eq!(witness["output_is"], "logits");
+        let sum: f64 = (0..2).map(|i| of(witness["model_output"][i].as_f64().unwrap())).sum();
+        assert!((sum - 1.0).abs() < 1e-9 && witness["model_output_is"].as_str().unwrap().ends_with("probabilities"));
+    }
+}
+
+#[test]
 fn out_of_time_is_said_in_time() {
     let fixture = Fixture::new(&format!("{BOX}(assert (>= Y_0 1.5))"));
     let start = Instant::now();

@@ -50,6 +50,7 @@ pub struct Gap {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Witness {
     input: Vec<Rational>,
+    decimals: Vec<String>,
     output: Vec<Interval>,
     disjunct: usize,
     order: Option<Order>,
@@ -78,7 +79,7 @@ impl Witness {
         if output.iter().all(|y| y.magnitude().is_finite()) {
             // The enclosure decides nearly always; exact arithmetic is for ties.
             match Self::decided_by_enclosure(unsafe_set, &enclosed, &output) {
-                Some(true) => return Some(Self { input, output, disjunct: number, order: None }),
+                Some(true) => return Some(Self::shown(case, input, output, number, None)),
                 Some(false) => return None,
                 None => {}
             }
@@ -87,7 +88,7 @@ impl Witness {
             Ok(exact) => {
                 let holds = unsafe_set.atoms.iter().all(|a| a.holds(&input, &exact));
                 let output = exact.iter().map(enclose).collect();
-                holds.then_some(Self { input, output, disjunct: number, order: None })
+                holds.then(|| Self::shown(case, input, output, number, None))
             }
             Err(EvaluateError::Length { .. } | EvaluateError::Irrational(_)) => None,
         }
@@ -117,8 +118,12 @@ impl Witness {
             let y = widened(&network.evaluate_float32(&x, order)?)?;
             let holds = unsafe_set.atoms.iter().all(|a| a.holds(&input, &y));
             let output = y.iter().map(enclose).collect();
-            holds.then(|| Self { input: input.clone(), output, disjunct: number, order: Some(order) })
+            holds.then(|| Self::shown(case, input.clone(), output, number, Some(order)))
         })
+    }
+
+    fn shown(case: &Case, input: Vec<Rational>, output: Vec<Interval>, disjunct: usize, order: Option<Order>) -> Self {
+        Self { decimals: case.region.decimals(&input), input, output, disjunct, order }
     }
 
     /// Whether all atoms hold, where the enclosures of their margins tell.
@@ -138,6 +143,13 @@ impl Witness {
     #[must_use]
     pub fn input(&self) -> &[Rational] {
         &self.input
+    }
+
+    /// The input as decimals without exponents, with as many digits as it takes for them to lie in the region; where
+    /// no decimals do, those of the nearest floats.
+    #[must_use]
+    pub fn decimals(&self) -> &[String] {
+        &self.decimals
     }
 
     /// The output, enclosed.

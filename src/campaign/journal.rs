@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use thiserror::Error;
@@ -87,6 +88,10 @@ impl Journal {
     fn open(path: &Path, header: &Value, key_field: &str, may_continue: bool) -> Result<Self, JournalError> {
         let fail = |line, problem| JournalError { path: path.to_owned(), line, problem };
         let io = |e: io::Error| fail(None, e.into());
+        // A device or a pipe has no end, or keeps nothing.
+        if std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
+            return Err(io(io::Error::other("is no file; name one")));
+        }
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io)?;
         file.try_lock().map_err(|e| match e {
             TryLockError::WouldBlock => fail(None, JournalProblem::Locked),
@@ -114,11 +119,18 @@ impl Journal {
                     Some(found @ Value::Object(_)) => return Err(fail(Some(1), differing(&found, header))),
                     _ => return Err(fail(Some(1), JournalProblem::NoHeader)),
                 }
+                let mut halves = Vec::new();
                 for (number, line) in lines {
-                    let (key, result) = keyed(line, key_field)
+                    let (half, key, result) = keyed(line, key_field)
                         .ok_or_else(|| fail(Some(number + 1), JournalProblem::Line(key_field.into())))?;
+                    if half > 0 {
+                        // Lines lie in `text`, one after the other.
+                        let start = line.as_ptr() as usize - text.as_ptr() as usize;
+                        halves.push(start..start + half);
+                    }
                     done.insert(key, result);
                 }
+                blank(path, &halves).map_err(io)?;
                 file.set_len(end as u64 + 1).map_err(io)?;
             }
         }
@@ -138,7 +150,8 @@ impl Journal {
         self.done.contains_key(&key.to_string())
     }
 
-    /// Writes a result as a line of its own; it is in the file when this returns.
+    /// Writes a result as a line of its own; it is in the file when this returns. Of a line that does not fit on the
+    /// disk nothing stays.
     ///
     /// # Errors
     /// A [`JournalError`] when the file system refuses or the result lacks its key.
@@ -150,7 +163,12 @@ impl Journal {
         let line = format!("{result}\n");
         // A lock is poisoned by a panic between whole lines, or within one that the next resume drops.
         let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        file.write_all(line.as_bytes()).and_then(|()| file.flush()).map_err(|e| fail(e.into()))
+        let whole = file.metadata().map_err(|e| fail(e.into()))?.len();
+        file.write_all(line.as_bytes()).and_then(|()| file.flush()).map_err(|e| {
+            // Where even this fails, the next resume heals the line.
+            let _ = file.set_len(whole);
+            fail(e.into())
+        })
     }
 }
 
@@ -176,7 +194,7 @@ impl Results {
         let header = lines.next().and_then(|(_, line)| serde_json::from_slice(line).ok()).filter(Value::is_object);
         let header = header.ok_or_else(|| fail(Some(1), JournalProblem::NoHeader))?;
         let result = |(number, line)| match keyed(line, key_field) {
-            Some((_, result)) => Ok((number + 1, result)),
+            Some((_, _, result)) => Ok((number + 1, result)),
             None => Err(fail(Some(number + 1), JournalProblem::Line(key_field.into()))),
         };
         let lines = lines.map(result).collect::<Result<_, _>>()?;
@@ -184,10 +202,29 @@ impl Results {
     }
 }
 
-/// A line's result with its key.
-fn keyed(line: &[u8], field: &str) -> Option<(String, Value)> {
-    let result = serde_json::from_slice(line).ok()?;
-    Some((key(&result, field)?, result))
+/// A line's result with its key, and how many bytes in front of it are half a result: when a disk was full for a moment,
+/// the next result stands behind it in the same line. The half is nobody's, its item will be done again.
+fn keyed(line: &[u8], field: &str) -> Option<(usize, String, Value)> {
+    let starts = line.windows(2).enumerate().skip(1).filter(|(_, pair)| pair == br#"{""#).map(|(start, _)| start);
+    std::iter::once(0).chain(starts).find_map(|start| {
+        let result = serde_json::from_slice(&line[start..]).ok()?;
+        Some((start, key(&result, field)?, result))
+    })
+}
+
+/// Writes blanks over halves of results, which any reader of JSON lines skips; wherever this stops, it can be done
+/// again.
+fn blank(path: &Path, halves: &[Range<usize>]) -> io::Result<()> {
+    if halves.is_empty() {
+        return Ok(());
+    }
+    // The journal itself can only write at its end.
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    for half in halves {
+        file.seek(SeekFrom::Start(half.start as u64))?;
+        file.write_all(&vec![b' '; half.len()])?;
+    }
+    Ok(())
 }
 
 /// The key of a result: a string as it is, any other value as JSON writes it.
@@ -290,6 +327,33 @@ mod tests {
         }
         let nowhere = folder.path().join("no/such/folder.jsonl");
         assert!(Journal::create(&nowhere, &header(), "image").unwrap_err().to_string().contains("folder.jsonl"));
+    }
+
+    #[test]
+    fn half_a_result_with_another_glued_to_it_is_healed_wherever_it_was_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("results.jsonl");
+        let half = result(1).to_string();
+        for length in 1..=half.len() {
+            fs::write(
+                &path,
+                format!("{}\n{}\n{}{}\n", header(), result(0), &half[..half.floor_char_boundary(length)], result(2)),
+            )
+            .unwrap();
+            assert_eq!(Results::read(&path, "image").unwrap().lines.len(), 2);
+            write(&path, 1..2);
+            let text = fs::read_to_string(&path).unwrap();
+            // Now every line is JSON for everybody.
+            let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            assert_eq!(lines, [header(), result(0), result(2), result(1)], "cut at {length}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_no_file_of_results() {
+        let error = Journal::create(Path::new("/dev/null"), &header(), "image").unwrap_err();
+        assert!(error.to_string().starts_with("/dev/null: "), "{error}");
     }
 
     #[test]

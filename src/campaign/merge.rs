@@ -6,8 +6,12 @@ use super::verdicts::Tally;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
+
+/// More images than any data set has: a header with more is damaged.
+const MOST_IMAGES: usize = 1 << 31;
 
 /// Why shards are not put together.
 #[derive(Debug, Error)]
@@ -28,7 +32,7 @@ pub enum MergeError {
         /// What differs.
         problem: JournalProblem,
     },
-    /// A header without the field.
+    /// A header without the field, or with one that no run writes.
     #[error("{}:1: is no header of `absint certify`: `{field}` is missing or wrong", path.display())]
     Field {
         /// The file.
@@ -68,7 +72,7 @@ pub struct Merged {
     /// The lines, by image.
     pub lines: BTreeMap<usize, Value>,
     /// The images of the run that no shard has, in order.
-    pub missing: Vec<usize>,
+    pub missing: Vec<Range<usize>>,
 }
 
 impl Merged {
@@ -131,19 +135,26 @@ pub fn merge<P: AsRef<Path>>(files: &[P]) -> Result<Merged, MergeError> {
         }
     }
     let (header, images) = header.ok_or(MergeError::Nothing)?;
-    let missing = images.filter(|i| !found.contains_key(i)).collect();
+    let mut missing = Vec::new();
+    let mut next = images.start;
+    for image in found.keys().copied().chain([images.end]) {
+        if next < image {
+            missing.push(next..image);
+        }
+        next = image + 1;
+    }
     Ok(Merged { header, lines: found.into_iter().map(|(image, (_, line))| (image, line)).collect(), missing })
 }
 
 /// The images of the whole run.
-fn images(header: &Value, path: &Path) -> Result<std::ops::Range<usize>, MergeError> {
+fn images(header: &Value, path: &Path) -> Result<Range<usize>, MergeError> {
     let fail = |field| MergeError::Field { path: path.to_owned(), field };
     if header["command"] != "certify" {
         return Err(fail("command"));
     }
     let end = |i: usize| header["range"][i].as_u64().and_then(|end| usize::try_from(end).ok());
     match (end(0), end(1)) {
-        (Some(start), Some(end)) => Ok(start..end),
+        (Some(start), Some(end)) if start < end && end <= MOST_IMAGES => Ok(start..end),
         _ => Err(fail("range")),
     }
 }
@@ -184,7 +195,7 @@ mod tests {
         write(&b, &[header([2, 2]), line(15, 1.0), line(11, 1.0), line(10, 3.0)]);
         let merged = merge(&[&a, &b]).unwrap();
         assert_eq!(merged.lines.keys().copied().collect::<Vec<_>>(), [10, 11, 14, 15]);
-        assert_eq!(merged.missing, [12, 13]);
+        assert_eq!(merged.missing, [12..14]);
         assert_eq!((merged.tally().verified, merged.header["shard"].is_null()), (4, true));
         // The merged file is one that can be merged again.
         fs::write(&a, merged.text()).unwrap();
@@ -209,6 +220,11 @@ mod tests {
         assert!(refused(&[header([2, 2]), line(16, 1.0)]).contains("b:2"));
         assert!(refused(&[json!({"schema": 1, "command": "radius"})]).contains("command"));
         assert!(refused(&[json!({"schema": 1, "command": "certify"})]).contains("range"));
+        for range in [json!([16, 10]), json!([10, 10]), json!([0, 1u64 << 60]), json!([-1, 3]), json!([0, 1e300])] {
+            let mut other = header([2, 2]);
+            other["range"] = range;
+            assert!(refused(&[other]).contains("b:1: is no header of `absint certify`: `range`"));
+        }
         assert!(merge::<PathBuf>(&[]).is_err());
     }
 }

@@ -3,9 +3,11 @@
 use super::outcomes::Outcomes;
 use crate::analyze::Analysis;
 use crate::domains::verdict::Verdict;
+use crate::format::onnx::Softmax;
 use crate::report::{SCHEMA, number, witness_json};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
+use std::ops::Range;
 use std::time::Duration;
 
 /// What became of one image.
@@ -32,10 +34,16 @@ pub enum ImageOutcome {
 /// * `by`: the stage that decided; `margin`: the smallest certified bound over the other classes, if there
 ///   is one; `open`: how many of them are not refuted;
 /// * `predicted`: the class of a misclassified image; `adversarial`: the class that a counterexample
-///   reaches; `witness`: the counterexample as in the answer of `analyze`, if it is asked for;
+///   reaches; `witness`: the counterexample as in the answer of `analyze`, if `witness_of` says what ends the model;
 /// * `time_s`: wall time in seconds, the only field that differs between two runs without a time limit.
 #[must_use]
-pub fn image_line(image: usize, label: usize, outcome: &ImageOutcome, time: Duration, with_witness: bool) -> Value {
+pub fn image_line(
+    image: usize,
+    label: usize,
+    outcome: &ImageOutcome,
+    time: Duration,
+    witness_of: Option<Option<Softmax>>,
+) -> Value {
     let mut line = Map::new();
     let mut set = |field: &str, value: Value| line.insert(field.into(), value);
     set("image", image.into());
@@ -71,8 +79,8 @@ pub fn image_line(image: usize, label: usize, outcome: &ImageOutcome, time: Dura
                     // Disjunct d of robustness is the d-th class other than the label.
                     let class = witness.disjunct() + usize::from(witness.disjunct() >= label);
                     set("adversarial", class.into());
-                    if with_witness {
-                        set("witness", witness_json(witness));
+                    if let Some(softmax) = witness_of {
+                        set("witness", witness_json(witness, softmax));
                     }
                 }
             }
@@ -196,20 +204,13 @@ fn percent(share: f64) -> String {
     if share.is_nan() { "     –".into() } else { format!("{:>5.1} %", 100.0 * share) }
 }
 
-/// Numbers as a list of ranges, such as `3, 17, 19–25`; only the first few of many.
+/// Ranges of numbers as a list, such as `3, 17, 19–25`; only the first few of many.
 #[must_use]
-pub fn ranges(sorted: &[usize]) -> String {
+pub fn ranges(runs: &[Range<usize>]) -> String {
     const SHOWN: usize = 12;
-    let mut runs: Vec<(usize, usize)> = Vec::new();
-    for &i in sorted {
-        match runs.last_mut() {
-            Some((_, last)) if *last + 1 == i => *last = i,
-            _ => runs.push((i, i)),
-        }
-    }
-    let show = |&(first, last): &(usize, usize)| match last - first {
-        0 => first.to_string(),
-        _ => format!("{first}–{last}"),
+    let show = |run: &Range<usize>| match run.len() {
+        1 => run.start.to_string(),
+        _ => format!("{}–{}", run.start, run.end - 1),
     };
     let more = if runs.len() > SHOWN { ", …" } else { "" };
     runs.iter().take(SHOWN).map(show).collect::<Vec<_>>().join(", ") + more
@@ -237,8 +238,8 @@ mod tests {
     #[test]
     fn ranges_are_short() {
         assert_eq!(ranges(&[]), "");
-        assert_eq!(ranges(&[3, 17, 19, 20, 21]), "3, 17, 19–21");
-        let every_other: Vec<usize> = (0..100).map(|i| 2 * i).collect();
+        assert_eq!(ranges(&[3..4, 17..18, 19..22]), "3, 17, 19–21");
+        let every_other: Vec<Range<usize>> = (0..100).map(|i| 2 * i..2 * i + 1).collect();
         assert!(ranges(&every_other).ends_with("22, …"));
     }
 }

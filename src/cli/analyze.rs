@@ -2,6 +2,7 @@
 
 use super::inputs::QueryArgs;
 use super::options::EngineArgs;
+use super::outputs::OutputArgs;
 use super::progress::Progress;
 use super::{CliResult, Exit, Format, Global, answer};
 use crate::analyze::{Method, Options, analyze_within, deadline};
@@ -34,6 +35,19 @@ pub struct AnalyzeArgs {
     /// two-valued, quantised or few real inputs, with --domain exact
     #[arg(long, value_name = "DIR")]
     proof: Option<PathBuf>,
+    #[command(flatten)]
+    outputs: OutputArgs,
+}
+
+impl AnalyzeArgs {
+    fn check_outputs(&self) -> CliResult<()> {
+        let bounds = self.bounds.iter().map(|path| ("--bounds", path.clone())).collect::<Vec<_>>();
+        self.outputs.check(&bounds, &self.problem.files())?;
+        match &self.proof {
+            Some(folder) => self.outputs.check_folder("--proof", folder, &report::certificates_in(folder)),
+            None => Ok(()),
+        }
+    }
 }
 
 pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Exit> {
@@ -43,6 +57,7 @@ pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Exit> {
     if certify && options.method != Method::EXACT {
         return Err("--proof needs --domain exact: what other domains verify has no certificate".into());
     }
+    args.check_outputs()?;
     let problem = args.problem.load(options.arithmetic)?;
     let analysis = {
         let progress = Progress::new(global.quiet);
@@ -53,6 +68,7 @@ pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Exit> {
         query: &problem.query_name,
         domain: options.method.to_string(),
         arithmetic: options.arithmetic,
+        softmax: problem.softmax,
         is_example: problem.is_example,
     };
     if let Some(path) = &args.bounds {

@@ -154,6 +154,7 @@ pub fn run(args: &AttackArgs, global: &Global) -> CliResult<Exit> {
         network: &problem.network_name,
         query: &problem.query_name,
         domain: String::new(),
+        softmax: problem.softmax,
         is_example: problem.is_example,
     };
     answer(&match global.format {

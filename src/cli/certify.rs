@@ -14,6 +14,7 @@ use crate::domains::num::Rational;
 use crate::domains::observer::Silent;
 use crate::domains::query::Query;
 use crate::format::images::{Image, ImageSet};
+use crate::format::onnx::Softmax;
 use clap::Args;
 use serde_json::{Value, json};
 use std::ops::Range;
@@ -70,6 +71,7 @@ pub struct CertifyArgs {
 /// What every image needs.
 struct Task {
     network: Network,
+    softmax: Option<Softmax>,
     images: ImageSet,
     eps: Rational,
     options: Options,
@@ -79,11 +81,11 @@ struct Task {
 pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     let options = args.engine.options(global.seed);
     let (model, network_hash) = args.images.read_hashed(&args.network, options.arithmetic)?;
-    let (network, channels) = (model.network, model.channels);
+    let (network, channels, softmax) = (model.network, model.channels, model.final_softmax);
     let images = args.images.read_images(&args.data, &network, channels)?;
     let range = args.range.within(&images, &args.data)?;
     check_labels(&args.data, &range, &images, &network)?;
-    let task = Arc::new(Task { network, images, eps: radius(&args.eps)?, options, timeout: global.timeout });
+    let task = Arc::new(Task { network, softmax, images, eps: radius(&args.eps)?, options, timeout: global.timeout });
     let header = args.out.as_ref().map(|_| header(args, &network_hash, &range, &task, global)).transpose()?;
     let shard = args.shard.unwrap_or(Shard::WHOLE);
     let images = range.skip(shard.index - 1).step_by(shard.of);
@@ -130,7 +132,7 @@ fn one_image(args: &CertifyArgs, task: &Arc<Task>, index: usize, worker: &mut Wo
     let (abandoned, failed) = (ImageOutcome::Abandoned, ImageOutcome::Failed);
     let outcome = campaign::one_image(index, worker, task.timeout, work, abandoned, failed)?;
     tracing::info!("image {index} took {:.3} s", start.elapsed().as_secs_f64());
-    Ok(campaign::image_line(index, label, &outcome, start.elapsed(), args.witnesses))
+    Ok(campaign::image_line(index, label, &outcome, start.elapsed(), args.witnesses.then_some(task.softmax)))
 }
 
 impl Task {

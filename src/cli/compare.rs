@@ -2,6 +2,7 @@
 
 use super::data_set::check_labels;
 use super::inputs::{ImageArgs, radius, read_vnnlib, refuse_softmax};
+use super::outputs::OutputArgs;
 use super::progress::Progress;
 use super::range::ImageRange;
 use super::{CliResult, Exit, Format, Global, answer};
@@ -93,6 +94,8 @@ pub struct CompareArgs {
     /// Write every plot to this folder, as SVG
     #[arg(long, value_name = "FOLDER")]
     svg: Option<PathBuf>,
+    #[command(flatten)]
+    outputs: OutputArgs,
 }
 
 /// Methods, separated by commas.
@@ -126,6 +129,7 @@ fn complete(text: &str) -> Result<Method, String> {
 
 pub fn run(args: &CompareArgs, global: &Global) -> CliResult<Exit> {
     let setting = args.setting(global)?;
+    args.check_outputs()?;
     let subject = args.subject()?;
     let mut comparison = Comparison {
         network: subject.name.clone(),
@@ -140,10 +144,8 @@ pub fn run(args: &CompareArgs, global: &Global) -> CliResult<Exit> {
         rows: Vec::new(),
         planned: subject.asked.len(),
     };
-    // A long comparison can be looked at while it runs, and what it found survives its end; that the
-    // files can be written is known before the work begins.
+    // A long comparison can be looked at while it runs, and what it found survives its end.
     const BETWEEN_WRITES: Duration = Duration::from_secs(20);
-    args.write(&comparison)?;
     let mut written = Instant::now();
     let progress = Progress::new(global.quiet);
     for index in 0..subject.asked.len() {
@@ -247,6 +249,15 @@ impl CompareArgs {
         let question =
             format!("{file}, images {} to {}, {} balls of radius {eps_text}", range.start, range.end - 1, norm.title());
         Ok((Asked::Images { set, range, eps, args: &self.images }, question))
+    }
+
+    /// That the files can and may be written is known before the work begins.
+    fn check_outputs(&self) -> CliResult<()> {
+        let inputs = self.network.iter().chain(&self.data).chain(&self.vnnlib).chain(&self.query);
+        let inputs: Vec<&Path> = inputs.map(PathBuf::as_path).collect();
+        let out = self.out.iter().flat_map(|path| [("--out", path.clone()), ("--out", layers_path(path))]);
+        let report = self.report.iter().map(|path| ("--report", path.clone()));
+        self.outputs.check(&out.chain(report).collect::<Vec<_>>(), &inputs)
     }
 
     /// Writes whatever was asked for, whole.

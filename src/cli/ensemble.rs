@@ -65,7 +65,7 @@ impl<'a> Ensemble<'a> {
         let classes = first.network.output_len();
         let shape = first.network.input_shape().to_vec();
         let mut name = path.display().to_string();
-        let mut softmax = first.final_softmax.then_some(path);
+        let mut softmax = first.final_softmax.map(|_| path);
         let mut channels = first.channels;
         let mut networks = vec![first.network];
         for path in others {
@@ -79,7 +79,7 @@ impl<'a> Ensemble<'a> {
                 )
                 .into());
             }
-            softmax = softmax.or(model.final_softmax.then_some(path));
+            softmax = softmax.or(model.final_softmax.map(|_| path.as_path()));
             channels = channels.filter(|_| channels == model.channels);
             name.push_str(&format!(" + {file}"));
             networks.push(model.network);

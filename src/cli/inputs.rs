@@ -7,6 +7,7 @@ use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::{Rational, parse_decimal};
 use crate::domains::query::{Query, Region, RegionError};
 use crate::format::images::{self, Channels, Image, ImageSet, Layout, StatedChannels};
+use crate::format::onnx::Softmax;
 use crate::format::{file, json_query, onnx, vnnlib};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -258,6 +259,8 @@ pub struct Problem {
     pub query: Query,
     pub network_name: String,
     pub query_name: String,
+    /// What was dropped at the end of the network, where it is one.
+    pub softmax: Option<Softmax>,
     /// True when the built-in example stands in for missing arguments.
     pub is_example: bool,
 }
@@ -266,6 +269,13 @@ impl QueryArgs {
     /// True when the command line names a network.
     pub fn is_given(&self) -> bool {
         self.network.is_some()
+    }
+
+    /// The files that the arguments name.
+    pub fn files(&self) -> Vec<&Path> {
+        let others = [&self.vnnlib, &self.query, &self.data, &self.box_file];
+        let named = self.network.iter().chain(&self.ensemble).chain(others.into_iter().flatten());
+        named.map(PathBuf::as_path).collect()
     }
 
     /// Reads the files that the arguments name; the network is executed in this arithmetic.
@@ -285,7 +295,8 @@ impl QueryArgs {
         refuse_softmax(&model, &query, path)?;
         check_query(&model.network, &query).map_err(|e| format!("{query_name}: {e}"))?;
         let network_name = path.display().to_string();
-        Ok(Problem { network: model.network, query, network_name, query_name, is_example: false })
+        let softmax = model.final_softmax;
+        Ok(Problem { network: model.network, query, network_name, query_name, softmax, is_example: false })
     }
 
     /// Reads the other members of an ensemble and puts all of them side by side.
@@ -296,7 +307,8 @@ impl QueryArgs {
         if let Some(path) = ensemble.softmax.filter(|_| !ensemble.members.are_compared_within(&query)) {
             return Err(softmax_error(path).into());
         }
-        Ok(Problem { network: ensemble.network, query, network_name: ensemble.name, query_name, is_example: false })
+        let (network, network_name) = (ensemble.network, ensemble.name);
+        Ok(Problem { network, query, network_name, query_name, softmax: None, is_example: false })
     }
 
     fn example(&self) -> CliResult<Problem> {
@@ -313,7 +325,8 @@ impl QueryArgs {
             self.images.norm.title(),
             self.eps.as_deref().unwrap_or(crate::example::EPS)
         );
-        Ok(Problem { network, query, network_name: crate::example::NAME.into(), query_name, is_example: true })
+        let network_name = crate::example::NAME.into();
+        Ok(Problem { network, query, network_name, query_name, softmax: None, is_example: true })
     }
 
     fn read_query(
@@ -366,7 +379,7 @@ pub fn read_model(path: &Path, arithmetic: Arithmetic) -> CliResult<onnx::Model>
 
 fn in_arithmetic(mut model: onnx::Model, path: &Path, arithmetic: Arithmetic) -> CliResult<onnx::Model> {
     if arithmetic == Arithmetic::Float32 {
-        if model.final_softmax {
+        if model.final_softmax.is_some() {
             return Err(format!(
                 "{}: the network ends in a Softmax, which in float32 may turn different logits into equal \
                  probabilities, so that it cannot be dropped; remove it, or use --arithmetic real",
@@ -395,7 +408,7 @@ pub fn read_vnnlib(path: &Path, network: &Network) -> CliResult<Query> {
 
 /// A Softmax at the end was dropped, which only properties that compare outputs allow.
 pub fn refuse_softmax(model: &onnx::Model, query: &Query, path: &Path) -> CliResult<()> {
-    if !model.final_softmax || query.cases.iter().all(|c| c.property.only_compares_outputs()) {
+    if model.final_softmax.is_none() || query.cases.iter().all(|c| c.property.only_compares_outputs()) {
         return Ok(());
     }
     Err(softmax_error(path).into())

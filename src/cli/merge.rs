@@ -1,10 +1,11 @@
 //! `absint merge`.
 
+use super::outputs::OutputArgs;
 use super::{CliResult, Exit, Format, Global, answer};
 use crate::campaign;
 use crate::report;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -19,14 +20,19 @@ pub struct MergeArgs {
     /// Write the results of all images to this file, sorted by image
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    outputs: OutputArgs,
 }
 
 pub fn run(args: &MergeArgs, global: &Global) -> CliResult<Exit> {
+    let inputs: Vec<&Path> = args.files.iter().map(PathBuf::as_path).collect();
+    let out = args.out.iter().map(|path| ("--out", path.clone())).collect::<Vec<_>>();
+    args.outputs.check(&out, &inputs)?;
     let merged = campaign::merge(&args.files)?;
     if let Some(path) = &args.out {
         report::write_whole(path, &merged.text())?;
     }
-    let (tally, missing) = (merged.tally(), merged.missing.len());
+    let (tally, missing) = (merged.tally(), merged.missing.iter().map(ExactSizeIterator::len).sum::<usize>());
     let text = match global.format {
         Format::Json => campaign::tally_json(&tally, missing).to_string(),
         Format::Text if missing == 0 => campaign::tally_text(&tally),

@@ -11,6 +11,7 @@ mod info;
 mod inputs;
 mod merge;
 mod options;
+mod outputs;
 mod progress;
 mod radius;
 mod range;
@@ -18,9 +19,11 @@ mod shell;
 mod verify;
 
 use crate::domains::lp::backends;
+use crate::report::printable;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -66,6 +69,12 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     let solvers: Vec<&str> = backends().iter().map(|b| b.name()).collect();
     format!("{}\nfeatures: {features}\nsolvers of linear programs: {}", env!("CARGO_PKG_VERSION"), solvers.join(", "))
 });
+
+/// How many threads may be asked for.
+const THREADS: RangeInclusive<usize> = 1..=1024;
+
+/// The longest error message in characters: names in files are as long as whoever wrote them likes.
+const LONGEST_MESSAGE: usize = 2000;
 
 /// The optional parts of the program, and whether this build has them.
 const FEATURES: [(&str, bool); 1] = [("highs", cfg!(feature = "highs"))];
@@ -193,7 +202,9 @@ where
     let global = cli.global;
     start_log(&global);
     let outcome = match &cli.command {
-        _ if global.threads == Some(0) => Err("--threads must be at least 1".into()),
+        _ if global.threads.is_some_and(|n| !THREADS.contains(&n)) => {
+            Err(format!("--threads must be at least {} and at most {}", THREADS.start(), THREADS.end()).into())
+        }
         // These share the threads out themselves.
         Command::Certify(args) => certify::run(args, &global),
         Command::Radius(args) => radius::run(args, &global),
@@ -213,9 +224,10 @@ where
     })
 }
 
-#[allow(clippy::print_stderr)]
+/// Says on stderr what went wrong; where nobody can read that, the exit status tells all the same.
 fn complain(error: &(dyn std::error::Error + Send + Sync)) {
-    eprintln!("error: {error}");
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "error: {}", printable(&error.to_string(), LONGEST_MESSAGE));
 }
 
 /// Writes the answer to stdout; a reader that went away is no reason to complain.
@@ -235,7 +247,12 @@ fn start_log(global: &Global) {
         _ => tracing::Level::DEBUG,
     };
     // A program that embeds this one may have a subscriber already.
-    let _ = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .log_internal_errors(false)
+        .try_init();
 }
 
 /// Runs `work` on a pool of the size asked for.

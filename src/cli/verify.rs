@@ -67,5 +67,5 @@ fn decide(query: &Path, network: &Path, options: &Options, budget: &Budget) -> C
     if let Verdict::Falsified(witness) = analysis.verdict {
         analysis.verdict = Verdict::Falsified(portable(&model.network, &query, witness));
     }
-    Ok(report::vnnlib_answer(&analysis))
+    Ok(report::vnnlib_answer(&analysis, model.final_softmax))
 }

@@ -1,8 +1,8 @@
 //! What an attack found, as text and JSON.
 
-use super::Context;
 use super::json::{SCHEMA, number, witness_json};
 use super::text::{coloured, decimal, describe, write_witness};
+use super::{Context, name};
 use crate::domains::query::{Atom, Query};
 use crate::domains::verdict::Witness;
 use serde_json::{Map, Value, json};
@@ -60,11 +60,11 @@ fn write_attack(
         (None, false) => ": no counterexample found (which proves nothing)".into(),
     };
     writeln!(out, "{}{how}", coloured(attacked.verdict(), colour))?;
-    writeln!(out, "network   {}", context.network)?;
-    writeln!(out, "query     {}", context.query)?;
+    writeln!(out, "network   {}", name(context.network))?;
+    writeln!(out, "query     {}", name(context.query))?;
     writeln!(out, "attack    {} points in {:.3} s", attacked.points, attacked.time.as_secs_f64())?;
     if let Some(witness) = &attacked.witness {
-        return write_witness(out, witness);
+        return write_witness(out, witness, context.softmax);
     }
     let atoms: Vec<&[Atom]> =
         query.cases.iter().flat_map(|c| &c.property.disjuncts).map(|d| d.atoms.as_slice()).collect();
@@ -101,7 +101,7 @@ pub fn attack_json(attacked: &Attacked, context: &Context) -> Value {
     object.insert("out_of_time".into(), attacked.out_of_time.into());
     object.insert("closest".into(), closest.into());
     if let Some(witness) = &attacked.witness {
-        object.insert("witness".into(), witness_json(witness));
+        object.insert("witness".into(), witness_json(witness, context.softmax));
     }
     Value::Object(object)
 }

@@ -1,10 +1,10 @@
-//! Files with the bounds of every neuron; files that are written whole or not at all.
+//! Files with the bounds of every neuron.
 
 use super::json::{SCHEMA, number};
+use super::whole::write_whole;
 use crate::analyze::Analysis;
 use crate::domains::network::Network;
 use serde_json::{Value, json};
-use std::io::Write;
 use std::path::Path;
 
 /// Writes the certified bounds of every neuron as JSON; the file appears whole or not at all.
@@ -22,18 +22,4 @@ pub fn write_bounds(path: &Path, network: &Network, analysis: &Analysis) -> std:
         .collect();
     let text = json!({ "schema": SCHEMA, "cases": cases }).to_string();
     write_whole(path, &text)
-}
-
-/// Writes a file that appears whole or not at all; errors name it.
-pub fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    let named = |e: std::io::Error| std::io::Error::new(e.kind(), format!("{}: {e}", path.display()));
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let write = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create(&partial)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&partial, path)
-    };
-    write().map_err(named)
 }

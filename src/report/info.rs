@@ -30,16 +30,24 @@ pub fn info_text(model: &Model) -> String {
     table.set_header(["node", "kind", "neurons", "reads", "from operator"]);
     for (id, node) in network.nodes().iter().enumerate() {
         let sources: Vec<String> = node.sources().map(|s| s.to_string()).collect();
-        table.add_row([id.to_string(), kind(network, id), node.len.to_string(), sources.join(", "), node.name.clone()]);
+        table.add_row([
+            id.to_string(),
+            kind(network, id),
+            node.len.to_string(),
+            sources.join(", "),
+            super::name(&node.name),
+        ]);
     }
-    let operators: Vec<String> = model.operators.iter().map(|(name, n)| format!("{name} ×{n}")).collect();
+    let operators: Vec<String> =
+        model.operators.iter().map(|(name, n)| format!("{} ×{n}", super::name(name))).collect();
     let activations: usize = network.activations().map(|(id, _)| network.node(id).len).sum();
-    let softmax = if model.final_softmax { "\nsoftmax     at the end, dropped: outputs are logits" } else { "" };
+    let softmax =
+        if model.final_softmax.is_some() { "\nsoftmax     at the end, dropped: outputs are logits" } else { "" };
     format!(
         "input       {} ({})\noutput      {} ({})\nopset       {}\noperators   {}\nparameters  {}\nactivations {}{softmax}\n\n{table}",
-        model.input_name,
+        super::name(&model.input_name),
         shape(network.input_shape()),
-        model.output_name,
+        super::name(&model.output_name),
         shape(network.output_shape()),
         model.opset,
         operators.join(", "),
@@ -71,7 +79,7 @@ pub fn info_json(model: &Model, file: &str) -> Value {
         "opset": model.opset,
         "operators": operators,
         "parameters": network.parameters(),
-        "final_softmax": model.final_softmax,
+        "final_softmax": model.final_softmax.is_some(),
         "nodes": nodes,
     })
 }

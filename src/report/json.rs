@@ -2,8 +2,9 @@
 
 use super::Context;
 use crate::analyze::Analysis;
-use crate::domains::num::nearest;
+use crate::domains::num::{Rational, nearest};
 use crate::domains::verdict::{Verdict, Witness};
+use crate::format::onnx::Softmax;
 use serde_json::{Map, Value, json};
 
 /// Version of the objects written here.
@@ -62,7 +63,7 @@ pub fn analysis_json(analysis: &Analysis, context: &Context) -> Value {
     match &analysis.verdict {
         Verdict::Verified(_) => {}
         Verdict::Falsified(witness) => {
-            object.insert("witness".into(), witness_json(witness));
+            object.insert("witness".into(), witness_json(witness, context.softmax));
         }
         Verdict::Unknown(gap) => {
             object.insert("open".into(), gap.open.clone().into());
@@ -72,11 +73,16 @@ pub fn analysis_json(analysis: &Analysis, context: &Context) -> Value {
     Value::Object(object)
 }
 
-/// The input exactly, as `"p/q"`, and as decimals; the output as enclosures; in float32 the order of summation that
-/// shows it.
-pub(crate) fn witness_json(witness: &Witness) -> Value {
+/// The input exactly, as `"p/q"`, and as decimals that lie in the region (text where they need more digits than a
+/// float64); the output as enclosures, for a model that ends in a Softmax those of the logits, and what the model puts
+/// out beside them; in float32 the order of summation that shows it.
+pub(crate) fn witness_json(witness: &Witness, softmax: Option<Softmax>) -> Value {
     let exact: Vec<String> = witness.input().iter().map(ToString::to_string).collect();
-    let decimal: Vec<Value> = witness.input().iter().map(|q| number(nearest(q))).collect();
+    let of_float = |(q, text): (&Rational, &String)| match nearest(q) {
+        x if x.to_string() == *text => number(x),
+        _ => text.as_str().into(),
+    };
+    let decimal: Vec<Value> = witness.input().iter().zip(witness.decimals()).map(of_float).collect();
     let output: Vec<Value> = witness.output().iter().map(|y| json!([number(y.lo), number(y.hi)])).collect();
     let mut object = json!({
         "disjunct": witness.disjunct(),
@@ -86,6 +92,11 @@ pub(crate) fn witness_json(witness: &Witness) -> Value {
     });
     if let (Some(order), Some(fields)) = (witness.order(), object.as_object_mut()) {
         fields.insert("order".into(), order.to_string().into());
+    }
+    if let (Some(softmax), Some(fields)) = (softmax, object.as_object_mut()) {
+        fields.insert("output_is".into(), "logits".into());
+        fields.insert("model_output".into(), numbers(&softmax.of(witness.output())));
+        fields.insert("model_output_is".into(), softmax.outputs().into());
     }
     object
 }

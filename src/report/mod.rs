@@ -8,17 +8,42 @@ mod info;
 mod json;
 mod text;
 mod vnnlib;
+mod whole;
 
 pub use attack::{Attacked, attack_json, attack_text};
-pub use bounds::{write_bounds, write_whole};
-pub use certificate::{read_certificates, write_certificates};
+pub use bounds::write_bounds;
+pub use certificate::{certificates_in, read_certificates, write_certificates};
 pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};
 pub(crate) use json::{number, witness_json};
 pub use text::analysis_text;
 pub use vnnlib::{TIMED_OUT, UNKNOWN, vnnlib_answer};
+pub use whole::{try_whole, write_whole};
 
 use crate::domains::network::Arithmetic;
+use crate::format::onnx::Softmax;
+
+/// A text from a file as one line for a terminal: control characters are escaped, and what is too long loses its
+/// middle, so that at most so many characters of it are left.
+#[must_use]
+pub fn printable(text: &str, longest: usize) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let length = text.chars().count();
+    if length <= longest {
+        return text.chars().map(escaped).collect();
+    }
+    let (head, tail) = (longest - longest / 2, longest / 2);
+    let (head, tail) = (text.chars().take(head), text.chars().skip(length - tail));
+    head.map(escaped).chain(["…".to_owned()]).chain(tail.map(escaped)).collect()
+}
+
+/// The longest name that is shown, in characters.
+const LONGEST_NAME: usize = 200;
+
+/// A name from a file, or of one.
+fn name(text: &str) -> String {
+    printable(text, LONGEST_NAME)
+}
 
 /// What an analysis was about.
 pub struct Context<'a> {
@@ -30,6 +55,8 @@ pub struct Context<'a> {
     pub domain: String,
     /// The arithmetic that the answer is about.
     pub arithmetic: Arithmetic,
+    /// What was dropped at the network's end.
+    pub softmax: Option<Softmax>,
     /// True for the built-in example.
     pub is_example: bool,
 }

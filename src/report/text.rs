@@ -1,11 +1,12 @@
 //! An analysis as text.
 
-use super::Context;
+use super::{Context, name};
 use crate::analyze::Analysis;
 use crate::domains::network::Arithmetic;
 use crate::domains::num::nearest;
 use crate::domains::query::{Atom, Query, Variable};
 use crate::domains::verdict::{Verdict, Witness};
+use crate::format::onnx::Softmax;
 use std::fmt::Write;
 
 /// The most margins that are listed one by one.
@@ -50,21 +51,27 @@ fn write_analysis(
         _ => analysis.decided_by().map_or(String::new(), |stage| format!(" by {stage}")),
     };
     writeln!(out, "{word}{how}")?;
-    writeln!(out, "network   {}", context.network)?;
-    writeln!(out, "query     {}", context.query)?;
+    writeln!(out, "network   {}", name(context.network))?;
+    writeln!(out, "query     {}", name(context.query))?;
     if context.arithmetic != Arithmetic::Real {
         writeln!(out, "numbers   {}, sums in any order", context.arithmetic)?;
     }
     write_margins(out, analysis, query)?;
     write_stages(out, analysis)?;
     if let Verdict::Falsified(witness) = &analysis.verdict {
-        write_witness(out, witness)?;
+        write_witness(out, witness, context.softmax)?;
     }
     Ok(())
 }
 
-pub(super) fn write_witness(out: &mut String, witness: &Witness) -> std::fmt::Result {
-    let input: Vec<String> = witness.input().iter().map(|q| nearest(q).to_string()).collect();
+/// What the model puts out at a witness, in floats: a Softmax at its end included.
+pub(super) fn model_outputs(witness: &Witness, softmax: Option<Softmax>) -> Vec<f64> {
+    let logits = witness.output();
+    softmax.map_or_else(|| logits.iter().map(|y| y.middle()).collect(), |softmax| softmax.of(logits))
+}
+
+pub(super) fn write_witness(out: &mut String, witness: &Witness, softmax: Option<Softmax>) -> std::fmt::Result {
+    let input = witness.decimals();
     let shown = input.len().min(16);
     let more = if input.len() > shown {
         format!(" … ({} values; --format json has all)", input.len())
@@ -72,8 +79,12 @@ pub(super) fn write_witness(out: &mut String, witness: &Witness) -> std::fmt::Re
         String::new()
     };
     writeln!(out, "witness   x = {}{more}", input[..shown].join(" "))?;
-    let output: Vec<String> = witness.output().iter().map(|y| format!("{:.6}", y.middle())).collect();
-    writeln!(out, "          y = {}", output.join(" "))?;
+    let joined = |values: Vec<f64>| values.iter().map(|y| format!("{y:.6}")).collect::<Vec<_>>().join(" ");
+    let what = softmax.map_or(String::new(), |softmax| format!(" ({})", softmax.outputs()));
+    writeln!(out, "          y = {}{what}", joined(model_outputs(witness, softmax)))?;
+    if softmax.is_some() {
+        writeln!(out, "          before the Softmax: {} (logits)", joined(model_outputs(witness, None)))?;
+    }
     let how = witness.order().map_or("exactly".into(), |order| format!("in float32, every sum in the order {order}"));
     writeln!(out, "          replayed {how}; it satisfies disjunct {} of the unsafe set", witness.disjunct())
 }

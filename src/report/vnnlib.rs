@@ -1,17 +1,18 @@
 //! Answers by the convention of VNN-LIB tools.
 
+use super::text::model_outputs;
 use crate::analyze::Analysis;
-use crate::domains::num::nearest;
 use crate::domains::verdict::{Verdict, Witness};
+use crate::format::onnx::Softmax;
 use std::fmt::Write;
 
 /// The answer by the convention of VNN-LIB tools: `unsat` (verified), `sat` (falsified) with the
 /// assignment below it, `unknown`, or `timed-out`.
 #[must_use]
-pub fn vnnlib_answer(analysis: &Analysis) -> String {
+pub fn vnnlib_answer(analysis: &Analysis, softmax: Option<Softmax>) -> String {
     match &analysis.verdict {
         Verdict::Verified(_) => "unsat".into(),
-        Verdict::Falsified(witness) => format!("sat\n{}{}", assignment(witness), order(witness)),
+        Verdict::Falsified(witness) => format!("sat\n{}{}", assignment(witness, softmax), order(witness)),
         Verdict::Unknown(gap) if gap.out_of_time => TIMED_OUT.into(),
         Verdict::Unknown(_) => UNKNOWN.into(),
     }
@@ -24,11 +25,11 @@ pub const TIMED_OUT: &str = "timed-out";
 pub const UNKNOWN: &str = "unknown";
 
 /// A counterexample as the competition's checker reads it: one list of pairs `(X_0 value)` … `(Y_0 value)`,
-/// inputs before outputs, in the order of their numbers. Values are the nearest float64 numbers, written
-/// without an exponent.
-fn assignment(witness: &Witness) -> String {
-    let inputs = witness.input().iter().enumerate().map(|(i, x)| ('X', i, nearest(x)));
-    let outputs = witness.output().iter().enumerate().map(|(i, y)| ('Y', i, y.middle()));
+/// inputs before outputs, in the order of their numbers. Inputs are decimals that lie in the region, outputs float64
+/// numbers near those of the model, a Softmax at its end included; both without an exponent.
+fn assignment(witness: &Witness, softmax: Option<Softmax>) -> String {
+    let inputs = witness.decimals().iter().enumerate().map(|(i, x)| ('X', i, x.clone()));
+    let outputs = model_outputs(witness, softmax).into_iter().enumerate().map(|(i, y)| ('Y', i, y.to_string()));
     let mut text = String::from("(");
     for (n, (letter, i, value)) in inputs.chain(outputs).enumerate() {
         let separator = if n == 0 { "" } else { "\n " };

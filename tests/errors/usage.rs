@@ -22,6 +22,7 @@ pub fn cases() -> Vec<Case> {
         arguments("certify net.onnx --data i.csv --eps 1 --resume", &["--out"]),
         arguments("radius net.onnx --data i.csv --tol 0", &["1e-15"]),
         case("usage.threads", "analyze --threads 0", &["--threads"]),
+        case("usage.threads", "analyze --threads 4000000000", &["--threads", "1024"]),
         case("usage.nothing-asked", "analyze net.onnx", &["--vnnlib", "--query", "--data"]),
         case("usage.nothing-asked", "compare net.onnx", &["--vnnlib", "--query", "--data"]),
         case("usage.no-network", "analyze --data i.csv --eps 0.1", &["absint analyze NETWORK.onnx"]),
@@ -76,6 +77,18 @@ pub fn cases() -> Vec<Case> {
             "compare net.onnx --data i.csv --eps 0.001 --domains interval --report no/r.html",
             &["no/r.html"],
         ),
+        case("usage.output", "analyze net.onnx --data i.csv --eps 0.001 --bounds i.csv --force", &["i.csv", "input"]),
+        case("usage.output", "analyze net.onnx --data i.csv --eps 0.001 --bounds .", &["is no file"]),
+        case("usage.output", "analyze net.onnx --data i.csv --eps 0.001 --bounds b.json", &["b.json", "--force"])
+            .file("b.json", "dear diary"),
+        case("usage.output", "compare net.onnx --data i.csv --eps 0.001 --out r.csv", &["r_layers.csv", "--force"])
+            .file("r_layers.csv", "dear diary"),
+        case(
+            "usage.output",
+            "analyze net.onnx --data i.csv --eps 0.001 --domain exact --proof .",
+            &["case-3.pbp", "--force"],
+        )
+        .file("case-3.pbp", "an older one"),
         case("usage.page", "man prove", &["prove"]),
     ]
 }

@@ -1,5 +1,6 @@
 //! Regions of inputs, each with an exact description and a certified support function.
 
+mod decimals;
 mod members;
 mod minima;
 

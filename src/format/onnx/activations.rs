@@ -4,6 +4,7 @@ use super::arithmetic::scaled;
 use super::constant::Constant;
 use super::fault::Fault;
 use super::lowering::{Lowering, Operator, ShiftedSign, Tensor, Value, finite};
+use super::model::Softmax;
 use super::shape;
 use crate::domains::activation::{Clip, LeakyRelu, Relu, Sign, SignWithZero};
 use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator};
@@ -123,6 +124,15 @@ pub(super) fn bipolar(op: &Operator, net: &mut Lowering) -> Result<Value, Fault>
 
 /// Softmax over all entries, dropped and remembered: it keeps their order.
 pub(super) fn softmax(op: &Operator, _: &mut Lowering) -> Result<Value, Fault> {
+    dropped(op, Softmax::Probabilities)
+}
+
+/// As [`softmax`].
+pub(super) fn log_softmax(op: &Operator, _: &mut Lowering) -> Result<Value, Fault> {
+    dropped(op, Softmax::Logarithms)
+}
+
+fn dropped(op: &Operator, softmax: Softmax) -> Result<Value, Fault> {
     let x = op.tensor(0)?;
     let len = shape::product(&x.shape)?;
     // Before operator set 13 all axes from `axis` on are one; since then it is just this axis.
@@ -133,5 +143,5 @@ pub(super) fn softmax(op: &Operator, _: &mut Lowering) -> Result<Value, Fault> {
         let what = "it normalises several groups; Softmax is only supported over the class axis at the end";
         return Err(format!("{what} (axis {axis} of shape {:?})", x.shape).into());
     }
-    Ok(Tensor { softmax: true, shifted_sign: None, ..x.clone() }.into())
+    Ok(Tensor { softmax: Some(softmax), shifted_sign: None, ..x.clone() }.into())
 }

@@ -32,7 +32,9 @@ pub(super) fn folded(
     let result = lower(&op, &mut alone);
     net.take_back(&alone);
     let result = match result? {
-        Value::Tensor(result) if result.softmax => return Err("the Softmax of a constant is not supported".into()),
+        Value::Tensor(result) if result.softmax.is_some() => {
+            return Err("the Softmax of a constant is not supported".into());
+        }
         Value::Tensor(result) => result,
         constant => return Ok(constant),
     };

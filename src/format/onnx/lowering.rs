@@ -4,6 +4,7 @@ use super::attributes::Attributes;
 use super::constant::Constant;
 use super::external::External;
 use super::fault::Fault;
+use super::model::Softmax;
 use super::shape;
 use super::trail::Trail;
 use crate::domains::activation::ActivationFn;
@@ -20,8 +21,8 @@ pub(super) struct Tensor {
     pub shape: Vec<usize>,
     /// That it is `sign(z) + shift` with ONNX's sign, when that is known.
     pub shifted_sign: Option<Rc<ShiftedSign>>,
-    /// True when a Softmax was dropped here: nothing but a change of shape may follow.
-    pub softmax: bool,
+    /// The Softmax that was dropped here: nothing but a change of shape may follow.
+    pub softmax: Option<Softmax>,
 }
 
 /// `sign(z) + shift`, where the sign of 0 is 0.
@@ -38,7 +39,7 @@ pub(super) struct ShiftedSign {
 impl Tensor {
     /// The entries of `node` in this shape.
     pub fn new(node: NodeId, shape: Vec<usize>) -> Self {
-        Self { node, shape, shifted_sign: None, softmax: false }
+        Self { node, shape, shifted_sign: None, softmax: None }
     }
 
     /// The same entries in another shape of the same size.

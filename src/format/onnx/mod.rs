@@ -42,7 +42,7 @@ mod write;
 mod tests;
 
 pub use error::OnnxError;
-pub use model::{Model, OPSETS};
+pub use model::{Model, OPSETS, Softmax};
 pub use write::{Attribute, OnnxWriter};
 
 use super::file;

@@ -1,10 +1,43 @@
 //! What is read from a file.
 
 use crate::domains::network::Network;
+use crate::domains::num::Interval;
 use crate::format::images::Channels;
 
 /// The oldest and newest versions of the standard operator set that are read.
 pub const OPSETS: std::ops::RangeInclusive<i64> = 8..=25;
+
+/// What is dropped at the end of a model, because it keeps the order of the outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Softmax {
+    /// Outputs are probabilities.
+    Probabilities,
+    /// Outputs are their logarithms.
+    Logarithms,
+}
+
+impl Softmax {
+    /// What the model's outputs are, in a word.
+    #[must_use]
+    pub fn outputs(self) -> &'static str {
+        match self {
+            Self::Probabilities => "probabilities",
+            Self::Logarithms => "log-probabilities",
+        }
+    }
+
+    /// What the model puts out for these logits, in floats: to be shown, not to prove anything.
+    #[must_use]
+    pub fn of(self, logits: &[Interval]) -> Vec<f64> {
+        let largest = logits.iter().map(|y| y.middle()).fold(f64::NEG_INFINITY, f64::max);
+        let shifted = || logits.iter().map(|y| y.middle() - largest);
+        let sum: f64 = shifted().map(f64::exp).sum();
+        match self {
+            Self::Probabilities => shifted().map(|y| y.exp() / sum).collect(),
+            Self::Logarithms => shifted().map(|y| y - sum.ln()).collect(),
+        }
+    }
+}
 
 /// A network and what its file says about it.
 #[derive(Clone, Debug)]
@@ -17,10 +50,10 @@ pub struct Model {
     pub opset: i64,
     /// The program that wrote the file, as it names itself.
     pub producer: String,
-    /// True when a Softmax over the classes ends the model. It is **not** part of [`Self::network`],
+    /// The Softmax over the classes that ends the model, where one does. It is **not** part of [`Self::network`],
     /// whose outputs are then the logits: they have the same order as the probabilities, so a property
     /// that only compares outputs keeps its verdict in real arithmetic, and any other does not.
-    pub final_softmax: bool,
+    pub final_softmax: Option<Softmax>,
     /// The channels of the input, where an operator that knows channels (or a Transpose in front of one) tells
     /// them.
     pub channels: Option<Channels>,

@@ -52,7 +52,7 @@ const OPERATORS: &[(&str, Rule)] = &[
     ("LeakyRelu", Data(activations::leaky_relu)),
     ("Less", Any(logic::less)),
     ("LessOrEqual", Any(logic::less_or_equal)),
-    ("LogSoftmax", Data(activations::softmax)),
+    ("LogSoftmax", Data(activations::log_softmax)),
     ("MatMul", Data(matrix::matmul)),
     ("Max", Any(extremum::max)),
     ("MaxPool", Data(pooling::max_pool)),
@@ -105,7 +105,7 @@ pub(super) fn lower(name: &str, domain: Option<&str>, op: &Operator, net: &mut L
         let supported = supported.join(", ");
         return Err(format!("operator `{name}`{domain} is not supported; supported operators: {supported}").into());
     };
-    let after_softmax = op.inputs.iter().flatten().any(|v| matches!(v, Value::Tensor(t) if t.softmax));
+    let after_softmax = op.inputs.iter().flatten().any(|v| matches!(v, Value::Tensor(t) if t.softmax.is_some()));
     if after_softmax && !KEEP_ORDER.contains(&name) {
         return Err("it reads the result of a Softmax, which is only supported as the last operator".into());
     }

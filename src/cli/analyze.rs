@@ -1,10 +1,11 @@
 //! `absint analyze`.
 
 use super::inputs::QueryArgs;
+use super::limit::Answer;
 use super::options::EngineArgs;
 use super::outputs::OutputArgs;
 use super::progress::Progress;
-use super::{CliResult, Exit, Format, Global, answer};
+use super::{CliResult, Exit, Format, Global};
 use crate::analyze::{Method, Options, analyze_within, deadline};
 use crate::domains::domain::Run;
 use crate::domains::verdict::Verdict;
@@ -50,7 +51,7 @@ impl AnalyzeArgs {
     }
 }
 
-pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Exit> {
+pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Answer> {
     let budget = deadline(global.timeout);
     let certify = args.proof.is_some();
     let options = Options { all_margins: args.all_margins, certify, ..args.engine.options(global.seed) };
@@ -84,10 +85,10 @@ pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Exit> {
         Format::Text => report::analysis_text(&analysis, &problem.query, &context, global.is_coloured()),
         Format::Json => report::analysis_json(&analysis, &context).to_string(),
     };
-    answer(&text)?;
-    Ok(match analysis.verdict {
+    let exit = match analysis.verdict {
         Verdict::Verified(_) => Exit::Success,
         Verdict::Falsified(_) => Exit::Falsified,
         Verdict::Unknown(_) => Exit::Unknown,
-    })
+    };
+    Ok((text, exit))
 }

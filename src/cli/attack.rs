@@ -1,7 +1,8 @@
 //! `absint attack`, and the options of gradient descent.
 
 use super::inputs::QueryArgs;
-use super::{CliResult, Exit, Format, Global, answer};
+use super::limit::Answer;
+use super::{CliResult, Exit, Format, Global};
 use crate::analyze::{check_query, deadline};
 use crate::attack::{Aim, Attack, Schedule, Target};
 use crate::domains::network::Arithmetic;
@@ -121,7 +122,7 @@ pub struct AttackArgs {
     disjuncts: Vec<usize>,
 }
 
-pub fn run(args: &AttackArgs, global: &Global) -> CliResult<Exit> {
+pub fn run(args: &AttackArgs, global: &Global) -> CliResult<Answer> {
     let budget = deadline(global.timeout);
     let problem = args.problem.load(Arithmetic::Real)?;
     check_query(&problem.network, &problem.query)?;
@@ -157,9 +158,9 @@ pub fn run(args: &AttackArgs, global: &Global) -> CliResult<Exit> {
         softmax: problem.softmax,
         is_example: problem.is_example,
     };
-    answer(&match global.format {
+    let text = match global.format {
         Format::Text => report::attack_text(&attacked, &problem.query, &context, global.is_coloured()),
         Format::Json => report::attack_json(&attacked, &context).to_string(),
-    })?;
-    Ok(if attacked.witness.is_some() { Exit::Falsified } else { Exit::Unknown })
+    };
+    Ok((text, if attacked.witness.is_some() { Exit::Falsified } else { Exit::Unknown }))
 }

@@ -1,7 +1,8 @@
 //! `absint check`.
 
 use super::inputs::QueryArgs;
-use super::{CliResult, Exit, Global, answer};
+use super::limit::Answer;
+use super::{CliResult, Exit, Global};
 use crate::domains::network::Arithmetic;
 use crate::exact::signum;
 use crate::report;
@@ -23,7 +24,7 @@ pub struct CheckArgs {
 
 /// Checks a certificate: that every formula is refuted by its proof, and, where a network is given, that
 /// the formulas are those of its query.
-pub fn run(args: &CheckArgs, _global: &Global) -> CliResult<Exit> {
+pub fn run(args: &CheckArgs, _global: &Global) -> CliResult<Answer> {
     let certificates = report::read_certificates(&args.folder)?;
     if certificates.is_empty() {
         return Err(format!("{}: there is no certificate here (case-0.opb, case-0.pbp)", args.folder.display()).into());
@@ -58,6 +59,5 @@ pub fn run(args: &CheckArgs, _global: &Global) -> CliResult<Exit> {
         (false, 0) => "accepted".to_owned(),
         (false, n) => format!("accepted if {n} lemmas about real inputs hold: name the network and the query, too"),
     };
-    answer(&format!("{text}{bound_to}"))?;
-    Ok(Exit::Success)
+    Ok((format!("{text}{bound_to}"), Exit::Success))
 }

@@ -1,6 +1,7 @@
 //! `absint info`.
 
-use super::{CliResult, Exit, Format, Global, answer};
+use super::limit::Answer;
+use super::{CliResult, Exit, Format, Global};
 use crate::format::onnx;
 use crate::report;
 use clap::Args;
@@ -12,12 +13,11 @@ pub struct InfoArgs {
     network: PathBuf,
 }
 
-pub fn run(args: &InfoArgs, global: &Global) -> CliResult<Exit> {
+pub fn run(args: &InfoArgs, global: &Global) -> CliResult<Answer> {
     let model = onnx::read(&args.network)?;
     let text = match global.format {
         Format::Text => report::info_text(&model),
         Format::Json => report::info_json(&model, &args.network.display().to_string()).to_string(),
     };
-    answer(&text)?;
-    Ok(Exit::Success)
+    Ok((text, Exit::Success))
 }

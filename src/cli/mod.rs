@@ -9,6 +9,7 @@ mod data_set;
 mod ensemble;
 mod info;
 mod inputs;
+mod limit;
 mod merge;
 mod options;
 mod outputs;
@@ -201,22 +202,27 @@ where
     };
     let global = cli.global;
     start_log(&global);
-    let outcome = match &cli.command {
+    let in_time = |answered: CliResult<limit::Answer>| {
+        let (text, exit) = answered?;
+        answer(&text)?;
+        Ok(exit)
+    };
+    let outcome = match cli.command {
         _ if global.threads.is_some_and(|n| !THREADS.contains(&n)) => {
             Err(format!("--threads must be at least {} and at most {}", THREADS.start(), THREADS.end()).into())
         }
         // These share the threads out themselves.
-        Command::Certify(args) => certify::run(args, &global),
-        Command::Radius(args) => radius::run(args, &global),
-        Command::Verify(args) => verify::run(args, &global),
-        Command::Merge(args) => merge::run(args, &global),
-        Command::Check(args) => check::run(args, &global),
-        Command::Completions(args) => shell::completions(args),
-        Command::Man(args) => shell::man(args),
-        Command::Analyze(args) => with_threads(&global, || analyze::run(args, &global)),
-        Command::Attack(args) => with_threads(&global, || attack::run(args, &global)),
-        Command::Compare(args) => with_threads(&global, || compare::run(args, &global)),
-        Command::Info(args) => info::run(args, &global),
+        Command::Certify(args) => certify::run(&args, &global),
+        Command::Radius(args) => radius::run(&args, &global),
+        Command::Verify(args) => verify::run(&args, &global),
+        Command::Merge(args) => merge::run(&args, &global),
+        Command::Check(args) => in_time(limit::within(&global, move |global| check::run(&args, global))),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
+        Command::Analyze(args) => in_time(limit::within(&global, move |global| analyze::run(&args, global))),
+        Command::Attack(args) => in_time(limit::within(&global, move |global| attack::run(&args, global))),
+        Command::Compare(args) => with_threads(&global, || compare::run(&args, &global)),
+        Command::Info(args) => in_time(limit::within(&global, move |global| info::run(&args, global))),
     };
     outcome.unwrap_or_else(|error| {
         complain(&*error);

@@ -20,7 +20,8 @@
 //! let proof = "pseudo-Boolean proof version 3.0\nf 3;\nrup 1 x2 >= 1;\nrup >= 1;\noutput NONE;
 //! conclusion UNSAT : 5;\nend pseudo-Boolean proof;\n";
 //! assert_eq!(absint_check::check(formula, proof).map(|checked| checked.propagated), Ok(2));
-//! assert!(absint_check::check(formula, &proof.replace("x2", "~x2")).is_err());
+//! // Another formula has a solution.
+//! assert!(absint_check::check(&formula.replace("~x2", "x2"), proof).is_err());
 //! ```
 
 #![forbid(unsafe_code)]

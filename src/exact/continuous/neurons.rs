@@ -151,15 +151,16 @@ impl Neurons {
                 self.settle(problem, relaxed, bounds, &disjuncts, &mut forest, leaves)?;
             }
             self.note(&forest, &disjuncts, false);
-            let is_over = self.is_over(problem) || forest.parts() > allowed;
+            let parts = self.parts + forest.parts();
+            let is_over = self.is_over(problem) || forest.parts() > allowed || parts > self.most;
             let bound = disjuncts.iter().enumerate().map(|(o, _)| forest.guess(o)).fold(f32::INFINITY, f32::min);
             let (open, closed) = (forest.open(), forest.parts() / 2 - forest.open().min(forest.parts() / 2));
             problem.run.observer.event(Event::Search { open, closed, bound: f64::from(bound) });
             if is_over {
                 break;
             }
-            if self.parts + forest.parts() >= self.next_attack {
-                self.next_attack = 2 * (self.parts + forest.parts());
+            if parts >= self.next_attack {
+                self.next_attack = 2 * parts;
                 let open: Vec<usize> = self.open.keys().copied().collect();
                 self.witness = problem.attack(&open, self.next_attack / PARTS_PER_COSTLY);
                 if self.witness.is_some() {

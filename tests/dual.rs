@@ -100,8 +100,8 @@ proptest! {
             let mut part = Member { shares, ..root };
             for index in 0..relaxed.free().len().min(part.shares.len()) {
                 if dice.below(3) == 0 {
-                    part = part.on(Side { index: index as u32, above: dice.below(2) == 0 });
-                    *part.beta.last_mut().unwrap() = dice.unit() as f32 * 0.3;
+                    let side = Side { index: index as u32, above: dice.below(2) == 0 };
+                    part = part.on(side, dice.unit() as f32 * 0.3);
                 }
             }
             parts.push(part);

@@ -5,6 +5,7 @@ use super::batch::{Entry, Member, Objective, Walk, entries, of_activation, of_so
 use super::layers::{Moments, Step};
 use super::relaxed::{Relaxed, share_of, slope_of};
 use crate::network::{NodeId, NodeKind};
+use std::sync::Arc;
 
 /// How a batch is improved.
 #[derive(Clone, Copy, Debug)]
@@ -20,15 +21,25 @@ pub struct Effort {
 /// Steps shrink by this factor per round.
 const DECAY: f32 = 0.97;
 
+/// Members are taken out of a batch when no more than this share of it is under way.
+const SPARSE: f32 = 0.75;
+
+/// A free neuron to be split.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Pick {
+    /// Its index.
+    pub index: u32,
+    /// First multipliers of the sides below and above.
+    pub beta: [f32; 2],
+}
+
 /// What the engine found of a member.
 #[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The bound by the guess.
-    pub bound: f32,
+pub(super) struct Outcome {
     /// The form's value at the minimiser, as far as single precision knows it.
     pub attained: f32,
     /// The free neuron to be split, if there is one left.
-    pub pick: Option<u32>,
+    pub pick: Option<Pick>,
     /// The minimiser over the region's box.
     pub input: Vec<f32>,
 }
@@ -58,6 +69,8 @@ struct Ascent<'a, 'b> {
     of_entries: Vec<(f32, f32, f32)>,
     best: Vec<f32>,
     goals: Vec<f32>,
+    /// Which columns have reached their goals.
+    done: Vec<bool>,
     /// The largest coefficient of each form where it starts.
     scales: Vec<f32>,
 }
@@ -90,6 +103,7 @@ impl Relaxed<'_> {
             let steps = [Step::new(effort.alpha * rate, round), Step::new(effort.beta * rate, round)];
             ascent.forth(Some((steps, &improved)));
         }
+        ascent.drop_done();
         ascent.keep_best(members);
         ascent.back();
         ascent.forth(None);
@@ -145,6 +159,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
             entries,
             best: vec![f32::NEG_INFINITY; members.len()],
             goals: goals.to_vec(),
+            done: vec![false; members.len()],
             scales,
         }
     }
@@ -181,29 +196,45 @@ impl<'a, 'b> Ascent<'a, 'b> {
         self.best.iter_mut().zip(values).map(improve).collect()
     }
 
-    /// Takes members out that have reached their goals, where that saves work.
+    /// Notes the members that have reached their goals, and takes them out once that saves work.
     fn retire(&mut self, members: &mut [Member]) {
         let n = self.active.len();
-        let is_done = |r: usize| self.work.guess.sums.value[r] > self.goals[r];
-        let kept: Vec<usize> = (0..n).filter(|&r| !is_done(r)).collect();
-        if kept.len() == n {
-            return;
-        }
-        for r in (0..n).filter(|&r| is_done(r)) {
+        let values = &self.work.guess.sums.value;
+        let reached: Vec<usize> = (0..n).filter(|&r| !self.done[r] && values[r] > self.goals[r]).collect();
+        for (&r, shares) in reached.iter().zip(self.shares(&self.slopes, &reached)) {
             let member = &mut members[self.active[r]];
-            member.bound = self.work.guess.sums.value[r];
-            member.shares = self.shares(&self.slopes, r);
-            for entry in self.entries.iter().filter(|entry| entry.column == r) {
-                member.beta[entry.place] = entry.beta;
-            }
+            (member.bound, member.shares) = (values[r], shares);
         }
-        self.keep(&kept);
+        reached.iter().for_each(|&r| self.done[r] = true);
+        for entry in self.entries.iter().filter(|entry| reached.contains(&entry.column)) {
+            members[self.active[entry.column]].beta[entry.place] = entry.beta;
+        }
+        let left = self.done.iter().filter(|done| !**done).count();
+        if left as f32 <= SPARSE * n as f32 {
+            self.drop_done();
+        }
     }
 
-    /// The shares of column `r` of some slopes.
-    fn shares(&self, slopes: &[f32], r: usize) -> std::sync::Arc<[u16]> {
-        let column = slopes.iter().skip(r).step_by(self.active.len());
-        column.enumerate().map(|(index, &s)| share_of(f64::from(s), self.relaxed.corner_of(index))).collect()
+    /// Takes out the members that have reached their goals.
+    fn drop_done(&mut self) {
+        let kept: Vec<usize> = (0..self.active.len()).filter(|&r| !self.done[r]).collect();
+        if kept.len() < self.active.len() {
+            self.keep(&kept);
+        }
+    }
+
+    /// The shares of some columns of slopes.
+    fn shares(&self, slopes: &[f32], columns: &[usize]) -> Vec<Arc<[u16]>> {
+        let n = self.active.len();
+        let rows = slopes.len() / n.max(1);
+        let mut shares: Vec<Vec<u16>> = columns.iter().map(|_| Vec::with_capacity(rows)).collect();
+        for (index, row) in slopes.chunks_exact(n.max(1)).enumerate() {
+            let corner = self.relaxed.corner_of(index);
+            for (shares, &r) in shares.iter_mut().zip(columns) {
+                shares.push(share_of(row[r], corner));
+            }
+        }
+        shares.into_iter().map(Arc::from).collect()
     }
 
     /// Keeps the members in the columns `kept` only.
@@ -224,6 +255,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
             walk.n = kept.len();
         }
         self.active = kept.iter().map(|&r| self.active[r]).collect();
+        self.done = vec![false; kept.len()];
         let mut place = vec![None; n];
         kept.iter().enumerate().for_each(|(to, &from)| place[from] = Some(to));
         let pairs = self.entries.drain(..).zip(self.of_entries.drain(..));
@@ -236,8 +268,9 @@ impl<'a, 'b> Ascent<'a, 'b> {
 
     /// Sets slopes and multipliers to the best found, which the members take over.
     fn keep_best(&mut self, members: &mut [Member]) {
-        for (r, &m) in self.active.iter().enumerate() {
-            members[m].shares = self.shares(&self.best_slopes, r);
+        let all: Vec<usize> = (0..self.active.len()).collect();
+        for (&m, shares) in self.active.iter().zip(self.shares(&self.best_slopes, &all)) {
+            members[m].shares = shares;
         }
         for (entry, &(.., best)) in self.entries.iter_mut().zip(&self.of_entries) {
             entry.beta = best;
@@ -314,6 +347,17 @@ impl<'a, 'b> Ascent<'a, 'b> {
         }
     }
 
+    /// A split of column `r`. Where its form reads the line below a free neuron, there are multipliers with which both
+    /// pieces are that line: the halves begin with the bound of the whole.
+    fn pick(&self, index: u32, r: usize) -> Pick {
+        let n = self.active.len();
+        let (id, neuron) = self.relaxed.free[index as usize];
+        let (left, right) = self.relaxed.corner_of(index as usize);
+        let a = self.work.guess.coefficients[id][neuron * n + r].max(0.0);
+        let slope = self.slopes[index as usize * n + r];
+        Pick { index, beta: [a * (slope - left as f32), a * (right as f32 - slope)] }
+    }
+
     /// What the last passes say of the members.
     fn finish(self, members: &mut [Member], outcomes: &mut [Option<Outcome>]) {
         let Self { relaxed, work, active, start, entries, .. } = &self;
@@ -337,11 +381,10 @@ impl<'a, 'b> Ascent<'a, 'b> {
             layer.losses(&a, &work.values[layer.source], &y, n, &mut most, &mut pick);
         }
         for (r, &m) in active.iter().enumerate() {
-            let bound = lower_or_nothing(work.guess.sums.value[r]);
-            members[m].bound = bound;
+            members[m].bound = lower_or_nothing(work.guess.sums.value[r]);
             let input = work.values[0].iter().skip(r).step_by(n).copied().collect();
-            let pick = (pick[r] != u32::MAX).then_some(pick[r]);
-            outcomes[m] = Some(Outcome { bound, attained: attained[r], pick, input });
+            let pick = (pick[r] != u32::MAX).then(|| self.pick(pick[r], r));
+            outcomes[m] = Some(Outcome { attained: attained[r], pick, input });
         }
     }
 }

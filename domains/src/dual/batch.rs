@@ -89,12 +89,12 @@ impl Member {
         Self { objective, shares: shares.into(), sides: Vec::new(), beta: Vec::new(), bound: f32::NEG_INFINITY }
     }
 
-    /// The part of it on one side of a free neuron.
+    /// The part of it on one side of a free neuron, with a first multiplier.
     #[must_use]
-    pub fn on(&self, side: Side) -> Self {
+    pub fn on(&self, side: Side, beta: f32) -> Self {
         let mut half = self.clone();
         half.sides.push(side);
-        half.beta.push(0.0);
+        half.beta.push(beta);
         half
     }
 }

@@ -19,7 +19,7 @@ mod refine;
 mod relaxed;
 mod tree;
 
-pub use ascent::{Effort, Outcome};
+pub use ascent::Effort;
 pub use batch::{Member, Objective, Side};
 pub use refine::{Refined, Refinement};
 pub use relaxed::{Compiled, Relaxed, has_corners};

@@ -210,6 +210,8 @@ pub(super) fn slope_of(share: u16, (left, right): (f64, f64)) -> f64 {
 }
 
 /// The share that gives the slope nearest to `slope`.
-pub(super) fn share_of(slope: f64, (left, right): (f64, f64)) -> u16 {
-    ((slope - left) / (right - left) * f64::from(u16::MAX)).round() as u16
+pub(super) fn share_of(slope: f32, (left, right): (f64, f64)) -> u16 {
+    let share = (slope - left as f32) / (right - left) as f32;
+    // A cast keeps to the range.
+    (share * f32::from(u16::MAX) + 0.5) as u16
 }

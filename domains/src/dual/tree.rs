@@ -1,7 +1,7 @@
 //! Trees of parts, one per form, examined in common batches: the worst part of a tree is split on the neuron whose
 //! relaxation costs most, until the tree's bound reaches its goal or its budget is used up.
 
-use super::ascent::{Effort, Outcome, Workspace};
+use super::ascent::{Effort, Outcome, Pick, Workspace};
 use super::batch::{Member, Objective, Side};
 use super::relaxed::Relaxed;
 use crate::budget::Budget;
@@ -30,7 +30,7 @@ pub struct Limits {
 #[derive(Debug)]
 struct Part {
     member: Member,
-    pick: u32,
+    pick: Pick,
 }
 
 /// The parts of one form.
@@ -145,9 +145,10 @@ impl<'a> Forest<'a> {
             let tree = &mut self.trees[o];
             for _ in 0..each.min((self.limits.parts - tree.used).div_ceil(2)) {
                 let next = if is_many { tree.open.pop_last() } else { tree.open.pop_first() };
-                let Some((_, Part { member, pick })) = next else { break };
+                let Some((_, Part { member, pick: Pick { index, beta } })) = next else { break };
                 tree.used += 2;
-                members.extend([false, true].map(|above| member.on(Side { index: pick, above })));
+                let half = |above: bool| member.on(Side { index, above }, beta[usize::from(above)]);
+                members.extend([false, true].map(half));
             }
         }
         (!members.is_empty()).then(|| self.examine(members, self.limits.below, budget))
@@ -178,7 +179,7 @@ impl<'a> Forest<'a> {
                 tree.closed = tree.closed.min(bound);
                 continue;
             }
-            let Some(Outcome { attained, pick, input, .. }) = outcome else {
+            let Some(Outcome { attained, pick, input }) = outcome else {
                 tree.leaves.push(member);
                 continue;
             };

@@ -30,8 +30,8 @@ enum Kind<'a, T: Real> {
 struct Patches<'a, T: Real> {
     conv: &'a Conv2d,
     weight: Cow<'a, [T]>,
-    /// For each output row, and each output column, the taps inside the input with what they read.
-    taps: [Vec<Vec<(usize, usize)>>; 2],
+    /// For each output row, and each output column, what the kernel's taps read, where that is inside the input.
+    taps: [Vec<Vec<Option<usize>>>; 2],
 }
 
 impl LinearMap {
@@ -43,7 +43,12 @@ impl LinearMap {
             Self::Dense(w) => Kind::Dense(contiguous(w.as_slice(), || w.iter().copied().collect())),
             Self::Conv2d(conv) => {
                 let weight = contiguous(conv.weight.as_slice(), || conv.weight.iter().copied().collect());
-                let along = |axis: usize| (0..conv.output[axis + 1]).map(|o| conv.taps(axis, o).collect()).collect();
+                let reads = |axis: usize, o: usize| {
+                    let mut reads = vec![None; conv.kernel()[axis]];
+                    conv.taps(axis, o).for_each(|(tap, at)| reads[tap] = Some(at));
+                    reads
+                };
+                let along = |axis: usize| (0..conv.output[axis + 1]).map(|o| reads(axis, o)).collect();
                 Kind::Conv2d(Patches { conv, weight, taps: [along(0), along(1)] })
             }
             Self::Diagonal(d) => Kind::Diagonal(T::all_of(d.values())),
@@ -116,18 +121,19 @@ fn scale_rows<T: Real>(x: &[T], d: &[T], n: usize, out: &mut [T]) {
 }
 
 impl<T: Real> Patches<'_, T> {
-    /// Calls `f(row of the patch matrix, output column, input neuron)` for what the outputs of one row in one group
-    /// read.
+    /// Calls `f(row of the patch matrix, output column, input neuron)` for what the outputs of one row in one group read;
+    /// there is no neuron beside the input.
     #[inline(always)]
-    fn for_each_tap(&self, group: usize, row: usize, mut f: impl FnMut(usize, usize, usize)) {
+    fn for_each_tap(&self, group: usize, row: usize, mut f: impl FnMut(usize, usize, Option<usize>)) {
         let [_, height, width] = self.conv.input;
         let (_, per_group, kernel_h, kernel_w) = self.conv.weight.dim();
         for channel in 0..per_group {
-            for &(kh, h) in &self.taps[0][row] {
-                let line = ((group * per_group + channel) * height + h) * width;
+            for (kh, h) in self.taps[0][row].iter().enumerate() {
+                let line = h.map(|h| ((group * per_group + channel) * height + h) * width);
                 for (column, taps) in self.taps[1].iter().enumerate() {
-                    for &(kw, w) in taps {
-                        f((channel * kernel_h + kh) * kernel_w + kw, column, line + w);
+                    for (kw, w) in taps.iter().enumerate() {
+                        let neuron = line.zip(*w).map(|(line, w)| line + w);
+                        f((channel * kernel_h + kh) * kernel_w + kw, column, neuron);
                     }
                 }
             }
@@ -153,16 +159,14 @@ impl<T: Real> Patches<'_, T> {
 
     fn forth(&self, x: &[T], n: usize, out: &mut [T], spare: &mut Vec<T>) {
         let [channels, taps, columns] = self.dimensions();
-        let kernel = self.conv.kernel();
-        let has_holes = (0..2).any(|axis| self.taps[axis].iter().any(|taps| taps.len() < kernel[axis]));
         spare.resize(spare.len().max(taps * columns * n), T::ZERO);
         for (group, row) in each_row(self.conv.groups, self.conv.output[1]) {
-            if has_holes {
-                spare[..taps * columns * n].fill(T::ZERO);
-            }
             self.for_each_tap(group, row, |tap, column, input| {
                 let at = (tap * columns + column) * n;
-                spare[at..at + n].copy_from_slice(&x[input * n..(input + 1) * n]);
+                match input {
+                    Some(input) => spare[at..at + n].copy_from_slice(&x[input * n..(input + 1) * n]),
+                    None => spare[at..at + n].fill(T::ZERO),
+                }
             });
             let (at, step) = self.place(group, row, n);
             let dimensions = [channels, taps, columns * n];
@@ -181,7 +185,7 @@ impl<T: Real> Patches<'_, T> {
             row_product(dimensions, w, true, &a[at..], step, spare, columns * n, false);
             Arch::new().dispatch(|| {
                 self.for_each_tap(group, row, |tap, column, input| {
-                    let at = (tap * columns + column) * n;
+                    let (Some(input), at) = (input, (tap * columns + column) * n) else { return };
                     add(&mut out[input * n..(input + 1) * n], &spare[at..at + n]);
                 });
             });

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// How far neuron bounds are refined.
 #[derive(Clone, Copy, Debug)]
 pub struct Refinement {
-    /// Parts per neuron side, at most; none: slopes alone are optimised.
+    /// Parts per neuron side of the last layer, at most; earlier ones have more. One part: slopes alone are optimised.
     pub parts: usize,
     /// The time that all layers together may take; `None` for any.
     pub time: Option<Duration>,
@@ -37,8 +37,14 @@ pub struct Refined {
 }
 
 /// Gradient steps of a neuron's side at its root, and at parts.
-const AT_ROOT: Effort = Effort { rounds: 15, alpha: 0.2, beta: 0.1 };
-const BELOW: Effort = Effort { rounds: 4, alpha: 0.1, beta: 0.1 };
+const AT_ROOT: Effort = Effort { rounds: 8, alpha: 0.2, beta: 0.1 };
+const BELOW: Effort = Effort { rounds: 4, alpha: 0.2, beta: 0.3 };
+
+/// Layer `k` of `n` has `(n / k)²` times the parts of the last one: what an early layer loses multiplies through all
+/// that follow, and its parts cost less.
+fn parts_of(last: usize, k: usize, n: usize) -> usize {
+    (last * n * n).div_ceil(k * k)
+}
 
 impl Refinement {
     /// Tightens `bounds` (of all nodes, over `region`) in place, until the parts or the time is used up. They are about
@@ -58,10 +64,12 @@ impl Refinement {
         let layers: Vec<(NodeId, NodeId)> = network.activations().map(|(id, a)| (id, a.source)).collect();
         for (at, &(id, source)) in layers.iter().enumerate() {
             follow(network, bounds, source);
-            let share = self.time.map(|time| time.mul_f64((at + 1) as f64 / layers.len() as f64));
+            // With so many parts the time that the layers take falls like 1 / k.
+            let share = self.time.map(|time| time.mul_f64(((at + 1) as f64 / layers.len() as f64).sqrt()));
             let is_over = |budget: &Budget| budget.is_spent() || share.is_some_and(|share| spent(budget) >= share);
             if !is_over(budget) {
-                self.layer(compiled, region, bounds, (id, source), budget, &is_over, &mut refined);
+                let of_layer = Self { parts: parts_of(self.parts, at + 1, layers.len()), ..*self };
+                of_layer.layer(compiled, region, bounds, (id, source), budget, &is_over, &mut refined);
             }
         }
         follow(network, bounds, network.nodes().len());

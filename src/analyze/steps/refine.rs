@@ -7,8 +7,8 @@ use crate::domains::domain::{DomainError, NodeBounds};
 use crate::domains::dual::{Compiled, Refinement};
 use crate::domains::network::Arithmetic;
 
-/// Parts per neuron side.
-const PARTS: usize = 256;
+/// Parts per neuron side of the last layer.
+const PARTS: usize = 32;
 
 /// The share of the time left that it may take.
 const SHARE: f64 = 0.5;

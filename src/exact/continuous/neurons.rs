@@ -14,8 +14,9 @@ use crate::domains::verdict::Witness;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Parts per neuron side in the rounds of refinement: the first keeps the given bounds, the second optimises slopes.
-const PARTS: [usize; 6] = [0, 1, 8, 64, 512, 4096];
+/// Parts per neuron side of the last layer in the rounds of refinement: the first keeps the given bounds, the second
+/// optimises slopes.
+const PARTS: [usize; 5] = [0, 1, 8, 64, 512];
 
 /// The share of the time left that a refinement may take.
 const SHARE_OF_REFINEMENT: f64 = 0.7;

@@ -27,8 +27,10 @@ use search::{Examined, Part, search};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// With more varying inputs than this, splitting them leads nowhere.
+/// With more varying inputs than this, splitting them leads nowhere; with no more than the other number, nothing else is
+/// as fast.
 const MOST_INPUTS: usize = 20;
+const FEW_INPUTS: usize = 4;
 
 /// Networks with at most so many unstable neurons are split neuron by neuron, with everything bounded
 /// again each time.
@@ -199,7 +201,9 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
     let reduced = problem.reduced();
     let problem = problem.on(&reduced);
     let network = problem.network;
-    let is_small = splitting == Splitting::Automatic && cells::unstable(network, &problem.bounds) <= FEW_NEURONS;
+    let is_small = splitting == Splitting::Automatic
+        && !boxes::applies(&case.region, FEW_INPUTS)
+        && cells::unstable(network, &problem.bounds) <= FEW_NEURONS;
     let may = |which: Splitting| splitting == which || (splitting == Splitting::Automatic && !is_small);
     if may(Splitting::Inputs) && boxes::applies(&case.region, MOST_INPUTS) {
         let boxes = Boxes { problem: &problem };

@@ -14,9 +14,15 @@ use crate::domains::verdict::Witness;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Parts per neuron side of the last layer in the rounds of refinement: the first keeps the given bounds, the second
-/// optimises slopes.
-const PARTS: [usize; 5] = [0, 1, 8, 64, 512];
+/// From one round of refinement to the next the parts per neuron side grow by this factor, as far as the time allows:
+/// with twice that in sight all of it goes into one round, since a round gains little from the one before.
+const GROWTH: usize = 8;
+
+/// No round of refinement has more parts per neuron side.
+const MOST_PARTS: usize = 4096;
+
+/// What a neuron side's root costs, in parts.
+const ROOT: usize = 3;
 
 /// The share of the time left that a refinement may take.
 const SHARE_OF_REFINEMENT: f64 = 0.7;
@@ -62,7 +68,7 @@ impl Neurons {
 
     /// Decides what is open on the problem's region.
     pub fn run(mut self, problem: &Problem) -> Result<Found, DomainError> {
-        self.round(problem, 0)?;
+        self.round(problem, None)?;
         self.count("parts", self.parts);
         let mut bounds = self.closed;
         bounds.extend(self.open);
@@ -77,22 +83,23 @@ impl Neurons {
         self.open.is_empty() || self.witness.is_some() || self.parts > self.most || problem.run.budget.is_spent()
     }
 
-    /// One round and those after it.
-    fn round(&mut self, problem: &Problem, round: usize) -> Result<(), DomainError> {
+    /// A round that refines the neurons' bounds first, if so, with at most so many parts per side, and those after it.
+    fn round(&mut self, problem: &Problem, parts: Option<usize>) -> Result<(), DomainError> {
         let Problem { network, case, run, .. } = *problem;
         let compiled = Compiled::new(network);
         let mut bounds = problem.bounds.clone();
-        let (mut allowed, mut is_worthwhile) = (0, true);
+        let (mut allowed, mut next) = (0, Some(1));
         let before = run.budget.remaining();
-        if PARTS[round] > 0 {
+        if let Some(parts) = parts {
             let time = before.map(|left: Duration| left.mul_f64(SHARE_OF_REFINEMENT));
-            let refinement = Refinement { parts: PARTS[round], time };
-            let refined = refinement.run(&compiled, &case.region, &mut bounds, run.budget);
+            let refined = Refinement { parts, time }.run(&compiled, &case.region, &mut bounds, run.budget);
             self.parts += refined.parts;
             self.count("sides_refined", refined.sides);
             self.count("neurons_fixed", refined.settled);
             allowed = refined.parts / REFINEMENT_PER_TREE;
-            is_worthwhile = refined.slack.1 < LEAST_GAIN * refined.slack.0;
+            let is_worthwhile = refined.slack.1 < LEAST_GAIN * refined.slack.0;
+            let left = run.budget.remaining();
+            next = is_worthwhile.then(|| next_parts(parts, before, left)).flatten();
             if let Some(node) = bounds.nodes().iter().position(NodeBounds::is_contradictory) {
                 return Err(DomainError::Contradiction { node, name: network.node(node).name.clone() });
             }
@@ -100,18 +107,14 @@ impl Neurons {
         if self.is_over(problem) {
             return Ok(());
         }
-        // Where there is less time left than this refinement took, or it gained little, another one would not pay.
-        let after = run.budget.remaining();
-        let is_late = before.zip(after).is_some_and(|(before, after)| round > 0 && before > 2 * after);
-        let last = is_late || !is_worthwhile || round + 1 >= PARTS.len();
         let relaxed = Relaxed::new(&compiled, &case.region, &bounds);
-        self.grow(problem, &relaxed, &bounds, if last { usize::MAX } else { allowed })?;
-        if self.is_over(problem) || last {
+        self.grow(problem, &relaxed, &bounds, if next.is_some() { allowed } else { usize::MAX })?;
+        if self.is_over(problem) || next.is_none() {
             return Ok(());
         }
         let problem = Problem { bounds, forms: problem.forms.clone(), rows: problem.rows.clone(), ..*problem };
         let reduced = problem.reduced();
-        self.round(&problem.on(&reduced), round + 1)
+        self.round(&problem.on(&reduced), next)
     }
 
     /// Trees for the open disjuncts, until they have `allowed` parts.
@@ -233,6 +236,18 @@ impl Neurons {
         }
         Ok(())
     }
+}
+
+/// The parts per side of the round after one with `parts`, before and after which so much time was left; `None` when
+/// another round would not pay.
+fn next_parts(parts: usize, before: Option<Duration>, after: Option<Duration>) -> Option<usize> {
+    let growing = (parts * GROWTH).min(MOST_PARTS);
+    let Some((before, after)) = before.zip(after) else { return (growing > parts).then_some(growing) };
+    let took = before.saturating_sub(after).as_secs_f64().max(1e-3);
+    let affordable = after.as_secs_f64() * SHARE_OF_REFINEMENT / took * (parts + ROOT) as f64;
+    let affordable = (affordable as usize).saturating_sub(ROOT).min(MOST_PARTS);
+    let next = if affordable < growing * GROWTH { affordable } else { growing };
+    (next >= 2 * parts).then_some(next)
 }
 
 /// The bounds on a part.

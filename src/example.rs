@@ -6,6 +6,9 @@ use crate::format::images::{Image, ImageSet};
 use crate::format::onnx;
 use std::error::Error;
 
+/// The network's file.
+pub const NETWORK: &[u8] = include_bytes!("../networks/digits_mlp.onnx");
+
 /// Name of the network.
 pub const NAME: &str = "networks/digits_mlp.onnx (built in)";
 
@@ -17,7 +20,7 @@ pub const EPS: &str = "0.08";
 
 /// The network, and the image that it classifies correctly.
 pub fn network_and_image() -> Result<(Network, Image), Box<dyn Error + Send + Sync>> {
-    let model = onnx::parse(include_bytes!("../networks/digits_mlp.onnx"), NAME)?;
+    let model = onnx::parse(NETWORK, NAME)?;
     let images = ImageSet::parse_csv(include_bytes!("../networks/example.csv"), "networks/example.csv")?;
     let image = images.get(0).ok_or("networks/example.csv holds no image")?;
     Ok((model.network, image))

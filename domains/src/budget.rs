@@ -33,6 +33,12 @@ impl Budget {
         Self { remaining: Some(Arc::new(remaining)), cancelled: Arc::default() }
     }
 
+    /// A limit of its own that is cancelled together with this budget.
+    #[must_use]
+    pub fn within(&self, remaining: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self { remaining: Some(Arc::new(remaining)), cancelled: Arc::clone(&self.cancelled) }
+    }
+
     /// The time left; `None` when there is no limit, zero when cancelled.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
@@ -71,6 +77,16 @@ mod tests {
         assert!(!shared.is_spent());
         budget.cancel();
         assert!(shared.is_spent());
+    }
+
+    #[test]
+    fn a_limit_within_another_ends_by_itself_and_is_cancelled_with_it() {
+        let outer = Budget::unlimited();
+        let inner = outer.within(|| Duration::from_secs(1));
+        assert!(!inner.is_spent());
+        assert!(outer.within(|| Duration::ZERO).is_spent() && !outer.is_spent());
+        outer.cancel();
+        assert!(inner.is_spent());
     }
 
     #[test]

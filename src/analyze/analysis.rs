@@ -2,7 +2,8 @@
 
 use crate::domains::domain::{Bounds, NodeBounds};
 use crate::domains::network::Activation;
-use crate::domains::verdict::Verdict;
+use crate::domains::query::{Disjunct, Query};
+use crate::domains::verdict::{Gap, Verdict};
 use crate::exact::signum::Certificate;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -96,6 +97,26 @@ pub struct Analysis {
 }
 
 impl Analysis {
+    /// Nothing is known of a query: its time was up before anything was.
+    #[must_use]
+    pub fn out_of_time(query: &Query) -> Self {
+        let open: Vec<usize> = (0..query.disjuncts()).collect();
+        let disjuncts = vec![DisjunctBound { bound: f64::NEG_INFINITY }; open.len()];
+        let of_disjunct = |(disjunct, d): (usize, &Disjunct)| {
+            let unknown = |atom| Margin { disjunct, atom, bound: f64::NEG_INFINITY };
+            (0..d.atoms.len()).map(unknown).collect::<Vec<_>>()
+        };
+        let all = query.cases.iter().flat_map(|case| &case.property.disjuncts).enumerate();
+        Self {
+            verdict: Verdict::Unknown(Gap { open, out_of_time: true }),
+            stages: Vec::new(),
+            margins: all.flat_map(of_disjunct).collect(),
+            disjuncts,
+            bounds: Vec::new(),
+            certificates: Vec::new(),
+        }
+    }
+
     /// The stage that decided the query; `None` when it is open.
     #[must_use]
     pub fn decided_by(&self) -> Option<&str> {

@@ -3,12 +3,13 @@
 use super::case::CaseState;
 use super::error::AnalyzeError;
 use crate::domains::activation::Slopes;
-use crate::domains::domain::{Concretise, Run};
+use crate::domains::domain::{Concretise, DeepPoly, NeuronSolver, Run};
 use crate::domains::lp::{LpBackend, backends};
 use crate::domains::network::{Arithmetic, Network};
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// One step of a method: it bounds, attacks or decides what is open of one case.
@@ -259,6 +260,8 @@ pub struct Options {
     /// Whether a verified query must come with certificates, which only the exact engine for signum
     /// networks over two-valued or quantised inputs has; then no other domain runs.
     pub certify: bool,
+    /// Who solves the programs of neurons of `lp-all`, where that is not this process alone.
+    pub neurons: Option<Arc<dyn NeuronSolver>>,
 }
 
 impl Options {
@@ -269,6 +272,11 @@ impl Options {
             Arithmetic::Real => Cow::Borrowed(network),
             Arithmetic::Float32 => network.in_arithmetic(Arithmetic::Float32),
         }
+    }
+
+    /// Back-substitution as the base of linear programs.
+    pub(crate) fn base(&self) -> DeepPoly {
+        DeepPoly { concretise: self.concretise, slopes: self.first_slopes() }
     }
 
     /// The lines that back-substitution keeps first.
@@ -289,6 +297,7 @@ impl From<Method> for Options {
             arithmetic: Arithmetic::Real,
             seed: 0,
             certify: false,
+            neurons: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The analysis of one query: the steps of a method until it is decided or the time is up.
 
 mod analysis;
+mod bounds;
 mod cascade;
 mod case;
 mod classify;
@@ -8,14 +9,17 @@ mod deadline;
 mod error;
 mod method;
 mod portable;
+mod programs;
 mod registry;
 mod steps;
 
 pub(crate) use analysis::unstable;
 pub use analysis::{Analysis, Counters, DisjunctBound, Margin, Stage};
+pub use bounds::bounds;
 pub use cascade::{analyze, analyze_within, check_query};
 pub use classify::beaten_by;
-pub use deadline::deadline;
+pub use deadline::{deadline, deadline_within};
 pub use error::AnalyzeError;
 pub use method::{Completeness, Cost, MOST_JOINED, MadeFor, Method, Options, Row, UnknownMethod};
 pub use portable::portable;
+pub use programs::solve_programs;

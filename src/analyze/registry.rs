@@ -210,13 +210,8 @@ fn deeppoly<'a>(context: &'a Context) -> impl Iterator<Item = Box<dyn Step>> + '
     all.map(move |slopes| Box::new(Domain { name: "deeppoly", domain: domain(slopes) }) as Box<dyn Step>)
 }
 
-/// The base of linear programs.
-fn base(context: &Context) -> DeepPoly {
-    DeepPoly { concretise: context.options.concretise, slopes: context.options.first_slopes() }
-}
-
 fn lp_all(context: &Context) -> Box<dyn Step> {
-    Box::new(LinearProgram { base: base(context), tighten: Tighten::All, ..LinearProgram::new("lp-all") })
+    Box::new(LinearProgram { base: context.options.base(), tighten: Tighten::All, ..LinearProgram::new("lp-all") })
 }
 
 /// A linear program, with joint cuts of k neurons, with the hulls of signs.
@@ -230,7 +225,7 @@ fn joint(context: &Context, joint: bool, hull: bool) -> Box<dyn Step> {
     let method = context.options.method;
     let tighten = if method.refine() && !splits(context) { Tighten::All } else { Tighten::None };
     let k = if joint { method.k() } else { 1 };
-    Box::new(LinearProgram { base: base(context), k, hull, tighten, ..LinearProgram::new(name) })
+    Box::new(LinearProgram { base: context.options.base(), k, hull, tighten, ..LinearProgram::new(name) })
 }
 
 /// Whether neurons are refined by splitting those before them; elsewhere linear programs do it.

@@ -7,6 +7,7 @@ mod geometry;
 mod gradient;
 mod minimise;
 mod neighbours;
+mod query;
 mod random;
 mod search;
 mod target;
@@ -16,6 +17,7 @@ pub use flips::Flips;
 pub use gradient::gradient;
 pub use minimise::Attained;
 pub(crate) use minimise::{attained, attained_at};
+pub use query::QueryOutcome;
 pub use target::Target;
 
 use crate::domains::budget::Budget;

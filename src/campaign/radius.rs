@@ -5,9 +5,11 @@ use crate::analyze::{AnalyzeError, Completeness, Cost, Method, Options, analyze_
 use crate::attack::{Attack, Target};
 use crate::domains::domain::Run;
 use crate::domains::network::Network;
-use crate::domains::num::{Rational, nearest};
+use crate::domains::num::{Rational, nearest, parse_decimal};
 use crate::domains::query::{Query, RegionError};
 use crate::domains::verdict::{Verdict, Witness};
+use std::fmt;
+use std::str::FromStr;
 use thiserror::Error;
 
 /// When a search by bisection is fine enough.
@@ -18,6 +20,29 @@ pub enum Tolerance {
     /// The two ends are this close as a multiple of the radius that the cheap domain certifies; cheap
     /// domains themselves then search as finely as by default.
     Relative(Rational),
+}
+
+impl FromStr for Tolerance {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, is_share) = text.strip_suffix('%').map_or((text, false), |number| (number, true));
+        let number = parse_decimal(number.trim()).map_err(|e| e.to_string())?;
+        // Finer than this, bisection would go on beyond any use.
+        if number < Rational::from_parts(1.into(), 10u64.pow(15).into()) {
+            return Err("the tolerance must be at least 1e-15".into());
+        }
+        Ok(if is_share { Self::Relative(number / Rational::from(100)) } else { Self::Absolute(number) })
+    }
+}
+
+impl fmt::Display for Tolerance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absolute(tolerance) => write!(f, "{tolerance}"),
+            Self::Relative(share) => write!(f, "{}%", share * Rational::from(100)),
+        }
+    }
 }
 
 /// How a radius is searched for.

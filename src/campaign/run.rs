@@ -3,7 +3,7 @@
 
 use super::journal::{Journal, JournalError};
 use super::worker::{Worker, WorkerError};
-use crate::analyze::deadline;
+use crate::analyze::deadline_within;
 use crate::domains::budget::Budget;
 use serde_json::Value;
 use std::error::Error;
@@ -52,6 +52,8 @@ pub struct Campaign {
     pub done: Vec<Value>,
     /// The images that are still to be done.
     pub open: Vec<usize>,
+    /// Ends the run when it is cancelled: what is not done by then stays open.
+    pub stop: Budget,
 }
 
 impl Campaign {
@@ -74,7 +76,7 @@ impl Campaign {
                 None => open.push(image),
             }
         }
-        Ok(Self { journal, done, open })
+        Ok(Self { journal, done, open, stop: Budget::unlimited() })
     }
 
     /// Makes the line of each open image by `one`, so many of them side by side as `jobs` says (one per thread
@@ -93,9 +95,13 @@ impl Campaign {
         let jobs = jobs.unwrap_or(threads).min(self.open.len().max(1));
         let next = AtomicUsize::new(0);
         let failure = Mutex::new(None);
+        let is_on = || !self.stop.is_cancelled();
         let work = |image: usize, worker: &mut Worker| -> Result<(), Failure> {
             let line = one(image, worker)?;
-            self.journal.as_ref().map_or(Ok(()), |journal| journal.append(&line))?;
+            if self.stop.is_cancelled() {
+                return Ok(());
+            }
+            self.append(&line)?;
             told(line);
             Ok(())
         };
@@ -103,7 +109,7 @@ impl Campaign {
             for _ in 0..jobs {
                 scope.spawn(|| {
                     let mut worker = Worker::new(threads / jobs);
-                    while let Some(&image) = self.open.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    while let Some(&image) = self.open.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| is_on()) {
                         if let Err(error) = work(image, &mut worker) {
                             next.store(self.open.len(), Ordering::Relaxed);
                             failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
@@ -114,29 +120,33 @@ impl Campaign {
         });
         failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
+
+    /// Keeps the line of an image that was made elsewhere.
+    ///
+    /// # Errors
+    /// That of the file of results.
+    pub fn append(&self, line: &Value) -> Result<(), JournalError> {
+        self.journal.as_ref().map_or(Ok(()), |journal| journal.append(line))
+    }
 }
 
 /// What becomes of one image within the time limit: the outcome of `work`, or that it did not stop, or how it
-/// failed.
+/// failed. The budget of `work` is cancelled with `stop`.
 ///
 /// # Errors
 /// That of `work`, with the number of the image, or that the system gives no threads.
 pub fn one_image<T: Send + 'static>(
     index: usize,
-    worker: &mut Worker,
+    (worker, stop): (&mut Worker, &Budget),
     timeout: Option<Duration>,
     work: impl FnOnce(&Budget) -> Result<T, Failure> + Send + 'static,
     abandoned: T,
     failed: fn(String) -> T,
 ) -> Result<T, Failure> {
-    let budget = deadline(timeout);
-    let shared = budget.clone();
-    match worker.run(timeout.map(|t| t.saturating_add(GRACE)), move || work(&shared)) {
+    let budget = deadline_within(stop, timeout);
+    match worker.run(timeout.map(|t| t.saturating_add(GRACE)), move || work(&budget)) {
         Ok(outcome) => outcome.map_err(|e| format!("image {index}: {e}").into()),
-        Err(WorkerError::OutOfTime) => {
-            budget.cancel();
-            Ok(abandoned)
-        }
+        Err(WorkerError::OutOfTime) => Ok(abandoned),
         Err(WorkerError::Panicked(message)) => Ok(failed(message)),
         Err(error @ WorkerError::NoThreads(_)) => Err(error.into()),
     }

@@ -3,7 +3,8 @@
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -51,6 +52,22 @@ impl Worker {
         limit: Option<Duration>,
         task: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, WorkerError> {
+        let mut started = self.start(task)?;
+        let outcome = started.wait(limit).unwrap_or(Err(WorkerError::OutOfTime));
+        if !matches!(outcome, Err(WorkerError::OutOfTime)) {
+            self.pool = Some(started.pool);
+        }
+        outcome
+    }
+
+    /// Begins a task, for those who look after something else while it runs.
+    ///
+    /// # Errors
+    /// [`WorkerError::NoThreads`].
+    pub fn start<T: Send + 'static>(
+        &mut self,
+        task: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Started<T>, WorkerError> {
         let pool = match self.pool.take() {
             Some(pool) => pool,
             None => {
@@ -63,18 +80,29 @@ impl Worker {
             // Whoever abandoned the task does not listen any more.
             let _ = sender.send(catch_unwind(AssertUnwindSafe(task)));
         });
+        Ok(Started { pool, receiver })
+    }
+}
+
+/// A task that has begun. Dropped before it is over, it is abandoned: its threads end by themselves once it does.
+#[derive(Debug)]
+pub struct Started<T> {
+    pool: ThreadPool,
+    receiver: Receiver<thread::Result<T>>,
+}
+
+impl<T> Started<T> {
+    /// Waits for the result, for at most `limit`; `None` while there is none. There is one only once.
+    #[must_use]
+    pub fn wait(&mut self, limit: Option<Duration>) -> Option<Result<T, WorkerError>> {
         let received = match limit {
-            Some(limit) => receiver.recv_timeout(limit),
-            None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(limit) => self.receiver.recv_timeout(limit),
+            None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match received {
-            Ok(outcome) => {
-                self.pool = Some(pool);
-                outcome.map_err(|panic| WorkerError::Panicked(message(&*panic)))
-            }
-            // The pool ends by itself, once its task does.
-            Err(RecvTimeoutError::Timeout) => Err(WorkerError::OutOfTime),
-            Err(RecvTimeoutError::Disconnected) => Err(WorkerError::Panicked("the task vanished".into())),
+            Ok(outcome) => Some(outcome.map_err(|panic| WorkerError::Panicked(message(&*panic)))),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Err(WorkerError::Panicked("the task vanished".into()))),
         }
     }
 }

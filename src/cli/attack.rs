@@ -4,12 +4,10 @@ use super::inputs::QueryArgs;
 use super::limit::Answer;
 use super::{CliResult, Exit, Format, Global};
 use crate::analyze::{check_query, deadline};
-use crate::attack::{Aim, Attack, Schedule, Target};
+use crate::attack::{Aim, Attack, Schedule};
 use crate::domains::network::Arithmetic;
 use crate::report::{self, Attacked};
-use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
 use std::time::Instant;
 
 /// How the attack looks for a counterexample.
@@ -85,19 +83,6 @@ impl PgdArgs {
             seed,
         }
     }
-
-    /// For the header of a file of results.
-    pub fn fields(&self) -> Value {
-        let name = |value: Option<PossibleValue>| value.map(|v| v.get_name().to_owned());
-        json!({
-            "restarts": self.restarts,
-            "steps": self.steps,
-            "step_size": self.step_size,
-            "schedule": name(self.schedule.to_possible_value()),
-            "aim": name(self.aim.to_possible_value()),
-            "targets": self.targets,
-        })
-    }
 }
 
 #[derive(Args)]
@@ -135,21 +120,16 @@ pub fn run(args: &AttackArgs, global: &Global) -> CliResult<Answer> {
         Method::SingleStep => ("single-step", Attack::single_step(global.seed)),
     };
     let start = Instant::now();
-    let mut attacked =
-        Attacked { method, witness: None, closest: Vec::new(), points: 0, time: start.elapsed(), out_of_time: false };
-    let is_wanted = |number: usize| args.disjuncts.is_empty() || args.disjuncts.contains(&number);
-    for case in &problem.query.cases {
-        let open: Vec<usize> = (0..case.property.disjuncts.len()).filter(|d| is_wanted(case.first + d)).collect();
-        let found = attack.run(Target { network: &problem.network, case, open: &open }, &budget);
-        attacked.closest.extend(open.iter().map(|d| case.first + d).zip(found.closest));
-        attacked.points += found.points;
-        attacked.witness = found.witness;
-        if attacked.witness.is_some() {
-            break;
-        }
-    }
-    attacked.time = start.elapsed();
-    attacked.out_of_time = attacked.witness.is_none() && budget.is_spent();
+    let wanted = (!args.disjuncts.is_empty()).then_some(&args.disjuncts[..]);
+    let found = attack.run_query(&problem.network, &problem.query, wanted, &budget);
+    let attacked = Attacked {
+        method,
+        out_of_time: found.witness.is_none() && budget.is_spent(),
+        witness: found.witness,
+        closest: found.closest,
+        points: found.points,
+        time: start.elapsed(),
+    };
     let context = report::Context {
         arithmetic: Arithmetic::Real,
         network: &problem.network_name,

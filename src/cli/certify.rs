@@ -2,25 +2,18 @@
 
 use super::data_set::{self, check_labels};
 use super::inputs::{ImageArgs, radius};
-use super::options::{EngineArgs, fields};
+use super::options::EngineArgs;
 use super::range::ImageRange;
 use super::{CliResult, Exit, Format, Global, answer};
-use crate::analyze::{Options, analyze_within, beaten_by};
-use crate::campaign::{self, Campaign, ImageOutcome, Shard, Tally, Worker};
-use crate::domains::budget::Budget;
-use crate::domains::domain::Run;
-use crate::domains::network::Network;
+use crate::analyze::Options;
+use crate::campaign::{self, Campaign, Certification, Shard, Tally, Worker};
 use crate::domains::num::Rational;
-use crate::domains::observer::Silent;
-use crate::domains::query::Query;
-use crate::format::images::{Image, ImageSet};
-use crate::format::onnx::Softmax;
 use clap::Args;
 use serde_json::{Value, json};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -68,16 +61,6 @@ pub struct CertifyArgs {
     witnesses: bool,
 }
 
-/// What every image needs.
-struct Task {
-    network: Network,
-    softmax: Option<Softmax>,
-    images: ImageSet,
-    eps: Rational,
-    options: Options,
-    timeout: Option<Duration>,
-}
-
 pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     let options = args.engine.options(global.seed);
     let (model, network_hash) = args.images.read_hashed(&args.network, options.arithmetic)?;
@@ -85,13 +68,24 @@ pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     let images = args.images.read_images(&args.data, &network, channels)?;
     let range = args.range.within(&images, &args.data)?;
     check_labels(&args.data, &range, &images, &network)?;
-    let task = Arc::new(Task { network, softmax, images, eps: radius(&args.eps)?, options, timeout: global.timeout });
-    let header = args.out.as_ref().map(|_| header(args, &network_hash, &range, &task, global)).transpose()?;
+    let images_hash = images.fingerprint().to_string();
+    let eps = radius(&args.eps)?;
+    let (picked, around) = (args.images.clone(), (args.images.clone(), eps.clone()));
+    let header = args.out.as_ref().map(|_| header(args, (network_hash, images_hash), &range, (&eps, &options), global));
+    let task = Arc::new(Certification {
+        network,
+        softmax,
+        images: Box::new(move |index| picked.pick(&images, index)),
+        neighbourhood: Box::new(move |center| around.0.region(center, &around.1)),
+        options,
+        timeout: global.timeout,
+        witnesses: args.witnesses,
+    });
     let shard = args.shard.unwrap_or(Shard::WHOLE);
     let images = range.skip(shard.index - 1).step_by(shard.of);
     let campaign = Campaign::begin(images, args.out.as_deref().zip(header.as_ref()), args.resume)?;
     let start = Instant::now();
-    let one = |image: usize, worker: &mut Worker| one_image(args, &task, image, worker);
+    let one = |image: usize, worker: &mut Worker| task.line(image, worker, &campaign.stop);
     let tally = data_set::run::<Tally>(&campaign, args.jobs, global, one, |_| ())?;
     tracing::info!("{} images in {:.3} s", campaign.open.len(), start.elapsed().as_secs_f64());
     let text = match global.format {
@@ -105,42 +99,16 @@ pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
 /// What the results depend on, apart from the machine.
 fn header(
     args: &CertifyArgs,
-    network_hash: &str,
+    hashes: (String, String),
     range: &Range<usize>,
-    task: &Task,
+    (eps, options): (&Rational, &Options),
     global: &Global,
-) -> CliResult<Value> {
-    let files = (args.network.as_path(), network_hash, args.data.as_path());
-    let mut header = data_set::header("certify", files, &args.images, &task.images, global)?;
-    header.insert("eps".into(), task.eps.to_string().into());
+) -> Value {
+    let subject = args.images.subject((&args.network, &args.data), hashes, global);
+    let mut header = campaign::header("certify", &subject, options);
+    header.insert("eps".into(), eps.to_string().into());
     header.insert("witnesses".into(), args.witnesses.into());
     header.insert("range".into(), json!([range.start, range.end]));
     header.insert("shard".into(), json!(args.shard.map(|s| [s.index, s.of])));
-    header.extend(fields(&task.options));
-    Ok(Value::Object(header))
-}
-
-/// The line of one image.
-fn one_image(args: &CertifyArgs, task: &Arc<Task>, index: usize, worker: &mut Worker) -> CliResult<Value> {
-    let start = Instant::now();
-    let image = args.images.pick(&task.images, index).ok_or("an image vanished")?;
-    let label = image.label;
-    let query = args.images.ball(&task.network, &image.pixels, &task.eps, label);
-    let query = query.map_err(|e| format!("image {index}: {e}"))?;
-    let shared = Arc::clone(task);
-    let work = move |budget: &Budget| shared.outcome(&image, &query, budget);
-    let (abandoned, failed) = (ImageOutcome::Abandoned, ImageOutcome::Failed);
-    let outcome = campaign::one_image(index, worker, task.timeout, work, abandoned, failed)?;
-    tracing::info!("image {index} took {:.3} s", start.elapsed().as_secs_f64());
-    Ok(campaign::image_line(index, label, &outcome, start.elapsed(), args.witnesses.then_some(task.softmax)))
-}
-
-impl Task {
-    fn outcome(&self, image: &Image, query: &Query, budget: &Budget) -> CliResult<ImageOutcome> {
-        if let Some(predicted) = beaten_by(&self.network, &image.pixels, image.label) {
-            return Ok(ImageOutcome::Misclassified { predicted });
-        }
-        let run = Run { budget, observer: &Silent };
-        Ok(ImageOutcome::Analysed(Box::new(analyze_within(&self.network, query, &self.options, run)?)))
-    }
+    Value::Object(header)
 }

@@ -1,15 +1,11 @@
 //! What the subcommands that go through a whole data set share.
 
-use super::inputs::ImageArgs;
 use super::progress::DataSetProgress;
 use super::{CliResult, Exit, Global};
 use crate::campaign::{Campaign, Outcomes, Worker};
 use crate::domains::network::Network;
-use crate::format::fingerprint::Fingerprint;
 use crate::format::images::ImageSet;
-use crate::report;
-use clap::ValueEnum;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::ops::Range;
 use std::path::Path;
 
@@ -23,49 +19,6 @@ pub fn check_labels(file: &Path, range: &Range<usize>, images: &ImageSet, networ
         }
     }
     Ok(())
-}
-
-/// The part of a header that every run over a data set has: what the results depend on, apart from the
-/// machine and the analysis.
-pub fn header(
-    command: &str,
-    (network, network_hash, data): (&Path, &str, &Path),
-    args: &ImageArgs,
-    images: &ImageSet,
-    global: &Global,
-) -> CliResult<Map<String, Value>> {
-    let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
-    let spelled = |value: &dyn ToString| Value::String(value.to_string());
-    let fields = json!({
-        "schema": report::SCHEMA,
-        "command": command,
-        "version": env!("CARGO_PKG_VERSION"),
-        "network": name(network),
-        "network_hash": network_hash,
-        "data": name(data),
-        "binarize": args.binarize,
-        "data_hash": fingerprint(images),
-        "norm": args.norm.to_possible_value().map(|v| v.get_name().to_owned()),
-        "layout": args.layout.to_possible_value().map(|v| v.get_name().to_owned()),
-        "mean": args.mean.iter().map(|m| spelled(m)).collect::<Vec<_>>(),
-        "std": args.std.iter().map(|s| spelled(s)).collect::<Vec<_>>(),
-        "timeout_s": global.timeout.map(|t| t.as_secs_f64()),
-    });
-    let mut fields = fields.as_object().cloned().unwrap_or_default();
-    if let Some(channels) = args.channels {
-        fields.insert("channels".into(), channels.to_string().into());
-    }
-    Ok(fields)
-}
-
-/// Of labels and pixels, however the file writes them.
-fn fingerprint(images: &ImageSet) -> String {
-    let mut fingerprint = Fingerprint::default();
-    for (label, pixels) in (0..images.len()).filter_map(|i| images.bytes(i)) {
-        fingerprint.update(&(label as u64).to_le_bytes());
-        fingerprint.update(pixels);
-    }
-    fingerprint.to_string()
 }
 
 /// Runs a campaign with a bar of its progress: the counts of all images; `keep` has every line once it is written.

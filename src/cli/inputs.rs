@@ -1,14 +1,16 @@
 //! From the command line to a network and a query.
 
-use super::CliResult;
 use super::ensemble::{Ensemble, Members};
+use super::{CliResult, Global};
 use crate::analyze::check_query;
+use crate::campaign::{Preparation, Subject};
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::{Rational, parse_decimal};
 use crate::domains::query::{Query, Region, RegionError};
 use crate::format::images::{self, Channels, Image, ImageSet, Layout, StatedChannels};
 use crate::format::onnx::Softmax;
 use crate::format::{file, json_query, onnx, vnnlib};
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
@@ -72,7 +74,7 @@ pub struct QueryArgs {
 }
 
 /// How images become inputs of a network, and what surrounds them.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct ImageArgs {
     /// Shape of the neighbourhood
     #[arg(long, value_enum, default_value = "linf")]
@@ -200,6 +202,25 @@ impl ImageArgs {
         ball_between((&low, &high), center, eps, self.norm)
     }
 
+    /// What a run over the images of a file is about; `hashes` are those of the network and of the images.
+    pub fn subject(&self, files: (&Path, &Path), hashes: (String, String), global: &Global) -> Subject {
+        let file_name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = |value: Option<PossibleValue>| value.map_or(String::new(), |v| v.get_name().to_owned());
+        Subject {
+            network: (file_name(files.0), hashes.0),
+            data: (file_name(files.1), hashes.1),
+            preparation: Preparation {
+                binarize: self.binarize,
+                layout: name(self.layout.to_possible_value()),
+                mean: self.mean.clone(),
+                std: self.std.clone(),
+                channels: self.channels,
+            },
+            norm: name(self.norm.to_possible_value()),
+            timeout: global.timeout,
+        }
+    }
+
     /// The smallest and the largest value of a pixel, as the network reads it.
     pub fn pixel_range(&self) -> (Rational, Rational) {
         (if self.binarize.is_some() { -Rational::ONE } else { Rational::ZERO }, Rational::ONE)
@@ -305,7 +326,7 @@ impl QueryArgs {
             Ensemble::read(path, first, &self.ensemble, |path| self.images.read_network(path, Arithmetic::Real))?;
         let (query, query_name) = self.read_query((&ensemble.network, ensemble.channels), ensemble.members)?;
         if let Some(path) = ensemble.softmax.filter(|_| !ensemble.members.are_compared_within(&query)) {
-            return Err(softmax_error(path).into());
+            return Err(named(path, onnx::SOFTMAX_IS_DROPPED));
         }
         let (network, network_name) = (ensemble.network, ensemble.name);
         Ok(Problem { network, query, network_name, query_name, softmax: None, is_example: false })
@@ -377,49 +398,22 @@ pub fn read_model(path: &Path, arithmetic: Arithmetic) -> CliResult<onnx::Model>
     in_arithmetic(onnx::read(path)?, path, arithmetic)
 }
 
-fn in_arithmetic(mut model: onnx::Model, path: &Path, arithmetic: Arithmetic) -> CliResult<onnx::Model> {
-    if arithmetic == Arithmetic::Float32 {
-        if model.final_softmax.is_some() {
-            return Err(format!(
-                "{}: the network ends in a Softmax, which in float32 may turn different logits into equal \
-                 probabilities, so that it cannot be dropped; remove it, or use --arithmetic real",
-                path.display()
-            )
-            .into());
-        }
-        model.network = model.network.in_arithmetic(arithmetic).into_owned();
-    }
-    Ok(model)
+fn in_arithmetic(model: onnx::Model, path: &Path, arithmetic: Arithmetic) -> CliResult<onnx::Model> {
+    model.in_arithmetic(arithmetic).map_err(|e| named(path, &e))
+}
+
+fn named(path: &Path, problem: &str) -> Box<dyn std::error::Error + Send + Sync> {
+    format!("{}: {problem}", path.display()).into()
 }
 
 /// Reads a VNN-LIB query of the network's size.
 pub fn read_vnnlib(path: &Path, network: &Network) -> CliResult<Query> {
-    let read = vnnlib::read(path)?;
-    for (what, found, expected) in
-        [("inputs", read.inputs, network.input_len()), ("outputs", read.outputs, network.output_len())]
-    {
-        if found != expected {
-            let file = path.display();
-            return Err(format!("{file}: the query declares {found} {what}, the network has {expected}").into());
-        }
-    }
-    Ok(read.query)
+    vnnlib::read(path)?.of_size(network.input_len(), network.output_len()).map_err(|e| named(path, &e))
 }
 
 /// A Softmax at the end was dropped, which only properties that compare outputs allow.
 pub fn refuse_softmax(model: &onnx::Model, query: &Query, path: &Path) -> CliResult<()> {
-    if model.final_softmax.is_none() || query.cases.iter().all(|c| c.property.only_compares_outputs()) {
-        return Ok(());
-    }
-    Err(softmax_error(path).into())
-}
-
-fn softmax_error(path: &Path) -> String {
-    format!(
-        "{}: the network ends in a Softmax, which is only dropped for properties that compare two outputs; \
-         state the property over the logits and remove the Softmax",
-        path.display()
-    )
+    model.check_softmax(query).map_err(|e| named(path, e))
 }
 
 /// The ball around an image with pixels from `low` to `high`, clipped to these.

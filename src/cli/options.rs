@@ -6,7 +6,6 @@ use crate::domains::domain::Concretise;
 use crate::domains::lp::{LpBackend, backend, backends};
 use crate::domains::network::Arithmetic;
 use clap::{Args, ValueEnum};
-use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
 /// Where back-substitution turns forms into numbers.
@@ -111,26 +110,9 @@ impl EngineArgs {
             },
             seed,
             certify: false,
+            neurons: None,
         }
     }
-}
-
-/// What a result depends on besides network and query, as fields of a header.
-pub fn fields(options: &Options) -> Map<String, Value> {
-    let every = json!({
-        "domain": options.method.to_string(),
-        "concretise": match options.concretise {
-            Concretise::Every => "every",
-            Concretise::Input => "input",
-            Concretise::Activations => "activations",
-        },
-        "slopes": options.slopes.iter().map(|slopes| format!("{slopes:?}").to_lowercase()).collect::<Vec<_>>(),
-        "lp": options.lp.name(),
-        "attack": options.attack,
-        "arithmetic": options.arithmetic.to_string(),
-        "seed": options.seed,
-    });
-    every.as_object().cloned().unwrap_or_default()
 }
 
 #[derive(Clone, Copy)]

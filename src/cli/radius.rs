@@ -2,23 +2,16 @@
 
 use super::attack::PgdArgs;
 use super::data_set::{self, check_labels};
-use super::inputs::{Ball, ImageArgs};
-use super::options::{EngineArgs, fields};
+use super::inputs::ImageArgs;
+use super::options::EngineArgs;
 use super::range::ImageRange;
 use super::{CliResult, Exit, Format, Global, answer};
-use crate::analyze::beaten_by;
-use crate::campaign::{self, Campaign, RadiusOptions, RadiusOutcome, RadiusTally, Tolerance, Worker, radius};
-use crate::domains::budget::Budget;
-use crate::domains::domain::Run;
-use crate::domains::network::Network;
+use crate::campaign::{self, Campaign, RadiusOptions, RadiusSearch, RadiusTally, Tolerance, Worker};
 use crate::domains::num::{Rational, parse_decimal};
-use crate::domains::query::{Query, RegionError};
-use crate::format::images::{Image, ImageSet};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -55,7 +48,7 @@ pub struct RadiusArgs {
     hi: Rational,
     /// When a radius is fine enough: an absolute difference such as 1e-4, or a percentage of what the
     /// cheap domain certifies, such as 5% [default: 1e-5; 5% for domains with linear programs]
-    #[arg(long, value_name = "TOL", value_parser = tolerance)]
+    #[arg(long, value_name = "TOL")]
     tol: Option<Tolerance>,
     #[command(flatten)]
     pgd: PgdArgs,
@@ -73,26 +66,6 @@ pub struct RadiusArgs {
 fn eps(text: &str) -> Result<Rational, String> {
     let eps = parse_decimal(text).map_err(|e| e.to_string())?;
     if eps < Rational::ZERO { Err("a radius must not be negative".into()) } else { Ok(eps) }
-}
-
-fn tolerance(text: &str) -> Result<Tolerance, String> {
-    let (number, is_share) = text.strip_suffix('%').map_or((text, false), |number| (number, true));
-    let number = parse_decimal(number.trim()).map_err(|e| e.to_string())?;
-    // Finer than this, bisection would go on beyond any use.
-    if number < Rational::from_parts(1.into(), 10u64.pow(15).into()) {
-        return Err("the tolerance must be at least 1e-15".into());
-    }
-    Ok(if is_share { Tolerance::Relative(number / Rational::from(100)) } else { Tolerance::Absolute(number) })
-}
-
-/// What every image needs.
-struct Task {
-    network: Network,
-    images: ImageSet,
-    ball: Ball,
-    pixel_range: (Rational, Rational),
-    options: RadiusOptions,
-    timeout: Option<Duration>,
 }
 
 pub fn run(args: &RadiusArgs, global: &Global) -> CliResult<Exit> {
@@ -119,19 +92,20 @@ pub fn run(args: &RadiusArgs, global: &Global) -> CliResult<Exit> {
         analysis,
         ..RadiusOptions::default()
     };
-    let task = Arc::new(Task {
+    let hashes = (network_hash, images.fingerprint().to_string());
+    let header = args.out.as_ref().map(|_| header(args, hashes, &options, global));
+    let (picked, around) = (args.images.clone(), args.images.pixel_range());
+    let task = Arc::new(RadiusSearch {
         network,
-        images,
-        ball,
-        pixel_range: args.images.pixel_range(),
+        images: Box::new(move |index| picked.pick(&images, index)),
+        ball: Box::new(move |center, eps| ball(center, eps, Some((&around.0, &around.1)))),
         options,
         timeout: global.timeout,
     });
-    let header = args.out.as_ref().map(|_| header(args, &network_hash, &task, global)).transpose()?;
     let campaign = Campaign::begin(range, args.out.as_deref().zip(header.as_ref()), args.resume)?;
     let lines = Mutex::new(campaign.done.clone());
     let keep = |line| lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-    let one = |image: usize, worker: &mut Worker| one_image(args, &task, image, worker);
+    let one = |image: usize, worker: &mut Worker| task.line(image, worker, &campaign.stop);
     let tally = data_set::run::<RadiusTally>(&campaign, args.jobs, global, one, keep)?;
     let mut lines = lines.into_inner().unwrap_or_else(PoisonError::into_inner);
     lines.sort_by_key(|line| line["image"].as_u64());
@@ -143,45 +117,10 @@ pub fn run(args: &RadiusArgs, global: &Global) -> CliResult<Exit> {
 }
 
 /// What the results depend on, apart from the machine.
-fn header(args: &RadiusArgs, network_hash: &str, task: &Task, global: &Global) -> CliResult<Value> {
-    let files = (args.network.as_path(), network_hash, args.data.as_path());
-    let mut header = data_set::header("radius", files, &args.images, &task.images, global)?;
-    header.insert("lo".into(), args.lo.to_string().into());
-    header.insert("hi".into(), args.hi.to_string().into());
-    let tolerance = args.tol.as_ref().map(|tolerance| match tolerance {
-        Tolerance::Absolute(t) => t.to_string(),
-        Tolerance::Relative(share) => format!("{}%", share * Rational::from(100)),
-    });
-    header.insert("tol".into(), json!(tolerance));
-    header.extend(fields(&task.options.analysis));
-    header.insert("pgd".into(), task.options.attack.as_ref().map_or(Value::Null, |_| args.pgd.fields()));
-    Ok(Value::Object(header))
-}
-
-/// The line of one image.
-fn one_image(args: &RadiusArgs, task: &Arc<Task>, index: usize, worker: &mut Worker) -> CliResult<Value> {
-    let start = Instant::now();
-    let image = args.images.pick(&task.images, index).ok_or("an image vanished")?;
-    let label = image.label;
-    let shared = Arc::clone(task);
-    let work = move |budget: &Budget| shared.outcome(&image, budget);
-    let (abandoned, failed) = (RadiusOutcome::Abandoned, RadiusOutcome::Failed);
-    let outcome = campaign::one_image(index, worker, task.timeout, work, abandoned, failed)?;
-    tracing::info!("image {index} took {:.3} s", start.elapsed().as_secs_f64());
-    Ok(campaign::radius_line(index, label, &outcome, start.elapsed()))
-}
-
-impl Task {
-    fn outcome(&self, image: &Image, budget: &Budget) -> CliResult<RadiusOutcome> {
-        if let Some(predicted) = beaten_by(&self.network, &image.pixels, image.label) {
-            return Ok(RadiusOutcome::Misclassified { predicted });
-        }
-        let ball = |eps: &Rational| -> Result<Query, RegionError> {
-            let (low, high) = &self.pixel_range;
-            let region = (self.ball)(&image.pixels, eps, Some((low, high)))?;
-            Ok(Query::robustness(region, self.network.output_len(), image.label))
-        };
-        let found = radius(&self.network, &ball, &self.options, Run::silent(budget))?;
-        Ok(RadiusOutcome::Searched(Box::new(found)))
-    }
+fn header(args: &RadiusArgs, hashes: (String, String), options: &RadiusOptions, global: &Global) -> Value {
+    let subject = args.images.subject((&args.network, &args.data), hashes, global);
+    let mut header = campaign::header("radius", &subject, &options.analysis);
+    let ends = (&options.lo, &options.hi);
+    header.extend(campaign::radius_fields(ends, options.tolerance.as_ref(), options.attack.as_ref()));
+    Value::Object(header)
 }

@@ -1,11 +1,11 @@
 //! How wide the bounds of each layer are, and how large the output box.
 
 use crate::analyze::unstable;
-use crate::analyze::{AnalyzeError, Options, analyze_within};
+use crate::analyze::{AnalyzeError, Options, bounds};
 use crate::domains::domain::{Bounds, NodeBounds, Run};
 use crate::domains::network::{Activation, Network, NodeId};
-use crate::domains::num::{Interval, Rational};
-use crate::domains::query::{Atom, Disjunct, Property, Query, Region, Variable};
+use crate::domains::num::Interval;
+use crate::domains::query::Region;
 
 /// A layer whose bounds are compared: the pre-activations of an activation, or the network's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,26 +79,9 @@ pub fn output_volume(
     options: &Options,
     run: Run<'_>,
 ) -> Result<Option<f64>, AnalyzeError> {
-    let one_sided = |(output, sign): (usize, &Rational)| Disjunct {
-        atoms: vec![Atom {
-            terms: [(Variable::Output(output), sign.clone())].into(),
-            constant: Rational::ZERO,
-            is_strict: false,
-        }],
-    };
-    let signs = [Rational::ONE, Rational::NEG_ONE];
-    let outputs = 0..network.output_len();
-    let disjuncts = outputs.flat_map(|i| signs.iter().map(move |s| (i, s))).map(one_sided).collect();
-    let query = Query::over(region.clone(), Property { disjuncts });
-    let options = Options { all_margins: true, attack: false, ..options.clone() };
-    let analysis = analyze_within(network, &query, &options, run)?;
-    let mut sides: NodeBounds =
-        analysis.margins.chunks_exact(2).map(|pair| Interval::new(pair[0].bound, -pair[1].bound)).collect();
-    for bounds in analysis.bounds.first().into_iter().chain([known]) {
-        if let Some(output) = bounds.get(network.output()) {
-            sides.intersect(output);
-        }
-    }
+    let mut found = bounds(network, region, options, run)?;
+    found.intersect(known);
+    let Some(sides) = found.get(network.output()) else { return Ok(None) };
     let volume: f64 = sides.iter().map(|side| side.width().log10()).sum();
     Ok(volume.is_finite().then_some(volume))
 }

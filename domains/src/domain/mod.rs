@@ -18,7 +18,7 @@ pub use interval::IntervalDomain;
 use interval::affine_bounds;
 pub use lattice::of_margin as margin_lattice;
 pub use list::{AnyDomain, all};
-pub use lp::{IntegerModel, LpDomain, LpFact, Tighten};
+pub use lp::{IntegerModel, LayerPrograms, LpDomain, LpFact, NeuronSolver, SolvedPrograms, Tighten};
 pub use zonotope::{Zonotope, ZonotopeFact};
 
 use crate::budget::Budget;
@@ -149,6 +149,18 @@ pub fn propagate<'a, D: AbstractDomain>(
     known: &Bounds,
     run: Run<'a>,
 ) -> Result<Trace<'a, D::Fact>, DomainError> {
+    propagate_until(domain, network, region, known, network.nodes().len(), run)
+}
+
+/// As [`propagate`], through the first `end` nodes only.
+fn propagate_until<'a, D: AbstractDomain>(
+    domain: &D,
+    network: &'a Network,
+    region: &'a Region,
+    known: &Bounds,
+    end: usize,
+    run: Run<'a>,
+) -> Result<Trace<'a, D::Fact>, DomainError> {
     if region.len() != network.input_len() {
         return Err(DomainError::Region { found: region.len(), expected: network.input_len() });
     }
@@ -156,7 +168,7 @@ pub fn propagate<'a, D: AbstractDomain>(
     let facts: Vec<D::Fact> = Vec::with_capacity(total);
     let mut trace = Trace { network: Cow::Borrowed(network), region, facts, known: known.clone(), run, is_real: true };
     let inputs = (network.arithmetic() == Arithmetic::Float32).then(|| float32::Inputs::of(region));
-    for id in 0..total {
+    for id in 0..end {
         if run.budget.is_spent() {
             return Err(DomainError::OutOfTime);
         }

@@ -78,6 +78,7 @@ impl Step for LinearProgram {
             hull: self.hull,
             base: self.base,
             tighten: self.tighten,
+            elsewhere: options.neurons.clone().filter(|_| self.k == 1 && !self.hull),
             goal: if options.all_margins { f64::INFINITY } else { 0.0 },
             fail_fast: !options.all_margins && case.case.property.disjuncts.iter().all(|d| d.atoms.len() == 1),
             ..LpDomain::kpoly(self.k, options.lp)

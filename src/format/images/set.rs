@@ -1,6 +1,7 @@
 //! Images of equal size in memory, and the orders in which their values may stand.
 
 use crate::domains::num::Rational;
+use crate::format::fingerprint::Fingerprint;
 
 /// The order of channels, rows and columns in which an image is written out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,17 @@ impl ImageSet {
     pub fn bytes(&self, i: usize) -> Option<(usize, &[u8])> {
         let label = *self.labels.get(i)? as usize;
         Some((label, &self.pixels[i * self.pixels_per_image..][..self.pixels_per_image]))
+    }
+
+    /// Tells these labels and pixels from others, however the file writes them.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut fingerprint = Fingerprint::default();
+        for (label, pixels) in (0..self.len()).filter_map(|i| self.bytes(i)) {
+            fingerprint.update(&(label as u64).to_le_bytes());
+            fingerprint.update(pixels);
+        }
+        fingerprint
     }
 
     /// Image `i`.

@@ -1,7 +1,8 @@
 //! What is read from a file.
 
-use crate::domains::network::Network;
+use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::Interval;
+use crate::domains::query::Query;
 use crate::format::images::Channels;
 
 /// The oldest and newest versions of the standard operator set that are read.
@@ -61,4 +62,38 @@ pub struct Model {
     pub input_name: String,
     /// Name of the output tensor.
     pub output_name: String,
+}
+
+/// Why a property that does more than compare two outputs cannot be asked of a model whose Softmax was dropped.
+pub const SOFTMAX_IS_DROPPED: &str = "the network ends in a Softmax, which is only dropped for properties that \
+     compare two outputs; state the property over the logits and remove the Softmax";
+
+impl Model {
+    /// The same model, executed in this arithmetic.
+    ///
+    /// # Errors
+    /// Where it ends in a Softmax, which cannot be dropped in float32.
+    pub fn in_arithmetic(mut self, arithmetic: Arithmetic) -> Result<Self, String> {
+        if arithmetic == Arithmetic::Float32 {
+            if self.final_softmax.is_some() {
+                return Err("the network ends in a Softmax, which in float32 may turn different logits into equal \
+                            probabilities, so that it cannot be dropped; remove it, or use --arithmetic real"
+                    .into());
+            }
+            self.network = self.network.in_arithmetic(arithmetic).into_owned();
+        }
+        Ok(self)
+    }
+
+    /// Whether the query may be asked of the network: where a Softmax at its end was dropped, only properties that
+    /// compare outputs may.
+    ///
+    /// # Errors
+    /// [`SOFTMAX_IS_DROPPED`].
+    pub fn check_softmax(&self, query: &Query) -> Result<(), &'static str> {
+        if self.final_softmax.is_none() || query.cases.iter().all(|c| c.property.only_compares_outputs()) {
+            return Ok(());
+        }
+        Err(SOFTMAX_IS_DROPPED)
+    }
 }

@@ -76,6 +76,21 @@ pub struct VnnlibQuery {
     pub outputs: usize,
 }
 
+impl VnnlibQuery {
+    /// The query, for a network of this size.
+    ///
+    /// # Errors
+    /// When it declares other numbers of inputs or outputs.
+    pub fn of_size(self, inputs: usize, outputs: usize) -> Result<Query, String> {
+        for (what, found, expected) in [("inputs", self.inputs, inputs), ("outputs", self.outputs, outputs)] {
+            if found != expected {
+                return Err(format!("the query declares {found} {what}, the network has {expected}"));
+            }
+        }
+        Ok(self.query)
+    }
+}
+
 /// A factor of the normal form that is the same in every disjunct, or chosen.
 enum Factor {
     Atom(Atom),

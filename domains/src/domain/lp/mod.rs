@@ -6,12 +6,14 @@
 //! [`IntegerModel`] is the complete program. *Source*: Salman et al. 2019 (LP-ALL); Singh et al. 2019; Tjeng et al. 2019.
 
 mod cone;
+mod elsewhere;
 mod encoding;
 mod groups;
 mod integer;
 mod refinement;
 mod step_hull;
 
+pub use elsewhere::{LayerPrograms, NeuronSolver, SolvedPrograms};
 pub use integer::IntegerModel;
 
 use cone::Cone;
@@ -28,7 +30,7 @@ use crate::observer::Event;
 use crate::query::{LinearForms, Region};
 use rayon::prelude::*;
 use std::cell::OnceCell;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Which neurons' bounds the linear program re-computes on the way through the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub struct LpDomain {
     /// Whether the forms after one that misses the goal are left at DeepPoly's bounds: for a verdict
     /// that needs them all.
     pub fail_fast: bool,
+    /// Who solves the programs of neurons, where that is not this process alone.
+    pub elsewhere: Option<Arc<dyn NeuronSolver>>,
 }
 
 /// What the domain knows of a node: DeepPoly's fact, and what an activation node can be cut with, once
@@ -123,6 +127,7 @@ impl LpDomain {
             goal: f64::INFINITY,
             rounds: 12,
             fail_fast: false,
+            elsewhere: None,
         }
     }
 

@@ -5,14 +5,16 @@
 //! objective differs. Convolutions have one program per set of neurons that read the same window.
 
 use super::cone::{Cone, of_same_cone};
+use super::elsewhere::LayerPrograms;
 use super::encoding::Encoding;
 use super::{Cuts, LpDomain, LpFact};
 use crate::activation::{ActivationFn, Reach};
-use crate::domain::{DeepPolyFact, DomainError, Fact, Trace};
+use crate::domain::{Bounds, DeepPolyFact, DomainError, Fact, NodeBounds, Run, Tighten, Trace, propagate_until};
 use crate::lp::Stop;
-use crate::network::{Affine, NodeId};
+use crate::network::{Affine, Network, NodeId, NodeKind};
 use crate::num::Interval;
-use crate::query::{FormTerm, LinearForms};
+use crate::observer::Event;
+use crate::query::{FormTerm, LinearForms, Region};
 use ndarray::Array2;
 use rayon::prelude::*;
 
@@ -23,10 +25,10 @@ const PRECISION: f64 = 1e-4;
 const NEURONS_PER_SESSION: usize = 12;
 
 /// An affine node whose neurons are bounded.
-struct Tightening<'t, 'a> {
+pub(super) struct Tightening<'t, 'a> {
     domain: &'t LpDomain,
-    affine: &'a Affine,
-    activations: Vec<&'a dyn ActivationFn>,
+    affine: &'t Affine,
+    activations: Vec<&'t dyn ActivationFn>,
     cuts: Cuts<'t>,
     seen: &'t Trace<'a, LpFact>,
 }
@@ -44,12 +46,7 @@ impl LpDomain {
         if let Some(known) = seen.known.get(id) {
             fact.tighten(known);
         }
-        let activations: Vec<&dyn ActivationFn> = seen
-            .network
-            .activations()
-            .filter(|(_, activation)| activation.source == id)
-            .map(|(_, activation)| activation.function.as_ref())
-            .collect();
+        let activations = activations_of(id, seen);
         let is_unstable = |&i: &usize| is_unstable(&activations, fact.bounds().reach(i));
         let unstable: Vec<usize> = (0..fact.bounds().len()).filter(is_unstable).collect();
         // Without an activation before it, the region's support function bounds a neuron as well as any program.
@@ -57,22 +54,83 @@ impl LpDomain {
         if is_first || unstable.is_empty() || fact.bounds().is_contradictory() {
             return Ok(fact);
         }
-        let layer = Tightening { domain: self, affine, activations, cuts: self.cuts(seen)?, seen };
-        let known = |i: usize| fact.bounds().reach(i);
-        let found: Vec<(usize, Interval)> =
-            of_same_cone(affine, &unstable).par_iter().flat_map_iter(|set| layer.bounds(set, &known)).collect();
+        let sets = of_same_cone(affine, &unstable);
+        let found = match &self.elsewhere {
+            None => Tightening::new(self, id, affine, seen)?.all(&sets, fact.bounds()),
+            Some(solver) => {
+                let sessions = sets.iter().flat_map(|set| set.chunks(NEURONS_PER_SESSION)).map(<[_]>::to_vec).collect();
+                let facts = seen.facts.iter().chain([&fact]);
+                let bounds = Bounds::new(facts.map(|fact| fact.bounds().clone()).collect());
+                let solved = solver.solve(LayerPrograms { node: id, sessions, bounds });
+                for form in 0..solved.programs {
+                    let event = Event::Lp { form, bound: f64::NEG_INFINITY, rows: 0, new_cuts: 0 };
+                    seen.run.observer.event(event);
+                }
+                solved.bounds
+            }
+        };
         let mut tighter = vec![Interval::ALL; fact.bounds().len()];
-        found.into_iter().for_each(|(i, z)| tighter[i] = z);
+        for (i, z) in found {
+            if let Some(tighter) = tighter.get_mut(i) {
+                *tighter = z;
+            }
+        }
         fact.tighten(&tighter.into_iter().collect());
         Ok(fact)
     }
+
+    /// Solves programs of a layer; the domain must be the one that asks for them.
+    ///
+    /// # Errors
+    /// As [`propagate`](crate::domain::propagate), through the nodes before.
+    pub fn solve_programs(
+        &self,
+        network: &Network,
+        region: &Region,
+        layer: &LayerPrograms,
+        run: Run<'_>,
+    ) -> Result<Vec<(usize, Interval)>, DomainError> {
+        let Some(NodeKind::Affine(_)) = network.nodes().get(layer.node).map(|node| &node.kind) else {
+            return Ok(Vec::new());
+        };
+        let before = Self { tighten: Tighten::None, ..self.clone() };
+        let mut trace = propagate_until(&before, network, region, &layer.bounds, layer.node + 1, run)?;
+        let Some(fact) = trace.facts.pop() else { return Ok(Vec::new()) };
+        let NodeKind::Affine(affine) = &trace.network.node(layer.node).kind else { return Ok(Vec::new()) };
+        let inside = |session: &Vec<usize>| session.iter().copied().filter(|&i| i < fact.bounds().len()).collect();
+        let sessions: Vec<Vec<usize>> = layer.sessions.iter().map(inside).filter(|s: &Vec<_>| !s.is_empty()).collect();
+        let tightening = Tightening::new(self, layer.node, affine, &trace)?;
+        Ok(tightening.all(&sessions, fact.bounds()))
+    }
+}
+
+/// The activations that read a node.
+fn activations_of<'t>(id: NodeId, seen: &'t Trace<LpFact>) -> Vec<&'t dyn ActivationFn> {
+    let of_node = seen.network.activations().filter(|(_, activation)| activation.source == id);
+    of_node.map(|(_, activation)| activation.function.as_ref()).collect()
 }
 
 fn is_unstable(activations: &[&dyn ActivationFn], z: Reach<'_>) -> bool {
     activations.iter().any(|function| function.is_unstable(z))
 }
 
-impl<'t> Tightening<'t, '_> {
+impl<'t, 'a> Tightening<'t, 'a> {
+    /// The node `id` after those that were seen.
+    pub fn new(
+        domain: &'t LpDomain,
+        id: NodeId,
+        affine: &'t Affine,
+        seen: &'t Trace<'a, LpFact>,
+    ) -> Result<Self, DomainError> {
+        Ok(Self { domain, affine, activations: activations_of(id, seen), cuts: domain.cuts(seen)?, seen })
+    }
+
+    /// Bounds of neurons in sets of which each depends on the same neurons of the nodes before.
+    pub fn all(&self, sets: &[Vec<usize>], known: &NodeBounds) -> Vec<(usize, Interval)> {
+        let known = |i: usize| known.reach(i);
+        sets.par_iter().flat_map_iter(|set| self.bounds(set, &known)).collect()
+    }
+
     /// Bounds of neurons that depend on the same neurons of the nodes before.
     fn bounds<'k>(&self, neurons: &[usize], known: &(dyn Fn(usize) -> Reach<'k> + Sync)) -> Vec<(usize, Interval)> {
         let Self { affine, seen, .. } = self;

@@ -1,0 +1,116 @@
+//! How the line of one image comes about, for whoever makes lines: a run over a data set here, or a part of it elsewhere.
+
+use super::radii::{RadiusOutcome, radius_line};
+use super::radius::{RadiusOptions, radius};
+use super::run::{Failure, one_image};
+use super::verdicts::{ImageOutcome, image_line};
+use super::worker::Worker;
+use crate::analyze::{Options, analyze_within, beaten_by};
+use crate::domains::budget::Budget;
+use crate::domains::domain::Run;
+use crate::domains::network::Network;
+use crate::domains::num::Rational;
+use crate::domains::query::{Query, Region, RegionError};
+use crate::format::images::Image;
+use crate::format::onnx::Softmax;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Gives an image by its number, as the network reads it.
+pub type Images = Box<dyn Fn(usize) -> Option<Image> + Send + Sync>;
+
+/// Gives the neighbourhood of an image.
+pub type Neighbourhood = Box<dyn Fn(&[Rational]) -> Result<Region, Failure> + Send + Sync>;
+
+/// Gives the neighbourhood of an image with a radius.
+pub type Ball = Box<dyn Fn(&[Rational], &Rational) -> Result<Region, RegionError> + Send + Sync>;
+
+/// Which neighbourhoods are to be verified, and how.
+pub struct Certification {
+    /// The network.
+    pub network: Network,
+    /// What was dropped at its end.
+    pub softmax: Option<Softmax>,
+    /// The images.
+    pub images: Images,
+    /// Their neighbourhoods.
+    pub neighbourhood: Neighbourhood,
+    /// How each is analysed.
+    pub options: Options,
+    /// The time for each.
+    pub timeout: Option<Duration>,
+    /// Whether counterexamples are written, too.
+    pub witnesses: bool,
+}
+
+impl Certification {
+    /// The line of one image. Cancelling `stop` ends the work; the line then says nothing.
+    ///
+    /// # Errors
+    /// One line that names the image.
+    pub fn line(self: &Arc<Self>, index: usize, worker: &mut Worker, stop: &Budget) -> Result<Value, Failure> {
+        let start = Instant::now();
+        let image = (self.images)(index).ok_or("an image vanished")?;
+        let label = image.label;
+        let region = (self.neighbourhood)(&image.pixels).map_err(|e| format!("image {index}: {e}"))?;
+        let query = Query::robustness(region, self.network.output_len(), label);
+        let shared = Arc::clone(self);
+        let work = move |budget: &Budget| shared.outcome(&image, &query, budget);
+        let (abandoned, failed) = (ImageOutcome::Abandoned, ImageOutcome::Failed);
+        let outcome = one_image(index, (worker, stop), self.timeout, work, abandoned, failed)?;
+        tracing::info!("image {index} took {:.3} s", start.elapsed().as_secs_f64());
+        Ok(image_line(index, label, &outcome, start.elapsed(), self.witnesses.then_some(self.softmax)))
+    }
+
+    fn outcome(&self, image: &Image, query: &Query, budget: &Budget) -> Result<ImageOutcome, Failure> {
+        if let Some(predicted) = beaten_by(&self.network, &image.pixels, image.label) {
+            return Ok(ImageOutcome::Misclassified { predicted });
+        }
+        let analysis = analyze_within(&self.network, query, &self.options, Run::silent(budget))?;
+        Ok(ImageOutcome::Analysed(Box::new(analysis)))
+    }
+}
+
+/// Which radii are searched for, and how.
+pub struct RadiusSearch {
+    /// The network.
+    pub network: Network,
+    /// The images.
+    pub images: Images,
+    /// Their neighbourhoods; larger radii hold smaller ones.
+    pub ball: Ball,
+    /// How each is searched.
+    pub options: RadiusOptions,
+    /// The time for each image.
+    pub timeout: Option<Duration>,
+}
+
+impl RadiusSearch {
+    /// The line of one image. Cancelling `stop` ends the work; the line then says nothing.
+    ///
+    /// # Errors
+    /// One line that names the image.
+    pub fn line(self: &Arc<Self>, index: usize, worker: &mut Worker, stop: &Budget) -> Result<Value, Failure> {
+        let start = Instant::now();
+        let image = (self.images)(index).ok_or("an image vanished")?;
+        let label = image.label;
+        let shared = Arc::clone(self);
+        let work = move |budget: &Budget| shared.outcome(&image, budget);
+        let (abandoned, failed) = (RadiusOutcome::Abandoned, RadiusOutcome::Failed);
+        let outcome = one_image(index, (worker, stop), self.timeout, work, abandoned, failed)?;
+        tracing::info!("image {index} took {:.3} s", start.elapsed().as_secs_f64());
+        Ok(radius_line(index, label, &outcome, start.elapsed()))
+    }
+
+    fn outcome(&self, image: &Image, budget: &Budget) -> Result<RadiusOutcome, Failure> {
+        if let Some(predicted) = beaten_by(&self.network, &image.pixels, image.label) {
+            return Ok(RadiusOutcome::Misclassified { predicted });
+        }
+        let ball = |eps: &Rational| -> Result<Query, RegionError> {
+            Ok(Query::robustness((self.ball)(&image.pixels, eps)?, self.network.output_len(), image.label))
+        };
+        let found = radius(&self.network, &ball, &self.options, Run::silent(budget))?;
+        Ok(RadiusOutcome::Searched(Box::new(found)))
+    }
+}

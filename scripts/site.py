@@ -69,7 +69,7 @@ def python_reference() -> str:
         for node in front.body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
     )
-    files = ["__init__.py", "_campaign.py", "_torch.py", "_arguments.py", "_absint.pyi"]
+    files = ["__init__.py", "_campaign.py", "_torch.py", "_results.py", "_absint.pyi"]
     functions, classes = "", ""
     for file in files:
         for node in ast.parse((PACKAGE / file).read_text()).body:

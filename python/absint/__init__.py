@@ -12,8 +12,6 @@ A radius is read as the decimal that it prints as: ``eps=0.1`` is one tenth, and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from absint import _absint
 from absint._absint import (
     AbsintError,
@@ -26,8 +24,6 @@ from absint._absint import (
     __version__,
 )
 from absint._arguments import (
-    Attack,
-    Radius,
     array_of,
     choices_of,
     clip_of,
@@ -36,6 +32,8 @@ from absint._arguments import (
     decimal_of,
 )
 
+# What the module typing has; that module alone would take longer than all others.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,6 +43,7 @@ if TYPE_CHECKING:
     from absint._absint import Bounds
     from absint._arguments import Decimal, Unsafe
     from absint._campaign import Run, certify, radii, read_images
+    from absint._results import Attack, Radius
     from absint._torch import assert_robust
 
 __all__ = [
@@ -79,6 +78,8 @@ __all__ = [
 ]
 
 _ELSEWHERE = {
+    "Attack": "absint._results",
+    "Radius": "absint._results",
     "Run": "absint._campaign",
     "certify": "absint._campaign",
     "radii": "absint._campaign",
@@ -238,6 +239,8 @@ def attack(
     proves nothing."""
     query = _query(network, region, label, unsafe)
     choices = choices_of("auto", timeout, threads, "real", True, seed)
+    from absint._results import Attack
+
     witness, closest, points = _absint.attack(network, query, choices, restarts, steps)
     return Attack(witness, dict(closest), points)
 
@@ -267,6 +270,8 @@ def radius(
     choices = choices_of(method, timeout, threads, arithmetic, attack, seed)
     ends = (decimal_of(lo), decimal_of(hi))
     tolerance = None if tol is None else decimal_of(tol)
+    from absint._results import Radius
+
     found = _absint.radius(network, array_of(x), int(label), norm, ends, choices, tolerance, clip_of(clip))
     return Radius.of(*found)
 

@@ -1,14 +1,13 @@
-"""From what users write to what the library reads, and the small results that are tuples."""
+"""From what users write to what the library reads."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal as DecimalNumber
     from fractions import Fraction
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
@@ -18,44 +17,6 @@ if TYPE_CHECKING:
     Decimal: TypeAlias = str | float | int | DecimalNumber | Fraction
     Conjunction: TypeAlias = tuple[ArrayLike, ArrayLike]
     Unsafe: TypeAlias = Conjunction | Sequence[Conjunction]
-
-
-class Attack(NamedTuple):
-    """What an attack found."""
-
-    witness: NDArray[Any] | None
-    """The counterexample, replayed exactly."""
-    closest: dict[int, float]
-    """For each disjunct of the unsafe set the smallest margin of all points tried: an estimate, not a bound."""
-    points: int
-    """Points evaluated."""
-
-
-class Radius(NamedTuple):
-    """What is known of the distance to the nearest counterexample, which lies between the two."""
-
-    certified: Fraction | None
-    """The largest radius that was certified."""
-    attacked: Fraction | None
-    """The smallest radius at which a counterexample was found."""
-    witness: NDArray[Any] | None
-    """That counterexample."""
-    analyses: int
-    """Analyses that were run."""
-    attacks: int
-    """Attacks that were run."""
-    out_of_time: bool
-    """Whether the time was up before the search was over."""
-
-    @classmethod
-    def of(cls, certified: str | None, attacked: str | None, *rest: Any) -> Radius:
-        """From radii as they are written."""
-        from fractions import Fraction
-
-        def number(text: str | None) -> Fraction | None:
-            return None if text is None else Fraction(text)
-
-        return cls(number(certified), number(attacked), *rest)
 
 
 def array_of(x: ArrayLike) -> NDArray[np.uint8] | NDArray[np.float64]:

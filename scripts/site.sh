@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # The package itself draws the pictures and says what its options are.
-EXTRAS="mkdocs-material${EXTRAS:+ $EXTRAS}" scripts/python_tests.sh --quiet -k "methods_has_a_line"
+EXTRAS="mkdocs-material onnx${EXTRAS:+ $EXTRAS}" scripts/python_tests.sh --quiet -k "method_has_a_line"
 target=${CARGO_TARGET_DIR:-target}
 bin=$(cd "$target" && pwd)/python-tests/bin
 mkdir -p target

@@ -32,6 +32,7 @@ pub fn attack<'py>(
     restarts: Option<usize>,
     steps: Option<usize>,
 ) -> PyResult<Attacked<'py>> {
+    query.fits(network)?;
     let limit = choices.timeout()?;
     let budget = deadline(limit);
     let pgd = Attack::pgd(choices.seed());

@@ -212,7 +212,7 @@ impl Task {
         images: Vec<usize>,
         out: Option<PathBuf>,
         resume: bool,
-        header: Option<Vec<(String, Option<(usize, usize)>)>>,
+        header: Option<Ranges>,
     ) -> PyResult<Campaign> {
         if let Some(image) = images.iter().find(|&&i| i >= self.images) {
             return Err(wrong(format!("there is no image {image}; there are {} (from 0)", self.images)));
@@ -266,6 +266,9 @@ fn arguments(
     ];
     Ok(PyTuple::new(py, list)?.unbind())
 }
+
+/// Further fields of a header: each a pair of numbers, or nothing.
+type Ranges = Vec<(String, Option<(usize, usize)>)>;
 
 /// The fields of a header.
 type Header = serde_json::Map<String, Value>;

@@ -96,6 +96,7 @@ pub fn compare(
     choices: Choices,
 ) -> PyResult<Comparison> {
     let setting = contest.setting(&choices)?;
+    queries.iter().try_for_each(|query| query.fits(network))?;
     let question = match &queries[..] {
         [query] => query.name.clone(),
         several => format!("{} queries", several.len()),

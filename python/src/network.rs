@@ -31,6 +31,13 @@ pub struct Network {
     source: Source,
 }
 
+/// As headers of results have it.
+fn fingerprint(bytes: &[u8]) -> String {
+    let mut fingerprint = Fingerprint::default();
+    fingerprint.update(bytes);
+    fingerprint.to_string()
+}
+
 impl Network {
     /// The file without its folder, as headers of results have it.
     pub fn file_name(&self) -> Option<String> {
@@ -57,9 +64,8 @@ impl Network {
     fn from_bytes(py: Python<'_>, bytes: &[u8], name: &str) -> PyResult<Self> {
         let bytes: Arc<[u8]> = bytes.into();
         let model = py.detach(|| onnx::parse(&bytes, name)).map_err(wrong)?;
-        let mut hash = Fingerprint::default();
-        hash.update(&bytes);
-        Ok(Self { model: Arc::new(model), hash: hash.to_string(), name: name.into(), source: Source::Bytes(bytes) })
+        let hash = fingerprint(&bytes);
+        Ok(Self { model: Arc::new(model), hash, name: name.into(), source: Source::Bytes(bytes) })
     }
 
     /// The module of PyTorch as its own exporter writes it, in memory and for evaluation. `example_input` is an input
@@ -87,7 +93,7 @@ impl Network {
         let model = Arc::new(onnx::parse(&bytes, &name).map_err(internal)?);
         let byte = |pixel: &Rational| (nearest(pixel) * 255.0).round() as u8;
         let pixels = image.pixels.iter().map(byte).collect();
-        Ok((Self { model, hash: String::new(), name, source: Source::Bytes(bytes) }, pixels, image.label))
+        Ok((Self { model, hash: fingerprint(&bytes), name, source: Source::Bytes(bytes) }, pixels, image.label))
     }
 
     #[getter]
@@ -143,6 +149,10 @@ impl Network {
             // What is compressed, or lies in several files, is sent by its name.
             Source::File(path) => std::fs::read(path).ok().filter(|bytes| onnx::parse(bytes, "").is_ok()),
         };
+        if let Some(bytes) = bytes.as_ref().filter(|bytes| fingerprint(bytes) != self.hash) {
+            let (name, count) = (&self.name, bytes.len());
+            return Err(wrong(format!("{name}: is another file of {count} bytes since it was read; load it again")));
+        }
         match (bytes, &self.source) {
             (None, Source::File(path)) => Ok((class.getattr("load")?, (path.clone(),).into_pyobject(py)?)),
             (bytes, _) => {

@@ -80,6 +80,12 @@ impl Query {
 }
 
 impl Query {
+    /// Whether it may be asked of this network, be it the one that it was made for or another.
+    pub fn fits(&self, network: &Network) -> PyResult<()> {
+        check_query(&network.model.network, &self.query).map_err(|e| wrong(format!("{}: {e}", self.name)))?;
+        network.model.check_softmax(&self.query).map_err(|e| wrong(format!("{}: {e}", network.name)))
+    }
+
     /// Refuses what does not fit to the network.
     fn checked(
         network: &Network,
@@ -88,9 +94,9 @@ impl Query {
         shape: Vec<usize>,
         label: Option<usize>,
     ) -> PyResult<Self> {
-        check_query(&network.model.network, &query).map_err(|e| wrong(format!("{name}: {e}")))?;
-        network.model.check_softmax(&query).map_err(|e| wrong(format!("{}: {e}", network.name)))?;
-        Ok(Self { query: Arc::new(query), name, shape, label })
+        let query = Self { query: Arc::new(query), name, shape, label };
+        query.fits(network)?;
+        Ok(query)
     }
 }
 

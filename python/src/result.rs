@@ -22,6 +22,9 @@ use pyo3::types::{PyBytes, PyDict};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Lower and upper bounds.
+type Ends<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>);
+
 /// The answer to a query.
 #[pyclass(frozen, module = "absint._absint")]
 pub struct Result {
@@ -49,6 +52,7 @@ pub fn verify(
     let budget = deadline(limit);
     let (options, failure) = solver(choices.options()?, neurons, &budget);
     let model = executed(network, &options)?;
+    query.fits(network)?;
     if options.neurons.is_some() && query.query.cases.len() != 1 {
         return Err(wrong("an executor takes a query about one region"));
     }
@@ -182,7 +186,7 @@ impl Result {
 
     /// Enclosures of the outputs at the witness.
     #[getter]
-    fn witness_output<'py>(&self, py: Python<'py>) -> Option<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>)> {
+    fn witness_output<'py>(&self, py: Python<'py>) -> Option<Ends<'py>> {
         self.found().map(|witness| {
             let (lo, hi): (Vec<f64>, Vec<f64>) = witness.output().iter().map(|y| (y.lo, y.hi)).unzip();
             (lo.into_pyarray(py), hi.into_pyarray(py))

@@ -1,5 +1,6 @@
 """Errors are exceptions in the words of the command line."""
 
+import pickle
 import subprocess
 import sys
 
@@ -68,6 +69,16 @@ def test_a_query_of_another_size(network, tmp_path):
 def test_what_is_asked_wrongly(network, digits, call, words):
     with pytest.raises(absint.AbsintError, match=words):
         call(network, digits[0][1300])
+
+
+def test_a_file_that_changed_is_not_sent_to_others(networks, tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes((networks / "digits_mlp.onnx").read_bytes())
+    network = absint.Network.load(path)
+    pickle.dumps(network)
+    path.write_bytes((networks / "digits_cnn.onnx").read_bytes())
+    with pytest.raises(absint.AbsintError, match="is another file"):
+        pickle.dumps(network)
 
 
 def test_what_is_no_array_of_numbers():

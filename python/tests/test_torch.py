@@ -62,3 +62,16 @@ def test_assert_robust(digits):
 def test_what_cannot_be_analysed_is_refused():
     with pytest.raises(absint.AbsintError, match="Erf|GELU|Gelu|`"):
         absint.Network.from_torch(nn.Sequential(nn.Linear(3, 3), nn.GELU()), torch.zeros(1, 3))
+
+
+def test_a_query_is_not_asked_of_a_network_whose_softmax_was_dropped():
+    torch.manual_seed(4)
+    layer, x = nn.Linear(3, 4), torch.zeros(1, 3)
+    plain = absint.Network.from_torch(layer, x)
+    probabilities = absint.Network.from_torch(nn.Sequential(layer, nn.Softmax(1)), x)
+    query = absint.Query(plain, absint.linf(x, 0.1), None, [(np.eye(4)[:1], np.zeros(1))])
+    absint.verify(plain, query)
+    for call in (absint.verify, absint.attack, absint.compare):
+        with pytest.raises(absint.AbsintError, match="ends in a Softmax"):
+            call(probabilities, query)
+    assert absint.verify(probabilities, absint.linf(x, 0), label=int(layer(x).argmax())).verdict == "verified"

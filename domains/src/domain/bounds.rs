@@ -1,6 +1,8 @@
 //! Concrete bounds of neurons and nodes: the currency between all steps.
 
+use super::DomainError;
 use crate::activation::Reach;
+use crate::network::Network;
 use crate::num::round::{lower_or_nothing, upper_or_nothing};
 use crate::num::{Interval, Lattice};
 use std::sync::Arc;
@@ -162,6 +164,17 @@ impl Bounds {
     #[must_use]
     pub fn nodes(&self) -> &[NodeBounds] {
         &self.nodes
+    }
+
+    /// Refuses bounds of which some exclude each other.
+    ///
+    /// # Errors
+    /// [`DomainError::Contradiction`].
+    pub fn checked(self, network: &Network) -> Result<Self, DomainError> {
+        match self.nodes.iter().position(NodeBounds::is_contradictory) {
+            Some(node) => Err(DomainError::Contradiction { node, name: network.node(node).name.clone() }),
+            None => Ok(self),
+        }
     }
 
     /// Keeps the tighter bounds on each side; nodes that only `other` knows are added.

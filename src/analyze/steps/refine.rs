@@ -3,7 +3,6 @@
 use super::super::case::CaseState;
 use super::super::error::AnalyzeError;
 use super::super::method::{Context, Step};
-use crate::domains::domain::{DomainError, NodeBounds};
 use crate::domains::dual::{Compiled, Refinement};
 use crate::domains::network::Arithmetic;
 
@@ -38,10 +37,7 @@ impl Step for Refine {
         let time = run.budget.remaining().map(|left| left.mul_f64(SHARE));
         let refinement = Refinement { parts: PARTS, time };
         let refined = refinement.run(&Compiled::new(network), &case.case.region, &mut bounds, run.budget);
-        if let Some(node) = bounds.nodes().iter().position(NodeBounds::is_contradictory) {
-            return Err(DomainError::Contradiction { node, name: network.node(node).name.clone() }.into());
-        }
-        case.bounds = bounds;
+        case.bounds = bounds.checked(network)?;
         case.count("parts", refined.parts as u64);
         case.count("sides_refined", refined.sides as u64);
         case.count("neurons_fixed", refined.settled as u64);

@@ -10,7 +10,7 @@ use super::search::{Examined, Part, Space};
 use super::{Problem, cells};
 use crate::attack::{Target, try_candidates};
 use crate::domains::activation::Slopes;
-use crate::domains::domain::{Bounds, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run, propagate};
+use crate::domains::domain::{Bounds, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run};
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::Region;
 use crate::domains::verdict::Witness;
@@ -77,14 +77,8 @@ impl Space for Boxes<'_> {
             return Ok(examined);
         };
         let domain = DeepPolyWithin { base: BASE, known: &part.known, settled: 0 };
-        let trace = match propagate(&domain, network, &region, &part.known, Run::silent(run.budget)) {
-            // Proven bounds exclude each other: the box holds no point of the region.
-            Err(DomainError::Contradiction { .. }) => {
-                examined.closed = part.open.iter().map(|&(d, _)| (d, f64::INFINITY)).collect();
-                return Ok(examined);
-            }
-            other => other?,
-        };
+        let trace = self.problem.propagate(&domain, &region, &part.known, Run::silent(run.budget))?;
+        let Some(trace) = trace else { return Ok(examined.without_inputs(&part.open)) };
         let disjuncts: Vec<usize> = part.open.iter().map(|&(d, _)| d).collect();
         let (forms, rows) = self.problem.forms_of(&disjuncts);
         let (minima, below) = BASE.back_substitution(&trace).minima_and_input_forms(&forms)?;

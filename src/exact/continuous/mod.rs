@@ -11,7 +11,7 @@ mod phases;
 mod search;
 mod sides;
 
-use crate::domains::domain::{Bounds, DeepPoly, DomainError, NodeBounds, Run, propagate};
+use crate::domains::domain::{AbstractDomain, Bounds, DeepPoly, DomainError, NodeBounds, Run, Trace, propagate};
 use crate::domains::dual::has_corners;
 use crate::domains::network::{Arithmetic, Network, Reduced};
 use crate::domains::num::Interval;
@@ -93,6 +93,23 @@ impl<'a> Problem<'a> {
         let bounds = Bounds::new(self.bounds.nodes().iter().enumerate().map(of_node).collect());
         let (forms, rows) = (self.forms.clone(), self.rows.clone());
         Problem { network: &reduced.network, bounds, forms, rows, ..*self }
+    }
+
+    /// Propagates over a part of the region: nothing where proven bounds exclude each other, since no input is there.
+    fn propagate<'b, D: AbstractDomain>(
+        &self,
+        domain: &D,
+        region: &'b Region,
+        known: &Bounds,
+        run: Run<'b>,
+    ) -> Result<Option<Trace<'b, D::Fact>>, DomainError>
+    where
+        'a: 'b,
+    {
+        match propagate(domain, self.network, region, known, run) {
+            Err(DomainError::Contradiction { .. }) => Ok(None),
+            traced => traced.map(Some),
+        }
     }
 
     /// An attack on all of the region that takes a small share of the time that bounding `parts` of it took.

@@ -5,7 +5,7 @@
 use super::search::{Examined, Found};
 use super::{Problem, phases::Phase};
 use crate::attack::{Target, try_candidates};
-use crate::domains::domain::{Bounds, DomainError, NodeBounds};
+use crate::domains::domain::{Bounds, DomainError};
 use crate::domains::dual::{Candidate, Compiled, Effort, Forest, Limits, Member, Objective, Refinement, Relaxed};
 use crate::domains::network::NodeKind;
 use crate::domains::num::Interval;
@@ -100,9 +100,7 @@ impl Neurons {
             let is_worthwhile = refined.slack.1 < LEAST_GAIN * refined.slack.0;
             let left = run.budget.remaining();
             next = is_worthwhile.then(|| next_parts(parts, before, left)).flatten();
-            if let Some(node) = bounds.nodes().iter().position(NodeBounds::is_contradictory) {
-                return Err(DomainError::Contradiction { node, name: network.node(node).name.clone() });
-            }
+            bounds = bounds.checked(network)?;
         }
         if self.is_over(problem) {
             return Ok(());

@@ -7,7 +7,7 @@ use super::search::{Examined, Part, Space};
 use super::sides::BreakPoint;
 use super::{Problem, forms};
 use crate::attack::{Target, try_candidates};
-use crate::domains::domain::{AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, DomainError, LpDomain, Run, propagate};
+use crate::domains::domain::{AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, DomainError, LpDomain, Run};
 use crate::domains::lp::backends;
 use crate::domains::num::{Interval, Rational, enclose, nearest};
 use crate::domains::observer::{Event, Observer};
@@ -110,28 +110,20 @@ impl Phases<'_> {
     }
 
     /// Bounds what is open by the linear program of the relaxation, in which the sides that were chosen
-    /// are constraints; returns what it leaves open, `None` when that is nothing or there is a witness.
+    /// are constraints: what it leaves open, unless no input is on these sides.
     fn relaxed(
         &self,
         known: &Bounds,
-        open: Vec<(usize, f64)>,
+        open: &[(usize, f64)],
         examined: &mut Examined<Phase>,
     ) -> Result<Option<Vec<(usize, f64)>>, DomainError> {
-        let Problem { network, run, .. } = *self.problem;
         let target = self.target();
         let lp = LpDomain { goal: target, rounds: 0, ..LpDomain::kpoly(1, backends()[0]) };
         let suggestions = Suggestions::default();
-        let observed = Run { budget: run.budget, observer: &suggestions };
-        let trace = match propagate(&lp, network, self.region, known, observed) {
-            Ok(trace) => trace,
-            Err(DomainError::Contradiction { .. }) => {
-                examined.closed.extend(open.iter().map(|&(d, _)| (d, f64::INFINITY)));
-                return Ok(None);
-            }
-            Err(other) => return Err(other),
-        };
+        let observed = Run { observer: &suggestions, ..self.problem.run };
+        let Some(trace) = self.problem.propagate(&lp, self.region, known, observed)? else { return Ok(None) };
         let mut left = Vec::new();
-        for (d, before) in open {
+        for &(d, before) in open {
             let (forms, _) = self.problem.forms_of(&[d]);
             let bound = match forms.len() {
                 1 => lp.minima(&forms, &trace)?[0],
@@ -142,7 +134,7 @@ impl Phases<'_> {
         }
         let disjuncts: Vec<usize> = left.iter().map(|&(d, _)| d).collect();
         examined.witness = self.try_points(&disjuncts, &suggestions.0.into_inner().unwrap_or_default());
-        Ok((!left.is_empty() && examined.witness.is_none()).then_some(left))
+        Ok(Some(left))
     }
 
     /// Decides a disjunct where every neuron has one segment.
@@ -209,26 +201,13 @@ impl Phases<'_> {
         Ok(best.map_or_else(|| [known.clone(), known.clone()], |(_, halves)| halves))
     }
 
-    /// A lower bound of the largest margin of a disjunct within known bounds: +∞ where these exclude each
-    /// other.
+    /// A lower bound of the largest margin of a disjunct within known bounds: +∞ where no input is.
     fn bound(&self, known: &Bounds, d: usize) -> Result<f64, DomainError> {
-        let Problem { network, run, .. } = *self.problem;
-        let base = DeepPoly::default();
-        match propagate(
-            &DeepPolyWithin { base, known, settled: 0 },
-            network,
-            self.region,
-            known,
-            Run::silent(run.budget),
-        ) {
-            Ok(trace) => {
-                let (forms, _) = self.problem.forms_of(&[d]);
-                let minima = base.back_substitution(&trace).minima(&forms)?;
-                Ok(minima.into_iter().fold(f64::NEG_INFINITY, f64::max))
-            }
-            Err(DomainError::Contradiction { .. }) => Ok(f64::INFINITY),
-            Err(other) => Err(other),
-        }
+        let (base, run) = (DeepPoly::default(), Run::silent(self.problem.run.budget));
+        let domain = DeepPolyWithin { base, known, settled: 0 };
+        let Some(trace) = self.problem.propagate(&domain, self.region, known, run)? else { return Ok(f64::INFINITY) };
+        let minima = base.back_substitution(&trace).minima(&self.problem.forms_of(&[d]).0)?;
+        Ok(minima.into_iter().fold(f64::NEG_INFINITY, f64::max))
     }
 }
 
@@ -246,15 +225,8 @@ impl Space for Phases<'_> {
         let mut examined = Examined::default();
         let base = DeepPoly::default();
         let domain = DeepPolyWithin { base, known: &part.known, settled: 0 };
-        let trace = match propagate(&domain, network, self.region, &part.known, Run::silent(run.budget)) {
-            Ok(trace) => trace,
-            // Proven bounds exclude the side that was chosen: no input goes there.
-            Err(DomainError::Contradiction { .. }) => {
-                examined.closed = part.open.iter().map(|&(d, _)| (d, f64::INFINITY)).collect();
-                return Ok(examined);
-            }
-            Err(other) => return Err(other),
-        };
+        let trace = self.problem.propagate(&domain, self.region, &part.known, Run::silent(run.budget))?;
+        let Some(trace) = trace else { return Ok(examined.without_inputs(&part.open)) };
         let disjuncts: Vec<usize> = part.open.iter().map(|&(d, _)| d).collect();
         let (all, rows) = self.problem.forms_of(&disjuncts);
         let (minima, below) = base.back_substitution(&trace).minima_and_input_forms(&all)?;
@@ -286,7 +258,11 @@ impl Space for Phases<'_> {
             return Ok(examined);
         }
         let known = trace.bounds();
-        let Some(open) = self.relaxed(&known, open, &mut examined)? else { return Ok(examined) };
+        let left = self.relaxed(&known, &open, &mut examined)?;
+        let Some(open) = left else { return Ok(examined.without_inputs(&open)) };
+        if open.is_empty() || examined.witness.is_some() {
+            return Ok(examined);
+        }
         match BreakPoint::all(network, &known) {
             Some(points) if points.is_empty() => open.into_iter().for_each(|d| self.settle(&known, d, &mut examined)),
             Some(points) => {

@@ -33,6 +33,12 @@ impl<P> Default for Examined<P> {
 }
 
 impl<P: Part> Examined<P> {
+    /// As it is where no input is on the part after all: what was open is refuted.
+    pub fn without_inputs(mut self, open: &[(usize, f64)]) -> Self {
+        self.closed.extend(open.iter().map(|&(d, _)| (d, f64::INFINITY)));
+        self
+    }
+
     /// Whether something is said of the disjunct: one that is passed over must not count as refuted.
     fn accounts_for(&self, d: usize) -> bool {
         self.closed.iter().chain(&self.stuck).any(|&(e, _)| d == e)
@@ -44,10 +50,6 @@ impl<P: Part> Examined<P> {
 pub(in crate::exact) trait Space: Sync {
     /// Its parts.
     type Part: Part;
-    /// Parts that one thread examines together.
-    const TOGETHER: usize = 1;
-    /// With more open parts than this the ones nearest to their end go first, so that memory stays bounded.
-    const MANY: usize = 20_000;
     /// Looks for a counterexample to one of the open disjuncts on all of the region, the harder the more parts
     /// were examined.
     fn attack(&self, _open: &[usize], _parts: usize) -> Option<Witness> {
@@ -55,10 +57,6 @@ pub(in crate::exact) trait Space: Sync {
     }
     /// Bounds what is open on a part, and splits it where something stays open.
     fn examine(&self, part: Self::Part) -> Result<Examined<Self::Part>, DomainError>;
-    /// Examines several parts.
-    fn examine_all(&self, parts: Vec<Self::Part>) -> Vec<Result<Examined<Self::Part>, DomainError>> {
-        parts.into_iter().map(|part| self.examine(part)).collect()
-    }
 }
 
 /// What a search found.
@@ -71,6 +69,9 @@ pub struct Found {
     /// What the search did, by name: `parts`, and where neurons were refined `sides_refined` and `neurons_fixed`.
     pub figures: BTreeMap<&'static str, u64>,
 }
+
+/// With more open parts than this the ones nearest to their end go first, so that memory stays bounded.
+const MANY: usize = 20_000;
 
 /// Parts examined between two looks at the clock, per thread.
 const BATCH: usize = 16;
@@ -103,13 +104,13 @@ pub(in crate::exact) fn search<S: Space>(
     let mut witness = None;
     let mut next_attack = FIRST_ATTACK;
     while !open.is_empty() && witness.is_none() && number <= most && !run.budget.is_spent() {
-        let many = open.len() > S::MANY;
+        let many = open.len() > MANY;
         let size = BATCH * rayon::current_num_threads();
         let take = || if many { open.pop_last() } else { open.pop_first() };
         let batch: Vec<S::Part> = std::iter::from_fn(take).take(size).map(|(_, part)| part).collect();
         let before: Vec<Vec<(usize, f64)>> = batch.iter().map(|part| part.open().to_vec()).collect();
         let examined: Vec<Result<Examined<S::Part>, DomainError>> =
-            groups(batch, S::TOGETHER).into_par_iter().flat_map_iter(|parts| space.examine_all(parts)).collect();
+            batch.into_par_iter().map(|part| space.examine(part)).collect();
         let mut examined = examined.into_iter();
         for before in before {
             // What was not examined to the end keeps the bounds that it had.
@@ -141,17 +142,4 @@ pub(in crate::exact) fn search<S: Space>(
         part.open().iter().for_each(|&(d, bound)| lower(d, bound));
     }
     Ok(Found { bounds, witness, figures: [("parts", number as u64)].into() })
-}
-
-/// The parts in order, at most `size` in each group, and no fewer groups than threads where possible.
-fn groups<P>(parts: Vec<P>, size: usize) -> Vec<Vec<P>> {
-    let size = size.min(parts.len().div_ceil(rayon::current_num_threads())).max(1);
-    let mut groups: Vec<Vec<P>> = Vec::new();
-    for part in parts {
-        match groups.last_mut() {
-            Some(group) if group.len() < size => group.push(part),
-            _ => groups.push(vec![part]),
-        }
-    }
-    groups
 }

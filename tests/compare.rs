@@ -11,7 +11,7 @@ use absint::domains::query::{Query, Region};
 use absint::format::images;
 use absint::format::onnx;
 use absint::report::compare::{
-    Comparison, Row, RowResult, comparison_html, comparison_json, layers_csv, measurements_csv, plots, summaries,
+    Comparison, QueryResult, QueryRow, comparison_html, comparison_json, layers_csv, measurements_csv, plots, summaries,
 };
 use assert_cmd::Command;
 use std::path::Path;
@@ -38,7 +38,7 @@ fn at_root(name: &str) -> std::path::PathBuf {
 }
 
 /// The domains on one digit; its image is classified correctly.
-fn digit(network: &str, image: usize, eps: &str, setting: &Setting) -> (Vec<absint::compare::Layer>, Compared) {
+fn digit(network: &str, image: usize, eps: &str, setting: &Setting) -> (Vec<absint::compare::BoundedLayer>, Compared) {
     let network = onnx::read(&at_root(network)).unwrap().network;
     let image = images::read(at_root("digits.csv")).unwrap().get(image).unwrap();
     let range = (Rational::ZERO, Rational::ONE);
@@ -50,12 +50,12 @@ fn digit(network: &str, image: usize, eps: &str, setting: &Setting) -> (Vec<absi
 
 /// A report with awkward names, an image that is misclassified, and one whose time was up at once.
 fn sample() -> Comparison {
-    let row = |query: &str, compared| Row { query: query.into(), result: RowResult::Compared(compared) };
+    let row = |query: &str, compared| QueryRow { query: query.into(), result: QueryResult::Compared(compared) };
     let (layers, first) = digit("digits_mlp.onnx", 0, "0.05", &setting());
     let spent = Setting { timeout: Some(Duration::ZERO), ..setting() };
     let rows = vec![
         row("image 0, <\"a&b\">", first),
-        Row { query: "image 5".into(), result: RowResult::Misclassified { label: 5, predicted: 9 } },
+        QueryRow { query: "image 5".into(), result: QueryResult::Misclassified { label: 5, predicted: 9 } },
         row("late", digit("digits_mlp.onnx", 1, "0.05", &spent).1),
         row("falsified", digit("digits_mlp.onnx", 1, "0.4", &setting()).1),
     ];
@@ -246,7 +246,7 @@ fn the_page_is_well_formed_escapes_names_loads_nothing_and_draws_only_numbers() 
 #[test]
 fn a_report_without_a_compared_query_is_still_a_report() {
     let mut empty = sample();
-    empty.rows.retain(|row| matches!(row.result, RowResult::Misclassified { .. }));
+    empty.rows.retain(|row| matches!(row.result, QueryResult::Misclassified { .. }));
     assert!(plots(&empty).is_empty());
     attributes(&comparison_html(&empty));
     assert_eq!(summaries(&empty)[0].mean_time, None);

@@ -82,7 +82,7 @@ pub(crate) enum Joins {
 }
 
 /// A row of the registry.
-pub struct Row {
+pub struct MethodRow {
     /// Its name, as users type it.
     pub name: &'static str,
     /// What it does, in a line.
@@ -104,7 +104,7 @@ pub struct Row {
 /// A method with its parameters, such as `deeppoly` or `kpoly(k=3,refine)`.
 #[derive(Clone, Copy)]
 pub struct Method {
-    row: &'static Row,
+    row: &'static MethodRow,
     k: usize,
     refine: bool,
 }
@@ -117,7 +117,7 @@ pub const MOST_JOINED: usize = 12;
 
 impl Method {
     /// The method of a row, with the parameters that it has by default.
-    pub(crate) const fn of(row: &'static Row) -> Self {
+    pub(crate) const fn of(row: &'static MethodRow) -> Self {
         Self { row, k: DEFAULT_K, refine: false }
     }
 
@@ -130,7 +130,7 @@ impl Method {
 
     /// Its row in the registry.
     #[must_use]
-    pub const fn row(&self) -> &'static Row {
+    pub const fn row(&self) -> &'static MethodRow {
         self.row
     }
 

@@ -20,6 +20,6 @@ pub use cascade::{analyze, analyze_within, check_query};
 pub use classify::beaten_by;
 pub use deadline::{deadline, deadline_within};
 pub use error::AnalyzeError;
-pub use method::{Completeness, Cost, MOST_JOINED, MadeFor, Method, Options, Row, UnknownMethod};
+pub use method::{Completeness, Cost, MOST_JOINED, MadeFor, Method, MethodRow, Options, UnknownMethod};
 pub use portable::portable;
 pub use programs::solve_programs;

@@ -1,6 +1,6 @@
 //! The registry: a row per method. Command line, comparison, radii, results, tables and documentation read it.
 
-use super::method::{Completeness, Context, Cost, Joins, MadeFor, Method, Row, Step};
+use super::method::{Completeness, Context, Cost, Joins, MadeFor, Method, MethodRow, Step};
 #[cfg(feature = "highs")]
 use super::steps::Milp;
 use super::steps::{Attacks, Decide, Domain, LinearProgram, Rational, Refine};
@@ -10,7 +10,7 @@ use crate::domains::dual::has_corners;
 type Steps = Vec<Box<dyn Step>>;
 
 /// What most rows have in common: bounds by linear programs, for every network.
-const LP: Row = Row {
+const LP: MethodRow = MethodRow {
     name: "",
     help: "",
     cost: Cost::Costly,
@@ -22,46 +22,46 @@ const LP: Row = Row {
 };
 
 /// What the rows without linear programs have in common.
-const CHEAP: Row = Row { cost: Cost::Cheap, ..LP };
+const CHEAP: MethodRow = MethodRow { cost: Cost::Cheap, ..LP };
 
 impl Method {
     /// Interval arithmetic.
-    pub const INTERVAL: Self = Self::of(&Row {
+    pub const INTERVAL: Self = Self::of(&MethodRow {
         name: "interval",
         help: "interval arithmetic: microseconds, loose",
         plan: |_| vec![interval(), attack()],
         ..CHEAP
     });
     /// Zonotopes.
-    pub const ZONOTOPE: Self = Self::of(&Row {
+    pub const ZONOTOPE: Self = Self::of(&MethodRow {
         name: "zonotope",
         help: "affine forms with one noise symbol per unstable neuron",
         plan: |_| vec![Box::new(Domain { name: "zonotope", domain: Zonotope }), attack()],
         ..CHEAP
     });
     /// DeepPoly by back-substitution.
-    pub const DEEPPOLY: Self = Self::of(&Row {
+    pub const DEEPPOLY: Self = Self::of(&MethodRow {
         name: "deeppoly",
         help: "two lines per neuron and back-substitution: milliseconds",
         plan: |context| deeppoly(context).chain([attack()]).collect(),
         ..CHEAP
     });
     /// DeepPoly in exact rationals, for small networks.
-    pub const RATIONAL: Self = Self::of(&Row {
+    pub const RATIONAL: Self = Self::of(&MethodRow {
         name: "rational",
         help: "deeppoly in exact rationals: small networks, no rounding at all",
         plan: |_| vec![Box::new(Rational { only_if_affordable: false }), attack()],
         ..CHEAP
     });
     /// Back-substitution with the greedy dual solution's slopes.
-    pub const LP_GREEDY: Self = Self::of(&Row {
+    pub const LP_GREEDY: Self = Self::of(&MethodRow {
         name: "lp-greedy",
         help: "back-substitution with parallel lines: the greedy solution of the LP's dual",
         plan: |_| vec![greedy(), attack()],
         ..CHEAP
     });
     /// The greedy bounds for neurons, the LP for the property.
-    pub const LP_LAST: Self = Self::of(&Row {
+    pub const LP_LAST: Self = Self::of(&MethodRow {
         name: "lp-last",
         help: "the greedy bounds for neurons, a linear program (triangles) for the property",
         plan: |_| {
@@ -74,14 +74,14 @@ impl Method {
         ..LP
     });
     /// Every unstable neuron's bounds by the LP, layer by layer; then the property.
-    pub const LP_ALL: Self = Self::of(&Row {
+    pub const LP_ALL: Self = Self::of(&MethodRow {
         name: "lp-all",
         help: "linear programs for every unstable neuron, layer by layer, and for the property",
         plan: |context| vec![greedy(), attack(), lp_all(context)],
         ..LP
     });
     /// DeepPoly, then the LP with joint cuts of k neurons.
-    pub const KPOLY: Self = Self::of(&Row {
+    pub const KPOLY: Self = Self::of(&MethodRow {
         name: "kpoly",
         help: "deeppoly, then a linear program with joint constraints of k neurons: seconds",
         joins: Joins::ByName,
@@ -90,7 +90,7 @@ impl Method {
         ..LP
     });
     /// DeepPoly, then the LP with Proposition 1 for signum neurons.
-    pub const NAT: Self = Self::of(&Row {
+    pub const NAT: Self = Self::of(&MethodRow {
         name: "nat",
         help: "signum networks: a linear program with each neuron's own relaxation",
         made_for: MadeFor::Signum,
@@ -99,7 +99,7 @@ impl Method {
         ..LP
     });
     /// DeepPoly, then the LP with the ideal hull of every signum neuron.
-    pub const HULL: Self = Self::of(&Row {
+    pub const HULL: Self = Self::of(&MethodRow {
         name: "hull",
         help: "signum networks: the ideal convex hull of each neuron with its inputs",
         made_for: MadeFor::Signum,
@@ -108,7 +108,7 @@ impl Method {
         ..LP
     });
     /// The ideal hulls together with joint cuts of k neurons.
-    pub const HULL_KPOLY: Self = Self::of(&Row {
+    pub const HULL_KPOLY: Self = Self::of(&MethodRow {
         name: "hull+kpoly",
         help: "signum networks: both kinds of joint constraints",
         made_for: MadeFor::Signum,
@@ -118,7 +118,7 @@ impl Method {
         ..LP
     });
     /// The bounds of `lp-all`, then the LP with joint cuts of k neurons.
-    pub const LP_ALL_KPOLY: Self = Self::of(&Row {
+    pub const LP_ALL_KPOLY: Self = Self::of(&MethodRow {
         name: "lp-all+kpoly",
         help: "kpoly on the bounds of lp-all: slow, and the tightest",
         joins: Joins::ByName,
@@ -128,7 +128,7 @@ impl Method {
     });
     /// DeepPoly, then splitting of inputs or neurons until the query is decided; for signum networks
     /// conflict-driven search.
-    pub const EXACT: Self = Self::of(&Row {
+    pub const EXACT: Self = Self::of(&MethodRow {
         name: "exact",
         help: "splits inputs or neurons, or solves signum networks, until the query is decided: as long as it takes",
         completeness: Completeness::Decides,
@@ -138,7 +138,7 @@ impl Method {
     /// DeepPoly, then a mixed-integer program; since its bound is no proof, what it holds to be safe is proven
     /// as by `EXACT`. The program's optimum is its own attack.
     #[cfg(feature = "highs")]
-    pub const MILP: Self = Self::of(&Row {
+    pub const MILP: Self = Self::of(&MethodRow {
         name: "milp",
         help: "a mixed-integer program (HiGHS) for the margin, which is no proof; then as exact",
         completeness: Completeness::Decides,
@@ -146,7 +146,7 @@ impl Method {
         ..LP
     });
     /// The cascade: each step only where the one before left something open.
-    pub const AUTO: Self = Self::of(&Row {
+    pub const AUTO: Self = Self::of(&MethodRow {
         name: "auto",
         help: "the cascade of these, stopping as soon as the query is decided",
         completeness: Completeness::Decides,

@@ -7,15 +7,16 @@ use crate::domains::budget::Budget;
 use crate::domains::num::nearest;
 use crate::domains::query::{Atom, Variable};
 use crate::domains::verdict::Witness;
+use float_ord::FloatOrd;
 use ndarray::{Array2, ArrayView1};
 
 /// An atom with float coefficients: good enough to search, never to claim.
-struct Slopes {
+struct FloatAtom {
     terms: Vec<(Variable, f64)>,
     constant: f64,
 }
 
-impl Slopes {
+impl FloatAtom {
     fn of(atom: &Atom) -> Self {
         let terms = atom.terms.iter().map(|(variable, c)| (*variable, nearest(c))).collect();
         Self { terms, constant: nearest(&atom.constant) }
@@ -64,7 +65,7 @@ pub(super) struct Search<'a> {
     goal: Goal,
     pub(super) geometry: Geometry<'a>,
     reach: Reach,
-    atoms: Vec<Vec<Slopes>>,
+    atoms: Vec<Vec<FloatAtom>>,
     /// For each open disjunct the smallest of its margins (the largest of its atoms') seen so far.
     pub(super) closest: Vec<f64>,
     /// The points with these margins, where there is one that is finite.
@@ -76,7 +77,7 @@ pub(super) struct Search<'a> {
 impl<'a> Search<'a> {
     pub(super) fn new(target: Target<'a>, goal: Goal) -> Self {
         let Target { network, case, open } = target;
-        let atoms = |&d: &usize| case.property.disjuncts[d].atoms.iter().map(Slopes::of).collect();
+        let atoms = |&d: &usize| case.property.disjuncts[d].atoms.iter().map(FloatAtom::of).collect();
         Self {
             target,
             goal,
@@ -134,7 +135,7 @@ impl<'a> Search<'a> {
         if self.goal == Goal::LeastMargin {
             return Ok(Look { values, followed });
         }
-        hits.sort_by(|a, b| a.0.total_cmp(&b.0));
+        hits.sort_by_key(|hit| FloatOrd(hit.0));
         // Where the first few do not hold exactly, the floats are wrong and the others are no better.
         const MOST_REPLAYS: usize = 4;
         for &(_, row, disjunct) in hits.iter().take(MOST_REPLAYS) {
@@ -152,7 +153,7 @@ impl<'a> Search<'a> {
         let y = &look.values[self.target.network.output()];
         for (row, followed) in look.followed.iter().enumerate() {
             let Some(atoms) = self.atoms.get(followed.disjunct).filter(|atoms| !atoms.is_empty()) else { continue };
-            let mut add = |atom: &Slopes| {
+            let mut add = |atom: &FloatAtom| {
                 for &(variable, c) in &atom.terms {
                     match variable {
                         Variable::Input(i) => direct.push((row, i, c)),
@@ -166,7 +167,7 @@ impl<'a> Search<'a> {
             }
             // Every other point goes down on all margins that are positive: the worst one alone swings
             // from atom to atom where several must be met at once.
-            let positive = |atom: &&Slopes| atom.margin(x.row(row), y.row(row)) > 0.0;
+            let positive = |atom: &&FloatAtom| atom.margin(x.row(row), y.row(row)) > 0.0;
             atoms.iter().filter(positive).for_each(add);
         }
         let mut slopes = gradient_within(self.target.network, &look.values, seeds, &self.reach);
@@ -184,7 +185,7 @@ impl<'a> Search<'a> {
     pub(super) fn closest_points(&self) -> impl Iterator<Item = &Vec<f64>> {
         let mut order: Vec<usize> =
             (0..self.target.open.len()).filter(|&i| !self.closest_points[i].is_empty()).collect();
-        order.sort_by(|&a, &b| self.closest[a].total_cmp(&self.closest[b]));
+        order.sort_by_key(|&i| FloatOrd(self.closest[i]));
         order.into_iter().map(|i| &self.closest_points[i])
     }
 

@@ -1,7 +1,8 @@
 //! `absint compare`.
 
 use super::data_set::check_labels;
-use super::inputs::{ImageArgs, radius, read_vnnlib, refuse_softmax};
+use super::ensemble::Members;
+use super::inputs::{ImageArgs, Problem, radius, read_queries, refuse_softmax};
 use super::outputs::OutputArgs;
 use super::progress::Progress;
 use super::range::ImageRange;
@@ -13,9 +14,10 @@ use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::Rational;
 use crate::domains::query::Query;
 use crate::format::images::ImageSet;
-use crate::format::{json_query, onnx};
+use crate::format::onnx;
 use crate::report::compare::{
-    Comparison, Row, RowResult, comparison_html, comparison_json, comparison_text, layers_csv, measurements_csv, plots,
+    Comparison, QueryResult, QueryRow, comparison_html, comparison_json, comparison_text, layers_csv, measurements_csv,
+    plots,
 };
 use crate::report::write_whole;
 use clap::{Args, ValueEnum};
@@ -204,13 +206,7 @@ impl CompareArgs {
         let (asked, question) = if let Some(data) = &self.data {
             self.images_of(data, &model)?
         } else {
-            let mut queries = Vec::new();
-            for file in &self.vnnlib {
-                queries.push((file.display().to_string(), read_vnnlib(file, &model.network)?));
-            }
-            for file in &self.query {
-                queries.push((file.display().to_string(), json_query::read(file, model.network.output_len())?));
-            }
+            let queries = read_queries(&self.vnnlib, &self.query, &model.network, Members::one(&model.network))?;
             if queries.is_empty() {
                 return Err("nothing is asked: add --data FILE --eps EPS, --vnnlib FILE …, or --query FILE …".into());
             }
@@ -230,12 +226,10 @@ impl CompareArgs {
         if self.data.is_some() || !self.vnnlib.is_empty() || !self.query.is_empty() {
             return Err("a query needs a network: absint compare NETWORK.onnx …".into());
         }
-        let (network, image) = crate::example::network_and_image()?;
-        let eps = self.eps.as_deref().unwrap_or(crate::example::EPS);
-        let query = self.images.ball(&network, &image.pixels, &radius(eps)?, image.label)?;
-        let name = format!("image {} (a {})", crate::example::IMAGE, image.label);
-        let question = format!("{name}, {} ball of radius {eps}", self.images.norm.title());
-        Ok(Subject { network, name: crate::example::NAME.into(), question, asked: Asked::Queries(vec![(name, query)]) })
+        let (Problem { network, query, network_name, query_name, .. }, image) =
+            self.images.example(self.eps.as_deref(), None)?;
+        let asked = Asked::Queries(vec![(image, query)]);
+        Ok(Subject { network, name: network_name, question: query_name, asked })
     }
 
     fn images_of(&self, data: &Path, model: &onnx::Model) -> CliResult<(Asked<'_>, String)> {
@@ -320,11 +314,11 @@ impl Asked<'_> {
 
 impl Subject<'_> {
     /// Runs everybody on one query.
-    fn row(&self, index: usize, setting: &Setting, progress: &Progress) -> CliResult<Row> {
+    fn row(&self, index: usize, setting: &Setting, progress: &Progress) -> CliResult<QueryRow> {
         let network = &self.network;
-        let run = |name: &str, query: &Query| -> CliResult<Row> {
+        let run = |name: &str, query: &Query| -> CliResult<QueryRow> {
             let compared = compare(network, query, setting, progress).map_err(|e| format!("{name}: {e}"))?;
-            Ok(Row { query: name.into(), result: RowResult::Compared(compared) })
+            Ok(QueryRow { query: name.into(), result: QueryResult::Compared(compared) })
         };
         match &self.asked {
             Asked::Queries(queries) => run(&queries[index].0, &queries[index].1),
@@ -333,9 +327,10 @@ impl Subject<'_> {
                 let image = args.pick(set, number).ok_or("an image vanished")?;
                 let name = format!("image {number} (a {})", image.label);
                 match beaten_by(network, &image.pixels, image.label) {
-                    Some(predicted) => {
-                        Ok(Row { query: name, result: RowResult::Misclassified { label: image.label, predicted } })
-                    }
+                    Some(predicted) => Ok(QueryRow {
+                        query: name,
+                        result: QueryResult::Misclassified { label: image.label, predicted },
+                    }),
                     None => run(&name, &args.ball(network, &image.pixels, eps, image.label)?),
                 }
             }

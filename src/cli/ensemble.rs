@@ -15,6 +15,11 @@ pub struct Members {
 }
 
 impl Members {
+    /// A network by itself.
+    pub fn one(network: &Network) -> Self {
+        Self { count: 1, classes: network.output_len() }
+    }
+
     /// A class that there is.
     pub fn checked(self, label: usize) -> CliResult<usize> {
         if label >= self.classes {

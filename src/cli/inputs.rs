@@ -221,6 +221,17 @@ impl ImageArgs {
         }
     }
 
+    /// The built-in example, and what its image is called.
+    pub fn example(&self, eps: Option<&str>, label: Option<usize>) -> CliResult<(Problem, String)> {
+        let (network, image) = crate::example::network_and_image()?;
+        let (eps, label) = (eps.unwrap_or(crate::example::EPS), label.unwrap_or(image.label));
+        let query = self.ball(&network, &image.pixels, &radius(eps)?, label)?;
+        let image = format!("image {} (a {label})", crate::example::IMAGE);
+        let query_name = format!("{image}, {} ball of radius {eps}", self.norm.title());
+        let network_name = crate::example::NAME.into();
+        Ok((Problem { network, query, network_name, query_name, softmax: None, is_example: true }, image))
+    }
+
     /// The smallest and the largest value of a pixel, as the network reads it.
     pub fn pixel_range(&self) -> (Rational, Rational) {
         (if self.binarize.is_some() { -Rational::ONE } else { Rational::ZERO }, Rational::ONE)
@@ -311,8 +322,7 @@ impl QueryArgs {
             }
             return self.load_ensemble(path, model);
         }
-        let (query, query_name) = self
-            .read_query((&model.network, model.channels), Members { count: 1, classes: model.network.output_len() })?;
+        let (query, query_name) = self.read_query((&model.network, model.channels), Members::one(&model.network))?;
         refuse_softmax(&model, &query, path)?;
         check_query(&model.network, &query).map_err(|e| format!("{query_name}: {e}"))?;
         let network_name = path.display().to_string();
@@ -336,18 +346,7 @@ impl QueryArgs {
         if self.vnnlib.is_some() || self.query.is_some() || self.data.is_some() || self.box_file.is_some() {
             return Err("a query needs a network: absint analyze NETWORK.onnx …".into());
         }
-        let (network, image) = crate::example::network_and_image()?;
-        let eps = radius(self.eps.as_deref().unwrap_or(crate::example::EPS))?;
-        let label = self.label.unwrap_or(image.label);
-        let query = self.images.ball(&network, &image.pixels, &eps, label)?;
-        let query_name = format!(
-            "image {} (a {label}), {} ball of radius {}",
-            crate::example::IMAGE,
-            self.images.norm.title(),
-            self.eps.as_deref().unwrap_or(crate::example::EPS)
-        );
-        let network_name = crate::example::NAME.into();
-        Ok(Problem { network, query, network_name, query_name, softmax: None, is_example: true })
+        Ok(self.images.example(self.eps.as_deref(), self.label)?.0)
     }
 
     fn read_query(
@@ -355,12 +354,8 @@ impl QueryArgs {
         (network, channels): (&Network, Option<Channels>),
         members: Members,
     ) -> CliResult<(Query, String)> {
-        if let Some(path) = &self.vnnlib {
-            return Ok((read_vnnlib(path, network)?, path.display().to_string()));
-        }
-        if let Some(path) = &self.query {
-            let query = json_query::read_ensemble(path, members.count, members.classes)?;
-            return Ok((query, path.display().to_string()));
+        if let Some((name, query)) = read_queries(&self.vnnlib, &self.query, network, members)?.pop() {
+            return Ok((query, name));
         }
         if let Some(path) = &self.box_file {
             let region = read_box(path, network.input_len())?;
@@ -404,6 +399,19 @@ fn in_arithmetic(model: onnx::Model, path: &Path, arithmetic: Arithmetic) -> Cli
 
 fn named(path: &Path, problem: &str) -> Box<dyn std::error::Error + Send + Sync> {
     format!("{}: {problem}", path.display()).into()
+}
+
+/// Reads queries from VNN-LIB files and from JSON files, each with the name of its file.
+pub fn read_queries<'a>(
+    vnnlib: impl IntoIterator<Item = &'a PathBuf>,
+    json: impl IntoIterator<Item = &'a PathBuf>,
+    network: &Network,
+    members: Members,
+) -> CliResult<Vec<(String, Query)>> {
+    let of_json = |path| Ok(json_query::read_ensemble(path, members.count, members.classes)?);
+    let vnnlib = vnnlib.into_iter().map(|path| (path, read_vnnlib(path, network)));
+    let json = json.into_iter().map(|path| (path, of_json(path)));
+    vnnlib.chain(json).map(|(path, query)| Ok((path.display().to_string(), query?))).collect()
 }
 
 /// Reads a VNN-LIB query of the network's size.

@@ -9,7 +9,7 @@ use crate::domains::query::Region;
 
 /// A layer whose bounds are compared: the pre-activations of an activation, or the network's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layer {
+pub struct BoundedLayer {
     /// Index of the node that is bounded.
     pub node: NodeId,
     /// Its name in the file.
@@ -40,8 +40,8 @@ fn bounded(network: &Network) -> Vec<(NodeId, Option<&Activation>)> {
 
 /// The layers of a network: one per activation, then the output.
 #[must_use]
-pub fn layers(network: &Network) -> Vec<Layer> {
-    let layer = |(node, activation): (NodeId, Option<&Activation>)| Layer {
+pub fn layers(network: &Network) -> Vec<BoundedLayer> {
+    let layer = |(node, activation): (NodeId, Option<&Activation>)| BoundedLayer {
         node,
         name: network.node(node).name.clone(),
         kind: activation.map_or("output", |a| a.function.name()),

@@ -5,7 +5,7 @@ mod gap;
 mod layers;
 
 pub use gap::{Gap, Reference};
-pub use layers::{Layer, LayerWidths, layers, output_volume};
+pub use layers::{BoundedLayer, LayerWidths, layers, output_volume};
 
 use crate::analyze::{AnalyzeError, Completeness, Method, Options, analyze_within, deadline};
 use crate::attack::{Attack, Attained, Candidates, attained, attained_at};

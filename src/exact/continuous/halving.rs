@@ -5,7 +5,7 @@
 //! `|a| · −l u / (u − l)`, which falls by `|a| (l² + u²) / (u − l)² / 4` for each unit that halving takes from
 //! the range, on the mean of the two halves.
 
-use super::lines::{self, Slopes};
+use super::lines::{self, LineSlopes};
 use crate::domains::domain::Bounds;
 use crate::domains::network::{Network, NodeKind};
 use crate::domains::num::Interval;
@@ -17,7 +17,7 @@ pub(super) struct Halving<'a> {
     network: &'a Network,
     ranges: &'a [Interval],
     bounds: &'a Bounds,
-    slopes: Vec<Slopes>,
+    slopes: Vec<LineSlopes>,
     /// The inputs that vary.
     inputs: Vec<usize>,
     /// By node; one row per input that varies.

@@ -9,7 +9,7 @@ use ndarray::Array2;
 
 /// The relaxation of one activation node in plain floats.
 #[derive(Clone, Default)]
-pub(super) struct Slopes {
+pub(super) struct LineSlopes {
     /// Lower slopes.
     pub low: Vec<f64>,
     /// Slopes of the upper lines.
@@ -26,8 +26,8 @@ fn corner(pieces: &[Piece]) -> Option<(f64, f64)> {
 }
 
 /// The relaxation over `bounds`, with DeepPoly's lower slopes at first; `None` for other activations.
-pub(super) fn slopes(network: &Network, bounds: &Bounds) -> Option<Vec<Slopes>> {
-    let mut all = vec![Slopes::default(); network.nodes().len()];
+pub(super) fn slopes(network: &Network, bounds: &Bounds) -> Option<Vec<LineSlopes>> {
+    let mut all = vec![LineSlopes::default(); network.nodes().len()];
     for (id, activation) in network.activations() {
         let (left, right) = corner(activation.function.pieces())?;
         for Interval { lo: l, hi: u } in bounds.get(activation.source)?.iter() {
@@ -63,7 +63,7 @@ pub(super) fn affine_forward(affine: &Affine, values: &[Array2<f64>], mut sums: 
 }
 
 /// For each activation node the coefficients of its outputs (one row) in the form `output` over the network's outputs.
-pub(super) fn coefficients(network: &Network, slopes: &[Slopes], output: Vec<f64>) -> Vec<Option<Array2<f64>>> {
+pub(super) fn coefficients(network: &Network, slopes: &[LineSlopes], output: Vec<f64>) -> Vec<Option<Array2<f64>>> {
     let mut adjoints: Vec<Option<Array2<f64>>> = vec![None; network.nodes().len()];
     let mut coefficients = adjoints.clone();
     adjoints[network.output()] = Array2::from_shape_vec((1, output.len()), output).ok();

@@ -1,7 +1,7 @@
 //! Sign cells of the neurons that read real inputs: which of their patterns some input attains, decided
 //! by a simplex method in exact rationals.
 //!
-//! The solver proposes a pattern; if no input has it, the rows of an infeasible part become a clause
+//! The solver proposes a pattern; if no input has it, the inequalities of an infeasible part become a clause
 //! (lazy theory combination). Meant for few inputs.
 
 use crate::domains::budget::Budget;
@@ -11,14 +11,14 @@ use absint_sat::Lit;
 
 /// `Σ a_i x_i ≤ bound`, or `<` where strict.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
+pub(super) struct Inequality {
     pub terms: Vec<(usize, Rational)>,
     pub bound: Rational,
     pub is_strict: bool,
 }
 
-impl Row {
-    /// The row that holds where this one does not.
+impl Inequality {
+    /// The inequality that holds where this one does not.
     fn negated(&self) -> Self {
         Self {
             terms: self.terms.iter().map(|(i, a)| (*i, -a)).collect(),
@@ -28,11 +28,11 @@ impl Row {
     }
 }
 
-/// A literal that is true exactly where a row holds.
+/// A literal that is true exactly where an inequality holds.
 #[derive(Clone, Debug)]
-pub(super) struct Side {
+pub(super) struct Indicator {
     pub literal: Lit,
-    pub row: Row,
+    pub inequality: Inequality,
 }
 
 /// Rows that no input satisfies together, each with the multiplier by which their sum shows it (Farkas'
@@ -69,8 +69,8 @@ pub(super) struct Cells {
     pub lower: Vec<Rational>,
     pub upper: Vec<Rational>,
     /// Rows that always hold.
-    pub rows: Vec<Row>,
-    pub sides: Vec<Side>,
+    pub rows: Vec<Inequality>,
+    pub sides: Vec<Indicator>,
 }
 
 impl Cells {
@@ -80,7 +80,7 @@ impl Cells {
         let mut held = Vec::with_capacity(self.sides.len());
         for side in &self.sides {
             let holds = is_true(side.literal);
-            rows.push(if holds { side.row.clone() } else { side.row.negated() });
+            rows.push(if holds { side.inequality.clone() } else { side.inequality.negated() });
             held.push(if holds { side.literal } else { !side.literal });
         }
         let always = self.rows.len();
@@ -111,7 +111,7 @@ type Multipliers = Vec<(usize, Rational)>;
 fn feasible_point(
     lower: &[Rational],
     upper: &[Rational],
-    rows: &[Row],
+    rows: &[Inequality],
     budget: &Budget,
 ) -> Option<Result<Vec<Rational>, Multipliers>> {
     let n = lower.len();
@@ -121,7 +121,7 @@ fn feasible_point(
         a[i] = Rational::ONE;
         (a, bound)
     };
-    let line = |row: &Row| {
+    let line = |row: &Inequality| {
         let (mut a, mut bound) = (vec![Rational::ZERO; n + 1], row.bound.clone());
         for (i, c) in &row.terms {
             a[*i] = &a[*i] + c;
@@ -152,7 +152,7 @@ mod tests {
     use rand_xoshiro::SplitMix64;
     use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 
-    fn holds(row: &Row, x: &[Rational]) -> bool {
+    fn holds(row: &Inequality, x: &[Rational]) -> bool {
         let sum = row.terms.iter().fold(Rational::ZERO, |s, (i, a)| s + a * &x[*i]);
         sum < row.bound || (sum == row.bound && !row.is_strict)
     }
@@ -167,8 +167,8 @@ mod tests {
             let n = 1 + below(2) as usize;
             let lower: Vec<Rational> = (0..n).map(|_| Rational::from(below(3) - 2)).collect();
             let upper: Vec<Rational> = lower.iter().map(|l| l + Rational::from(below(3))).collect();
-            let rows: Vec<Row> = (0..1 + below(5))
-                .map(|_| Row {
+            let rows: Vec<Inequality> = (0..1 + below(5))
+                .map(|_| Inequality {
                     terms: (0..n).map(|i| (i, Rational::from(below(5) - 2))).collect(),
                     bound: Rational::from(below(7) - 3),
                     is_strict: below(2) == 0,
@@ -181,7 +181,7 @@ mod tests {
                     feasible += 1;
                 }
                 Err(multipliers) => {
-                    let few: Vec<Row> = multipliers.iter().map(|(r, _)| rows[*r].clone()).collect();
+                    let few: Vec<Inequality> = multipliers.iter().map(|(r, _)| rows[*r].clone()).collect();
                     assert!(multipliers.iter().all(|(_, by)| *by > Rational::ZERO));
                     // The sum of the rows is missed by every corner of the box.
                     let mut sum = vec![Rational::ZERO; n];

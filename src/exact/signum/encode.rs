@@ -2,9 +2,9 @@
 //! (Jia & Rinard 2020 §4.1).
 
 use super::SignumError;
-use super::cells::{Row, Side};
+use super::cells::{Indicator, Inequality};
 use super::region::{Inputs, Value, at_least, in_units};
-use super::steps::{Layer, Neuron, StepNetwork, Sum, Threshold};
+use super::steps::{Neuron, StepLayer, StepNetwork, Sum, Threshold};
 use crate::domains::budget::Budget;
 use crate::domains::num::{Rational, enclose};
 use crate::domains::query::{Atom, Property, Region, Variable};
@@ -30,7 +30,7 @@ pub(super) struct Neurons {
     pub formula: Formula,
     values: Values,
     /// Over real inputs the sides of hyperplanes that neurons tell apart.
-    pub sides: Vec<Side>,
+    pub sides: Vec<Indicator>,
     unit: Rational,
 }
 
@@ -135,7 +135,13 @@ impl Neurons {
         Ok(neurons)
     }
 
-    fn layer(&mut self, layer: &Layer, name: &str, is_real: bool, budget: &Budget) -> Result<Vec<Value>, SignumError> {
+    fn layer(
+        &mut self,
+        layer: &StepLayer,
+        name: &str,
+        is_real: bool,
+        budget: &Budget,
+    ) -> Result<Vec<Value>, SignumError> {
         let too_large = || SignumError::TooLarge(format!("node `{name}`"));
         let unit = self.unit.clone();
         let base = in_units(&layer.start, &unit).ok_or_else(too_large)?;
@@ -190,13 +196,13 @@ impl Neurons {
                 self.formula.clause(&[before, !literal]);
             }
             let bound = threshold.bound.point().ok_or_else(|| SignumError::Irrational(name.to_owned()))?;
-            let row = if threshold.is_reversed {
-                Row { terms: terms.clone(), bound: bound.clone(), is_strict: threshold.is_strict }
+            let inequality = if threshold.is_reversed {
+                Inequality { terms: terms.clone(), bound: bound.clone(), is_strict: threshold.is_strict }
             } else {
                 let terms = terms.iter().map(|(i, a)| (*i, -a)).collect();
-                Row { terms, bound: -bound, is_strict: threshold.is_strict }
+                Inequality { terms, bound: -bound, is_strict: threshold.is_strict }
             };
-            self.sides.push(Side { literal, row });
+            self.sides.push(Indicator { literal, inequality });
             steps.push((jump, literal));
         }
         Ok(steps)

@@ -1,7 +1,7 @@
 //! A region of two-valued or quantised inputs as bits, in thermometer form.
 
 use super::SignumError;
-use super::cells::{Cell, Cells, Row};
+use super::cells::{Cell, Cells, Inequality};
 use super::steps::common_denominator;
 use crate::domains::budget::Budget;
 use crate::domains::num::Rational;
@@ -92,7 +92,7 @@ impl Inputs {
         let too_large = || SignumError::TooLarge("the region".into());
         let (lower, upper) = region.exact_box();
         if is_real(region) {
-            let row = |h: &HalfSpace| Row { terms: h.terms.clone(), bound: h.rhs.clone(), is_strict: false };
+            let row = |h: &HalfSpace| Inequality { terms: h.terms.clone(), bound: h.rhs.clone(), is_strict: false };
             let rows = region.half_spaces().iter().map(row).collect();
             let cells = Cells { lower: lower.to_vec(), upper: upper.to_vec(), rows, sides: Vec::new() };
             return Ok(Self { values: Vec::new(), ball: None, cells: Some(cells) });

@@ -159,7 +159,7 @@ pub(super) struct Neuron {
 
 /// An activation node: its value is `start`, plus each jump whose threshold is passed.
 #[derive(Clone, Debug)]
-pub(super) struct Layer {
+pub(super) struct StepLayer {
     pub node: NodeId,
     pub start: Rational,
     pub jumps: Vec<Rational>,
@@ -169,7 +169,7 @@ pub(super) struct Layer {
 /// A network of step functions.
 #[derive(Clone, Debug)]
 pub(super) struct StepNetwork {
-    pub layers: Vec<Layer>,
+    pub layers: Vec<StepLayer>,
     pub outputs: Vec<Form>,
 }
 
@@ -265,7 +265,7 @@ impl StepNetwork {
                         if budget.is_spent() { Err(SignumError::OutOfTime) } else { neuron(form, &steps, &node.name) }
                     };
                     let neurons = forms[activation.source].iter().map(neuron).collect::<Result<_, _>>()?;
-                    layers.push(Layer { node: id, start, jumps, neurons });
+                    layers.push(StepLayer { node: id, start, jumps, neurons });
                     sources()
                 }
             });

@@ -1,6 +1,6 @@
 //! A comparison as tables of comma-separated values.
 
-use super::{Comparison, RowResult};
+use super::{Comparison, QueryResult};
 use csv::Writer;
 
 /// A number as it is, and nothing where there is none: no column ever holds NaN or an infinity.
@@ -41,10 +41,10 @@ pub fn measurements_csv(comparison: &Comparison) -> String {
         for (i, domain) in comparison.contestants.iter().enumerate() {
             let start = [row.query.clone(), domain.clone()];
             let rest: [String; 15] = match &row.result {
-                RowResult::Misclassified { .. } => {
+                QueryResult::Misclassified { .. } => {
                     std::array::from_fn(|i| if i == 0 { "misclassified".into() } else { String::new() })
                 }
-                RowResult::Compared(compared) => {
+                QueryResult::Compared(compared) => {
                     let (m, reference) = (&compared.measurements[i], &compared.reference);
                     // Where a layer was not reached there is no total.
                     let unstable: Option<usize> =

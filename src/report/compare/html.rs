@@ -3,7 +3,7 @@
 use super::axis::{duration, number, volume};
 use super::svg::{STYLE, escape, series};
 use super::text::gap;
-use super::{Comparison, Row, RowResult, plots, summaries};
+use super::{Comparison, QueryResult, QueryRow, plots, summaries};
 use crate::compare::{Compared, Outcome};
 
 /// The most queries that are listed one by one.
@@ -140,17 +140,17 @@ fn query_table(comparison: &Comparison) -> String {
     )
 }
 
-fn query_row(comparison: &Comparison, row: &Row) -> String {
+fn query_row(comparison: &Comparison, row: &QueryRow) -> String {
     let name = escape(&row.query);
     match &row.result {
-        RowResult::Misclassified { label, predicted } => {
+        QueryResult::Misclassified { label, predicted } => {
             let span = comparison.contestants.len() + usize::from(comparison.has_attack);
             format!(
                 "<tr><td>{name}</td><td class=\"soft\" colspan=\"{span}\">misclassified as {predicted} (label {label}), not \
                  analysed</td></tr>"
             )
         }
-        RowResult::Compared(compared) => {
+        QueryResult::Compared(compared) => {
             let attained = match compared.reference.upper {
                 _ if !comparison.has_attack => String::new(),
                 Some(margin) => format!("<td>{}</td>", with_sign(compared.reference.is_falsified, margin)),

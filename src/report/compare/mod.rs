@@ -14,7 +14,7 @@ pub use plots::{Plot, plots};
 pub use summary::{Summary, summaries};
 pub use text::{comparison_json, comparison_text};
 
-use crate::compare::{Compared, Layer, Measurement};
+use crate::compare::{BoundedLayer, Compared, Measurement};
 use std::time::Duration;
 
 /// All queries of a comparison, as far as it came.
@@ -36,23 +36,23 @@ pub struct Comparison {
     /// The time for each contestant on each query.
     pub timeout: Option<Duration>,
     /// The network's bounded layers.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<BoundedLayer>,
     /// What was found.
-    pub rows: Vec<Row>,
+    pub rows: Vec<QueryRow>,
     /// How many queries there are in all; more than rows while the comparison runs.
     pub planned: usize,
 }
 
 /// One query.
-pub struct Row {
+pub struct QueryRow {
     /// Its file, or which image.
     pub query: String,
     /// What became of it.
-    pub result: RowResult,
+    pub result: QueryResult,
 }
 
 /// What became of a query.
-pub enum RowResult {
+pub enum QueryResult {
     /// The network gets the image itself wrong: nothing to compare.
     Misclassified {
         /// The class of the file.
@@ -64,11 +64,11 @@ pub enum RowResult {
     Compared(Compared),
 }
 
-impl Row {
+impl QueryRow {
     fn compared(&self) -> Option<&Compared> {
         match &self.result {
-            RowResult::Compared(compared) => Some(compared),
-            RowResult::Misclassified { .. } => None,
+            QueryResult::Compared(compared) => Some(compared),
+            QueryResult::Misclassified { .. } => None,
         }
     }
 }

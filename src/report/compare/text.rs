@@ -2,7 +2,7 @@
 
 use super::axis::{duration, number as short, volume};
 use super::summary::mean;
-use super::{Comparison, RowResult, Summary, summaries};
+use super::{Comparison, QueryResult, Summary, summaries};
 use crate::report::json::{SCHEMA, number};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
@@ -109,10 +109,10 @@ pub fn comparison_json(comparison: &Comparison) -> Value {
         .rows
         .iter()
         .map(|row| match &row.result {
-            RowResult::Misclassified { label, predicted } => {
+            QueryResult::Misclassified { label, predicted } => {
                 json!({"query": row.query, "misclassified": {"label": label, "predicted": predicted}})
             }
-            RowResult::Compared(compared) => {
+            QueryResult::Compared(compared) => {
                 let domains = comparison.contestants.iter().zip(&compared.measurements).map(|(name, m)| {
                     let layers = m.layers.iter().map(|l| {
                         l.map_or(Value::Null, |l| {

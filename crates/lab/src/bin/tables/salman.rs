@@ -39,7 +39,7 @@ impl Method {
 }
 
 /// A network with what was published of it.
-pub struct Row {
+pub struct PublishedNetwork {
     pub name: String,
     pub network: Network,
     pub published: BTreeMap<String, String>,
@@ -48,7 +48,7 @@ pub struct Row {
 }
 
 /// The rows of a published table.
-pub fn published(job: &Job, table: &str, images: &Path) -> Outcome<Vec<Row>> {
+pub fn published(job: &Job, table: &str, images: &Path) -> Outcome<Vec<PublishedNetwork>> {
     let folder = job.data.join("salman2019");
     let images = hash(&[images.to_owned()])?;
     let mut rows = Vec::new();
@@ -57,7 +57,7 @@ pub fn published(job: &Job, table: &str, images: &Path) -> Outcome<Vec<Row>> {
         let name = published["net"].clone();
         let model = folder.join(format!("{name}.onnx"));
         let network = onnx::read(&model)?.network;
-        rows.push(Row { network, published, hash: format!("{}+{images}", hash(&[model])?), name });
+        rows.push(PublishedNetwork { network, published, hash: format!("{}+{images}", hash(&[model])?), name });
     }
     Ok(rows)
 }
@@ -70,7 +70,7 @@ pub fn predicted(network: &Network, pixels: &[Rational]) -> Outcome<usize> {
 }
 
 /// What one method says of one image.
-fn answer(row: &Row, images: &ImageSet, i: usize, method: &Method, limit: Duration) -> Outcome<Value> {
+fn answer(row: &PublishedNetwork, images: &ImageSet, i: usize, method: &Method, limit: Duration) -> Outcome<Value> {
     let image = images.get(i).ok_or("no such image")?;
     if predicted(&row.network, &image.pixels)? != image.label {
         return Ok(json!({ "verdict": "misclassified" }));
@@ -173,7 +173,7 @@ const COLUMNS: [(&str, &str, &str); 6] = [
     ("lp-greedy", "lp_greedy_pct", "published_lp_greedy_pct"),
 ];
 
-fn line(row: &Row, done: &BTreeMap<&str, Verdicts>, images: usize) -> Vec<String> {
+fn line(row: &PublishedNetwork, done: &BTreeMap<&str, Verdicts>, images: usize) -> Vec<String> {
     let published = |field: &str| row.published.get(field).cloned().unwrap_or_default();
     let complete = |method: &str| done.get(method).filter(|v| (0..images).all(|i| v.contains_key(&i)));
     let percent = |errors: usize| format!("{:.2}", 100.0 * errors as f64 / images as f64);
@@ -217,11 +217,11 @@ fn line(row: &Row, done: &BTreeMap<&str, Verdicts>, images: usize) -> Vec<String
     cells
 }
 
-fn partial(row: &Row, method: &str) -> String {
+fn partial(row: &PublishedNetwork, method: &str) -> String {
     format!("salman1_{}_{}_{method}", row.name, row.published["epsilon"])
 }
 
-fn header(row: &Row, method: &str, timeout: f64) -> Value {
+fn header(row: &PublishedNetwork, method: &str, timeout: f64) -> Value {
     json!({
         "network_and_images": row.hash,
         "method": method,
@@ -232,7 +232,7 @@ fn header(row: &Row, method: &str, timeout: f64) -> Value {
 }
 
 /// Everything that is there for a network and radius.
-fn known<'a>(job: &Job, row: &Row, timeout: f64) -> Outcome<BTreeMap<&'a str, Verdicts>> {
+fn known<'a>(job: &Job, row: &PublishedNetwork, timeout: f64) -> Outcome<BTreeMap<&'a str, Verdicts>> {
     let mut done = BTreeMap::new();
     for (method, ..) in COLUMNS {
         let found = job.load(&partial(row, method), &header(row, method, timeout))?;

@@ -4,7 +4,7 @@
 //! the network gives it: with both, the greedy column is met to all digits. So it is here.
 
 use crate::job::{Job, Outcome};
-use crate::salman::{Method, Row, predicted, published};
+use crate::salman::{Method, PublishedNetwork, predicted, published};
 use absint::analyze::deadline;
 use absint::attack::Attack;
 use absint::campaign::{RadiusOptions, Tolerance, radius};
@@ -65,7 +65,7 @@ pub fn table2(job: &Job, networks: &[String], methods: &[String], timeout: f64) 
 
 #[allow(clippy::too_many_arguments)]
 fn answer(
-    row: &Row,
+    row: &PublishedNetwork,
     images: &ImageSet,
     i: usize,
     name: &str,
@@ -107,11 +107,11 @@ fn answer(
     Ok(json!({ "eps": eps, "time_s": start.elapsed().as_secs_f64(), "out_of_time": budget.is_spent() }))
 }
 
-fn partial(row: &Row, method: &str) -> String {
+fn partial(row: &PublishedNetwork, method: &str) -> String {
     format!("salman2_{}_{method}", row.name)
 }
 
-fn header(row: &Row, method: &str, timeout: f64) -> Value {
+fn header(row: &PublishedNetwork, method: &str, timeout: f64) -> Value {
     json!({
         "network_and_images": row.hash,
         "method": method,
@@ -122,7 +122,7 @@ fn header(row: &Row, method: &str, timeout: f64) -> Value {
     })
 }
 
-fn radii(job: &Job, row: &Row, method: &str, timeout: f64) -> Outcome<Radii> {
+fn radii(job: &Job, row: &PublishedNetwork, method: &str, timeout: f64) -> Outcome<Radii> {
     let mut radii = Radii::new();
     for (key, result) in job.load(&partial(row, method), &header(row, method, timeout))? {
         if let Some(eps) = result["eps"].as_str() {
@@ -132,7 +132,7 @@ fn radii(job: &Job, row: &Row, method: &str, timeout: f64) -> Outcome<Radii> {
     Ok(radii)
 }
 
-fn line(job: &Job, row: &Row, keys: &[String], timeout: f64) -> Outcome<Vec<String>> {
+fn line(job: &Job, row: &PublishedNetwork, keys: &[String], timeout: f64) -> Outcome<Vec<String>> {
     let mut cells = vec![row.name.clone(), keys.len().to_string()];
     let mut times = Vec::new();
     for (method, _, column, _) in COLUMNS {

@@ -56,7 +56,7 @@ fn deeppoly(case: &Case) -> Vec<f64> {
 fn products(network: &Network) -> Vec<(Array2<f64>, &Array2<f64>)> {
     let dense = |id: NodeId| match &network.node(id).kind {
         NodeKind::Affine(affine) => match &affine.terms[..] {
-            [term] => match &term.map {
+            [term] => match &*term.map {
                 LinearMap::Dense(w) => Some(w),
                 _ => None,
             },

@@ -92,7 +92,7 @@ fn network(dice: &mut Dice) -> Network {
         }
         last = b.activation("sign", last, f.clone()).unwrap();
         if dice.below(4) == 0 && b.len(before) == width {
-            let identity = |source| Term { source, map: LinearMap::Identity(width) };
+            let identity = |source| Term { source, map: LinearMap::Identity(width).into() };
             last = b.affine("add", vec![identity(before), identity(last)], Coefficients::zeros(width)).unwrap();
         }
     }

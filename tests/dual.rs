@@ -34,7 +34,7 @@ fn network_of(dice: &mut Dice, f: &Arc<dyn ActivationFn>) -> Network {
         let both = [f.clone(), others[dice.below(3)].clone()].map(|f| b.activation("act", z, f).unwrap());
         let mut term = |source| {
             let w = Array2::from_shape_vec((width, width), dice.weights(width * width)).unwrap();
-            Term { source, map: LinearMap::Dense(w) }
+            Term { source, map: LinearMap::Dense(w).into() }
         };
         let terms = both.map(&mut term).into();
         last = b.affine("sum", terms, Coefficients::zeros(width)).unwrap();

@@ -337,7 +337,7 @@ fn a_padded_constant_takes_part_in_the_rounding_of_a_sum() {
     let sign = b.activation("sign", 0, Arc::new(Sign)).unwrap();
     let padded = b.linear("pad", sign, pick(vec![Some(0), None]), wide(&[0.0, 0.1])).unwrap();
     let twice = b.linear("twice", sign, pick(vec![Some(0), Some(0)]), wide(&[0.0, 0.0])).unwrap();
-    let term = |source| Term { source, map: LinearMap::Identity(2) };
+    let term = |source| Term { source, map: LinearMap::Identity(2).into() };
     let sum = b.affine("add", vec![term(padded), term(twice)], Coefficients::zeros(2)).unwrap();
     let network = b.finish(sum, &[2]).unwrap().in_arithmetic(Arithmetic::Float32).into_owned();
     let region = Region::new_box(vec![-Rational::ONE], vec![Rational::ONE]).unwrap();

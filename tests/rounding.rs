@@ -196,7 +196,7 @@ fn h_refinement_goes_through_parallel_branches() {
     };
     let stem = layer(&mut b, 0);
     let (left, right) = (layer(&mut b, stem), layer(&mut b, stem));
-    let terms = [left, right].map(|source| Term { source, map: w() });
+    let terms = [left, right].map(|source| Term { source, map: w().into() });
     let sum = b.affine("sum", terms.to_vec(), zeros()).unwrap();
     let network = b.finish(sum, &[2]).unwrap();
     let query = one_atom(boxed(&[(-1.0, 1.0); 2]), atom(&[(Variable::Output(0), Rational::ONE)], q("-0.1")));

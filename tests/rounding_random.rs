@@ -121,7 +121,7 @@ fn network(d: &mut Dice, s: Scale) -> Network {
         let source = if d.below(3) == 0 { nodes[d.below(nodes.len())] } else { *nodes.last().unwrap() };
         let m = map(d, s, b.len(source));
         let n = m.output_len();
-        let mut terms = vec![Term { source, map: m }];
+        let mut terms = vec![Term { source, map: m.into() }];
         if d.below(3) == 0 {
             // A residual sum, perhaps of the same node.
             let other = nodes[d.below(nodes.len())];
@@ -131,7 +131,7 @@ fn network(d: &mut Dice, s: Scale) -> Network {
             } else {
                 LinearMap::Dense(Array2::from_shape_vec((n, len), numbers(d, s, n * len)).unwrap())
             };
-            terms.push(Term { source: other, map: m });
+            terms.push(Term { source: other, map: m.into() });
         }
         let bias = bias(d, s, n);
         let z = b.affine("z", terms, bias).unwrap();

@@ -109,7 +109,8 @@ mod tests {
         let w = || LinearMap::Dense(array![[1.0, -2.0], [0.5, 3.0]]);
         let fc = b.linear("fc", 0, w(), Coefficients::floats(vec![0.3, -0.2])).unwrap();
         let relu = b.activation("relu", fc, Arc::new(Relu)).unwrap();
-        let terms = vec![Term { source: relu, map: w() }, Term { source: 0, map: LinearMap::Identity(2) }];
+        let terms =
+            vec![Term { source: relu, map: w().into() }, Term { source: 0, map: LinearMap::Identity(2).into() }];
         let sum = b.affine("add", terms, Coefficients::zeros(2)).unwrap();
         let network = b.finish(sum, &[2]).unwrap();
         let points = array![[0.7, -0.4], [-0.1, 0.2]];

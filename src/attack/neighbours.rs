@@ -147,10 +147,10 @@ mod tests {
         let diagonal = LinearMap::Diagonal(Coefficients::floats(vec![2.0, 3.0, -1.0]));
         let picked = b.linear("select", 0, select, Coefficients::zeros(3)).unwrap();
         let terms = vec![
-            Term { source: signs, map: dense(8, 1) },
-            Term { source: direct, map: dense(9, 5) },
-            Term { source: 0, map: dense(9, 2) },
-            Term { source: picked, map: diagonal },
+            Term { source: signs, map: dense(8, 1).into() },
+            Term { source: direct, map: dense(9, 5).into() },
+            Term { source: 0, map: dense(9, 2).into() },
+            Term { source: picked, map: diagonal.into() },
         ];
         let sum = b.affine("sum", terms, Coefficients::floats(vec![1.0, 2.0, 3.0])).unwrap();
         let network = b.finish(sum, &[3]).unwrap();

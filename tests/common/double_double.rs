@@ -114,7 +114,7 @@ impl Chain {
         for node in network.nodes() {
             let NodeKind::Affine(affine) = &node.kind else { continue };
             let [term] = &affine.terms[..] else { return None };
-            match &term.map {
+            match &*term.map {
                 LinearMap::Dense(w) => {
                     let weights = w.rows().into_iter().map(|row| row.to_vec()).collect();
                     layers.push(Layer { weights, bias: affine.bias.values().to_vec() });

@@ -110,7 +110,7 @@ pub fn random_network(dice: &mut Dice, f: &Arc<dyn ActivationFn>) -> Network {
                 let branch = dense(&mut b, dice, last, width);
                 let branch = b.activation("act", branch, f.clone()).unwrap();
                 let branch = dense(&mut b, dice, branch, width);
-                let identity = |source| Term { source, map: LinearMap::Identity(width) };
+                let identity = |source| Term { source, map: LinearMap::Identity(width).into() };
                 let sum = b.affine("add", vec![identity(branch), identity(last)], Coefficients::zeros(width)).unwrap();
                 last = b.activation("act", sum, f.clone()).unwrap();
             }

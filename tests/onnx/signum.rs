@@ -222,7 +222,7 @@ fn activations(network: &Network) -> Vec<&'static str> {
 fn affine(network: &Network) -> Vec<(Vec<f64>, Vec<f64>)> {
     let of_node = |kind: &NodeKind| {
         let NodeKind::Affine(a) = kind else { return None };
-        let weights = match &a.terms[0].map {
+        let weights = match &*a.terms[0].map {
             LinearMap::Dense(w) => w.iter().copied().collect(),
             LinearMap::Conv2d(c) => c.weight.iter().copied().collect(),
             LinearMap::Diagonal(d) => d.values().to_vec(),
@@ -341,7 +341,7 @@ fn thresholds_on_real_inputs_stay_where_they_are() {
     let norm = Norm { gamma: vec![0.25], beta: vec![0.5], mean: vec![0.0], variance: vec![2.0] };
     let network = whole(&[Step::Norm(norm), Step::Sign(Signum::Chain)], &[1]);
     let NodeKind::Affine(affine) = &network.node(1).kind else { panic!("no affine node") };
-    assert!(matches!(affine.terms[0].map, LinearMap::Identity(1)));
+    assert!(matches!(*affine.terms[0].map, LinearMap::Identity(1)));
     let tau = affine.bias.enclosure(0);
     assert!(tau.lo < tau.hi && tau.contains(8f64.sqrt()) && tau.width() < 4e-15);
     let norm = Norm { gamma: vec![0.25], beta: vec![0.5], mean: vec![0.125], variance: vec![4.0] };

@@ -94,7 +94,7 @@ fn binarized_parameters(network: &Network) -> (bool, Vec<f64>) {
     for node in network.nodes() {
         let NodeKind::Affine(affine) = &node.kind else { continue };
         for term in &affine.terms {
-            let LinearMap::Dense(w) = &term.map else { panic!("`{}` is not dense", node.name) };
+            let LinearMap::Dense(w) = &*term.map else { panic!("`{}` is not dense", node.name) };
             all_signs &= w.iter().all(|w| w.abs() == 1.0);
         }
         biases.extend(affine.bias.values());

@@ -247,7 +247,7 @@ impl AbstractDomain for Zonotope {
         let terms = forms
             .terms
             .iter()
-            .map(|t| Term { source: t.node, map: LinearMap::Dense(t.coefficients.clone()) })
+            .map(|t| Term { source: t.node, map: LinearMap::Dense(t.coefficients.clone()).into() })
             .collect();
         // A form is what we compute, not the network: nothing is lost in float32.
         let node = Affine { terms, bias: Coefficients::floats(forms.constants.clone()), rounding: Rounding::default() };

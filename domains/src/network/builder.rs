@@ -65,7 +65,7 @@ impl NetworkBuilder {
         map: LinearMap,
         bias: Coefficients,
     ) -> Result<NodeId, NetworkError> {
-        self.affine(name, vec![Term { source, map }], bias)
+        self.affine(name, vec![Term { source, map: map.into() }], bias)
     }
 
     /// Adds `Σ W x + b`.
@@ -197,7 +197,7 @@ impl Network {
         }
         let scale = Coefficients::rationals((0..n).map(|i| Rational::ONE / &std[channel(i)]).collect());
         let bias = Coefficients::rationals((0..n).map(|i| -(&mean[channel(i)] / &std[channel(i)])).collect());
-        let terms = vec![Term { source: 0, map: LinearMap::Diagonal(scale) }];
+        let terms = vec![Term { source: 0, map: LinearMap::Diagonal(scale).into() }];
         // A difference and a quotient, with rounded parameters.
         let rounding = Rounding::of(&maps(&terms), &bias).with_more(3);
         let prologue = Affine { terms, bias, rounding };
@@ -245,11 +245,11 @@ fn fold(mut nodes: Vec<Node>, output: NodeId) -> Vec<Node> {
                     bias = bias.plus(&inner.bias);
                     moved = moved.map(|(before, is_swapped)| (before.plus(&inner.bias), is_swapped));
                     terms.extend(inner.terms);
-                    parts.push((&term.map, Some(term.source)));
+                    parts.push((&*term.map, Some(term.source)));
                 }
                 None => {
                     terms.push(term.clone());
-                    parts.push((&term.map, None));
+                    parts.push((&*term.map, None));
                 }
             }
         }
@@ -268,7 +268,7 @@ fn fold(mut nodes: Vec<Node>, output: NodeId) -> Vec<Node> {
 }
 
 /// The terms and the bias of `map ∘ inner` where exact and as sparse as its parts.
-fn compose(map: &LinearMap, inner: &Affine) -> Option<Composed> {
+fn compose(map: &Arc<LinearMap>, inner: &Affine) -> Option<Composed> {
     let bias = map.of_parameters(&inner.bias)?;
     let compose_term =
         |t: &Term| LinearMap::compose(map, &t.map).map(|composed| Term { source: t.source, map: composed });
@@ -328,7 +328,7 @@ mod tests {
         let mut b = NetworkBuilder::new(&[2]);
         let w = LinearMap::Dense(array![[1.0, 2.0], [3.0, 4.0]]);
         let branch = b.linear("fc", 0, w, Coefficients::floats(vec![1.0, 1.0])).unwrap();
-        let identity = |source| Term { source, map: LinearMap::Identity(2) };
+        let identity = |source| Term { source, map: LinearMap::Identity(2).into() };
         let sum = b.affine("add", vec![identity(branch), identity(0)], Coefficients::zeros(2)).unwrap();
         let relu = b.activation("relu", sum, std::sync::Arc::new(Relu)).unwrap();
         let network = b.finish(relu, &[2]).unwrap();

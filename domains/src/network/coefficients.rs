@@ -149,10 +149,9 @@ impl Coefficients {
     pub fn select(&self, indices: &[Option<usize>]) -> Self {
         let values = indices.iter().map(|i| i.map_or(0.0, |i| self.values[i])).collect();
         let nothing = || Inexact { enclosure: Interval::ZERO, rational: Some(Rational::ZERO) };
-        let inexact = self
-            .inexact
-            .as_ref()
-            .map(|all| indices.iter().map(|i| i.map_or_else(nothing, |i| all[i].clone())).collect());
+        let of_all = |all: &Vec<Inexact>| indices.iter().map(|i| i.map_or_else(nothing, |i| all[i].clone())).collect();
+        let inexact = self.inexact.as_ref().map(of_all);
+        let inexact = inexact.filter(|all: &Vec<Inexact>| all.iter().any(|e| e.enclosure.lo != e.enclosure.hi));
         Self { values, inexact }
     }
 

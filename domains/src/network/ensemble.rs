@@ -38,7 +38,10 @@ impl Network {
             }
             let outputs = member.output_len();
             let index = (0..len).map(|i: usize| i.checked_sub(before).filter(|&j| j < outputs)).collect();
-            terms.push(Term { source: place(member.output), map: LinearMap::Select { input_len: outputs, index } });
+            terms.push(Term {
+                source: place(member.output),
+                map: LinearMap::Select { input_len: outputs, index }.into(),
+            });
             before += outputs;
         }
         let bias = Coefficients::zeros(len);

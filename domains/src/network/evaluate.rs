@@ -130,10 +130,10 @@ mod tests {
         let relu = b.activation("relu", moved, Arc::new(Relu)).unwrap();
         let scale = LinearMap::Diagonal(Coefficients::floats(vec![2.0, -1.0, 4.0]));
         let w = LinearMap::Dense(array![[1.0, -2.0], [0.5, 3.0], [1.0, 1.0]]);
-        let terms = vec![Term { source: relu, map: scale }, Term { source: 0, map: w }];
+        let terms = vec![Term { source: relu, map: scale.into() }, Term { source: 0, map: w.into() }];
         let sum = b.affine("add", terms, Coefficients::floats(vec![0.25, 0.0, -1.0])).unwrap();
         let sign = b.activation("sign", sum, Arc::new(Sign)).unwrap();
-        let identity = |source| Term { source, map: LinearMap::Identity(3) };
+        let identity = |source| Term { source, map: LinearMap::Identity(3).into() };
         let out = b.affine("out", vec![identity(sign), identity(relu)], Coefficients::zeros(3)).unwrap();
         let network = b.finish(out, &[3]).unwrap();
         let x = array![[0.5, -1.0], [-0.25, 2.0], [0.0, 0.0]];

@@ -12,8 +12,8 @@ pub type NodeId = usize;
 pub struct Term {
     /// The node that `x` is.
     pub source: NodeId,
-    /// `W`.
-    pub map: LinearMap,
+    /// `W`, of which the network's other forms have no copies.
+    pub map: Arc<LinearMap>,
 }
 
 /// `z = Σ W_t x_t + b`.
@@ -87,5 +87,5 @@ pub(super) fn used(nodes: &[Node], output: NodeId) -> Vec<bool> {
 
 /// The maps of an affine node.
 pub(super) fn maps(terms: &[Term]) -> Vec<&LinearMap> {
-    terms.iter().map(|term| &term.map).collect()
+    terms.iter().map(|term| &*term.map).collect()
 }

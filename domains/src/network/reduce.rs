@@ -74,8 +74,8 @@ fn reduced(node: &Node, own: Option<&[usize]>, kept: &[Option<Vec<usize>>]) -> N
         }
         NodeKind::Affine(affine) => {
             let selected = |term: &Term| {
-                let map = term.map.restricted(own, kept[term.source].as_deref()).unwrap_or_else(|| term.map.clone());
-                Term { source: term.source, map }
+                let restricted = term.map.restricted(own, kept[term.source].as_deref());
+                Term { source: term.source, map: restricted.map_or_else(|| Arc::clone(&term.map), Arc::new) }
             };
             let terms: Vec<Term> = affine.terms.iter().map(selected).collect();
             let bias = own.map_or_else(
@@ -108,8 +108,8 @@ mod tests {
         let z = builder.linear("c", y, w, Coefficients::floats(vec![-0.5, -1.0, 0.125])).unwrap();
         let y = builder.activation("d", z, Arc::new(Relu)).unwrap();
         let terms = vec![
-            Term { source: y, map: dense(arr2(&[[1.0, 5.0, -1.0]])) },
-            Term { source: 0, map: dense(arr2(&[[1.0, 1.0]])) },
+            Term { source: y, map: dense(arr2(&[[1.0, 5.0, -1.0]])).into() },
+            Term { source: 0, map: dense(arr2(&[[1.0, 1.0]])).into() },
         ];
         let out = builder.affine("e", terms, Coefficients::floats(vec![0.75])).unwrap();
         builder.finish(out, &[1]).unwrap()

@@ -55,7 +55,10 @@ fn sum(op: &Operator, net: &mut Lowering, minus: bool) -> Result<Value, Fault> {
             let (x, y) = (net.expand(op, x, &shape)?, net.expand(op, y, &shape)?);
             let sign = Coefficients::floats(vec![-1.0; len]);
             let map = if minus { LinearMap::Diagonal(sign) } else { LinearMap::Identity(len) };
-            let terms = vec![Term { source: x.node, map: LinearMap::Identity(len) }, Term { source: y.node, map }];
+            let terms = vec![
+                Term { source: x.node, map: LinearMap::Identity(len).into() },
+                Term { source: y.node, map: map.into() },
+            ];
             Ok(net.affine(op, terms, Coefficients::zeros(len), shape)?.into())
         }
     }

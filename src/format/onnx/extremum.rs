@@ -91,7 +91,7 @@ fn signed_sum(op: &Operator, net: &mut Lowering, parts: &[(&Value, f64)], shape:
             Value::Constant(c) => bias = bias.plus(&finite(c, i)?.broadcast_to(shape)?.times(&signs())),
             Value::Tensor(x) => {
                 let map = if sign == 1.0 { LinearMap::Identity(len) } else { LinearMap::Diagonal(signs()) };
-                terms.push(Term { source: net.expand(op, x, shape)?.node, map });
+                terms.push(Term { source: net.expand(op, x, shape)?.node, map: map.into() });
             }
         }
     }
@@ -132,8 +132,8 @@ pub(super) fn abs(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let doubled = net.linear(op, x.node, diagonal(2.0), Coefficients::zeros(len), x.shape.clone())?;
     let positive = net.activation(op, &doubled, Arc::new(Relu))?;
     let terms = vec![
-        Term { source: positive.node, map: LinearMap::Identity(len) },
-        Term { source: x.node, map: diagonal(-1.0) },
+        Term { source: positive.node, map: LinearMap::Identity(len).into() },
+        Term { source: x.node, map: diagonal(-1.0).into() },
     ];
     let y = net.affine(op, terms, Coefficients::zeros(len), x.shape.clone())?;
     for node in [&doubled, &y] {
@@ -155,8 +155,8 @@ pub(super) fn prelu(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let rest = Coefficients::floats(vec![1.0; len]).plus(&super::constant::negated(&slopes));
     let positive = net.activation(op, x, Arc::new(Relu))?;
     let terms = vec![
-        Term { source: x.node, map: LinearMap::Diagonal(slopes) },
-        Term { source: positive.node, map: LinearMap::Diagonal(rest) },
+        Term { source: x.node, map: LinearMap::Diagonal(slopes).into() },
+        Term { source: positive.node, map: LinearMap::Diagonal(rest).into() },
     ];
     let y = net.affine(op, terms, Coefficients::zeros(len), x.shape.clone())?;
     net.computed_by(&y, NodeOperator::Unknown)?;

@@ -222,7 +222,7 @@ impl Lowering {
         bias: Coefficients,
         shape: Vec<usize>,
     ) -> Result<Tensor, Fault> {
-        self.affine(op, vec![Term { source, map }], bias, shape)
+        self.affine(op, vec![Term { source, map: map.into() }], bias, shape)
     }
 
     /// Takes note of a constant that the graph computes.

@@ -100,13 +100,13 @@ fn tournament(
         let n = net.reserve(&[pairs.list.len(), 3])? / 3;
         let b = net.linear(op, source, second, Coefficients::zeros(n), vec![n])?;
         let minus = LinearMap::Diagonal(Coefficients::floats(vec![-1.0; n]));
-        let terms = vec![Term { source, map: first }, Term { source: b.node, map: minus }];
+        let terms = vec![Term { source, map: first.into() }, Term { source: b.node, map: minus.into() }];
         let difference = net.affine(op, terms, Coefficients::zeros(n), vec![n])?;
         net.computed_by(&difference, NodeOperator::Choice)?;
         let excess = net.activation(op, &difference, Arc::new(Relu))?;
         let base = select(winners.list.iter().map(|w| Some(w.0)).collect());
         let plus = LinearMap::Select { input_len: n, index: winners.list.iter().map(|w| w.1).collect() };
-        let terms = vec![Term { source, map: base }, Term { source: excess.node, map: plus }];
+        let terms = vec![Term { source, map: base.into() }, Term { source: excess.node, map: plus.into() }];
         let m = net.reserve(&[winners.list.len()])?;
         let maxima = net.affine(op, terms, Coefficients::zeros(m), vec![m])?;
         net.computed_by(&maxima, NodeOperator::Choice)?;

@@ -36,7 +36,7 @@ impl Trail {
     pub fn through(&self, terms: &[Term]) -> Option<Origin> {
         let [term] = terms else { return None };
         let origin = self.origins.get(&term.source).filter(|_| self.by_channels.is_none())?;
-        match &term.map {
+        match &*term.map {
             LinearMap::Identity(_) | LinearMap::Diagonal(_) => Some(origin.clone()),
             LinearMap::Select { index, .. } => {
                 let of = |i: usize| origin.as_ref().map_or(Some(i), |origin| origin.get(i).copied().flatten());

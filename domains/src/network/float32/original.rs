@@ -43,7 +43,7 @@ impl Original {
         let rounded =
             |of: &[Rational]| (0..n).map(|i| f64::from(nearest(&of[channel(i)]) as f32)).collect::<Vec<f64>>();
         let identity = |source, bias: Vec<f64>| {
-            let terms = vec![Term { source, map: LinearMap::Identity(n) }];
+            let terms = vec![Term { source, map: LinearMap::Identity(n).into() }];
             let affine = Affine { terms, bias: Coefficients::floats(bias), rounding: Default::default() };
             Node { len: n, kind: NodeKind::Affine(affine), name: "normalisation".into() }
         };

@@ -4,21 +4,23 @@ use super::LinearMap;
 use crate::network::Coefficients;
 use ndarray::{Array2, ArrayViewMutD, Axis};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 impl LinearMap {
     /// `outer ∘ inner` as one map, where that neither makes anything dense nor rounds.
     #[must_use]
-    pub fn compose(outer: &Self, inner: &Self) -> Option<Self> {
-        match (outer, inner) {
-            (Self::Identity(_), any) | (any, Self::Identity(_)) => Some(any.clone()),
+    pub fn compose(outer: &Arc<Self>, inner: &Arc<Self>) -> Option<Arc<Self>> {
+        let composed = match (&**outer, &**inner) {
+            (Self::Identity(_), _) => return Some(Arc::clone(inner)),
+            (_, Self::Identity(_)) => return Some(Arc::clone(outer)),
             (Self::Select { index, .. }, Self::Select { input_len, index: first }) => {
                 let index: Vec<Option<usize>> = index.iter().map(|i| i.and_then(|i| first[i])).collect();
                 let all_in_order = index.len() == *input_len && index.iter().enumerate().all(|(k, i)| *i == Some(k));
                 let input_len = *input_len;
-                Some(if all_in_order { Self::Identity(input_len) } else { Self::Select { input_len, index } })
+                if all_in_order { Self::Identity(input_len) } else { Self::Select { input_len, index } }
             }
-            (Self::Select { index, .. }, Self::Conv2d(conv)) => conv.cropped(index).map(Self::Conv2d),
-            (Self::Diagonal(a), Self::Diagonal(b)) => Some(Self::Diagonal(a.times(b))),
+            (Self::Select { index, .. }, Self::Conv2d(conv)) => Self::Conv2d(conv.cropped(index)?),
+            (Self::Diagonal(a), Self::Diagonal(b)) => Self::Diagonal(a.times(b)),
             (Self::Dense(w), Self::Select { input_len, index }) => {
                 let mut columns = Array2::zeros((w.nrows(), *input_len));
                 for (j, i) in index.iter().enumerate() {
@@ -31,7 +33,7 @@ impl LinearMap {
                         column.assign(&w.column(j));
                     }
                 }
-                Some(Self::Dense(columns))
+                Self::Dense(columns)
             }
             (Self::Select { index, .. }, Self::Dense(w)) => {
                 let mut rows = Array2::zeros((index.len(), w.ncols()));
@@ -40,10 +42,11 @@ impl LinearMap {
                         rows.row_mut(r).assign(&w.row(*i));
                     }
                 }
-                Some(Self::Dense(rows))
+                Self::Dense(rows)
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(composed.into())
     }
 
     /// `W b`, where that neither sums nor rounds.
@@ -58,29 +61,31 @@ impl LinearMap {
 
     /// `diag(sign) · W`; every sign is −1, 0 or 1.
     #[must_use]
-    pub fn signed(mut self, sign: &[f64]) -> Option<Self> {
+    pub fn signed(self: Arc<Self>, sign: &[f64]) -> Option<Arc<Self>> {
         if sign.iter().all(|s| *s == 1.0) {
             return Some(self);
         }
         let signs = || Coefficients::floats(sign.to_vec());
-        match &self {
-            Self::Identity(_) => return Some(Self::Diagonal(signs())),
-            Self::Diagonal(d) => return Some(Self::Diagonal(d.times(&signs()))),
+        match &*self {
+            Self::Identity(_) => return Some(Self::Diagonal(signs()).into()),
+            Self::Diagonal(d) => return Some(Self::Diagonal(d.times(&signs())).into()),
             _ => {}
         }
-        let (rows, outputs) = self.weight_rows_mut()?;
+        let mut signed = Self::clone(&self);
+        let (rows, outputs) = signed.weight_rows_mut()?;
         let of_row: Vec<&[f64]> = sign.chunks(outputs.max(1)).collect();
         if of_row.iter().any(|signs| signs.iter().any(|s| *s != signs[0])) {
             return None;
         }
         rows.into_iter().zip(of_row).for_each(|(row, signs)| multiply(row, signs[0]));
-        Some(self)
+        Some(signed.into())
     }
 
-    /// The rows and columns of these indices of a dense map; all of them where there are none.
+    /// The rows and columns of these indices of a dense map; all of them where there are none, but not all of both.
     #[must_use]
     pub fn restricted(&self, rows: Option<&[usize]>, columns: Option<&[usize]>) -> Option<Self> {
         let Self::Dense(w) = self else { return None };
+        rows.or(columns)?;
         let w = rows.map_or(Cow::Borrowed(w), |rows| Cow::Owned(w.select(Axis(0), rows)));
         Some(Self::Dense(match columns {
             // Row by row, as all weights are.

@@ -154,7 +154,11 @@ impl Rebuild<'_> {
         let kind = match &node.kind {
             NodeKind::Input => NodeKind::Input,
             NodeKind::Affine(affine) => NodeKind::Affine(Affine {
-                terms: affine.terms.iter().map(|t| Term { source: self.place[t.source], map: t.map.clone() }).collect(),
+                terms: affine
+                    .terms
+                    .iter()
+                    .map(|t| Term { source: self.place[t.source], map: Arc::clone(&t.map) })
+                    .collect(),
                 bias: affine.bias.clone(),
                 rounding: affine.rounding.clone(),
             }),
@@ -187,7 +191,11 @@ impl Rebuild<'_> {
 
     fn linear(&mut self, name: &str, source: NodeId, map: LinearMap, bias: Coefficients) -> NodeId {
         let rounding = Rounding::exact(&bias);
-        self.push(name, bias.len(), NodeKind::Affine(Affine { terms: vec![Term { source, map }], bias, rounding }))
+        self.push(
+            name,
+            bias.len(),
+            NodeKind::Affine(Affine { terms: vec![Term { source, map: map.into() }], bias, rounding }),
+        )
     }
 
     /// The entries `index` of a new node.
@@ -264,9 +272,9 @@ impl Rebuild<'_> {
         let NodeKind::Affine(inner) = &self.old[z.base].kind else { return None };
         let index: Vec<Option<usize>> = z.index.iter().map(|&i| Some(i)).collect();
         let whole = z.index.len() == self.old[z.base].len && in_order(&z.index);
-        let select = LinearMap::Select { input_len: self.old[z.base].len, index };
+        let select = Arc::new(LinearMap::Select { input_len: self.old[z.base].len, index });
         let term = |t: &Term| {
-            let rows = if whole { t.map.clone() } else { LinearMap::compose(&select, &t.map)? };
+            let rows = if whole { Arc::clone(&t.map) } else { LinearMap::compose(&select, &t.map)? };
             Some(Term { source: self.place[t.source], map: rows.signed(&z.sign)? })
         };
         let terms = inner.terms.iter().map(term).collect::<Option<_>>()?;
@@ -291,7 +299,11 @@ impl Rebuild<'_> {
             false => LinearMap::Diagonal(Coefficients::floats(z.sign.clone())),
         };
         let rounding = z.rounding.clone();
-        Affine { terms: vec![Term { source, map }], bias: Coefficients::parameters(z.shift.clone()), rounding }
+        Affine {
+            terms: vec![Term { source, map: map.into() }],
+            bias: Coefficients::parameters(z.shift.clone()),
+            rounding,
+        }
     }
 
     /// `sign(s · max x + τ)`: the maximum of the signs of `x + τ` for s = 1, the minimum of those of `−x + τ`
@@ -336,7 +348,7 @@ impl Rebuild<'_> {
         let input_len = self.new[source].len;
         let widest = groups.iter().map(Vec::len).max().unwrap_or(0);
         let taken = |k: usize| groups.iter().map(|g| g.get(k).copied()).collect();
-        let term = |k: usize| Term { source, map: LinearMap::Select { input_len, index: taken(k) } };
+        let term = |k: usize| Term { source, map: LinearMap::Select { input_len, index: taken(k) }.into() };
         let shift = |(g, &largest): (&Vec<usize>, &bool)| {
             let others = g.len() as f64 - 1.0;
             if largest { others } else { -others }

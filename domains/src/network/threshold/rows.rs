@@ -1,32 +1,31 @@
 //! Rows of affine nodes, divided by what all their weights are multiples of.
 
 use crate::network::{Affine, Coefficients, Parameter};
-use ndarray::ArrayViewMutD;
+use ndarray::ArrayView1;
+use std::sync::Arc;
 
 /// Divides every row of weights of a lone map, and its bias, by the largest number of which all its
 /// weights are small multiples, if there is one.
 pub(super) fn divide_by_common_measure(affine: &mut Affine) {
     let [term] = &mut affine.terms[..] else { return };
-    let Some((rows, outputs)) = term.map.weight_rows_mut() else { return };
-    let measures: Vec<Option<f64>> =
-        rows.into_iter().map(divide).flat_map(|measure| std::iter::repeat_n(measure, outputs)).collect();
-    if measures.iter().any(Option::is_some) {
-        let divided = |(i, g): (usize, &Option<f64>)| {
-            let b = affine.bias.parameter(i);
-            g.and_then(|g| b.over_magnitude(&Parameter::float(g))).unwrap_or(b)
-        };
-        affine.bias = Coefficients::parameters(measures.iter().enumerate().map(divided).collect());
-        for (row, measure) in affine.rounding.rows.iter_mut().zip(&measures) {
-            *row = row.divided(measure.unwrap_or(1.0));
-        }
+    let Some((weights, outputs)) = term.map.weight_rows() else { return };
+    let measure = |row: ArrayView1<f64>| common_measure(row.iter().copied()).filter(|measure| *measure != 1.0);
+    let measures: Vec<Option<f64>> = weights.rows().into_iter().map(measure).collect();
+    if measures.iter().all(Option::is_none) {
+        return;
     }
-}
-
-/// Divides the weights by their common measure; returns it unless it is 1 or there is none.
-fn divide(mut weights: ArrayViewMutD<f64>) -> Option<f64> {
-    let measure = common_measure(weights.iter().copied())?;
-    weights.mapv_inplace(|w| w / measure);
-    (measure != 1.0).then_some(measure)
+    for (mut row, g) in Arc::make_mut(&mut term.map).weight_rows_mut().into_iter().flat_map(|m| m.0).zip(&measures) {
+        row.mapv_inplace(|w| w / g.unwrap_or(1.0));
+    }
+    let measures: Vec<Option<f64>> = measures.into_iter().flat_map(|g| std::iter::repeat_n(g, outputs)).collect();
+    let divided = |(i, g): (usize, &Option<f64>)| {
+        let b = affine.bias.parameter(i);
+        g.and_then(|g| b.over_magnitude(&Parameter::float(g))).unwrap_or(b)
+    };
+    affine.bias = Coefficients::parameters(measures.iter().enumerate().map(divided).collect());
+    for (row, measure) in affine.rounding.rows.iter_mut().zip(&measures) {
+        *row = row.divided(measure.unwrap_or(1.0));
+    }
 }
 
 /// The largest float of which all weights are integral multiples, if these multiples are small: then

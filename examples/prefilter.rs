@@ -21,7 +21,7 @@ use absint::domains::query::{Case, Property, Query, Region};
 use absint::domains::verdict::Verdict;
 use absint::exact::continuous::{Question, Splitting, decide};
 use absint::exact::signum::{self, SignumOptions};
-use absint::format::images::ImageSet;
+use absint::format::images;
 use absint::format::onnx;
 use absint::{Options, analyze};
 use std::collections::BTreeMap;
@@ -105,7 +105,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 fn run(experiment: &Experiment) -> Result<Tally, Box<dyn Error + Send + Sync>> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/networks");
     let network = onnx::read(format!("{folder}/{}.onnx", experiment.network).as_ref())?.network;
-    let images = ImageSet::read_csv(format!("{folder}/digits.csv"))?;
+    let images = images::read(format!("{folder}/digits.csv"))?;
     let eps = parse_decimal(experiment.eps)?;
     let is_signum = experiment.network.contains("bnn");
     let mut tally = Tally::default();

@@ -35,12 +35,12 @@
 //! use absint::domains::query::{Query, Region};
 //! use absint::domains::verdict::Verdict;
 //! use absint::analyze::Method;
-//! use absint::format::images::ImageSet;
+//! use absint::format::images;
 //! use absint::format::onnx;
 //! use absint::{Options, analyze};
 //!
 //! let model = onnx::read("networks/digits_mlp.onnx".as_ref())?;
-//! let image = ImageSet::read_csv("networks/digits.csv")?.get(1300).ok_or("no such image")?;
+//! let image = images::read("networks/digits.csv")?.get(1300).ok_or("no such image")?;
 //!
 //! // Decimals are exact: 0.01 is 1/100, and pixel k is k/255.
 //! let region = Region::linf(&image.pixels, &parse_decimal("0.01")?, None)?;

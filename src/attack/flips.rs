@@ -16,6 +16,8 @@ use crate::domains::network::Network;
 use crate::domains::num::nearest;
 use crate::domains::query::{Ball, Case, Region, Variable};
 use crate::domains::verdict::Witness;
+use float_ord::FloatOrd;
+use std::cmp::Reverse;
 
 /// How long to search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +138,7 @@ impl Search<'_> {
         // The disjuncts that single moves bring closest are the targets.
         let closest = |d: usize| around.iter().map(|s| nearest.score(&s.margins[d..=d])).fold(f64::INFINITY, f64::min);
         let mut targets: Vec<(f64, usize)> = (0..self.open.len()).map(|d| (closest(d), d)).collect();
-        targets.sort_by(|a, b| a.0.total_cmp(&b.0));
+        targets.sort_by_key(|t| FloatOrd(t.0));
         for smooth in [1.0, 4.0, 0.25] {
             for &(_, d) in targets.iter().take(flips.targets) {
                 let aim = Aim { target: Some(d), smooth };
@@ -163,7 +165,7 @@ impl Search<'_> {
             let moves: Vec<Move> = self.moves(&x).into_iter().filter(|&(i, _)| tabu[i] < round).collect();
             let scored = self.look(&x, &moves)?;
             let score = |s: &Scored| aim.score(&s.margins);
-            let Some(chosen) = scored.iter().min_by(|a, b| score(a).total_cmp(&score(b))) else { break };
+            let Some(chosen) = scored.iter().min_by_key(|s| FloatOrd(score(s))) else { break };
             if score(chosen) < best {
                 (best, since) = (score(chosen), 0);
             } else {
@@ -202,7 +204,7 @@ impl Search<'_> {
             hits.extend(near.map(|(d, m)| (m.0, row, d)));
             scored.push(Scored { change, margins });
         }
-        hits.sort_by(|a, b| a.0.total_cmp(&b.0));
+        hits.sort_by_key(|hit| FloatOrd(hit.0));
         for &(_, row, d) in hits.iter().take(MOST_REPLAYS) {
             let mut x = x.to_vec();
             x[moves[row].0] = moves[row].1;
@@ -295,7 +297,7 @@ impl Search<'_> {
     /// first as far as the ball holds them.
     fn together(&self, center: &[f64], around: &[Scored], aim: Aim) -> Vec<f64> {
         let mut order: Vec<&Scored> = around.iter().collect();
-        order.sort_by(|a, b| aim.score(&a.margins).total_cmp(&aim.score(&b.margins)));
+        order.sort_by_key(|s| FloatOrd(aim.score(&s.margins)));
         // Of the two directions of a coordinate, one improves a linear function.
         order.truncate(around.len().div_ceil(2));
         let mut x = center.to_vec();
@@ -325,7 +327,7 @@ impl Search<'_> {
         let Ball::Hamming { flips, .. } = self.case.region.ball() else { return self.member(x) };
         let way = |i: usize| (x[i] - self.center[i]).abs() / (self.upper[i] - self.lower[i]).max(f64::MIN_POSITIVE);
         let mut order: Vec<usize> = (0..x.len()).filter(|&i| way(i) > 1e-6).collect();
-        order.sort_by(|&a, &b| way(b).total_cmp(&way(a)));
+        order.sort_by_key(|&i| Reverse(FloatOrd(way(i))));
         let mut rounded = self.center.clone();
         for i in order.into_iter().take(*flips) {
             rounded[i] = if self.center[i] == self.lower[i] { self.upper[i] } else { self.lower[i] };

@@ -2,6 +2,8 @@
 
 use crate::domains::num::nearest;
 use crate::domains::query::{Ball, Region};
+use float_ord::FloatOrd;
+use std::cmp::Reverse;
 
 /// A region for moving in: every point that comes out of here is nearly a member; the exact member next
 /// to it is [`Region::nearest_member`].
@@ -81,7 +83,7 @@ impl<'a> Geometry<'a> {
             }
             &Shape::L1(radius) => {
                 let mut order: Vec<usize> = (0..x.len()).filter(|&i| gradient[i].abs() > 0.0).collect();
-                order.sort_by(|&a, &b| gradient[b].abs().total_cmp(&gradient[a].abs()));
+                order.sort_by_key(|&i| Reverse(FloatOrd(gradient[i].abs())));
                 // Towards the member that minimises the slope's form: the centre moved along the largest
                 // slopes until the radius is used up.
                 let mut vertex = self.center.clone();
@@ -138,11 +140,11 @@ impl<'a> Geometry<'a> {
                 flipped.push(i);
             }
         }
-        best.sort_by(|&a, &b| gain(b).total_cmp(&gain(a)));
+        best.sort_by_key(|&i| Reverse(FloatOrd(gain(i))));
         best.truncate(flips);
         let wanted: std::collections::BTreeSet<usize> = best.iter().copied().collect();
         // What gains least goes first; what is wanted stays.
-        flipped.sort_by(|&a, &b| gain(a).total_cmp(&gain(b)));
+        flipped.sort_by_key(|&i| FloatOrd(gain(i)));
         let mut leaving = flipped.iter().copied().filter(|i| !wanted.contains(i)).collect::<Vec<_>>().into_iter();
         let is_flipped: std::collections::BTreeSet<usize> = flipped.iter().copied().collect();
         let mut room = flips.saturating_sub(flipped.len());

@@ -9,6 +9,7 @@ use crate::domains::network::Network;
 use crate::domains::num::{Interval, Rational, enclose};
 use crate::domains::query::{Case, Disjunct};
 use crate::domains::verdict::Witness;
+use float_ord::FloatOrd;
 
 /// A point of the region with a small margin.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,7 +79,7 @@ pub(crate) fn attained_at(network: &Network, case: &Case, member: Vec<Rational>)
         margins.fold(f64::NEG_INFINITY, f64::max)
     };
     let margins = case.property.disjuncts.iter().map(largest).enumerate();
-    let (d, margin) = margins.min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let (d, margin) = margins.min_by_key(|m| FloatOrd(m.1))?;
     let replay = || Witness::replay(network, case, d, member);
     let witness = (margin <= WORTH_A_REPLAY || margin.is_nan()).then(replay).flatten();
     // What is replayed is a violation even where the enclosure was too wide to tell.

@@ -22,6 +22,7 @@ pub use target::Target;
 
 use crate::domains::budget::Budget;
 use crate::domains::verdict::Witness;
+use float_ord::FloatOrd;
 use ndarray::Array2;
 use random::Random;
 use search::{Goal, Search};
@@ -160,7 +161,7 @@ impl Attack {
             search.look(&x, &aims)?;
         }
         let mut order = all;
-        order.sort_by(|&a, &b| search.closest[a].total_cmp(&search.closest[b]));
+        order.sort_by_key(|&i| FloatOrd(search.closest[i]));
         order.truncate(self.targets);
         let mut random = Random::new(self.seed ^ 0x5851_F42D_4C95_7F2D);
         let mut pending: Vec<(Vec<f64>, Option<usize>)> = Vec::new();

@@ -205,33 +205,26 @@ impl Search<'_> {
     /// The smallest radius at which the attack succeeds, by bisection; each success is the next one's
     /// starting point.
     fn attack(&mut self, attack: &Attack) -> Result<(), RadiusError> {
-        let mut lo = self.options.lo.clone();
-        let mut hi = self.options.unsafe_at.clone().unwrap_or_else(|| self.options.hi.clone());
+        let options = self.options;
         let mut starts: Vec<Vec<f64>> = Vec::new();
-        let mut next = hi.clone();
-        while !self.run.budget.is_spent() {
-            let query = (self.ball)(&next)?;
-            self.found.attacks += 1;
+        let mut withstands = |search: &mut Self, eps: &Rational| {
+            let query = (search.ball)(eps)?;
+            search.found.attacks += 1;
             let witness = query.cases.iter().find_map(|case| {
                 let open: Vec<usize> = (0..case.property.disjuncts.len()).collect();
-                let target = Target { network: self.network, case, open: &open };
-                attack.run_from(target, &starts, self.run.budget).witness
+                let target = Target { network: search.network, case, open: &open };
+                attack.run_from(target, &starts, search.run.budget).witness
             });
-            match witness {
-                Some(witness) => {
-                    starts = vec![witness.input().iter().map(nearest).collect()];
-                    hi = next.clone();
-                    self.found.attacked = Some((next, witness));
-                }
-                None if self.found.attacked.is_none() => break,
-                None => lo = next,
-            }
-            if &hi - &lo <= self.options.attack_tolerance {
-                break;
-            }
-            next = middle(&lo, &hi, &self.options.attack_tolerance);
+            let Some(witness) = witness else { return Ok(true) };
+            starts = vec![witness.input().iter().map(nearest).collect()];
+            search.found.attacked = Some((eps.clone(), witness));
+            Ok(false)
+        };
+        let hi = options.unsafe_at.as_ref().unwrap_or(&options.hi);
+        if self.run.budget.is_spent() || withstands(self, hi)? {
+            return Ok(());
         }
-        Ok(())
+        self.bisect(options.lo.clone(), hi.clone(), &options.attack_tolerance, withstands)
     }
 
     /// The end of the search, and whether it is known to be unsafe.
@@ -271,19 +264,20 @@ impl Search<'_> {
         if !is_unsafe && self.certify(&ceiling, options)? {
             return Ok(());
         }
-        self.bisect(floor, ceiling, options, tolerance)
+        self.bisect(floor, ceiling, tolerance, |search, eps| search.certify(eps, options))
     }
 
+    /// Halves the range between a radius that `holds` and one that does not.
     fn bisect(
         &mut self,
         mut lo: Rational,
         mut hi: Rational,
-        options: &Options,
         tolerance: &Rational,
+        mut holds: impl FnMut(&mut Self, &Rational) -> Result<bool, RadiusError>,
     ) -> Result<(), RadiusError> {
         while &hi - &lo > *tolerance && !self.run.budget.is_spent() {
             let next = middle(&lo, &hi, tolerance);
-            if self.certify(&next, options)? { lo = next } else { hi = next }
+            if holds(self, &next)? { lo = next } else { hi = next }
         }
         Ok(())
     }
@@ -304,12 +298,12 @@ impl Search<'_> {
             let hi = if next < ceiling {
                 next
             } else if is_unsafe {
-                return self.bisect(lo, ceiling, options, tolerance);
+                return self.bisect(lo, ceiling, tolerance, |search, eps| search.certify(eps, options));
             } else {
                 ceiling.clone()
             };
             if !self.certify(&hi, options)? {
-                return self.bisect(lo, hi, options, tolerance);
+                return self.bisect(lo, hi, tolerance, |search, eps| search.certify(eps, options));
             }
             lo = hi;
             step = &step * &two;

@@ -5,6 +5,7 @@ use super::text::{coloured, decimal, describe, write_witness};
 use super::{Context, name};
 use crate::domains::query::{Atom, Query};
 use crate::domains::verdict::Witness;
+use float_ord::FloatOrd;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::time::Duration;
@@ -70,7 +71,7 @@ fn write_attack(
         query.cases.iter().flat_map(|c| &c.property.disjuncts).map(|d| d.atoms.as_slice()).collect();
     writeln!(out, "closest   the smallest margins met, in floats; at 0 the property breaks")?;
     let mut order = attacked.closest.clone();
-    order.sort_by(|a, b| a.1.total_cmp(&b.1));
+    order.sort_by_key(|c| FloatOrd(c.1));
     for (disjunct, margin) in order.iter().take(LISTED) {
         let what = match atoms.get(*disjunct) {
             Some([atom]) => describe(atom),

@@ -7,6 +7,7 @@ use crate::domains::num::nearest;
 use crate::domains::query::{Atom, Query, Variable};
 use crate::domains::verdict::{Verdict, Witness};
 use crate::format::onnx::Softmax;
+use float_ord::FloatOrd;
 use std::fmt::Write;
 
 /// The most margins that are listed one by one.
@@ -95,7 +96,7 @@ fn write_margins(out: &mut String, analysis: &Analysis, query: &Query) -> std::f
     let worst_first = {
         let mut order: Vec<usize> = (0..analysis.margins.len()).collect();
         if order.len() > LISTED {
-            order.sort_by(|&a, &b| analysis.margins[a].bound.total_cmp(&analysis.margins[b].bound));
+            order.sort_by_key(|&i| FloatOrd(analysis.margins[i].bound));
             order.truncate(LISTED);
         }
         order

@@ -166,22 +166,6 @@ impl LinearProgram {
         self.values.truncate(kept);
     }
 
-    /// Removes every row from index `rows` on: cuts that were added on top of a base program.
-    pub fn truncate_rows(&mut self, rows: usize) {
-        if rows >= self.rows() {
-            return;
-        }
-        let end = self.starts[rows];
-        for &column in &self.columns[end..] {
-            self.entries_of_column[column] -= 1;
-        }
-        self.starts.truncate(rows + 1);
-        self.columns.truncate(end);
-        self.values.truncate(end);
-        self.row_lower.truncate(rows);
-        self.row_upper.truncate(rows);
-    }
-
     /// Sets the objective: `coefficients[i]` belongs to variable `i`; missing ones are 0.
     ///
     /// # Panics

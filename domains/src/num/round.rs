@@ -126,16 +126,6 @@ pub fn sqrt_up(a: f64) -> f64 {
     if a < PRODUCT_ERROR_IS_EXACT_ABOVE || s.mul_add(s, -a) < 0.0 { s.next_up() } else { s }
 }
 
-/// A lower bound of the sum of `terms`.
-pub fn sum_down(terms: impl IntoIterator<Item = f64>) -> f64 {
-    terms.into_iter().fold(0.0, add_down)
-}
-
-/// An upper bound of the sum of `terms`.
-pub fn sum_up(terms: impl IntoIterator<Item = f64>) -> f64 {
-    terms.into_iter().fold(0.0, add_up)
-}
-
 /// NaN is no bound: as a lower bound it becomes −∞.
 #[must_use]
 pub fn lower_or_nothing(x: f64) -> f64 {

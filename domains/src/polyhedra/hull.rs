@@ -42,12 +42,6 @@ impl Facet {
         self.z.iter().zip(&self.y).filter(|(z, y)| **z != 0.0 || **y != 0.0).count() <= 1
     }
 
-    /// True when no output occurs: it follows from the octahedron, which the LP may not know.
-    #[must_use]
-    pub fn is_input_only(&self) -> bool {
-        self.y.iter().all(|&y| y == 0.0)
-    }
-
     /// The left side less the right side at `(z, y)`, in floats: positive when violated.
     #[must_use]
     pub fn violation(&self, z: &[f64], y: &[f64]) -> f64 {

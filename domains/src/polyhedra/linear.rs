@@ -1,5 +1,7 @@
 //! Small dense linear algebra in floats (at most 9 × 9): candidates only, never proofs.
 
+use float_ord::FloatOrd;
+
 /// The inverse of a row-major n × n matrix by Gauss–Jordan with partial pivoting; `None` when singular.
 pub(super) fn invert(n: usize, matrix: &[f64]) -> Option<Vec<f64>> {
     let width = 2 * n;
@@ -10,7 +12,7 @@ pub(super) fn invert(n: usize, matrix: &[f64]) -> Option<Vec<f64>> {
     }
     for c in 0..n {
         let size = |r: usize| work[r * width + c].abs();
-        let best = (c..n).max_by(|&a, &b| size(a).total_cmp(&size(b)))?;
+        let best = (c..n).max_by_key(|&r| FloatOrd(size(r)))?;
         let pivot = work[best * width + c];
         if pivot == 0.0 || !pivot.is_finite() {
             return None;

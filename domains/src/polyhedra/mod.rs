@@ -27,7 +27,7 @@ mod vertices;
 mod tests;
 
 pub use hull::{Facet, JointHull};
-pub use octahedron::{MAX_NEURONS, Octahedron, directions, subsets};
+pub use octahedron::{MAX_NEURONS, Octahedron, directions};
 pub use segment::Segment;
 
 use thiserror::Error;

@@ -14,22 +14,6 @@ pub fn directions(k: usize) -> Vec<Vec<i8>> {
     (0..direction_count(k)).map(|j| (0..k).map(|i| entry(k, j, i)).collect()).collect()
 }
 
-/// All subsets of `{0, …, k−1}` with `l` members, each ascending, in lexicographic order: the groups of
-/// Singh et al. 2019, eq. 7.
-#[must_use]
-pub fn subsets(k: usize, l: usize) -> Vec<Vec<usize>> {
-    if l == 0 {
-        return vec![Vec::new()];
-    }
-    (0..k)
-        .flat_map(|first| {
-            subsets(k - first - 1, l - 1)
-                .into_iter()
-                .map(move |rest| std::iter::once(first).chain(rest.into_iter().map(|i| i + first + 1)).collect())
-        })
-        .collect()
-}
-
 /// `3^k − 1`.
 pub(super) fn direction_count(k: usize) -> usize {
     3usize.pow(k as u32) - 1
@@ -95,13 +79,6 @@ mod tests {
                 assert!(a.iter().zip(b).all(|(x, y)| x + y == 0) && a.iter().any(|&x| x != 0));
             }
         }
-    }
-
-    #[test]
-    fn subsets_are_the_binomial_ones() {
-        assert_eq!(subsets(3, 2), vec![vec![0, 1], vec![0, 2], vec![1, 2]]);
-        assert_eq!(subsets(5, 3).len(), 10);
-        assert!(subsets(2, 3).is_empty());
     }
 
     #[test]

@@ -44,17 +44,8 @@ fn load(path: &Path) -> Result<Vec<u8>, ImagesError> {
 }
 
 impl ImageSet {
-    /// Reads lines `label,px,px,…` of integers, pixels in 0–255. A first line that does not begin with a
-    /// number is a header; empty lines are skipped.
-    ///
-    /// # Errors
-    /// An [`ImagesError`] with file and line.
-    pub fn read_csv(path: impl AsRef<Path>) -> Result<Self, ImagesError> {
-        let path = path.as_ref();
-        Self::from_csv(&load(path)?, path)
-    }
-
-    /// Reads a text as [`ImageSet::read_csv`] does; `name` stands for the file in errors.
+    /// Reads lines `label,px,px,…` of integers, pixels in 0–255; `name` stands for the file in errors. A first line
+    /// that does not begin with a number is a header; empty lines are skipped.
     ///
     /// # Errors
     /// An [`ImagesError`] with the line.

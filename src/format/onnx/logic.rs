@@ -3,9 +3,9 @@
 use super::constant::Constant;
 use super::fault::Fault;
 use super::lowering::{Lowering, Operator, Value, finite};
+use super::select::Selections;
 use super::shape;
-use crate::domains::network::{Coefficients, LinearMap, Term};
-use crate::domains::num::Rational;
+use crate::domains::network::Coefficients;
 use std::cmp::Ordering;
 
 /// A constant of zeros and ones.
@@ -85,40 +85,14 @@ pub(super) fn choose(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> 
     let len = net.reserve(&shape)?;
     net.reserve(&[len, 2])?;
     let condition = condition.broadcast_to(&shape)?;
-    let (mut terms, mut bias, mut integer) = (Vec::new(), Coefficients::zeros(len), true);
+    let mut sum = Selections::of(Coefficients::zeros(len));
     for (i, value, wanted) in [(1, x, true), (2, y, false)] {
         let kept = condition.values().iter().map(|&c| (c != 0.0) == wanted);
         let index = shape::broadcast_index(value.shape(), &shape).into_iter().zip(kept);
         let index: Vec<Option<usize>> = index.map(|(i, kept)| i.filter(|_| kept)).collect();
-        match value {
-            Value::Constant(c) => {
-                // What is not chosen may be infinite.
-                if index.iter().flatten().any(|&k| !c.values.values()[k].is_finite()) {
-                    finite(c, i)?;
-                }
-                let chosen = index.iter().map(|k| k.map_or(Ok(Rational::ZERO), |k| entry(c, k)));
-                let chosen = if c.values.is_exact() {
-                    Coefficients::floats(index.iter().map(|k| k.map_or(0.0, |k| c.values.values()[k])).collect())
-                } else {
-                    Coefficients::rationals(chosen.collect::<Result<_, _>>()?)
-                };
-                bias = bias.plus(&chosen);
-                integer &= c.integer;
-            }
-            Value::Tensor(x) => {
-                let input_len = net.builder.len(x.node);
-                terms.push(Term { source: x.node, map: LinearMap::Select { input_len, index } });
-            }
-        }
+        sum.add(net, i, value, index)?;
     }
-    if terms.is_empty() {
-        return Ok(Constant { shape, values: bias, integer }.into());
-    }
-    Ok(net.affine(op, terms, bias, shape)?.into())
-}
-
-fn entry(c: &Constant, i: usize) -> Result<Rational, Fault> {
-    c.values.rational(i).ok_or_else(|| "a constant is known only approximately".into())
+    sum.into_value(op, net, shape)
 }
 
 /// One value (0 by default) in a constant shape.

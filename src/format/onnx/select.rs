@@ -41,6 +41,47 @@ pub(super) fn transpose(op: &Operator, net: &mut Lowering) -> Result<Value, Faul
     net.rearrange(op, x, index, shape)
 }
 
+/// A sum of constants and of entries of tensors.
+pub(super) struct Selections {
+    terms: Vec<Term>,
+    constant: Coefficients,
+    integer: bool,
+}
+
+impl Selections {
+    /// A constant alone.
+    pub fn of(constant: Coefficients) -> Self {
+        Self { terms: Vec::new(), constant, integer: true }
+    }
+
+    /// Adds the entries of input `i` of the operator at `index` (zero where `None`).
+    pub fn add(&mut self, net: &Lowering, i: usize, x: &Value, index: Vec<Option<usize>>) -> Result<(), Fault> {
+        match x {
+            Value::Constant(c) => {
+                // What is not chosen may be infinite.
+                if index.iter().flatten().any(|&k| !c.values.enclosure(k).magnitude().is_finite()) {
+                    finite(c, i)?;
+                }
+                self.constant = self.constant.plus(&c.values.select(&index));
+                self.integer &= c.integer;
+            }
+            Value::Tensor(x) => {
+                let input_len = net.builder.len(x.node);
+                self.terms.push(Term { source: x.node, map: LinearMap::Select { input_len, index }.into() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The sum in this shape: a constant where it reads no tensor.
+    pub fn into_value(self, op: &Operator, net: &mut Lowering, shape: Vec<usize>) -> Result<Value, Fault> {
+        if self.terms.is_empty() {
+            return Ok(Constant { shape, values: self.constant, integer: self.integer }.into());
+        }
+        Ok(net.affine(op, self.terms, self.constant, shape)?.into())
+    }
+}
+
 /// More entries around (or, with negative counts, fewer): constant, edge or reflected.
 pub(super) fn pad(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let x = op.value(0)?;
@@ -76,7 +117,7 @@ pub(super) fn pad(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     if !["constant", "edge", "reflect"].contains(&mode) {
         return Err(format!("mode `{mode}` is not supported; supported: constant, edge, reflect").into());
     }
-    let len = net.reserve(&to)?;
+    net.reserve(&to)?;
     let steps = strides(&from);
     let index = indices(&to, |axis, at| {
         let (at, last) = (at as i64 - before[axis], from[axis] as i64 - 1);
@@ -95,18 +136,9 @@ pub(super) fn pad(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     if value == 0.0 {
         return net.rearrange(op, x, index, to);
     }
-    match x {
-        Value::Tensor(x) => {
-            let input_len = net.builder.len(x.node);
-            let map = LinearMap::Select { input_len, index };
-            Ok(net.linear(op, x.node, map, Coefficients::floats(fill), to)?.into())
-        }
-        Value::Constant(c) => {
-            let values = finite(c, 0)?.values.select(&index).plus(&Coefficients::floats(fill));
-            debug_assert_eq!(values.len(), len);
-            Ok(Constant { shape: to, values, integer: c.integer }.into())
-        }
-    }
+    let mut sum = Selections::of(Coefficients::floats(fill));
+    sum.add(net, 0, x, index)?;
+    sum.into_value(op, net, to)
 }
 
 /// Ranges along some axes.
@@ -193,7 +225,7 @@ pub(super) fn concat(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> 
         shape[axis] = shape[axis].checked_add(lengths[axis]).ok_or("the result is too large")?;
     }
     let len = net.reserve(&shape)?;
-    let (mut terms, mut bias, mut integer) = (Vec::new(), Coefficients::zeros(len), true);
+    let mut sum = Selections::of(Coefficients::zeros(len));
     for (i, (part, &start)) in parts.iter().zip(&starts).enumerate() {
         let (stride, lengths) = (strides(part.shape()), part.shape());
         // Each part costs an index map over the whole result.
@@ -202,21 +234,9 @@ pub(super) fn concat(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> 
             let at = if a == axis { at.checked_sub(start).filter(|&at| at < lengths[a])? } else { at };
             Some(at * stride[a])
         });
-        match part {
-            Value::Constant(c) => {
-                bias = bias.plus(&finite(c, i)?.values.select(&index));
-                integer &= c.integer;
-            }
-            Value::Tensor(x) => {
-                let input_len = net.builder.len(x.node);
-                terms.push(Term { source: x.node, map: LinearMap::Select { input_len, index } });
-            }
-        }
+        sum.add(net, i, part, index)?;
     }
-    if terms.is_empty() {
-        return Ok(Constant { shape, values: bias, integer }.into());
-    }
-    Ok(net.affine(op, terms, bias, shape)?.into())
+    sum.into_value(op, net, shape)
 }
 
 /// Broadcast to a constant shape.

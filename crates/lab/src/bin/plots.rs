@@ -11,7 +11,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 type Point = (f64, f64);
 
 /// A row of a table by its columns.
-type Row = HashMap<String, String>;
+type Record = HashMap<String, String>;
 
 /// A line of a chart and what it stands for.
 struct Series {
@@ -49,18 +49,18 @@ fn main() -> Outcome<()> {
 }
 
 /// The rows of a table; the lines above it say how it was made.
-fn rows(folder: &Path, table: &str) -> Outcome<Vec<Row>> {
+fn rows(folder: &Path, table: &str) -> Outcome<Vec<Record>> {
     let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_path(folder.join(table))?;
     Ok(reader.deserialize().collect::<Result<_, _>>()?)
 }
 
-fn number(row: &Row, column: &str) -> Outcome<f64> {
+fn number(row: &Record, column: &str) -> Outcome<f64> {
     let text = row.get(column).ok_or_else(|| format!("there is no column {column}"))?;
     Ok(text.parse().map_err(|_| format!("column {column}: `{text}` is no number"))?)
 }
 
 /// A series per value of the column `by`, in the order of the table.
-fn series(rows: &[Row], by: &str, point: impl Fn(&Row) -> Outcome<Point>) -> Outcome<Vec<Series>> {
+fn series(rows: &[Record], by: &str, point: impl Fn(&Record) -> Outcome<Point>) -> Outcome<Vec<Series>> {
     let names = rows.iter().filter_map(|row| row.get(by)).unique();
     let of = |name: &String| {
         let points = rows.iter().filter(|row| row.get(by) == Some(name)).map(&point).collect::<Outcome<_>>()?;
@@ -70,21 +70,22 @@ fn series(rows: &[Row], by: &str, point: impl Fn(&Row) -> Outcome<Point>) -> Out
 }
 
 fn joint_hulls(folder: &Path) -> Outcome<()> {
-    let rows = rows(folder, "kpoly_first100.csv")?;
+    let joined = |row: &Record| row.get("method")?.strip_prefix("kpoly(k=")?.strip_suffix(")")?.parse().ok();
+    let rows: Vec<Record> = rows(folder, "kpoly_table3.csv")?.into_iter().filter(|row| joined(row).is_some()).collect();
     let frame = Frame {
-        file: "kpoly_first100.svg",
+        file: "kpoly_table3.svg",
         title: "Joint hulls: what larger groups verify",
         x: "neurons joined, k",
         y: "verified, of the first 100 images",
         is_log: false,
         legend: SeriesLabelPosition::LowerRight,
     };
-    let lines = series(&rows, "network", |row| Ok((number(row, "k")?, number(row, "verified")?)))?;
+    let lines = series(&rows, "network", |row| Ok((joined(row).unwrap_or_default(), number(row, "verified")?)))?;
     draw(folder, &frame, &lines)
 }
 
 fn flips(folder: &Path) -> Outcome<()> {
-    let rows: Vec<Row> = rows(folder, "signum_table1.csv")?
+    let rows: Vec<Record> = rows(folder, "signum_table1.csv")?
         .into_iter()
         .filter(|row| row.get("network").is_some_and(|name| name == "mnist_bnn_2x128"))
         .collect();
@@ -96,14 +97,14 @@ fn flips(folder: &Path) -> Outcome<()> {
         is_log: false,
         legend: SeriesLabelPosition::UpperLeft,
     };
-    let point = |row: &Row| Ok((number(row, "flips")?, number(row, "mean_upper_bound")?));
+    let point = |row: &Record| Ok((number(row, "flips")?, number(row, "mean_upper_bound")?));
     draw(folder, &frame, &series(&rows, "method", point)?)
 }
 
 /// How many queries are decided in how much time, from the quickest to the slowest.
 fn known_answers(folder: &Path) -> Outcome<()> {
     const SHORTEST: f64 = 1e-3;
-    let decided: Vec<Row> = rows(folder, "exact_vnncomp.csv")?
+    let decided: Vec<Record> = rows(folder, "exact_vnncomp.csv")?
         .into_iter()
         .filter(|row| row.get("verdict").is_some_and(|verdict| ["sat", "unsat"].contains(&verdict.as_str())))
         .collect();

@@ -5,6 +5,8 @@ use super::elementary::softmax;
 use super::layer::Layer;
 use super::rng::Rng;
 use super::signum::{Neurons, Signum, sign};
+use float_ord::FloatOrd;
+use std::cmp::Reverse;
 
 /// An image as the network reads it, with its label.
 pub(super) type Example = (Vec<f64>, usize);
@@ -132,7 +134,7 @@ impl Network {
         let gradient = self.input_gradient(x, label);
         let gain = |i: usize| -gradient[i] * x[i];
         let mut order: Vec<usize> = (0..x.len()).filter(|&i| gain(i) > 0.0).collect();
-        order.sort_by(|&a, &b| gain(b).total_cmp(&gain(a)));
+        order.sort_by_key(|&i| Reverse(FloatOrd(gain(i))));
         let mut flipped = x.to_vec();
         order.into_iter().take(flips).for_each(|i| flipped[i] = -x[i]);
         flipped

@@ -3,9 +3,10 @@
 use crate::activation::{ActivationFn, Reach};
 use crate::domain::{BackSubstitution, DomainError, History, NodeBounds};
 use crate::network::{Activation, NodeId};
-use crate::polyhedra::{JointHull, Octahedron, directions, subsets};
+use crate::polyhedra::{JointHull, Octahedron, directions};
 use crate::query::LinearForms;
 use float_ord::FloatOrd;
+use itertools::Itertools;
 use ndarray::Array2;
 use rayon::prelude::*;
 use std::cmp::Reverse;
@@ -44,8 +45,7 @@ fn partition(function: &dyn ActivationFn, z: &NodeBounds, k: usize) -> Vec<Vec<u
         if block.len() <= LARGEST_EXACT {
             sets.push(block.to_vec());
         } else {
-            let pick = |subset: Vec<usize>| subset.into_iter().map(|j| block[j]).collect();
-            sets.extend(subsets(block.len(), SUBSET.min(block.len())).into_iter().map(pick));
+            sets.extend(block.iter().copied().combinations(SUBSET));
         }
     }
     sets

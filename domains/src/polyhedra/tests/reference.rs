@@ -2,7 +2,8 @@
 //! points, and double description in big integers.
 
 use crate::num::{Rational, exact};
-use crate::polyhedra::{Octahedron, Segment, directions, subsets};
+use crate::polyhedra::{Octahedron, Segment, directions};
+use itertools::Itertools;
 use std::collections::BTreeSet;
 
 /// The unique solution of a square system, if it has one.
@@ -47,7 +48,7 @@ pub fn vertices(octahedron: &Octahedron, segments: &[Vec<Segment>]) -> BTreeSet<
                 rows.push(unit.chain([exact(end).unwrap()]).collect());
             }
         }
-        for subset in subsets(rows.len(), k) {
+        for subset in (0..rows.len()).combinations(k) {
             let Some(z) = solve(subset.iter().map(|&r| rows[r].clone()).collect()) else { continue };
             if rows.iter().all(|row| dot(&row[..k], &z) <= row[k]) {
                 let y = z.iter().zip(&piece).map(|(z, s)| exact(s.slope).unwrap() * z + exact(s.intercept).unwrap());
@@ -75,7 +76,7 @@ pub fn facets_by_subsets(points: &[Vec<Rational>]) -> BTreeSet<Inequality> {
     let mean: Vec<Rational> =
         (0..n).map(|i| points.iter().fold(Rational::ZERO, |s, p| s + &p[i]) / Rational::from(points.len())).collect();
     let mut found = BTreeSet::new();
-    for subset in subsets(points.len(), n) {
+    for subset in (0..points.len()).combinations(n) {
         // Around the mean, an inner point, every facet reads h · x ≤ 1.
         let row = |&p: &usize| points[p].iter().zip(&mean).map(|(x, m)| x - m).chain([Rational::ONE]).collect();
         let Some(h) = solve(subset.iter().map(row).collect()) else { continue };

@@ -12,6 +12,7 @@ use absint::exact::signum::{Compiled, SignumOptions};
 use absint::format::opb::{Opb, OpbTerm, Relation};
 use absint_check::check;
 use absint_sat::{Config, Limits, Lit, Outcome as Found, Solver, Var};
+use float_ord::FloatOrd;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -38,7 +39,7 @@ pub fn samples(file: &Path) -> Outcome<Vec<Sample>> {
 /// The class of a network at a point; its floats are sums of small integers.
 pub fn class(network: &Network, point: &[Rational]) -> Outcome<usize> {
     let logits = network.evaluate(&point.iter().map(nearest).collect::<Vec<f64>>())?;
-    (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).ok_or_else(|| "no class".into())
+    (0..logits.len()).max_by_key(|&i| FloatOrd(logits[i])).ok_or_else(|| "no class".into())
 }
 
 /// What is known of the distance to the nearest counterexample.

@@ -53,21 +53,6 @@ enum Table {
         #[arg(long, default_value_t = 1000)]
         images: usize,
     },
-    /// kpoly_first100.csv: kpoly on the first images
-    Kpoly {
-        /// Which network, as its file is called without `.onnx`; several times for several
-        #[arg(long = "network", default_values = ["mnist_6_100", "mnist_9_200", "mnist_conv_small"])]
-        networks: Vec<String>,
-        /// Neurons joined; several times for several
-        #[arg(long = "k", default_values_t = [1, 2, 3])]
-        ks: Vec<usize>,
-        /// How many of the first images
-        #[arg(long, default_value_t = 100)]
-        images: usize,
-        /// Seconds per image
-        #[arg(long, default_value_t = 600.0)]
-        timeout: f64,
-    },
     /// kpoly_table3.csv: any methods on the networks of the k-ReLU paper, beside the published counts
     #[command(name = "kpoly-table3")]
     KpolyTable3 {
@@ -209,9 +194,6 @@ fn main() -> Outcome<()> {
     fs::create_dir_all(job.out.join("partial"))?;
     match cli.table {
         Table::Deeppoly { images } => robustness::deeppoly(&job, images),
-        Table::Kpoly { networks, ks, images, timeout } => {
-            robustness::kpoly(&job, &networks, &ks, images, seconds(timeout)?)
-        }
         Table::KpolyTable3 { networks, methods, images, timeouts } => {
             robustness::table3(&job, &networks, &methods, images, &timeouts)
         }

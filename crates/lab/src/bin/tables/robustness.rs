@@ -1,4 +1,4 @@
-//! deeppoly_table3.csv, kpoly_first100.csv and kpoly_table3.csv: regions verified around images.
+//! deeppoly_table3.csv and kpoly_table3.csv: regions verified around images.
 
 use crate::job::{Job, Outcome, hash, seconds};
 use absint::analyze::{Method, deadline};
@@ -179,43 +179,6 @@ pub fn deeppoly(job: &Job, images: usize) -> Outcome<()> {
     }
     let header = ["network", "eps", "images", "correct", "verified", "published_verified", "mean_s_per_image"];
     job.write("deeppoly_table3.csv", &header, &rows)
-}
-
-pub fn kpoly(job: &Job, networks: &[String], ks: &[usize], images: usize, timeout: Duration) -> Outcome<()> {
-    let mut rows = Vec::new();
-    for task in Robustness::load(job, Some(networks))? {
-        for &k in ks {
-            let options = Options { method: Method::KPOLY.with(k, false), ..Options::default() };
-            let results = robustness(job, &task, &format!("kpoly{k}_{}", task.name), &options, images, Some(timeout))?;
-            let tally = Tally::of(&results, Some(timeout));
-            println!("{} k = {k}: {} of {} verified", task.name, tally.verified, tally.correct);
-            rows.push(vec![
-                task.name.clone(),
-                task.eps_text.clone(),
-                k.to_string(),
-                results.len().to_string(),
-                tally.correct.to_string(),
-                tally.verified.to_string(),
-                tally.falsified.to_string(),
-                tally.out_of_time.to_string(),
-                timeout.as_secs_f64().to_string(),
-                tally.mean(),
-            ]);
-        }
-    }
-    let header = [
-        "network",
-        "eps",
-        "k",
-        "images",
-        "correct",
-        "verified",
-        "falsified",
-        "out_of_time",
-        "timeout_s",
-        "mean_s_per_image",
-    ];
-    job.write("kpoly_first100.csv", &header, &rows)
 }
 
 /// Any methods beside the published counts, which are of the first thousand images.

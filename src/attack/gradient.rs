@@ -1,6 +1,6 @@
 //! Gradients of the outputs, and subgradients where activations have corners or jumps.
 
-use crate::domains::network::{Network, NodeKind};
+use crate::domains::network::{Activation, Network, NodeId, NodeKind};
 use crate::domains::num::Interval;
 use crate::domains::query::Region;
 use ndarray::{Array2, ArrayView1};
@@ -49,7 +49,38 @@ pub(super) fn gradient_within(
     reach: &Reach,
 ) -> Array2<f64> {
     let rows = seeds.nrows();
+    let at_input = backwards(network, seeds, |_, activation, adjoints| {
+        let pieces = activation.function.pieces();
+        let jumps = activation.function.is_step();
+        for (mut adjoint, z) in adjoints.rows_mut().into_iter().zip(values[activation.source].rows()) {
+            if jumps {
+                let typical = root_mean_square(z);
+                for (i, (a, z)) in adjoint.iter_mut().zip(z).enumerate() {
+                    let spread = typical.min(0.5 * reach.at(activation.source, i)).max(f64::MIN_POSITIVE);
+                    let cancelled = (z / spread).tanh();
+                    *a *= 1.0 - cancelled * cancelled;
+                }
+            } else {
+                let slope = |z: f64| pieces.iter().rfind(|p| p.from <= z).map_or(0.0, |p| p.slope);
+                adjoint.zip_mut_with(&z, |a, &z| *a *= slope(z));
+            }
+        }
+    });
+    at_input.unwrap_or_else(|| Array2::zeros((rows, network.input_len())))
+}
+
+/// Carries coefficients of the outputs (row by row) back to the input, where `pass` makes those of an activation's
+/// arguments of those of its values.
+pub(crate) fn backwards(
+    network: &Network,
+    seeds: Array2<f64>,
+    mut pass: impl FnMut(NodeId, &Activation, &mut Array2<f64>),
+) -> Option<Array2<f64>> {
     let mut adjoints: Vec<Option<Array2<f64>>> = vec![None; network.nodes().len()];
+    let add = |to: &mut Option<Array2<f64>>, more: Array2<f64>| match to {
+        Some(sum) => *sum += &more,
+        None => *to = Some(more),
+    };
     adjoints[network.output()] = Some(seeds);
     for id in (1..=network.output()).rev() {
         let Some(mut adjoint) = adjoints[id].take() else { continue };
@@ -61,38 +92,17 @@ pub(super) fn gradient_within(
                 }
             }
             NodeKind::Activation(activation) => {
-                let pieces = activation.function.pieces();
-                let jumps = activation.function.is_step();
-                for (mut adjoint, z) in adjoint.rows_mut().into_iter().zip(values[activation.source].rows()) {
-                    if jumps {
-                        let typical = root_mean_square(z);
-                        for (i, (a, z)) in adjoint.iter_mut().zip(z).enumerate() {
-                            let spread = typical.min(0.5 * reach.at(activation.source, i)).max(f64::MIN_POSITIVE);
-                            let cancelled = (z / spread).tanh();
-                            *a *= 1.0 - cancelled * cancelled;
-                        }
-                    } else {
-                        let slope = |z: f64| pieces.iter().rfind(|p| p.from <= z).map_or(0.0, |p| p.slope);
-                        adjoint.zip_mut_with(&z, |a, &z| *a *= slope(z));
-                    }
-                }
+                pass(id, activation, &mut adjoint);
                 add(&mut adjoints[activation.source], adjoint);
             }
         }
     }
-    adjoints.swap_remove(0).unwrap_or_else(|| Array2::zeros((rows, network.input_len())))
+    adjoints.swap_remove(0)
 }
 
 /// Never 0.
 fn root_mean_square(z: ArrayView1<f64>) -> f64 {
     (z.iter().map(|z| z * z).sum::<f64>() / z.len().max(1) as f64).sqrt().max(f64::MIN_POSITIVE)
-}
-
-fn add(sum: &mut Option<Array2<f64>>, more: Array2<f64>) {
-    match sum {
-        Some(sum) => *sum += &more,
-        None => *sum = Some(more),
-    }
 }
 
 #[cfg(test)]

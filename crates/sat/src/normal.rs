@@ -45,7 +45,7 @@ impl Linear {
             let a = if literal.is_negative() { -a } else { a };
             sums.push((literal.var(), a));
         }
-        if !sums.windows(2).all(|pair| pair[0].0 < pair[1].0) {
+        if !sums.is_sorted_by(|a, b| a.0 < b.0) {
             sums.sort_by_key(|t| t.0);
             sums.dedup_by(|next, kept| {
                 let is_same = next.0 == kept.0;

@@ -205,15 +205,7 @@ impl Network {
             self.nodes[0].clone(),
             Node { len: n, kind: NodeKind::Affine(prologue), name: "normalisation".into() },
         ];
-        for node in &self.nodes[1..] {
-            let mut node = node.clone();
-            match &mut node.kind {
-                NodeKind::Input => {}
-                NodeKind::Affine(affine) => affine.terms.iter_mut().for_each(|t| t.source += 1),
-                NodeKind::Activation(activation) => activation.source += 1,
-            }
-            nodes.push(node);
-        }
+        nodes.extend(self.nodes[1..].iter().map(|node| node.clone().moved(|source| source + 1)));
         let original = Arc::new(self.original.after_normalisation(mean, std, channel));
         Some(Self { nodes, output: self.output + 1, original, ..self.clone() })
     }
@@ -285,18 +277,9 @@ fn drop_unused(nodes: Vec<Node>, output: NodeId) -> (Vec<Node>, NodeId) {
     let used = used(&nodes, output);
     let mut renumbered = vec![0; nodes.len()];
     let mut kept = Vec::new();
-    for (id, mut node) in nodes.into_iter().enumerate().filter(|(id, _)| used[*id]) {
-        match &mut node.kind {
-            NodeKind::Input => {}
-            NodeKind::Affine(affine) => {
-                for term in &mut affine.terms {
-                    term.source = renumbered[term.source];
-                }
-            }
-            NodeKind::Activation(activation) => activation.source = renumbered[activation.source],
-        }
+    for (id, node) in nodes.into_iter().enumerate().filter(|(id, _)| used[*id]) {
         renumbered[id] = kept.len();
-        kept.push(node);
+        kept.push(node.moved(|source| renumbered[source]));
     }
     (kept, renumbered[output])
 }

@@ -27,14 +27,7 @@ impl Network {
             let offset = nodes.len() - 1;
             let place = |id: usize| if id == 0 { 0 } else { id + offset };
             for node in &member.nodes[1..] {
-                let mut node = node.clone();
-                node.name = format!("{}:{}", m + 1, node.name);
-                match &mut node.kind {
-                    NodeKind::Input => {}
-                    NodeKind::Affine(affine) => affine.terms.iter_mut().for_each(|t| t.source = place(t.source)),
-                    NodeKind::Activation(activation) => activation.source = place(activation.source),
-                }
-                nodes.push(node);
+                nodes.push(Node { name: format!("{}:{}", m + 1, node.name), ..node.clone().moved(place) });
             }
             let outputs = member.output_len();
             let index = (0..len).map(|i: usize| i.checked_sub(before).filter(|&j| j < outputs)).collect();

@@ -68,6 +68,16 @@ impl Node {
         };
         terms.iter().map(|t| t.source).chain(activation)
     }
+
+    /// The node where those that it reads are at other places.
+    pub(super) fn moved(mut self, place: impl Fn(NodeId) -> NodeId) -> Self {
+        match &mut self.kind {
+            NodeKind::Input => {}
+            NodeKind::Affine(affine) => affine.terms.iter_mut().for_each(|t| t.source = place(t.source)),
+            NodeKind::Activation(activation) => activation.source = place(activation.source),
+        }
+        self
+    }
 }
 
 /// Which nodes the output depends on; the input always counts.

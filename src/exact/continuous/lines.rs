@@ -1,9 +1,10 @@
 //! Coefficients of a form on its way back through lines of least area, in plain floats: what guesses at good splits of
 //! inputs read.
 
+use crate::attack::backwards;
 use crate::domains::activation::Piece;
 use crate::domains::domain::Bounds;
-use crate::domains::network::{Affine, Network, NodeKind};
+use crate::domains::network::{Affine, Network};
 use crate::domains::num::Interval;
 use ndarray::Array2;
 
@@ -47,13 +48,6 @@ pub(super) fn slopes(network: &Network, bounds: &Bounds) -> Option<Vec<LineSlope
     Some(all)
 }
 
-fn add(sum: &mut Option<Array2<f64>>, more: Array2<f64>) {
-    match sum {
-        Some(sum) => *sum += &more,
-        None => *sum = Some(more),
-    }
-}
-
 /// What the terms of an affine node make of the values of the nodes before it, row by row, added to `sums`.
 pub(super) fn affine_forward(affine: &Affine, values: &[Array2<f64>], mut sums: Array2<f64>) -> Array2<f64> {
     for term in &affine.terms {
@@ -64,26 +58,13 @@ pub(super) fn affine_forward(affine: &Affine, values: &[Array2<f64>], mut sums: 
 
 /// For each activation node the coefficients of its outputs (one row) in the form `output` over the network's outputs.
 pub(super) fn coefficients(network: &Network, slopes: &[LineSlopes], output: Vec<f64>) -> Vec<Option<Array2<f64>>> {
-    let mut adjoints: Vec<Option<Array2<f64>>> = vec![None; network.nodes().len()];
-    let mut coefficients = adjoints.clone();
-    adjoints[network.output()] = Array2::from_shape_vec((1, output.len()), output).ok();
-    for id in (1..=network.output()).rev() {
-        let Some(mut a) = adjoints[id].take() else { continue };
-        match &network.node(id).kind {
-            NodeKind::Input => {}
-            NodeKind::Affine(affine) => {
-                for term in affine.terms.iter().filter(|term| term.source > 0) {
-                    add(&mut adjoints[term.source], term.map.pull_back(a.view()));
-                }
-            }
-            NodeKind::Activation(activation) => {
-                coefficients[id] = Some(a.clone());
-                for (a, (low, up)) in a.iter_mut().zip(slopes[id].low.iter().zip(&slopes[id].up)) {
-                    *a *= if *a > 0.0 { low } else { up };
-                }
-                add(&mut adjoints[activation.source], a);
-            }
+    let mut coefficients: Vec<Option<Array2<f64>>> = vec![None; network.nodes().len()];
+    let Ok(output) = Array2::from_shape_vec((1, output.len()), output) else { return coefficients };
+    backwards(network, output, |id, _, a| {
+        coefficients[id] = Some(a.clone());
+        for (a, (low, up)) in a.iter_mut().zip(slopes[id].low.iter().zip(&slopes[id].up)) {
+            *a *= if *a > 0.0 { low } else { up };
         }
-    }
+    });
     coefficients
 }

@@ -7,7 +7,8 @@ use super::implied::{Flips, Implied};
 use super::ledger::Ledger;
 use super::order::rank;
 use crate::domains::budget::Budget;
-use absint_sat::{Constraint, Direction, Solver, Var};
+use absint_sat::{Constraint, Direction, Solver};
+use itertools::Itertools;
 
 /// What is derived before the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,9 +97,7 @@ pub(super) fn load(
 
 /// Whether two neurons of a sum stand for the same bit.
 fn repeats_a_bit(constraint: &Constraint) -> bool {
-    let mut bits: Vec<Var> = constraint.terms.iter().map(|t| t.1.var()).collect();
-    bits.sort_unstable();
-    bits.windows(2).any(|pair| pair[0] == pair[1])
+    !constraint.terms.iter().map(|t| t.1.var()).all_unique()
 }
 
 #[cfg(test)]
@@ -111,7 +110,7 @@ mod tests {
     use crate::domains::num::Rational;
     use crate::domains::query::{Atom, Disjunct, Property, Query, Region};
     use crate::exact::signum::reuse::Encoder;
-    use absint_sat::{Config, Limits, Lit, Outcome};
+    use absint_sat::{Config, Limits, Lit, Outcome, Var};
     use ndarray::Array2;
     use rand_xoshiro::SplitMix64;
     use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};

@@ -8,6 +8,7 @@ use crate::domains::num::Rational;
 use crate::domains::query::{Ball, HalfSpace, Region};
 use absint_sat::{Formula, Lit, Solver};
 use dashu_int::IBig;
+use itertools::Itertools;
 
 /// A number `(base + Σ a_i l_i) / D` over literals, with the common denominator D of its query.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,8 +120,8 @@ impl Inputs {
                 return Err(too_large());
             }
             let steps: Vec<(i64, Lit)> = (0..count).map(|_| (height, formula.new_var().positive())).collect();
-            for pair in steps.windows(2) {
-                formula.clause(&[pair[0].1, !pair[1].1]);
+            for (above, below) in steps.iter().tuple_windows() {
+                formula.clause(&[above.1, !below.1]);
             }
             values.push(Value { base, steps });
         }

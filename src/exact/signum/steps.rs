@@ -11,6 +11,7 @@ use crate::domains::budget::Budget;
 use crate::domains::network::{Affine, LinearMap, Network, NodeId, NodeKind, Parameter};
 use crate::domains::num::{Rational, exact_or_zero};
 use dashu_int::IBig;
+use itertools::Itertools;
 use std::collections::BTreeMap;
 
 /// A rational that is known up to an enclosure, which is a point where it is known exactly.
@@ -185,9 +186,9 @@ fn steps(function: &dyn ActivationFn) -> Option<(Rational, Vec<Rational>, Vec<St
         return None;
     }
     let (mut jumps, mut steps) = (Vec::new(), Vec::new());
-    for pair in pieces.windows(2) {
-        jumps.push(exact_or_zero(pair[1].intercept) - exact_or_zero(pair[0].intercept));
-        steps.push(Step { at: exact_or_zero(pair[1].from), is_strict: !pair[1].from_closed });
+    for (left, right) in pieces.iter().tuple_windows() {
+        jumps.push(exact_or_zero(right.intercept) - exact_or_zero(left.intercept));
+        steps.push(Step { at: exact_or_zero(right.from), is_strict: !right.from_closed });
     }
     Some((exact_or_zero(pieces.first()?.intercept), jumps, steps))
 }

@@ -49,15 +49,7 @@ impl Original {
         };
         let minus_mean = rounded(mean).into_iter().map(|m| -m).collect();
         let mut nodes = vec![self.nodes[0].clone(), identity(0, minus_mean), identity(1, vec![0.0; n])];
-        for node in &self.nodes[1..] {
-            let mut node = node.clone();
-            match &mut node.kind {
-                NodeKind::Input => {}
-                NodeKind::Affine(affine) => affine.terms.iter_mut().for_each(|t| t.source += ADDED),
-                NodeKind::Activation(activation) => activation.source += ADDED,
-            }
-            nodes.push(node);
-        }
+        nodes.extend(self.nodes[1..].iter().map(|node| node.clone().moved(|source| source + ADDED)));
         let mut operators: HashMap<NodeId, Operator> =
             self.operators.iter().map(|(id, operator)| (id + ADDED, operator.clone())).collect();
         operators.insert(ADDED, Operator::Quotient(Coefficients::floats(rounded(std))));

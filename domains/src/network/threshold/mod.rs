@@ -151,19 +151,7 @@ impl Rebuild<'_> {
                 return self.maximum_of_signs(&node.name, source, &maximum.groups, &vec![true; node.len]);
             }
         }
-        let kind = match &node.kind {
-            NodeKind::Input => NodeKind::Input,
-            NodeKind::Affine(affine) => NodeKind::Affine(Affine {
-                terms: affine
-                    .terms
-                    .iter()
-                    .map(|t| Term { source: self.place[t.source], map: Arc::clone(&t.map) })
-                    .collect(),
-                bias: affine.bias.clone(),
-                rounding: affine.rounding.clone(),
-            }),
-            NodeKind::Activation(a) => NodeKind::Activation(Activation { source: self.place[a.source], ..a.clone() }),
-        };
+        let kind = node.clone().moved(|source| self.place[source]).kind;
         self.push(&node.name, node.len, kind)
     }
 

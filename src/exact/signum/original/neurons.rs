@@ -12,6 +12,7 @@ use crate::domains::num::{Rational, Scalar, exact};
 use crate::domains::query::{Atom, Property, Variable};
 use absint_check::HalfSpace;
 use dashu_int::IBig;
+use itertools::Itertools;
 
 /// The neurons of a network over inputs with certain values: the same for all balls and unsafe sets.
 #[derive(Debug, Default)]
@@ -66,10 +67,10 @@ impl Neurons {
         let level = |piece: &Piece| exact(piece.intercept).filter(|_| piece.slope == 0.0).ok_or_else(no_step);
         let mut value = Symbol::constant(level(pieces.first().ok_or_else(no_step)?)?);
         let mut before = None;
-        for pair in pieces.windows(2) {
-            let at = exact(pair[1].from).ok_or_else(no_step)?;
+        for (left, right) in pieces.iter().tuple_windows() {
+            let at = exact(right.from).ok_or_else(no_step)?;
             let excess = sum.add(&Symbol::constant(-at));
-            let is_strict = !pair[1].from_closed;
+            let is_strict = !right.from_closed;
             let bit = self.opb.variable();
             if let Some(before) = before {
                 self.opb.clause(&[(before, false), (bit, true)]);
@@ -84,7 +85,7 @@ impl Neurons {
                 let negated: Vec<(IBig, usize)> = terms.into_iter().map(|(a, v)| (-a, v)).collect();
                 self.opb.implied((bit, true), &negated, &(IBig::ONE - bound));
             }
-            value = value.plus(Unknown::Bit(bit), level(&pair[1])? - level(&pair[0])?);
+            value = value.plus(Unknown::Bit(bit), level(right)? - level(left)?);
         }
         Ok(value)
     }

@@ -18,11 +18,10 @@ pub struct ColumnMap<'a, T: Real> {
 
 #[derive(Clone, Debug)]
 enum Kind<'a, T: Real> {
-    Identity,
     Dense(Cow<'a, [T]>),
     Conv2d(Patches<'a, T>),
-    Diagonal(Cow<'a, [T]>),
-    Select(&'a [Option<usize>]),
+    /// Few products: output, input, weight.
+    Products(Vec<(usize, usize, T)>),
 }
 
 /// A convolution as one product per group and output row.
@@ -39,7 +38,6 @@ impl LinearMap {
     #[must_use]
     pub fn columns<T: Real>(&self) -> ColumnMap<'_, T> {
         let kind = match self {
-            Self::Identity(_) => Kind::Identity,
             Self::Dense(w) => Kind::Dense(contiguous(w.as_slice(), || w.iter().copied().collect())),
             Self::Conv2d(conv) => {
                 let weight = contiguous(conv.weight.as_slice(), || conv.weight.iter().copied().collect());
@@ -51,8 +49,11 @@ impl LinearMap {
                 let along = |axis: usize| (0..conv.output[axis + 1]).map(|o| reads(axis, o)).collect();
                 Kind::Conv2d(Patches { conv, weight, taps: [along(0), along(1)] })
             }
-            Self::Diagonal(d) => Kind::Diagonal(T::all_of(d.values())),
-            Self::Select { index, .. } => Kind::Select(index),
+            sparse => {
+                let mut products = Vec::new();
+                sparse.for_each_product(|output, input, w| products.push((output, input, T::of(w))));
+                Kind::Products(products)
+            }
         };
         ColumnMap { kind, inputs: self.input_len(), outputs: self.output_len() }
     }
@@ -73,15 +74,11 @@ impl<T: Real> ColumnMap<'_, T> {
     /// `out += W x` for a batch of `n` columns, in round-to-nearest; `spare` is memory to work in.
     pub fn forth(&self, x: &[T], n: usize, out: &mut [T], spare: &mut Vec<T>) {
         match &self.kind {
-            Kind::Identity => add(out, x),
             Kind::Dense(w) => row_product([self.outputs, self.inputs, n], w, false, x, n, out, n, true),
             Kind::Conv2d(patches) => patches.forth(x, n, out, spare),
-            Kind::Diagonal(d) => scale_rows(x, d, n, out),
-            Kind::Select(index) => {
-                for (out, i) in out.chunks_exact_mut(n).zip(*index) {
-                    if let Some(i) = i {
-                        add(out, &x[i * n..(i + 1) * n]);
-                    }
+            Kind::Products(products) => {
+                for &(output, input, w) in products {
+                    add_scaled(&mut out[output * n..(output + 1) * n], w, &x[input * n..(input + 1) * n]);
                 }
             }
         }
@@ -94,15 +91,11 @@ impl<T: Real> ColumnMap<'_, T> {
             out.fill(T::ZERO);
         }
         match &self.kind {
-            Kind::Identity => add(out, a),
             Kind::Dense(w) => row_product([self.inputs, self.outputs, n], w, true, a, n, out, n, accumulates),
             Kind::Conv2d(patches) => patches.back(a, n, out, spare),
-            Kind::Diagonal(d) => scale_rows(a, d, n, out),
-            Kind::Select(index) => {
-                for (a, i) in a.chunks_exact(n).zip(*index) {
-                    if let Some(i) = i {
-                        add(&mut out[i * n..(i + 1) * n], a);
-                    }
+            Kind::Products(products) => {
+                for &(output, input, w) in products {
+                    add_scaled(&mut out[input * n..(input + 1) * n], w, &a[output * n..(output + 1) * n]);
                 }
             }
         }
@@ -114,10 +107,9 @@ fn add<T: Real>(out: &mut [T], more: &[T]) {
     out.iter_mut().zip(more).for_each(|(out, &more)| *out += more);
 }
 
-fn scale_rows<T: Real>(x: &[T], d: &[T], n: usize, out: &mut [T]) {
-    for ((out, x), &d) in out.chunks_exact_mut(n).zip(x.chunks_exact(n)).zip(d) {
-        out.iter_mut().zip(x).for_each(|(out, &x)| *out += d * x);
-    }
+#[inline(always)]
+fn add_scaled<T: Real>(out: &mut [T], w: T, more: &[T]) {
+    out.iter_mut().zip(more).for_each(|(out, &more)| *out += w * more);
 }
 
 impl<T: Real> Patches<'_, T> {

@@ -10,57 +10,39 @@ use crate::network::Network;
 use crate::query::{LinearForms, Region};
 
 /// A domain whatever its facts are.
-pub trait AnyDomain: Sync {
+pub struct AnyDomain {
     /// The name that users type.
-    fn name(&self) -> &'static str;
+    pub name: &'static str,
     /// True when it solves linear programs, which takes far longer than all else.
-    fn solves_programs(&self) -> bool;
-    /// Bounds of all nodes of the network over the region, and certified lower bounds of the forms.
-    ///
-    /// # Errors
-    /// As [`propagate`].
-    fn bounds_and_minima(
-        &self,
-        network: &Network,
-        region: &Region,
-        forms: &LinearForms,
-        run: Run<'_>,
-    ) -> Result<(Bounds, Vec<f64>), DomainError>;
+    pub solves_programs: bool,
+    /// Bounds of all nodes of a network over a region, and certified lower bounds of the forms.
+    pub bounds_and_minima: Box<BoundsAndMinima>,
 }
 
-impl<D: AbstractDomain> AnyDomain for D {
-    fn name(&self) -> &'static str {
-        AbstractDomain::name(self)
-    }
+type BoundsAndMinima = dyn Fn(&Network, &Region, &LinearForms, Run<'_>) -> Result<(Bounds, Vec<f64>), DomainError>;
 
-    fn solves_programs(&self) -> bool {
-        D::SOLVES_PROGRAMS
-    }
-
-    fn bounds_and_minima(
-        &self,
-        network: &Network,
-        region: &Region,
-        forms: &LinearForms,
-        run: Run<'_>,
-    ) -> Result<(Bounds, Vec<f64>), DomainError> {
-        let trace = propagate(self, network, region, &Bounds::unknown(), run)?;
-        Ok((trace.bounds(), self.minima(forms, &trace)?))
+impl AnyDomain {
+    fn of<D: AbstractDomain + 'static>(domain: D) -> Self {
+        let (name, solves_programs) = (domain.name(), D::SOLVES_PROGRAMS);
+        let bounds_and_minima = move |network: &Network, region: &Region, forms: &LinearForms, run: Run<'_>| {
+            let trace = propagate(&domain, network, region, &Bounds::unknown(), run)?;
+            Ok((trace.bounds(), domain.minima(forms, &trace)?))
+        };
+        Self { name, solves_programs, bounds_and_minima: Box::new(bounds_and_minima) }
     }
 }
 
 /// Every domain, each in all of its ways; those that solve programs last.
 #[must_use]
-pub fn all() -> Vec<Box<dyn AnyDomain>> {
-    let mut list: Vec<Box<dyn AnyDomain>> =
-        vec![Box::new(IntervalDomain), Box::new(Zonotope), Box::new(RationalDeepPoly)];
+pub fn all() -> Vec<AnyDomain> {
+    let mut list = vec![AnyDomain::of(IntervalDomain), AnyDomain::of(Zonotope), AnyDomain::of(RationalDeepPoly)];
     for slopes in [Slopes::Area, Slopes::Parallel, Slopes::Zero, Slopes::One] {
         for concretise in [Concretise::Every, Concretise::Input] {
-            list.push(Box::new(DeepPoly { concretise, slopes }));
+            list.push(AnyDomain::of(DeepPoly { concretise, slopes }));
         }
     }
     for k in 1..3 {
-        list.push(Box::new(LpDomain { tighten: Tighten::All, ..LpDomain::kpoly(k, backends()[0]) }));
+        list.push(AnyDomain::of(LpDomain { tighten: Tighten::All, ..LpDomain::kpoly(k, backends()[0]) }));
     }
     list
 }

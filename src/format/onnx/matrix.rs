@@ -68,7 +68,7 @@ fn times_left(
 }
 
 /// A convolution without stride, padding, dilation or groups.
-fn convolution(weight: Array4<f64>, input: [usize; 3], output: [usize; 3]) -> LinearMap {
+pub(super) fn convolution(weight: Array4<f64>, input: [usize; 3], output: [usize; 3]) -> LinearMap {
     LinearMap::Conv2d(Conv2d { weight, input, output, stride: [1; 2], padding: [0; 2], dilation: [1; 2], groups: 1 })
 }
 

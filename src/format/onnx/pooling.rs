@@ -143,19 +143,9 @@ pub(super) fn global_average_pool(op: &Operator, net: &mut Lowering) -> Result<V
     };
     let area: usize = spatial.iter().product();
     net.reads_channels(x);
-    let window = Window {
-        input: [channels, 1, area],
-        output: [1, 1],
-        kernel: [1, area],
-        stride: [1; 2],
-        dilation: [1; 2],
-        before: [0; 2],
-        after: [0; 2],
-        rank: 2,
-    };
     let mut shape = vec![1; x.shape.len()];
     shape[1] = channels;
-    mean(op, net, x, &window, vec![area])?.reshaped(shape)
+    mean(op, net, x, &Window::of_rows([channels, 1, area]), vec![area])?.reshaped(shape)
 }
 
 /// Sums of windows divided by `counts` (one per output pixel): a convolution that keeps channels apart

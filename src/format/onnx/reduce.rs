@@ -3,26 +3,19 @@
 use super::constant::Constant;
 use super::fault::Fault;
 use super::lowering::{Lowering, Operator, Tensor, Value};
+use super::matrix::convolution;
 use super::pooling::mean;
 use super::select::transposed;
 use super::shape;
 use super::window::Window;
-use crate::domains::network::{Coefficients, Conv2d, LinearMap};
+use crate::domains::network::Coefficients;
 use ndarray::Array4;
 
 /// The sum along axes.
 pub(super) fn reduce_sum(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let Some(Lines { data, rows, length, shape }) = lines(op, net, 13)? else { return Ok(op.value(0)?.clone()) };
     net.reserve(&[rows, length])?;
-    let map = LinearMap::Conv2d(Conv2d {
-        weight: Array4::ones((1, 1, 1, length)),
-        input: [1, rows, length],
-        output: [1, rows, 1],
-        stride: [1; 2],
-        padding: [0; 2],
-        dilation: [1; 2],
-        groups: 1,
-    });
+    let map = convolution(Array4::ones((1, 1, 1, length)), [1, rows, length], [1, rows, 1]);
     Ok(net.linear(op, data.node, map, Coefficients::zeros(rows), shape)?.into())
 }
 
@@ -30,17 +23,7 @@ pub(super) fn reduce_sum(op: &Operator, net: &mut Lowering) -> Result<Value, Fau
 pub(super) fn reduce_mean(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let Some(Lines { data, rows, length, shape }) = lines(op, net, 18)? else { return Ok(op.value(0)?.clone()) };
     net.reserve(&[rows, length])?;
-    let window = Window {
-        input: [1, rows, length],
-        output: [rows, 1],
-        kernel: [1, length],
-        stride: [1; 2],
-        dilation: [1; 2],
-        before: [0; 2],
-        after: [0; 2],
-        rank: 2,
-    };
-    mean(op, net, &data, &window, vec![length; rows])?.reshaped(shape)
+    mean(op, net, &data, &Window::of_rows([1, rows, length]), vec![length; rows])?.reshaped(shape)
 }
 
 /// Data with the reduced axes last: `rows` lines of `length`, and the shape of the result.

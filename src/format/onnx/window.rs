@@ -42,6 +42,13 @@ pub(super) fn channels_and_lengths(data: &[usize]) -> Result<(usize, &[usize]), 
 }
 
 impl Window {
+    /// A window as wide as the input, which moves down its rows.
+    pub fn of_rows(input: [usize; 3]) -> Self {
+        let [_, rows, length] = input;
+        let (output, kernel) = ([rows, 1], [1, length]);
+        Self { input, output, kernel, stride: [1; 2], dilation: [1; 2], before: [0; 2], after: [0; 2], rank: 2 }
+    }
+
     /// The window of an operator with this kernel over data of this shape.
     pub fn new(op: &Operator, data: &[usize], kernel: &[usize], ceil_mode: bool) -> Result<Self, Fault> {
         let (channels, spatial) = channels_and_lengths(data)?;

@@ -2,14 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
-use absint::domains::activation::Relu;
-use absint::domains::budget::Budget;
-use absint::domains::domain::{AbstractDomain, Bounds, DeepPoly, LpDomain, Run, Tighten, propagate};
-use absint::domains::lp::backends;
-use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder};
-use absint::domains::num::Rational;
-use absint::domains::polyhedra::{JointHull, Octahedron, Segment, directions};
-use absint::domains::query::{LinearForms, Region};
+use absint_domains::activation::Relu;
+use absint_domains::budget::Budget;
+use absint_domains::domain::{AbstractDomain, Bounds, DeepPoly, LpDomain, Run, Tighten, propagate};
+use absint_domains::lp::backends;
+use absint_domains::network::{Coefficients, LinearMap, Network, NetworkBuilder};
+use absint_domains::num::Rational;
+use absint_domains::polyhedra::{JointHull, Octahedron, Segment, directions};
+use absint_domains::query::{LinearForms, Region};
 use ndarray::{Array2, array};
 use std::sync::Arc;
 

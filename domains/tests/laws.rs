@@ -4,25 +4,25 @@
 
 mod common;
 
-use absint::domains::activation::ActivationFn;
-use absint::domains::budget::Budget;
-use absint::domains::domain::{AbstractDomain, AnyDomain, Bounds, DeepPoly, Fact, IntervalDomain, Run, all, propagate};
-use absint::domains::network::Network;
-use absint::domains::num::{Rational, exact};
-use absint::domains::query::{LinearForms, Region};
+use absint_domains::activation::ActivationFn;
+use absint_domains::budget::Budget;
+use absint_domains::domain::{AbstractDomain, AnyDomain, Bounds, DeepPoly, Fact, IntervalDomain, Run, all, propagate};
+use absint_domains::network::Network;
+use absint_domains::num::{Rational, exact};
+use absint_domains::query::{LinearForms, Region};
 use common::{Dice, any_activation, random_member, random_network, random_region};
 use ndarray::Array2;
 use proptest::prelude::*;
 use std::sync::Arc;
 
 /// Every reachable value lies inside every bound, and no form falls below its certified minimum.
-fn contains_all_executions(domain: &dyn AnyDomain, network: &Network, region: &Region, dice: &mut Dice) {
+fn contains_all_executions(domain: &AnyDomain, network: &Network, region: &Region, dice: &mut Dice) {
     let budget = Budget::unlimited();
     let outputs = network.output_len();
     let forms = Array2::from_shape_vec((3, outputs), dice.weights(3 * outputs)).unwrap();
     let mut batch = LinearForms::of_node(network.output(), forms.clone());
     batch.constants = vec![1.5; 3];
-    let (bounds, minima) = domain.bounds_and_minima(network, region, &batch, Run::silent(&budget)).unwrap();
+    let (bounds, minima) = (domain.bounds_and_minima)(network, region, &batch, Run::silent(&budget)).unwrap();
     for _ in 0..12 {
         let input = random_member(dice, region);
         let values = network.evaluate_all::<Rational>(&input).unwrap();
@@ -31,14 +31,14 @@ fn contains_all_executions(domain: &dyn AnyDomain, network: &Network, region: &R
                 let b = bounds.get(i);
                 let above = b.lo == f64::NEG_INFINITY || exact(b.lo).is_some_and(|lo| &lo <= value);
                 let below = b.hi == f64::INFINITY || exact(b.hi).is_some_and(|hi| value <= &hi);
-                assert!(above && below, "{}: {value} of node {i} ({}) is outside {b:?}", domain.name(), node.name);
+                assert!(above && below, "{}: {value} of node {i} ({}) is outside {b:?}", domain.name, node.name);
             }
         }
         let output = &values[network.output()];
         for (row, minimum) in forms.rows().into_iter().zip(&minima) {
             let value = row.iter().zip(output).fold(exact(1.5).unwrap(), |s, (&c, y)| s + exact(c).unwrap() * y);
             let holds = *minimum == f64::NEG_INFINITY || exact(*minimum).unwrap() <= value;
-            assert!(holds, "{}: {minimum} exceeds {value}", domain.name());
+            assert!(holds, "{}: {minimum} exceeds {value}", domain.name);
         }
     }
 }
@@ -53,10 +53,10 @@ proptest! {
         let network = random_network(&mut dice, &f);
         let region = random_region(&mut dice, network.input_len());
         let domains = all();
-        let (costly, cheap): (Vec<_>, Vec<_>) = domains.iter().partition(|domain| domain.solves_programs());
+        let (costly, cheap): (Vec<_>, Vec<_>) = domains.iter().partition(|domain| domain.solves_programs);
         let one = costly.get(turn).copied();
         for domain in cheap.into_iter().chain(one) {
-            contains_all_executions(domain.as_ref(), &network, &region, &mut dice);
+            contains_all_executions(domain, &network, &region, &mut dice);
         }
     }
 }
@@ -65,7 +65,7 @@ proptest! {
 /// more than rounding.
 #[test]
 fn deeppoly_is_at_least_as_tight_as_interval_on_the_same_bounds() {
-    let relu: Arc<dyn ActivationFn> = Arc::new(absint::domains::activation::Relu);
+    let relu: Arc<dyn ActivationFn> = Arc::new(absint_domains::activation::Relu);
     for seed in 0..300 {
         let mut dice = Dice::new(seed);
         let network = random_network(&mut dice, &relu);

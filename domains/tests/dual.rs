@@ -5,13 +5,13 @@
 
 mod common;
 
-use absint::domains::activation::{ActivationFn, Clip, LeakyRelu, Relu};
-use absint::domains::budget::Budget;
-use absint::domains::domain::{Bounds, DeepPoly, Run, propagate};
-use absint::domains::dual::{Compiled, Effort, Forest, Limits, Member, Objective, Refinement, Relaxed, Side};
-use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder, NodeKind, Term};
-use absint::domains::num::{Rational, exact};
-use absint::domains::query::{LinearForms, Region};
+use absint_domains::activation::{ActivationFn, Clip, LeakyRelu, Relu};
+use absint_domains::budget::Budget;
+use absint_domains::domain::{Bounds, DeepPoly, Run, propagate};
+use absint_domains::dual::{Compiled, Effort, Forest, Limits, Member, Objective, Refinement, Relaxed, Side};
+use absint_domains::network::{Coefficients, LinearMap, Network, NetworkBuilder, NodeKind, Term};
+use absint_domains::num::{Rational, exact};
+use absint_domains::query::{LinearForms, Region};
 use common::{Dice, any_activation, dense, random_member, random_network, random_region};
 use ndarray::Array2;
 use proptest::prelude::*;

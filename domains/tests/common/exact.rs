@@ -1,6 +1,6 @@
 //! Exact values that certified floats are compared with, without any tolerance on the unsound side.
 
-use absint::domains::num::{Rational, exact, nearest, parse_decimal};
+use absint_domains::num::{Rational, exact, nearest, parse_decimal};
 
 /// `a − √q` with rational `a` and `q ≥ 0`.
 #[derive(Clone, Debug)]

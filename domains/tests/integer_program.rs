@@ -6,12 +6,12 @@
 
 mod common;
 
-use absint::domains::activation::all;
-use absint::domains::budget::Budget;
-use absint::domains::domain::{Bounds, IntegerModel, LpDomain, Run, propagate};
-use absint::domains::lp::{IntegerProgram, LpBackend, backends, certified_minimum};
-use absint::domains::num::{Rational, exact_or_zero, nearest, parse_decimal};
-use absint::domains::query::{Atom, LinearForms, Region, Variable};
+use absint_domains::activation::all;
+use absint_domains::budget::Budget;
+use absint_domains::domain::{Bounds, IntegerModel, LpDomain, Run, propagate};
+use absint_domains::lp::{IntegerProgram, LpBackend, backends, certified_minimum};
+use absint_domains::num::{Rational, exact_or_zero, nearest, parse_decimal};
+use absint_domains::query::{Atom, LinearForms, Region, Variable};
 use common::exact::Exact;
 use common::{Dice, random_member, random_network, random_region};
 

@@ -4,16 +4,16 @@
 
 mod common;
 
-use absint::domains::activation::{ActivationFn, Clip, LeakyRelu, all};
-use absint::domains::budget::Budget;
-use absint::domains::domain::{
+use absint_domains::activation::{ActivationFn, Clip, LeakyRelu, all};
+use absint_domains::budget::Budget;
+use absint_domains::domain::{
     AbstractDomain, Bounds, Concretise, DeepPoly, DomainError, Fact, IntervalDomain, LpDomain, RationalDeepPoly, Run,
     Tighten, Zonotope, propagate,
 };
-use absint::domains::lp::backends;
-use absint::domains::network::{Coefficients, Conv2d, LinearMap, Network, NetworkBuilder, NodeId, Term};
-use absint::domains::num::{Interval, Rational, exact, exact_or_zero, parse_decimal};
-use absint::domains::query::{LinearForms, Region};
+use absint_domains::lp::backends;
+use absint_domains::network::{Coefficients, Conv2d, LinearMap, Network, NetworkBuilder, NodeId, Term};
+use absint_domains::num::{Interval, Rational, exact, exact_or_zero, parse_decimal};
+use absint_domains::query::{LinearForms, Region};
 use common::Dice;
 use ndarray::{Array2, Array4};
 use std::sync::Arc;

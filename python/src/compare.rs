@@ -15,7 +15,7 @@ use absint::domains::observer::Silent;
 use absint::domains::query as asked;
 use absint::format::onnx::Model;
 use absint::report::compare::{
-    Comparison as Report, Row, RowResult, comparison_html, comparison_json, comparison_text, measurements_csv,
+    Comparison as Report, QueryResult, QueryRow, comparison_html, comparison_json, comparison_text, measurements_csv,
 };
 use pyo3::prelude::*;
 use serde_json::{Value, json};
@@ -80,10 +80,10 @@ fn report(model: &Model, network: &str, question: String, setting: &Setting, pla
 }
 
 /// All contestants on one query.
-fn row(model: &Model, name: &str, query: &asked::Query, setting: &Setting) -> Result<Row, Failure> {
+fn row(model: &Model, name: &str, query: &asked::Query, setting: &Setting) -> Result<QueryRow, Failure> {
     let compared = absint::compare::compare(&model.network, query, setting, &Silent);
     let compared = compared.map_err(|e| format!("{name}: {e}"))?;
-    Ok(Row { query: name.into(), result: RowResult::Compared(compared) })
+    Ok(QueryRow { query: name.into(), result: QueryResult::Compared(compared) })
 }
 
 /// Runs several methods on the same queries.
@@ -134,7 +134,7 @@ impl OnImages {
         let image = (self.images)(index).ok_or("an image vanished")?;
         let (label, name) = (image.label, format!("image {index} (a {})", image.label));
         let row = match beaten_by(&self.model.network, &image.pixels, label) {
-            Some(predicted) => Row { query: name, result: RowResult::Misclassified { label, predicted } },
+            Some(predicted) => QueryRow { query: name, result: QueryResult::Misclassified { label, predicted } },
             None => {
                 let region = (self.neighbourhood)(&image.pixels).map_err(|e| format!("image {index}: {e}"))?;
                 let query = asked::Query::robustness(region, self.model.network.output_len(), label);

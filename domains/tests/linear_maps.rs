@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use absint_domains::network::{Coefficients, Conv2d, LinearMap, Window};
+use absint_domains::network::{Coefficients, Conv2d, LinearMap, Sparse, Window};
 use ndarray::{Array2, Array4};
 use proptest::prelude::*;
 
@@ -35,7 +35,12 @@ fn map() -> impl Strategy<Value = LinearMap> {
     });
     let diagonal = prop::collection::vec(integer(), 1..7).prop_map(|d| LinearMap::Diagonal(Coefficients::floats(d)));
     let identity = (1..7usize).prop_map(LinearMap::Identity);
-    prop_oneof![4 => convolution().prop_map(LinearMap::Conv2d), 1 => dense, 1 => select, 1 => diagonal, 1 => identity]
+    let sparse = (1..7usize, 1..7usize).prop_flat_map(|(m, n)| {
+        let entry = prop_oneof![2 => Just(0.0), 1 => integer()];
+        prop::collection::vec(entry, m * n)
+            .prop_map(move |w| LinearMap::Sparse(Sparse::new(&Array2::from_shape_vec((m, n), w).unwrap())))
+    });
+    prop_oneof![4 => convolution().prop_map(LinearMap::Conv2d), 1 => dense, 1 => sparse, 1 => select, 1 => diagonal, 1 => identity]
 }
 
 /// The matrix that the products make.

@@ -21,7 +21,7 @@ pub use coefficients::Coefficients;
 pub use evaluate::EvaluateError;
 pub use float32::{Arithmetic, Operator, Order, Rounding};
 pub use graph::{Network, NetworkError};
-pub use linear::{ColumnMap, Columns, Conv2d, LinearMap, Window};
+pub use linear::{ColumnMap, Columns, Conv2d, LinearMap, Sparse, Window};
 pub use node::{Activation, Affine, Node, NodeId, NodeKind, Term};
 pub use parameter::Parameter;
 pub use pull_back::PullBackError;

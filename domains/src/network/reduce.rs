@@ -1,4 +1,4 @@
-//! Networks without the neurons that are zero on all of a region.
+//! Networks without the neurons that are zero on all of a region, and without the products by zero.
 
 use super::{Activation, Affine, Arithmetic, Network, Node, NodeId, NodeKind, Rounding, Term};
 use std::sync::Arc;
@@ -23,7 +23,8 @@ impl Network {
     /// The network without those neurons of activation nodes of which `is_zero` says that their output is zero: on
     /// the inputs where it is, both compute the same in real arithmetic.
     ///
-    /// Neurons are left out where dense layers surround them; a node keeps at least one.
+    /// Neurons are left out where dense layers surround them; a node keeps at least one. Large matrices of few products
+    /// become sparse ones.
     #[must_use]
     pub fn without_zeros(&self, is_zero: impl Fn(NodeId, usize) -> bool) -> Reduced {
         let readers = self.consumers();
@@ -75,7 +76,8 @@ fn reduced(node: &Node, own: Option<&[usize]>, kept: &[Option<Vec<usize>>]) -> N
         NodeKind::Affine(affine) => {
             let selected = |term: &Term| {
                 let restricted = term.map.restricted(own, kept[term.source].as_deref());
-                Term { source: term.source, map: restricted.map_or_else(|| Arc::clone(&term.map), Arc::new) }
+                let sparse = restricted.as_ref().unwrap_or(&term.map).as_sparse();
+                Term { source: term.source, map: sparse.or(restricted).map_or_else(|| Arc::clone(&term.map), Arc::new) }
             };
             let terms: Vec<Term> = affine.terms.iter().map(selected).collect();
             let bias = own.map_or_else(

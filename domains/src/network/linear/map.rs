@@ -3,7 +3,7 @@
 use super::identity::Identity;
 use super::operator::{LinearOperator, matrix_reusing};
 use super::select::Select;
-use super::{Conv2d, Window};
+use super::{Conv2d, Sparse, Window};
 use crate::network::{Coefficients, Parameter};
 use crate::num::Scalar;
 use crate::num::error::{gamma, underflow};
@@ -17,6 +17,8 @@ pub enum LinearMap {
     Identity(usize),
     /// A dense matrix, outputs × inputs, of exact floats.
     Dense(Array2<f64>),
+    /// A matrix of exact floats of which few are not zero.
+    Sparse(Sparse),
     /// A two-dimensional convolution with exact floats.
     Conv2d(Conv2d),
     /// `W = diag(d)`.
@@ -30,6 +32,10 @@ pub enum LinearMap {
     },
 }
 
+/// A matrix with so many entries is large, and has few products when one entry in so many is not zero.
+const LARGE: usize = 1 << 12;
+const SPARSE: usize = 16;
+
 /// Evaluates an expression with the operator that a map is.
 macro_rules! with {
     ($map:expr, $operator:ident => $value:expr) => {
@@ -39,6 +45,7 @@ macro_rules! with {
                 $value
             }
             LinearMap::Dense($operator) => $value,
+            LinearMap::Sparse($operator) => $value,
             LinearMap::Conv2d($operator) => $value,
             LinearMap::Diagonal($operator) => $value,
             LinearMap::Select { input_len, index } => {
@@ -109,6 +116,14 @@ impl LinearMap {
     #[must_use]
     pub fn is_dense(&self) -> bool {
         matches!(self, Self::Dense(_))
+    }
+
+    /// The same as a sparse map, if it is a large matrix of few products.
+    #[must_use]
+    pub fn as_sparse(&self) -> Option<Self> {
+        let Self::Dense(w) = self else { return None };
+        let count = w.iter().filter(|w| **w != 0.0).count();
+        (w.len() >= LARGE && count * SPARSE <= w.len()).then(|| Self::Sparse(Sparse::new(w)))
     }
 
     /// True for the map that changes nothing.

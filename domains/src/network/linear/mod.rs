@@ -12,10 +12,12 @@ mod identity;
 mod map;
 mod operator;
 mod select;
+mod sparse;
 mod window;
 
 pub use columns::ColumnMap;
 pub use conv2d::Conv2d;
 pub(super) use map::Copies;
 pub use map::{Columns, LinearMap};
+pub use sparse::Sparse;
 pub use window::Window;

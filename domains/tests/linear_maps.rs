@@ -35,7 +35,7 @@ fn map() -> impl Strategy<Value = LinearMap> {
     });
     let diagonal = prop::collection::vec(integer(), 1..7).prop_map(|d| LinearMap::Diagonal(Coefficients::floats(d)));
     let identity = (1..7usize).prop_map(LinearMap::Identity);
-    let sparse = (1..7usize, 1..7usize).prop_flat_map(|(m, n)| {
+    let sparse = (1..7usize, 1..7usize).prop_flat_map(move |(m, n)| {
         let entry = prop_oneof![2 => Just(0.0), 1 => integer()];
         prop::collection::vec(entry, m * n)
             .prop_map(move |w| LinearMap::Sparse(Sparse::new(&Array2::from_shape_vec((m, n), w).unwrap())))

@@ -1,6 +1,7 @@
 //! Networks, regions and numbers made to break floating-point verifiers, against exact evaluation.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+// Longer runs are asked for by FUZZ and FUZZ_FIRST.
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod common;
 

@@ -222,12 +222,8 @@ fn activations(network: &Network) -> Vec<&'static str> {
 fn affine(network: &Network) -> Vec<(Vec<f64>, Vec<f64>)> {
     let of_node = |kind: &NodeKind| {
         let NodeKind::Affine(a) = kind else { return None };
-        let weights = match &*a.terms[0].map {
-            LinearMap::Dense(w) => w.iter().copied().collect(),
-            LinearMap::Conv2d(c) => c.weight.iter().copied().collect(),
-            LinearMap::Diagonal(d) => d.values().to_vec(),
-            LinearMap::Identity(_) | LinearMap::Select { .. } => vec![],
-        };
+        let mut weights = Vec::new();
+        a.terms[0].map.for_each_weight(|w| weights.push(w));
         Some((weights, a.bias.values().to_vec()))
     };
     network.nodes().iter().filter_map(|n| of_node(&n.kind)).collect()

@@ -131,8 +131,6 @@ impl Space for Boxes<'_> {
             open.push((d, bound));
         }
         let Some(shrunk) = shrunk else { return Ok(examined) };
-        // What shrinking leaves out is refuted there, by this much.
-        examined.closed.extend(open.iter().map(|&(d, _)| (d, forms::LEFT_OUT)));
         let disjuncts: Vec<usize> = open.iter().map(|&(d, _)| d).collect();
         if self.problem.attack {
             examined.witness = try_candidates(Target { network: whole, case, open: &disjuncts }, &candidates);
@@ -140,6 +138,8 @@ impl Space for Boxes<'_> {
                 return Ok(examined);
             }
         }
+        // What shrinking leaves out is refuted there, by this much.
+        examined.closed.extend(open.iter().map(|&(d, _)| (d, forms::LEFT_OUT)));
         self.divided(&part, &region, known, Left { open, shrunk, scores }, examined)
     }
 }

@@ -74,6 +74,7 @@ fn products(weights: &[Vec<f32>], buffers: &mut [Vec<f32>; 2]) {
 }
 
 fn search(c: &mut Criterion) {
+    rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("nobody has used threads before");
     let network = network();
     let ends = |at: f64| vec![exact_or_zero(at); WIDTHS[0]];
     let region = Region::new_box(ends(0.45), ends(0.55)).expect("a box");
@@ -87,7 +88,6 @@ fn search(c: &mut Criterion) {
     let weights: Vec<Vec<f32>> =
         WIDTHS.windows(2).map(|pair| (0..pair[0] * pair[1]).map(|i| (i % 17) as f32 - 8.0).collect()).collect();
     let mut buffers = [vec![0.5f32; WIDTHS[0] * ROWS], vec![0.5f32; WIDTHS[0] * ROWS]];
-    rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("nobody has used threads before");
     let (mut least, mut bare) = (Duration::MAX, Duration::MAX);
     for _ in 0..30 {
         let start = Instant::now();

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from absint._absint import Choices
     from absint._arguments import Decimal
 
     Line: TypeAlias = dict[str, Any]
@@ -157,6 +158,48 @@ def threads_of(threads: int | None) -> int:
     return threads or os.cpu_count() or 1
 
 
+def begin_certify(
+    network: Network,
+    dataset: DataSet,
+    eps: Decimal,
+    choices: Choices,
+    norm: str,
+    clip: tuple[Decimal, Decimal] | None,
+    images: Iterable[int] | None,
+    shard: str | None,
+    out: str | PathLike[str] | None,
+    resume: bool,
+    witnesses: bool,
+) -> tuple[Task, _absint.Campaign, int]:
+    """What :func:`certify` does wherever it runs: the task, its results so far, and how many images are asked for."""
+    rows, labels, name = arrays_of(dataset)
+    task = Task(
+        "certify", network, rows, labels, norm, clip_of(clip), choices, eps=decimal_of(eps), data=name, witnesses=witnesses
+    )
+    chosen, header = images_of(len(task), images, shard)
+    return task, task.begin(chosen, out, resume, list(header.items())), len(chosen)
+
+
+def begin_radii(
+    network: Network,
+    dataset: DataSet,
+    search: tuple[Decimal, Decimal, Decimal | None],
+    choices: Choices,
+    norm: str,
+    clip: tuple[Decimal, Decimal] | None,
+    images: Iterable[int] | None,
+    out: str | PathLike[str] | None,
+    resume: bool,
+) -> tuple[Task, _absint.Campaign, int]:
+    """The same of :func:`radii`, which searches between two radii up to a tolerance."""
+    rows, labels, name = arrays_of(dataset)
+    lo, hi, tol = search
+    between = (decimal_of(lo), decimal_of(hi), None if tol is None else decimal_of(tol))
+    task = Task("radius", network, rows, labels, norm, clip_of(clip), choices, search=between, data=name)
+    chosen, _ = images_of(len(task), images, None)
+    return task, task.begin(chosen, out, resume), len(chosen)
+
+
 def certify(
     network: Network,
     dataset: DataSet,
@@ -198,13 +241,10 @@ def certify(
         progress: whether a bar of tqdm is shown; without, where tqdm is installed.
     """
     choices = choices_of(method, timeout, threads, arithmetic, attack, seed)
-    rows, labels, name = arrays_of(dataset)
-    task = Task(
-        "certify", network, rows, labels, norm, clip_of(clip), choices, eps=decimal_of(eps), data=name, witnesses=witnesses
+    _, campaign, total = begin_certify(
+        network, dataset, eps, choices, norm, clip, images, shard, out, resume, witnesses
     )
-    chosen, header = images_of(len(task), images, shard)
-    campaign = task.begin(chosen, out, resume, list(header.items()))
-    return Run("certify", local_lines(campaign, threads_of(threads), jobs), campaign.done, len(chosen), progress)
+    return Run("certify", local_lines(campaign, threads_of(threads), jobs), campaign.done, total, progress)
 
 
 def radii(
@@ -230,9 +270,5 @@ def radii(
 ) -> Run:
     """:func:`absint.radius` for every image of a data set, as ``absint radius`` writes it; see :func:`certify`."""
     choices = choices_of(method, timeout, threads, arithmetic, attack, seed)
-    rows, labels, name = arrays_of(dataset)
-    search = (decimal_of(lo), decimal_of(hi), None if tol is None else decimal_of(tol))
-    task = Task("radius", network, rows, labels, norm, clip_of(clip), choices, search=search, data=name)
-    chosen, _ = images_of(len(task), images, None)
-    campaign = task.begin(chosen, out, resume)
-    return Run("radius", local_lines(campaign, threads_of(threads), jobs), campaign.done, len(chosen), progress)
+    _, campaign, total = begin_radii(network, dataset, (lo, hi, tol), choices, norm, clip, images, out, resume)
+    return Run("radius", local_lines(campaign, threads_of(threads), jobs), campaign.done, total, progress)

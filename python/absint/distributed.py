@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from absint import _absint
 from absint._absint import AbsintError, Network, Region, Task
 from absint._arguments import choices_of, clip_of, contest_of, decimal_of
-from absint._campaign import Run, arrays_of, images_of
+from absint._campaign import Run, arrays_of, begin_certify, begin_radii, images_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -273,13 +273,10 @@ def certify(
 ) -> Run:
     """:func:`absint.certify` on an engine: the same lines, each made by ``threads`` threads of a worker."""
     choices = choices_of(method, timeout, threads, arithmetic, attack, seed)
-    rows, labels, name = arrays_of(dataset)
-    task = Task(
-        "certify", network, rows, labels, norm, clip_of(clip), choices, eps=decimal_of(eps), data=name, witnesses=witnesses
+    task, campaign, total = begin_certify(
+        network, dataset, eps, choices, norm, clip, images, None, out, resume, witnesses
     )
-    chosen, header = images_of(len(task), images, None)
-    campaign = task.begin(chosen, out, resume, list(header.items()))
-    return Run("certify", _gathered(task, campaign, executor, threads), campaign.done, len(chosen), progress)
+    return Run("certify", _gathered(task, campaign, executor, threads), campaign.done, total, progress)
 
 
 def radii(
@@ -305,12 +302,8 @@ def radii(
 ) -> Run:
     """:func:`absint.radii` on an engine: the same lines, each made by ``threads`` threads of a worker."""
     choices = choices_of(method, timeout, threads, arithmetic, attack, seed)
-    rows, labels, name = arrays_of(dataset)
-    search = (decimal_of(lo), decimal_of(hi), None if tol is None else decimal_of(tol))
-    task = Task("radius", network, rows, labels, norm, clip_of(clip), choices, search=search, data=name)
-    chosen, _ = images_of(len(task), images, None)
-    campaign = task.begin(chosen, out, resume)
-    return Run("radius", _gathered(task, campaign, executor, threads), campaign.done, len(chosen), progress)
+    task, campaign, total = begin_radii(network, dataset, (lo, hi, tol), choices, norm, clip, images, out, resume)
+    return Run("radius", _gathered(task, campaign, executor, threads), campaign.done, total, progress)
 
 
 def compare(

@@ -12,13 +12,14 @@ use absint::domains::budget::Budget;
 use absint::domains::domain::{
     AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, DomainError, NodeBounds, Run, propagate,
 };
-use absint::domains::network::{Network, NetworkBuilder};
+use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder};
 use absint::domains::num::{Interval, Rational, exact_or_zero, parse_decimal};
-use absint::domains::query::{Atom, Case, Disjunct, LinearForms, Property, Region};
+use absint::domains::query::{Atom, Case, Disjunct, LinearForms, Property, Region, Variable};
 use absint::exact::continuous::{Question, Splitting, decide, minimum};
 use common::enumeration::Cells;
 use common::exact::Exact;
 use common::{Dice, dense, random_atom, random_box, random_member, random_network, random_region};
+use ndarray::Array2;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -162,6 +163,85 @@ fn multipliers_never_prove_too_much() {
         // What the multipliers leave open is decided piece by piece at the end.
         assert_eq!(decided, total);
     }
+}
+
+/// A formula of clauses as a network over [0, 1]ⁿ: its first output is the sum of the clauses that fail, the second one
+/// is zero where every variable is 0 or 1. Unsafe where neither is positive.
+fn formula(clauses: &[Vec<(usize, bool)>], variables: usize) -> (Network, Case) {
+    let hidden = clauses.len() + 2 * variables;
+    let (mut w, mut bias) = (Array2::zeros((hidden, variables)), vec![0.0; hidden]);
+    let mut sums = Array2::zeros((2, hidden));
+    for (c, clause) in clauses.iter().enumerate() {
+        // One less the literals that hold.
+        bias[c] = 1.0 - clause.iter().filter(|(_, positive)| !positive).count() as f64;
+        clause.iter().for_each(|&(v, positive)| w[[c, v]] = if positive { -1.0 } else { 1.0 });
+        sums[[0, c]] = 1.0;
+    }
+    for v in 0..variables {
+        let (own, twice) = (clauses.len() + v, clauses.len() + variables + v);
+        (w[[own, v]], sums[[1, own]]) = (1.0, 1.0);
+        (w[[twice, v]], bias[twice], sums[[1, twice]]) = (2.0, -1.0, -1.0);
+    }
+    let mut b = NetworkBuilder::new(&[variables]);
+    let z = b.linear("literals", b.input(), LinearMap::Dense(w), Coefficients::floats(bias)).unwrap();
+    let y = b.activation("relu", z, Arc::new(Relu)).unwrap();
+    let output = b.linear("sums", y, LinearMap::Dense(sums), Coefficients::zeros(2)).unwrap();
+    let region = Region::new_box(vec![Rational::ZERO; variables], vec![Rational::ONE; variables]).unwrap();
+    let atom =
+        |i| Atom { terms: [(Variable::Output(i), Rational::ONE)].into(), constant: Rational::ZERO, is_strict: false };
+    let property = Property { disjuncts: vec![Disjunct { atoms: vec![atom(0), atom(1)] }] };
+    (b.finish(output, &[2]).unwrap(), Case::new(region, property))
+}
+
+/// Whether some assignment that begins with `assigned` satisfies all clauses.
+fn is_satisfiable(clauses: &[Vec<(usize, bool)>], assigned: &mut Vec<bool>, variables: usize) -> bool {
+    let fails =
+        |c: &&Vec<(usize, bool)>| c.iter().all(|&(v, positive)| assigned.get(v).is_some_and(|&x| x != positive));
+    if clauses.iter().find(fails).is_some() {
+        return false;
+    }
+    assigned.len() == variables
+        || [false, true].into_iter().any(|value| {
+            assigned.push(value);
+            let found = is_satisfiable(clauses, assigned, variables);
+            assigned.pop();
+            found
+        })
+}
+
+/// More inputs than are split otherwise, and a conjunction of which no atom alone says anything.
+#[test]
+fn unsatisfiable_formulas_are_refuted() {
+    const VARIABLES: usize = 24;
+    let (mut refuted, mut satisfiable) = (0, 0);
+    for seed in 0..6 {
+        let mut dice = Dice::new(seed);
+        let count = if seed < 4 { 150 } else { 60 };
+        let mut literal = || (dice.below(VARIABLES), dice.below(2) == 0);
+        let mut clauses: Vec<Vec<(usize, bool)>> = (0..count).map(|_| (0..3).map(|_| literal()).collect()).collect();
+        // A variable stands at most once in a clause.
+        clauses.iter_mut().for_each(|clause| {
+            clause.sort_unstable();
+            clause.dedup_by_key(|(v, _)| *v);
+        });
+        let (network, case) = formula(&clauses, VARIABLES);
+        let budget = deadline(Some(Duration::from_secs(60)));
+        let known = Bounds::unknown();
+        let target = Target { network: &network, case: &case, open: &[0] };
+        let question =
+            Question { target, known: &known, attack: true, splitting: Splitting::default(), most: usize::MAX };
+        if is_satisfiable(&clauses, &mut Vec::new(), VARIABLES) {
+            satisfiable += 1;
+            // Finding the assignment may take longer than a test should.
+            let found = decide(&Question { most: 300, ..question }, Run::silent(&budget)).unwrap();
+            assert!(found.bounds[&0] <= 0.0, "{seed}: a satisfiable formula is refuted");
+        } else {
+            refuted += 1;
+            let found = decide(&question, Run::silent(&budget)).unwrap();
+            assert!(found.witness.is_none() && found.bounds[&0] > 0.0, "{seed} stays open");
+        }
+    }
+    assert!(refuted > 0 && satisfiable > 0, "{refuted} and {satisfiable}");
 }
 
 /// Networks that end in an activation were once read past their last node.

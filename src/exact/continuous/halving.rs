@@ -12,6 +12,9 @@ use crate::domains::num::Interval;
 use crate::domains::query::LinearForms;
 use ndarray::Array2;
 
+/// No neuron can gain more than it loses, in units of an eighth like the gains.
+const MOST: f64 = 8.0;
+
 /// How far the neurons of a network move, to first order, when an input of a box goes from end to end.
 pub(super) struct Halving<'a> {
     network: &'a Network,
@@ -61,8 +64,9 @@ impl<'a> Halving<'a> {
             let free = z.zip(a.row(0)).enumerate().filter(|(i, _)| self.slopes[id].free[*i]);
             for (i, (Interval { lo: l, hi: u }, a)) in free {
                 let loss = a.abs() * (l * l + u * u) / ((u - l) * (u - l));
+                let most = MOST * a.abs() * (-l * u) / (u - l);
                 let moves = self.moves[activation.source].column(i);
-                self.inputs.iter().zip(moves).for_each(|(&j, z)| gains[j] += loss * z.abs());
+                self.inputs.iter().zip(moves).for_each(|(&j, z)| gains[j] += (loss * z.abs()).min(most));
             }
         }
         gains

@@ -32,6 +32,11 @@ use std::ops::Range;
 const MOST_INPUTS: usize = 20;
 const FEW_INPUTS: usize = 4;
 
+/// Conjunctions are the boxes' strength, which combine the atoms and leave out where one of them is positive: with up to
+/// so many varying inputs they have so many parts before neurons are split.
+const MANY_INPUTS: usize = 64;
+const PARTS_TRIED: usize = 4000;
+
 /// Networks with at most so many unstable neurons are split neuron by neuron, with everything bounded
 /// again each time.
 const FEW_NEURONS: usize = 60;
@@ -225,6 +230,14 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
     if may(Splitting::Inputs) && boxes::applies(&case.region, MOST_INPUTS) {
         let boxes = Boxes { problem: &problem };
         return search(&boxes, vec![boxes.root(open)], most, run);
+    }
+    let is_joint = open.iter().any(|&(d, _)| problem.rows[d].len() > 1);
+    if is_joint && may(Splitting::Inputs) && boxes::applies(&case.region, MANY_INPUTS) {
+        let boxes = Boxes { problem: &problem };
+        let found = search(&boxes, vec![boxes.root(open.clone())], most.min(PARTS_TRIED), run)?;
+        if found.witness.is_some() || found.bounds.values().all(|&bound| bound > 0.0) {
+            return Ok(found);
+        }
     }
     if may(Splitting::Neurons) && has_corners(network) {
         return Neurons::new(&open, most).run(&problem);

@@ -92,8 +92,10 @@ pub struct Analysis {
     pub disjuncts: Vec<DisjunctBound>,
     /// For each case of the query the tightest bounds of every neuron.
     pub bounds: Vec<Bounds>,
-    /// One per case of the query when it is verified and [`super::Options::certify`] asked for them.
+    /// One per case of the query when it is verified and [`super::Options::certify`] asked for them, of signum networks.
     pub certificates: Vec<Certificate>,
+    /// The proof of a verified query where [`super::Options::certify`] asked for it, of other networks.
+    pub proof: Option<String>,
 }
 
 impl Analysis {
@@ -114,6 +116,7 @@ impl Analysis {
             disjuncts,
             bounds: Vec::new(),
             certificates: Vec::new(),
+            proof: None,
         }
     }
 

@@ -3,17 +3,19 @@
 use super::analysis::{Analysis, Counters, DisjunctBound, Margin, Stage};
 use super::case::{CaseState, Findings};
 use super::error::AnalyzeError;
-use super::method::{Context, Options, Step};
+use super::method::{Context, Method, Options, Step};
 use super::registry::plan;
 use super::steps::follow;
 use crate::attack::Candidates;
+use crate::domains::activation::Slopes;
 use crate::domains::budget::Budget;
 use crate::domains::domain::{DomainError, Run};
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::observer::{Event, Observer, Silent};
-use crate::domains::query::Query;
+use crate::domains::query::{Ball, Query};
 use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
 use crate::exact::signum::{self, Certificate};
+use crate::format::certificate::Script;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -49,8 +51,8 @@ pub fn analyze_within(
     if network.arithmetic() == Arithmetic::Float32 {
         check_float32(network, options)?;
     }
-    if options.certify && !query.cases.iter().all(|case| signum::applies(network, &case.region)) {
-        return Err(AnalyzeError::NoCertificate);
+    if options.certify {
+        check_certifiable(network, query, options)?;
     }
     let context = Context { network, options, run };
     let mut state = State::new(query);
@@ -62,7 +64,31 @@ pub fn analyze_within(
         run.observer.event(Event::Stage(step.name()));
         state.stage(&*step, &context)?;
     }
-    Ok(state.finish(run.budget))
+    let is_proof = options.certify && !network.is_signum();
+    Ok(state.finish(run.budget, is_proof))
+}
+
+/// Whether what the method verifies will have a certificate.
+fn check_certifiable(network: &Network, query: &Query, options: &Options) -> Result<(), AnalyzeError> {
+    let method = options.method;
+    if network.is_signum() {
+        if method != Method::EXACT {
+            return Err(AnalyzeError::SignumCertificate);
+        }
+        let applies = query.cases.iter().all(|case| signum::applies(network, &case.region));
+        return if applies { Ok(()) } else { Err(AnalyzeError::NoCertificate) };
+    }
+    if !method.proves() {
+        let proving: Vec<&str> = Method::ALL.iter().filter(|m| m.proves()).map(|m| m.row().name).collect();
+        return Err(AnalyzeError::NoProof { method: method.to_string(), proving: proving.join(", ") });
+    }
+    if options.slopes.iter().any(|slopes| *slopes != Slopes::Area) {
+        return Err(AnalyzeError::ProofSlopes);
+    }
+    if query.cases.iter().any(|case| case.region.ball() != &Ball::Box) {
+        return Err(AnalyzeError::ProofRegion);
+    }
+    Ok(())
 }
 
 /// Whether float32 executions of the network can be analysed as asked.
@@ -149,7 +175,7 @@ impl<'a> State<'a> {
         Ok(())
     }
 
-    fn finish(self, budget: &Budget) -> Analysis {
+    fn finish(self, budget: &Budget, is_proof: bool) -> Analysis {
         let of_case = |c: &CaseState| c.open().into_iter().map(|d| c.case.first + d).collect::<Vec<_>>();
         let open: Vec<usize> = self.cases.iter().flat_map(of_case).collect();
         let bounds: Vec<f64> = self.cases.iter().flat_map(|c| c.disjuncts()).copied().collect();
@@ -168,8 +194,10 @@ impl<'a> State<'a> {
         // A part of the cases refuted proves nothing.
         let is_verified = matches!(verdict, Verdict::Verified(_));
         let certificates = if is_verified { self.certificates } else { Vec::new() };
+        let scripts: Vec<&Script> = self.cases.iter().map(|c| &c.script).collect();
+        let proof = (is_verified && is_proof).then(|| Script::proof(&scripts));
         let bounds = self.cases.into_iter().map(|c| c.bounds).collect();
-        Analysis { verdict, certificates, stages: self.stages, margins, disjuncts, bounds }
+        Analysis { verdict, certificates, proof, stages: self.stages, margins, disjuncts, bounds }
     }
 }
 

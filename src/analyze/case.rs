@@ -5,6 +5,7 @@ use crate::domains::domain::Bounds;
 use crate::domains::query::Case;
 use crate::domains::verdict::Witness;
 use crate::exact::signum::Certificate;
+use crate::format::certificate::Script;
 
 /// What one step found of one case.
 #[derive(Default)]
@@ -32,6 +33,8 @@ pub(crate) struct CaseState<'a> {
     margins: Vec<Vec<f64>>,
     /// Best lower bounds of the disjuncts' maxima.
     disjuncts: Vec<f64>,
+    /// The proof of what is refuted, where one is written.
+    pub script: Script,
     /// Of the present step.
     pub found: Findings,
 }
@@ -44,6 +47,7 @@ impl<'a> CaseState<'a> {
             bounds: Bounds::unknown(),
             margins: disjuncts.iter().map(|d| vec![f64::NEG_INFINITY; d.atoms.len()]).collect(),
             disjuncts: vec![f64::NEG_INFINITY; disjuncts.len()],
+            script: Script::default(),
             found: Findings::default(),
         }
     }

@@ -32,6 +32,23 @@ pub enum AnalyzeError {
          use --arithmetic real"
     )]
     Float32Activation(String),
+    /// Certificates of a signum network are asked for of another method than the exact one.
+    #[error("signum networks have certificates with --domain exact only: what other domains verify of them has none")]
+    SignumCertificate,
+    /// A certificate is asked for of a method that writes none.
+    #[error("--domain {method} writes no certificate; use one of {proving}")]
+    NoProof {
+        /// The method.
+        method: String,
+        /// Those that write one.
+        proving: String,
+    },
+    /// A certificate is asked for with lines that it does not recompute.
+    #[error("certificates recompute the lines of least area: leave out --slopes")]
+    ProofSlopes,
+    /// A certificate is asked for over a region that is no box.
+    #[error("certificates over real inputs are about boxes (with half-spaces), not about L1, L2 or other balls")]
+    ProofRegion,
     /// Certificates are about real arithmetic.
     #[error("certificates hold in real arithmetic only; leave out --arithmetic float32")]
     Float32Certificate,

@@ -27,6 +27,11 @@ pub(crate) trait Step {
         true
     }
 
+    /// Whether what it refutes goes into the case's script, where certificates are asked for.
+    fn proves(&self) -> bool {
+        false
+    }
+
     /// Works on a case: tightens its bounds, settles disjuncts, finds a witness.
     ///
     /// # Errors
@@ -97,6 +102,8 @@ pub struct MethodRow {
     pub(crate) joins: Joins,
     /// Whether its linear programs may re-compute the bounds of neurons.
     pub(crate) refines: bool,
+    /// Whether what it verifies of a network over real inputs can have a certificate.
+    pub(crate) proves: bool,
     /// Its steps: cheap ones first, each only where something is still open.
     pub(crate) plan: fn(&Context) -> Vec<Box<dyn Step>>,
 }
@@ -150,6 +157,12 @@ impl Method {
     #[must_use]
     pub const fn k(&self) -> usize {
         self.k
+    }
+
+    /// Whether what it verifies of a network over real inputs can have a certificate.
+    #[must_use]
+    pub const fn proves(&self) -> bool {
+        self.row.proves
     }
 
     /// Whether its linear programs re-compute the bounds of unstable neurons.
@@ -257,8 +270,7 @@ pub struct Options {
     pub arithmetic: Arithmetic,
     /// Seed of everything random.
     pub seed: u64,
-    /// Whether a verified query must come with certificates, which only the exact engine for signum
-    /// networks over two-valued or quantised inputs has; then no other domain runs.
+    /// Whether a verified query must come with a certificate; then only steps run that write one.
     pub certify: bool,
     /// Who solves the programs of neurons of `lp-all`, where that is not this process alone.
     pub neurons: Option<Arc<dyn NeuronSolver>>,

@@ -1,11 +1,12 @@
 //! The registry: a row per method. Command line, comparison, radii, results, tables and documentation read it.
 
-use super::method::{Completeness, Context, Cost, Joins, MadeFor, Method, MethodRow, Step};
+use super::method::{Completeness, Context, Cost, Joins, MadeFor, Method, MethodRow, Options, Step};
 #[cfg(feature = "highs")]
 use super::steps::Milp;
 use super::steps::{Attacks, Decide, Domain, LinearProgram, Rational, Refine};
 use crate::domains::domain::{DeepPoly, IntervalDomain, Tighten, Zonotope};
 use crate::domains::dual::has_corners;
+use crate::format::certificate::Script;
 
 type Steps = Vec<Box<dyn Step>>;
 
@@ -18,6 +19,7 @@ const LP: MethodRow = MethodRow {
     made_for: MadeFor::All,
     joins: Joins::Nothing,
     refines: false,
+    proves: false,
     plan: |_| Vec::new(),
 };
 
@@ -29,6 +31,7 @@ impl Method {
     pub const INTERVAL: Self = Self::of(&MethodRow {
         name: "interval",
         help: "interval arithmetic: microseconds, loose",
+        proves: true,
         plan: |_| vec![interval(), attack()],
         ..CHEAP
     });
@@ -36,13 +39,14 @@ impl Method {
     pub const ZONOTOPE: Self = Self::of(&MethodRow {
         name: "zonotope",
         help: "affine forms with one noise symbol per unstable neuron",
-        plan: |_| vec![Box::new(Domain { name: "zonotope", domain: Zonotope }), attack()],
+        plan: |_| vec![Box::new(Domain { name: "zonotope", domain: Zonotope, script: None }), attack()],
         ..CHEAP
     });
     /// DeepPoly by back-substitution.
     pub const DEEPPOLY: Self = Self::of(&MethodRow {
         name: "deeppoly",
         help: "two lines per neuron and back-substitution: milliseconds",
+        proves: true,
         plan: |context| deeppoly(context).chain([attack()]).collect(),
         ..CHEAP
     });
@@ -50,6 +54,7 @@ impl Method {
     pub const RATIONAL: Self = Self::of(&MethodRow {
         name: "rational",
         help: "deeppoly in exact rationals: small networks, no rounding at all",
+        proves: true,
         plan: |_| vec![Box::new(Rational { only_if_affordable: false }), attack()],
         ..CHEAP
     });
@@ -179,14 +184,16 @@ impl Method {
 
 /// The steps of the method that is asked for, as far as they are wanted.
 pub(crate) fn plan(context: &Context) -> Steps {
-    // What other methods verify has no certificate.
-    let steps =
-        if context.options.certify { vec![attack(), exact()] } else { (context.options.method.row().plan)(context) };
-    steps.into_iter().filter(|step| step.wanted(context)).collect()
+    let Options { certify, method, .. } = *context.options;
+    // Nothing but the exact engine certifies signum networks.
+    let of_signum = certify && context.network.is_signum();
+    let steps = if of_signum { vec![attack(), exact()] } else { (method.row().plan)(context) };
+    let runs = |step: &dyn Step| step.wanted(context) && (step.proves() || !certify || of_signum);
+    steps.into_iter().filter(|step| runs(&**step)).collect()
 }
 
 fn interval() -> Box<dyn Step> {
-    Box::new(Domain { name: "interval", domain: IntervalDomain })
+    Box::new(Domain { name: "interval", domain: IntervalDomain, script: Some(|_, _, _| ()) })
 }
 
 fn attack() -> Box<dyn Step> {
@@ -198,7 +205,7 @@ fn exact() -> Box<dyn Step> {
 }
 
 fn greedy() -> Box<dyn Step> {
-    Box::new(Domain { name: "lp-greedy", domain: DeepPoly::greedy() })
+    Box::new(Domain { name: "lp-greedy", domain: DeepPoly::greedy(), script: None })
 }
 
 /// Back-substitution with each kind of lines in turn.
@@ -207,7 +214,10 @@ fn deeppoly<'a>(context: &'a Context) -> impl Iterator<Item = Box<dyn Step>> + '
     let domain = |slopes| DeepPoly { concretise: options.concretise, slopes };
     let others = options.slopes.iter().skip(1).copied();
     let all = std::iter::once(options.first_slopes()).chain(others);
-    all.map(move |slopes| Box::new(Domain { name: "deeppoly", domain: domain(slopes) }) as Box<dyn Step>)
+    all.map(move |slopes| {
+        Box::new(Domain { name: "deeppoly", domain: domain(slopes), script: Some(Script::back_substitution) })
+            as Box<dyn Step>
+    })
 }
 
 fn lp_all(context: &Context) -> Box<dyn Step> {

@@ -6,7 +6,7 @@ use super::options::EngineArgs;
 use super::outputs::OutputArgs;
 use super::progress::Progress;
 use super::{CliResult, Exit, Format, Global};
-use crate::analyze::{Method, Options, analyze_within, deadline};
+use crate::analyze::{Options, analyze_within, deadline};
 use crate::domains::domain::Run;
 use crate::domains::verdict::Verdict;
 use crate::report;
@@ -20,6 +20,7 @@ Examples:
   absint analyze net.onnx --vnnlib property.vnnlib --timeout 60
   absint analyze net.onnx --data mnist_test.csv --image 0 --eps 0.026 --domain deeppoly --format json
   absint analyze net.onnx --query ball.json --domain zonotope
+  absint analyze net.onnx --query ball.json --domain deeppoly --proof certificate/
   absint analyze signum.onnx --query ball.json --domain exact --proof certificate/")]
 pub struct AnalyzeArgs {
     #[command(flatten)]
@@ -32,8 +33,8 @@ pub struct AnalyzeArgs {
     /// Write the certified bounds of every neuron to this file, as JSON
     #[arg(long, value_name = "FILE")]
     bounds: Option<PathBuf>,
-    /// Write a certificate of *verified* into this folder, for `absint check`: signum networks over
-    /// two-valued, quantised or few real inputs, with --domain exact
+    /// Write a certificate of *verified* into this folder, for `absint check`: with --domain interval, deeppoly or
+    /// rational; signum networks over two-valued, quantised or few real inputs with --domain exact
     #[arg(long, value_name = "DIR")]
     proof: Option<PathBuf>,
     #[command(flatten)]
@@ -55,9 +56,6 @@ pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Answer> {
     let budget = deadline(global.timeout);
     let certify = args.proof.is_some();
     let options = Options { all_margins: args.all_margins, certify, ..args.engine.options(global.seed) };
-    if certify && options.method != Method::EXACT {
-        return Err("--proof needs --domain exact: what other domains verify has no certificate".into());
-    }
     args.check_outputs()?;
     let problem = args.problem.load(options.arithmetic)?;
     let analysis = {
@@ -76,10 +74,13 @@ pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Answer> {
         report::write_bounds(path, &problem.network, &analysis)?;
     }
     if let (Some(folder), Verdict::Verified(_)) = (&args.proof, &analysis.verdict) {
-        if analysis.certificates.len() != problem.query.cases.len() {
-            return Err("--proof: the refutation of a case has no certificate: this is a bug, please report it".into());
+        match &analysis.proof {
+            Some(proof) => report::write_refutation(folder, &problem.network, &problem.query, proof)?,
+            None if analysis.certificates.len() == problem.query.cases.len() => {
+                report::write_certificates(folder, &analysis.certificates)?;
+            }
+            None => return Err("--proof: a case has no certificate: this is a bug, please report it".into()),
         }
-        report::write_certificates(folder, &analysis.certificates)?;
     }
     let text = match global.format {
         Format::Text => report::analysis_text(&analysis, &problem.query, &context, global.is_coloured()),

@@ -8,6 +8,8 @@ use crate::exact::signum;
 use crate::report;
 use absint_check as check;
 use clap::Args;
+use std::fs::File;
+use std::io::BufReader;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -22,12 +24,18 @@ pub struct CheckArgs {
     problem: QueryArgs,
 }
 
-/// Checks a certificate: that every formula is refuted by its proof, and, where a network is given, that
+/// Checks a certificate: that the proof refutes the query about the network, which are those of the command line where
+/// these are given; of a signum network that every formula is refuted by its proof, and, where a network is given, that
 /// the formulas are those of its query.
 pub fn run(args: &CheckArgs, _global: &Global) -> CliResult<Answer> {
+    if let Some(files) = report::open_refutation(&args.folder)? {
+        return check_refutation(args, files);
+    }
     let certificates = report::read_certificates(&args.folder)?;
     if certificates.is_empty() {
-        return Err(format!("{}: there is no certificate here (case-0.opb, case-0.pbp)", args.folder.display()).into());
+        return Err(
+            format!("{}: there is no certificate here (proof.txt, or case-0.opb)", args.folder.display()).into()
+        );
     }
     let name = |i: usize| format!("{}, case {i}", args.folder.display());
     if args.problem.is_given() {
@@ -60,4 +68,23 @@ pub fn run(args: &CheckArgs, _global: &Global) -> CliResult<Answer> {
         (false, n) => format!("accepted if {n} lemmas about real inputs hold: name the network and the query, too"),
     };
     Ok((format!("{text}{bound_to}"), Exit::Success))
+}
+
+/// Checks a certificate over real inputs.
+fn check_refutation(args: &CheckArgs, [network, query, proof]: [BufReader<File>; 3]) -> CliResult<Answer> {
+    let folder = args.folder.display();
+    let network = check::read_network(network).map_err(|e| format!("{folder}: {e}"))?;
+    let query = check::read_query(query, network.inputs(), network.outputs()).map_err(|e| format!("{folder}: {e}"))?;
+    let bound_to = if args.problem.is_given() {
+        let problem = args.problem.load(Arithmetic::Real)?;
+        if let Some(file) = report::other_than(&args.folder, &problem.network, &problem.query)? {
+            return Err(format!("{folder}: {file} is not that of this network and query").into());
+        }
+        "accepted, for this network and query"
+    } else {
+        "accepted, for the network and the query in the folder"
+    };
+    let checked = check::check_refutation(&network, &query, proof).map_err(|e| format!("{folder}: {e}"))?;
+    let counts = format!("{} cases, {} lemmas, {} refutations", checked.cases, checked.lemmas, checked.refutations);
+    Ok((format!("{folder}: {counts}: no input is unsafe\n{bound_to}"), Exit::Success))
 }

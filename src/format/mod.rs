@@ -1,6 +1,7 @@
 //! One file per file format, lowering to a network, a query or images. Files in the gzip format are read
 //! as what they hold.
 
+pub mod certificate;
 pub(crate) mod file;
 pub mod fingerprint;
 pub mod images;

@@ -1,8 +1,16 @@
-//! Certificates of signum networks as files: `case-0.opb` and `case-0.pbp`, one pair per case.
+//! Certificates as files: of signum networks `case-0.opb` and `case-0.pbp`, one pair per case; of others `network.txt`,
+//! `query.txt` and `proof.txt`.
 
+use crate::domains::network::Network;
+use crate::domains::query::Query;
 use crate::exact::signum::Certificate;
-use std::io;
+use crate::format::certificate::{write_network, write_query};
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+
+/// The files of a certificate over real inputs.
+const FILES: [&str; 3] = ["network.txt", "query.txt", "proof.txt"];
 
 fn file(folder: &Path, case: usize, extension: &str) -> std::path::PathBuf {
     folder.join(format!("case-{case}.{extension}"))
@@ -19,7 +27,8 @@ pub fn certificates_in(folder: &Path) -> Vec<PathBuf> {
     let is_certificate = |path: &PathBuf| {
         let case = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.strip_prefix("case-"));
         let is_case = case.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
-        is_case && path.extension().is_some_and(|e| e == "opb" || e == "pbp")
+        let is_named = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| FILES.contains(&name));
+        is_named || is_case && path.extension().is_some_and(|e| e == "opb" || e == "pbp")
     };
     let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_certificate).collect();
     found.sort();
@@ -32,10 +41,7 @@ pub fn certificates_in(folder: &Path) -> Vec<PathBuf> {
 /// # Errors
 /// A failure to write, with the file's name.
 pub fn write_certificates(folder: &Path, certificates: &[Certificate]) -> io::Result<()> {
-    std::fs::create_dir_all(folder).map_err(|e| named(folder, &e))?;
-    for old in certificates_in(folder) {
-        std::fs::remove_file(&old).map_err(|e| named(&old, &e))?;
-    }
+    clear(folder)?;
     for (i, certificate) in certificates.iter().enumerate() {
         for (extension, bytes) in [("opb", certificate.opb.as_bytes()), ("pbp", &certificate.proof[..])] {
             let path = file(folder, i, extension);
@@ -43,6 +49,98 @@ pub fn write_certificates(folder: &Path, certificates: &[Certificate]) -> io::Re
         }
     }
     Ok(())
+}
+
+/// Makes the folder, without certificates in it.
+fn clear(folder: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(folder).map_err(|e| named(folder, &e))?;
+    for old in certificates_in(folder) {
+        std::fs::remove_file(&old).map_err(|e| named(&old, &e))?;
+    }
+    Ok(())
+}
+
+/// Writes the network, the query and the proof into a folder, which is made if it does not exist; certificates in it are
+/// removed.
+///
+/// # Errors
+/// A failure to write, with the file's name.
+pub fn write_refutation(folder: &Path, network: &Network, query: &Query, proof: &str) -> io::Result<()> {
+    clear(folder)?;
+    let write = |name: &str, content: &dyn Fn(&mut BufWriter<File>) -> io::Result<()>| {
+        let path = folder.join(name);
+        let mut file = BufWriter::new(File::create(&path).map_err(|e| named(&path, &e))?);
+        content(&mut file).and_then(|()| file.flush()).map_err(|e| named(&path, &e))
+    };
+    write(FILES[0], &|out| write_network(network, out))?;
+    write(FILES[1], &|out| write_query(query, out))?;
+    write(FILES[2], &|out| out.write_all(proof.as_bytes()))
+}
+
+/// The files of the certificate over real inputs in a folder: network, query and proof; `None` where there is no such
+/// certificate.
+///
+/// # Errors
+/// A file that is missing or cannot be opened, with its name.
+pub fn open_refutation(folder: &Path) -> io::Result<Option<[BufReader<File>; 3]>> {
+    if !FILES.iter().any(|name| folder.join(name).exists()) {
+        return Ok(None);
+    }
+    let open = |name: &str| {
+        let path = folder.join(name);
+        File::open(&path).map(BufReader::new).map_err(|e| named(&path, &e))
+    };
+    Ok(Some([open(FILES[0])?, open(FILES[1])?, open(FILES[2])?]))
+}
+
+/// Whether a folder's certificate is about this network and query: the first file that says something else, if any.
+///
+/// # Errors
+/// A file that cannot be read, with its name.
+pub fn other_than(folder: &Path, network: &Network, query: &Query) -> io::Result<Option<&'static str>> {
+    let is_same = |name: &str, content: &dyn Fn(&mut BufWriter<Compared>) -> io::Result<()>| {
+        let path = folder.join(name);
+        let compared = || {
+            let file = BufReader::new(File::open(&path)?);
+            let mut out = BufWriter::new(Compared { file, is_same: true });
+            content(&mut out)?;
+            out.into_inner().map_err(io::IntoInnerError::into_error)?.ends_here()
+        };
+        compared().map_err(|e| named(&path, &e))
+    };
+    if !is_same(FILES[0], &|out| write_network(network, out))? {
+        return Ok(Some(FILES[0]));
+    }
+    Ok((!is_same(FILES[1], &|out| write_query(query, out))?).then_some(FILES[1]))
+}
+
+/// A writer that compares what is written with a file.
+struct Compared {
+    file: BufReader<File>,
+    is_same: bool,
+}
+
+impl Compared {
+    /// Whether the file says what was written, and no more.
+    fn ends_here(mut self) -> io::Result<bool> {
+        Ok(self.is_same && self.file.read(&mut [0])? == 0)
+    }
+}
+
+impl Write for Compared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut found = vec![0; if self.is_same { bytes.len() } else { 0 }];
+        match self.file.read_exact(&mut found) {
+            Ok(()) => self.is_same &= found == bytes,
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => self.is_same = false,
+            Err(e) => return Err(e),
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Reads what [`write_certificates`] wrote.

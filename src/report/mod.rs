@@ -12,7 +12,9 @@ mod whole;
 
 pub use attack::{Attacked, attack_json, attack_text};
 pub use bounds::write_bounds;
-pub use certificate::{certificates_in, read_certificates, write_certificates};
+pub use certificate::{
+    certificates_in, open_refutation, other_than, read_certificates, write_certificates, write_refutation,
+};
 pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};
 pub(crate) use json::{number, witness_json};

@@ -30,24 +30,38 @@ pub fn cases() -> Vec<Case> {
     let flips = "analyze net.onnx --data i.csv --binarize 9 --norm hamming --eps 1 --domain exact --proof cert";
     let spread_out = Case::new("analyze.signum", flips, &["node `", "denominator"]);
     let two = "1 x1 1 x2 >= 1 ;\n1 ~x1 >= 1 ;\n";
-    let arguments = "analyze net.onnx --data i.csv --eps 0.1 --domain exact --proof cert";
-    let real = Case::new("analyze.no-certificate", arguments, &["signum networks"]);
+    let l2 = "analyze net.onnx --data i.csv --norm l2 --eps 0.1 --domain exact --proof cert";
+    let l2 = Case::new("analyze.no-certificate", l2, &["signum networks"]);
+    let zonotope = "analyze net.onnx --data i.csv --eps 0.1 --domain zonotope --proof cert";
+    let zonotope = Case::new("analyze.no-proof", zonotope, &["zonotope", "deeppoly"]);
+    let slopes = "analyze net.onnx --data i.csv --eps 0.1 --domain deeppoly --slopes zero --proof cert";
+    let slopes = Case::new("analyze.proof-slopes", slopes, &["--slopes"]);
+    let ball = "analyze net.onnx --data i.csv --norm l2 --eps 0.1 --domain deeppoly --proof cert";
+    let ball = Case::new("analyze.proof-region", ball, &["boxes"]);
+    let signum = "analyze net.onnx --data i.csv --eps 0.1 --domain deeppoly --proof cert";
+    let signum = Case::new("analyze.signum-certificate", signum, &["--domain exact"]);
+    let refused = Case::new("usage.refused-certificate", "check cert", &["cert: ", "query, line 2: ", "a case"]);
     let float32 = "analyze net.onnx --data i.csv --eps 0.1 --domain exact --proof cert --arithmetic float32";
     let float32 = Case::new("analyze.float32-certificate", float32, &["--arithmetic float32"]);
     let leaky = "analyze net.onnx --data i.csv --eps 0.1 --arithmetic float32";
     let leaky = Case::new("analyze.float32-activation", leaky, &["`LeakyRelu_0`", "--arithmetic real"]);
-    let deeppoly = "analyze net.onnx --data i.csv --eps 0.1 --domain deeppoly --proof cert";
-    let deeppoly = Case::new("usage.no-proof", deeppoly, &["--domain exact"]);
     vec![
         case("check.malformed", "1 x1 1 x2 >= 1\n", "", &["cert, case 0: ", "formula, line 1: ", "`;`"]),
         case("check.malformed", two, "sum 1 2 ;\n", &["cert, case 0: ", "proof, line 2: ", "`sum`"]),
         case("check.not-implied", two, "rup 1 ~x2 >= 1 ;\n", &["cert, case 0: ", "proof, line 2: "]),
         case("check.no-conclusion", two, "rup 1 x2 >= 1 ;\n", &["cert, case 0: "]),
         spread_out.file("net.onnx", spread()).file("i.csv", "0,1,2\n"),
-        real.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
+        l2.file("net.onnx", spread()).file("i.csv", "0,1,2\n"),
+        signum.file("net.onnx", spread()).file("i.csv", "0,1,2\n"),
+        zonotope.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
+        ball.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
+        slopes.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
         float32.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
         leaky.file("net.onnx", node(&[2], "LeakyRelu", &[], &[])).file("i.csv", "0,1,2\n"),
-        deeppoly.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
-        Case::new("usage.no-certificate", "check cert", &["cert: ", "case-0.opb"]),
+        refused
+            .file("cert/network.txt", "absint network 1\ninput 2\noutput 0\n")
+            .file("cert/query.txt", "absint query 1\nbox\n")
+            .file("cert/proof.txt", "absint proof 1\n"),
+        Case::new("usage.no-certificate", "check cert", &["cert: ", "proof.txt", "case-0.opb"]),
     ]
 }

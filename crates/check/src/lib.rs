@@ -32,9 +32,11 @@ mod inequality;
 mod lemma;
 mod propagation;
 mod reader;
+mod refutation;
 
 pub use formula::{FormulaError, check_formula, lemmas};
 pub use lemma::{HalfSpace, Lemma, LemmaError, Literal, RealInputs};
+pub use refutation::{Network, Query, Refusal, Refuted, check_refutation, read_network, read_query};
 
 use database::Database;
 use inequality::Inequality;

@@ -17,6 +17,10 @@ impl Step for Attacks {
         "attack"
     }
 
+    fn proves(&self) -> bool {
+        true
+    }
+
     fn wanted(&self, context: &Context) -> bool {
         context.options.attack
     }

@@ -5,15 +5,22 @@ use super::super::case::CaseState;
 use super::super::error::AnalyzeError;
 use super::super::method::{Context, Step};
 use crate::domains::domain::{
-    AbstractDomain, DeepPoly, DomainError, Fact, LpDomain, RationalDeepPoly, Tighten, Trace, margin_lattice, propagate,
+    AbstractDomain, Bounds, DeepPoly, DomainError, Fact, LpDomain, RationalDeepPoly, Tighten, Trace, margin_lattice,
+    propagate,
 };
-use crate::domains::network::Arithmetic;
+use crate::domains::network::{Arithmetic, Network};
 use crate::domains::query::LinearForms;
+use crate::format::certificate::Script;
+
+/// Says in a script how the bounds of neurons are recomputed that came out so.
+type ScriptOf = fn(&mut Script, &Network, &Bounds);
 
 /// A domain as it is.
 pub(in super::super) struct Domain<D> {
     pub name: &'static str,
     pub domain: D,
+    /// How a checker recomputes its bounds, where it can.
+    pub script: Option<ScriptOf>,
 }
 
 impl<D: AbstractDomain> Step for Domain<D> {
@@ -21,8 +28,12 @@ impl<D: AbstractDomain> Step for Domain<D> {
         self.name
     }
 
+    fn proves(&self) -> bool {
+        self.script.is_some()
+    }
+
     fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
-        apply(&self.domain, case, context)
+        apply(&self.domain, self.script, case, context)
     }
 }
 
@@ -42,8 +53,15 @@ impl Step for Rational {
         !self.only_if_affordable || (is_real && RationalDeepPoly::is_affordable(context.network))
     }
 
+    fn proves(&self) -> bool {
+        true
+    }
+
     fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
-        apply(&RationalDeepPoly, case, context)
+        case.script.exact();
+        apply(&RationalDeepPoly, Some(Script::back_substitution), case, context)?;
+        case.script.float();
+        Ok(())
     }
 }
 
@@ -83,22 +101,35 @@ impl Step for LinearProgram {
             fail_fast: !options.all_margins && case.case.property.disjuncts.iter().all(|d| d.atoms.len() == 1),
             ..LpDomain::kpoly(self.k, options.lp)
         };
-        apply(&domain, case, context)
+        apply(&domain, None, case, context)
     }
 }
 
 /// Propagates the case's region through the network and bounds the margins that are wanted, as far as there is time
 /// and the domain takes the network's arithmetic.
-fn apply<D: AbstractDomain>(domain: &D, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
-    match bound(domain, case, context) {
+fn apply<D: AbstractDomain>(
+    domain: &D,
+    script: Option<ScriptOf>,
+    case: &mut CaseState,
+    context: &Context,
+) -> Result<(), AnalyzeError> {
+    match bound(domain, script.filter(|_| context.options.certify), case, context) {
         Ok(()) | Err(DomainError::OutOfTime | DomainError::Float32 { .. }) => Ok(()),
         Err(other) => Err(other.into()),
     }
 }
 
-fn bound<D: AbstractDomain>(domain: &D, case: &mut CaseState, context: &Context) -> Result<(), DomainError> {
+fn bound<D: AbstractDomain>(
+    domain: &D,
+    script: Option<ScriptOf>,
+    case: &mut CaseState,
+    context: &Context,
+) -> Result<(), DomainError> {
     let trace = propagate(domain, context.network, &case.case.region, &case.bounds, context.run)?;
     case.bounds.intersect(&trace.bounds());
+    if let Some(script) = script {
+        script(&mut case.script, context.network, &case.bounds);
+    }
     case.found.unstable = unstable_neurons(&trace);
     let disjuncts = &case.case.property.disjuncts;
     let wanted = case.wanted(context.options.all_margins);
@@ -110,8 +141,12 @@ fn bound<D: AbstractDomain>(domain: &D, case: &mut CaseState, context: &Context)
     }
     let bounds = |id: usize| trace.bounds_of(id);
     for (&(d, a), bound) in atoms.iter().zip(domain.minima(&forms, &trace)?) {
-        // The least value above the bound that the margin can take.
-        let bound = margin_lattice(&trace.network, &disjuncts[d].atoms[a], &bounds).at_least(bound, false);
+        // The least value above the bound that the margin can take; a checker knows of no lattice.
+        let lattice = margin_lattice(&trace.network, &disjuncts[d].atoms[a], &bounds);
+        let bound = if context.options.certify { bound } else { lattice.at_least(bound, false) };
+        if context.options.certify && bound > 0.0 && case.disjuncts()[d] <= 0.0 {
+            case.script.refute_by_atom(d, a);
+        }
         case.improve(d, a, bound);
     }
     // A disjunct of several atoms may be refuted by a combination of them.

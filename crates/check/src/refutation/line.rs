@@ -1,0 +1,152 @@
+//! Lines below and above an activation's graph between two bounds.
+
+use super::network::Piece;
+use super::number::Number;
+
+/// `slope · z + intercept`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Line<N> {
+    pub slope: f64,
+    pub intercept: N,
+}
+
+/// A line below the graph and one above; the same twice where the function is affine.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Pair<N> {
+    pub lower: Line<N>,
+    pub upper: Line<N>,
+}
+
+/// What of each piece lies between the bounds, its open ends closed: the function's graph is among it.
+fn between(pieces: &[Piece], (l, u): (f64, f64)) -> Vec<Piece> {
+    let part = |p: &Piece| Piece { from: p.from.max(l), to: p.to.min(u), ..*p };
+    let is_reached = |p: &&Piece| {
+        let misses_left = u == p.from && !p.from_closed;
+        let misses_right = l == p.to && !p.to_closed;
+        p.from <= u && l <= p.to && !misses_left && !misses_right
+    };
+    let parts: Vec<Piece> = pieces.iter().filter(is_reached).map(part).collect();
+    // A point that lies on a neighbour adds nothing to it.
+    let holds = |p: &Piece, z: f64| p.from < p.to && p.from <= z && z <= p.to;
+    let is_point_of = |p: &Piece, q: &Piece| p.from == p.to && holds(q, p.from) && agree(p, q, p.from);
+    parts.iter().filter(|p| !parts.iter().any(|q| is_point_of(p, q))).copied().collect()
+}
+
+/// Whether two pieces surely have one value at `z`: at zero, or where both are 0 or the identity.
+fn agree(p: &Piece, q: &Piece, z: f64) -> bool {
+    let value = |p: &Piece| match p.slope {
+        0.0 => Some(p.intercept),
+        1.0 if p.intercept == 0.0 => Some(z),
+        _ if z == 0.0 => Some(p.intercept),
+        _ => None,
+    };
+    value(p).is_some() && value(p) == value(q)
+}
+
+fn below<N: Number>(piece: &Piece, z: f64) -> N {
+    N::of(piece.slope).times(&N::of(z)).plus(&N::of(piece.intercept))
+}
+
+fn mirrored(piece: &Piece) -> Piece {
+    Piece { slope: -piece.slope, intercept: -piece.intercept, ..*piece }
+}
+
+/// Bounds of the function's values.
+pub(super) fn image(pieces: &[Piece], bounds: (f64, f64)) -> (f64, f64) {
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    for part in between(pieces, bounds) {
+        for z in [part.from, part.to] {
+            low = low.min(below(&part, z));
+            high = high.max(-below::<f64>(&mirrored(&part), z));
+        }
+    }
+    if low.is_nan() || high.is_nan() || low > high { (f64::NEG_INFINITY, f64::INFINITY) } else { (low, high) }
+}
+
+/// The line of this slope that lies below all parts, as high as it can be told.
+fn line_below<N: Number>(parts: &[Piece], slope: f64) -> Option<Line<N>> {
+    let mut least: Option<N> = None;
+    for part in parts {
+        for z in [part.from, part.to] {
+            let gap = if part.slope == slope {
+                N::of(part.intercept)
+            } else {
+                below::<N>(part, z).plus(&N::of(-slope).times(&N::of(z)))
+            };
+            // No number bounds nothing.
+            gap.partial_cmp(&gap)?;
+            if least.as_ref().is_none_or(|least| &gap < least) {
+                least = Some(gap);
+            }
+        }
+    }
+    least.map(|intercept| Line { slope, intercept })
+}
+
+/// The slopes of the segments between ends of parts, then those of the parts: among the lines of these is every edge of
+/// the hull.
+fn slopes(parts: &[Piece]) -> Vec<f64> {
+    let own: Vec<f64> = parts.iter().map(|p| p.slope).collect();
+    let mut ends: Vec<(f64, f64)> = Vec::new();
+    for part in parts {
+        for z in [part.from, part.to] {
+            let end = (z, part.slope * z + part.intercept);
+            if !ends.contains(&end) {
+                ends.push(end);
+            }
+        }
+    }
+    let mut slopes: Vec<f64> = Vec::new();
+    for (i, a) in ends.iter().enumerate() {
+        for b in &ends[..i] {
+            let slope = (a.1 - b.1) / (a.0 - b.0);
+            if a.0 != b.0 && slope.is_finite() && !own.contains(&slope) {
+                slopes.push(slope);
+            }
+        }
+    }
+    slopes.extend(own);
+    slopes
+}
+
+/// The line below that is highest in the middle: the one of least area. Of equal ones the last.
+fn highest<N: Number>(parts: &[Piece], slopes: &[f64], middle: f64) -> Option<Line<N>> {
+    let mut best: Option<(f64, Line<N>)> = None;
+    for &slope in slopes {
+        let line = line_below::<N>(parts, slope)?;
+        let height = slope * middle + line.intercept.down();
+        if best.as_ref().is_none_or(|(highest, _)| height >= *highest) {
+            best = Some((height, line));
+        }
+    }
+    best.map(|(_, line)| line)
+}
+
+/// The pair of least area around the graph between the bounds, or with the slopes that are given, below and perhaps above.
+/// `None` where the bounds do not suffice.
+pub(super) fn around<N: Number>(
+    pieces: &[Piece],
+    bounds: (f64, f64),
+    given: Option<(f64, Option<f64>)>,
+) -> Option<Pair<N>> {
+    let parts = between(pieces, bounds);
+    if let [part] = &parts[..] {
+        let line = Line { slope: part.slope, intercept: N::of(part.intercept) };
+        return Some(Pair { lower: line.clone(), upper: line });
+    }
+    if !bounds.0.is_finite() || !bounds.1.is_finite() {
+        return None;
+    }
+    let middle = 0.5 * bounds.0 + 0.5 * bounds.1;
+    let all = slopes(&parts);
+    let lower = match given {
+        Some((slope, _)) => line_below(&parts, slope)?,
+        None => highest(&parts, &all, middle)?,
+    };
+    let upside_down: Vec<Piece> = parts.iter().map(mirrored).collect();
+    let upper = match given {
+        Some((_, Some(slope))) => line_below::<N>(&upside_down, -slope)?,
+        _ => highest::<N>(&upside_down, &all.iter().map(|slope| -slope).collect::<Vec<_>>(), middle)?,
+    };
+    Some(Pair { lower, upper: Line { slope: -upper.slope, intercept: upper.intercept.negated() } })
+}

@@ -1,0 +1,197 @@
+//! The numbers in which bounds are computed: floats, whose rounding is charged, or exact rationals.
+
+use dashu_base::Approximation;
+use dashu_ratio::RBig;
+
+/// Half the distance from 1 to the next float: what rounding to the nearest float loses at most, relatively.
+pub(super) const UNIT: f64 = f64::EPSILON / 2.0;
+
+/// The least positive float: more than a product that underflows loses.
+const LEAST: f64 = 5e-324;
+
+/// A lower bound of `a + b`, exact where the float sum is (two-sum, Knuth).
+pub(super) fn add_down(a: f64, b: f64) -> f64 {
+    let sum = a + b;
+    let b_seen = sum - a;
+    let error = (a - (sum - b_seen)) + (b - b_seen);
+    // An error that is no number comes from an infinity: one step down is safe there, too.
+    if error >= 0.0 { sum } else { sum.next_down() }
+}
+
+/// An upper bound of `a + b`.
+pub(super) fn add_up(a: f64, b: f64) -> f64 {
+    -add_down(-a, -b)
+}
+
+/// A lower bound of `a · b`, exact where a factor is 0, 1 or −1.
+pub(super) fn mul_down(a: f64, b: f64) -> f64 {
+    if a == 0.0 || b == 0.0 {
+        0.0
+    } else if a.abs() == 1.0 || b.abs() == 1.0 {
+        a * b
+    } else {
+        (a * b).next_down()
+    }
+}
+
+/// An upper bound of `a · b`.
+pub(super) fn mul_up(a: f64, b: f64) -> f64 {
+    -mul_down(-a, b)
+}
+
+/// What a sum of `n` products loses at most when every operation rounds to the nearest, relative to the sum of the
+/// products' magnitudes (Higham 2002, Lemma 3.1); underflow is charged apart.
+pub(super) fn gamma(n: usize) -> f64 {
+    let nu = n as f64 * UNIT;
+    // The quotient rounds; so do these factors, far less than the last one adds.
+    if nu < 0.5 { nu / (1.0 - nu) * (1.0 + 1e-12) } else { f64::INFINITY }
+}
+
+/// What `n` products lose at most by underflow.
+pub(super) fn underflow(n: usize) -> f64 {
+    mul_up(LEAST, n as f64)
+}
+
+/// The largest float at most `q`, and the least at least `q`.
+pub(super) fn enclose(q: &RBig) -> (f64, f64) {
+    let near = match q.to_f64() {
+        Approximation::Exact(x) | Approximation::Inexact(x, _) => x,
+    };
+    match RBig::try_from(near) {
+        Ok(value) if &value == q => (near, near),
+        Ok(value) if &value < q => (near, near.next_up()),
+        Ok(_) => (near.next_down(), near),
+        Err(_) if near > 0.0 => (f64::MAX, f64::INFINITY),
+        Err(_) => (f64::NEG_INFINITY, -f64::MAX),
+    }
+}
+
+/// A number in which coefficients and bounds are computed.
+pub(super) trait Number: Clone + PartialOrd {
+    /// Whether operations round, so that their errors are charged.
+    const ROUNDS: bool;
+    /// The number of a finite float.
+    fn of(x: f64) -> Self;
+    /// The number nearest to `q`.
+    fn near(q: &RBig) -> Self;
+    /// An end of the input box: the exact one, or the float that is safe.
+    fn end(exact: &RBig, rounded: f64) -> Self;
+    /// A lower bound of the sum.
+    fn plus(&self, other: &Self) -> Self;
+    /// A lower bound of the product.
+    fn times(&self, other: &Self) -> Self;
+    /// The product, rounded to the nearest.
+    fn times_near(&self, other: f64) -> Self;
+    /// `self += a · w`, each operation rounded to the nearest.
+    fn accumulate(&mut self, a: &Self, w: f64);
+    /// `self += other`, rounded to the nearest.
+    fn add_near(&mut self, other: &Self);
+    /// An upper bound of the magnitude.
+    fn magnitude(&self) -> f64;
+    /// The float just below, or the number itself.
+    fn down(&self) -> f64;
+    /// −self.
+    fn negated(&self) -> Self;
+}
+
+impl Number for f64 {
+    const ROUNDS: bool = true;
+    fn of(x: f64) -> Self {
+        x
+    }
+    fn near(q: &RBig) -> Self {
+        match q.to_f64() {
+            Approximation::Exact(x) | Approximation::Inexact(x, _) => x,
+        }
+    }
+    fn end(_: &RBig, rounded: f64) -> Self {
+        rounded
+    }
+    fn plus(&self, other: &Self) -> Self {
+        add_down(*self, *other)
+    }
+    fn times(&self, other: &Self) -> Self {
+        mul_down(*self, *other)
+    }
+    fn times_near(&self, other: f64) -> Self {
+        self * other
+    }
+    fn accumulate(&mut self, a: &Self, w: f64) {
+        *self += a * w;
+    }
+    fn add_near(&mut self, other: &Self) {
+        *self += other;
+    }
+    fn magnitude(&self) -> f64 {
+        self.abs()
+    }
+    fn down(&self) -> f64 {
+        *self
+    }
+    fn negated(&self) -> Self {
+        -self
+    }
+}
+
+impl Number for RBig {
+    const ROUNDS: bool = false;
+    fn of(x: f64) -> Self {
+        // Whoever asks has seen that the float is finite.
+        Self::try_from(x).unwrap_or(Self::ZERO)
+    }
+    fn near(q: &RBig) -> Self {
+        q.clone()
+    }
+    fn end(exact: &RBig, _: f64) -> Self {
+        exact.clone()
+    }
+    fn plus(&self, other: &Self) -> Self {
+        self + other
+    }
+    fn times(&self, other: &Self) -> Self {
+        self * other
+    }
+    fn times_near(&self, other: f64) -> Self {
+        self * Self::of(other)
+    }
+    fn accumulate(&mut self, a: &Self, w: f64) {
+        if w != 0.0 {
+            *self += a * Self::of(w);
+        }
+    }
+    fn add_near(&mut self, other: &Self) {
+        *self += other;
+    }
+    fn magnitude(&self) -> f64 {
+        let (lo, hi) = enclose(self);
+        hi.max(-lo)
+    }
+    fn down(&self) -> f64 {
+        enclose(self).0
+    }
+    fn negated(&self) -> Self {
+        -self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_keeps_to_its_side_and_exact_results_stay() {
+        let values = [0.0, 1.0, -1.0, 0.1, -0.3, 1e16, 3.0, 1e-310, -1e300, 5e-324];
+        for a in values {
+            for b in values {
+                let (x, y) = (RBig::of(a), RBig::of(b));
+                assert!(RBig::of(add_down(a, b)) <= &x + &y && &x + &y <= RBig::of(add_up(a, b)), "{a} + {b}");
+                let (low, high) = (mul_down(a, b), mul_up(a, b));
+                assert!(!low.is_finite() || RBig::of(low) <= &x * &y, "{a} * {b}");
+                assert!(!high.is_finite() || &x * &y <= RBig::of(high), "{a} * {b}");
+            }
+        }
+        assert_eq!((add_down(1.0, 2.0), mul_down(-1.0, 0.1)), (3.0, -0.1));
+        assert!(add_down(f64::MAX, f64::MAX) <= f64::MAX && add_up(f64::MAX, f64::MAX) == f64::INFINITY);
+        assert!(gamma(1 << 53).is_infinite() && gamma(10) > 10.0 * UNIT);
+    }
+}

@@ -1,0 +1,450 @@
+//! The statements of a proof, each recomputed when it is read.
+
+use super::form::Form;
+use super::network::{Kind, Network};
+use super::number::Number;
+use super::query::{Case, Query};
+use super::row::minimum;
+use super::state::State;
+use super::text::{Reader, Refusal, Words, float, number, shown};
+use dashu_ratio::RBig;
+use std::io::BufRead;
+
+/// What was checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refuted {
+    /// Cases of the query.
+    pub cases: usize,
+    /// Lemmas about bounds of neurons.
+    pub lemmas: usize,
+    /// Refutations of disjuncts, lemmas' negations and parts.
+    pub refutations: usize,
+}
+
+/// What a block is to show.
+#[derive(Clone, Debug, PartialEq)]
+enum Goal {
+    /// That no input of the part satisfies a disjunct.
+    Disjuncts,
+    /// That a neuron is at least the number on the part, or at most.
+    Bound { node: usize, i: usize, at_least: bool, value: f64 },
+}
+
+/// A block that is open: the case, one half of a split, a lemma, or a part for itself.
+struct Block {
+    goal: Goal,
+    kind: BlockKind,
+    /// What is shown on the part, by number.
+    shown: Vec<bool>,
+    mark: usize,
+    is_exact: bool,
+}
+
+enum BlockKind {
+    Case,
+    Split { node: usize, i: usize, at: RBig, first: Option<Vec<bool>> },
+    Lemma,
+    Part,
+}
+
+/// Blocks times disjuncts, at most.
+const MOST_GOALS: usize = 1 << 26;
+
+/// Blocks within blocks, at most.
+const DEEPEST: usize = 10_000;
+
+/// The checker on its way through one case.
+struct Checker<'a> {
+    state: State<'a>,
+    case: &'a Case,
+    blocks: Vec<Block>,
+    /// Whether bounds are computed in exact rationals.
+    is_exact: bool,
+    /// For each activation node the neurons that `slopes` speaks of.
+    free: Vec<Vec<usize>>,
+    refuted: Refuted,
+}
+
+/// Checks that a proof refutes every case of the query about the network. Time is linear in the statements, each of which
+/// costs a pass through the network per neuron that it bounds.
+///
+/// # Errors
+/// The first line that is not understood, or does not hold.
+pub fn check_refutation(network: &Network, query: &Query, proof: impl BufRead) -> Result<Refuted, Refusal> {
+    let mut reader = Reader::new(proof, "proof");
+    reader.exactly("absint proof 1")?;
+    let mut refuted = Refuted { cases: query.cases.len(), ..Refuted::default() };
+    if query.cases.is_empty() {
+        return Err(reader.error("the query has no case"));
+    }
+    for (c, case) in query.cases.iter().enumerate() {
+        reader.exactly(&format!("case {c}"))?;
+        if case.lower.len() != network.inputs() {
+            return Err(reader.error("the query is about another number of inputs"));
+        }
+        let mut checker = Checker::new(network, case);
+        checker.run(&mut reader)?;
+        refuted.lemmas += checker.refuted.lemmas;
+        refuted.refutations += checker.refuted.refutations;
+    }
+    match reader.next()? {
+        None => Ok(refuted),
+        Some(words) => Err(words.error("nothing may follow the last case")),
+    }
+}
+
+impl<'a> Checker<'a> {
+    fn new(network: &'a Network, case: &'a Case) -> Self {
+        let state = State::new(network, case);
+        let whole = Block {
+            goal: Goal::Disjuncts,
+            kind: BlockKind::Case,
+            shown: vec![false; case.disjuncts.len()],
+            mark: state.mark(),
+            is_exact: false,
+        };
+        let free = vec![Vec::new(); network.nodes.len()];
+        Self { state, case, blocks: vec![whole], is_exact: false, free, refuted: Refuted::default() }
+    }
+
+    /// Reads statements up to the end of the case.
+    fn run<R: BufRead>(&mut self, reader: &mut Reader<R>) -> Result<(), Refusal> {
+        self.note_emptiness();
+        while !self.blocks.is_empty() {
+            let mut words = reader.expect()?;
+            match words.word()? {
+                "interval" => {
+                    words.end()?;
+                    (0..self.state.network.nodes.len()).for_each(|id| self.state.interval(id));
+                }
+                which @ ("bound" | "tighten") => {
+                    let node = words.index(self.state.network.nodes.len())?;
+                    words.end()?;
+                    let all = which == "bound";
+                    if self.is_exact {
+                        back_substitute::<RBig>(&mut self.state, node, all);
+                    } else {
+                        back_substitute::<f64>(&mut self.state, node, all);
+                    }
+                }
+                arithmetic @ ("exact" | "float") => {
+                    words.end()?;
+                    self.is_exact = arithmetic == "exact";
+                }
+                "free" => self.free(words)?,
+                "slopes" => self.slopes(words)?,
+                "lines" => self.lines(words)?,
+                "refute" => self.refute(words)?,
+                "prove" => self.prove(words)?,
+                "empty" => self.empty(words)?,
+                "split" => self.split(words)?,
+                "lemma" => self.lemma(words)?,
+                "part" => self.part(words)?,
+                "else" => self.other_half(words)?,
+                "end" => self.end(words)?,
+                other => return Err(words.error(format!("the statement `{}` is not understood", shown(other)))),
+            }
+            self.note_emptiness();
+        }
+        Ok(())
+    }
+
+    /// On a part without inputs everything is shown.
+    fn note_emptiness(&mut self) {
+        if self.state.is_empty {
+            self.block_shown();
+        }
+    }
+
+    fn block(&mut self, words: &Words<'_>) -> Result<&mut Block, Refusal> {
+        self.blocks.last_mut().ok_or_else(|| words.error("no block is open"))
+    }
+
+    fn activation(&self, words: &mut Words<'_>) -> Result<usize, Refusal> {
+        let id = words.index(self.state.network.nodes.len())?;
+        match self.state.network.nodes[id].kind {
+            Kind::Activation { .. } => Ok(id),
+            _ => Err(words.error(format!("node {id} is no activation"))),
+        }
+    }
+
+    /// `free NODE I…`: the neurons that `slopes NODE` speaks of.
+    fn free(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
+        let id = self.activation(&mut words)?;
+        let mut neurons = Vec::new();
+        while let Some(word) = words.next() {
+            let i = word.parse().ok().filter(|&i: &usize| i < self.state.network.nodes[id].len);
+            neurons.push(i.ok_or_else(|| words.error(format!("`{}` is no neuron of node {id}", shown(word))))?);
+        }
+        self.free[id] = neurons;
+        Ok(())
+    }
+
+    /// `slopes NODE HEX`: four digits for each of the free neurons.
+    fn slopes(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
+        let id = self.activation(&mut words)?;
+        let shares = shares(words.word()?).filter(|shares| shares.len() == self.free[id].len());
+        let shares = shares.ok_or_else(|| words.error("four hexadecimal digits are expected for each free neuron"))?;
+        let Kind::Activation { pieces, .. } = &self.state.network.nodes[id].kind else { return words.end() };
+        let (first, last) = (pieces[0].slope, pieces[pieces.len() - 1].slope);
+        for (&i, share) in self.free[id].iter().zip(shares) {
+            let lower = first + (last - first) * (f64::from(share) / f64::from(u16::MAX));
+            self.state.give_slopes(id, i, (lower, None));
+        }
+        words.end()
+    }
+
+    /// `lines NODE I LOWER UPPER`: the slopes of one neuron's lines; only the lower one where the other is left out.
+    fn lines(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
+        let id = self.activation(&mut words)?;
+        let i = words.index(self.state.network.nodes[id].len)?;
+        let slope = |words: &Words<'_>, word: &str| {
+            float(word).ok_or_else(|| words.error(format!("`{}` is no float", shown(word))))
+        };
+        let word = words.word()?;
+        let lower = slope(&words, word)?;
+        let upper = match words.next() {
+            Some(word) => Some(slope(&words, word)?),
+            None => None,
+        };
+        self.state.give_slopes(id, i, (lower, upper));
+        words.end()
+    }
+
+    /// Factors that are not below zero: at most `most` of them, up to the end of the line or `;`.
+    fn weights(words: &mut Words<'_>, most: usize) -> Result<Vec<RBig>, Refusal> {
+        let mut found = Vec::new();
+        while let Some(word) = words.next().filter(|word| *word != ";") {
+            let factor = number(word).filter(|factor| factor >= &RBig::ZERO);
+            found.push(factor.ok_or_else(|| words.error(format!("`{}` is no weight", shown(word))))?);
+            if found.len() > most {
+                return Err(words.error("there are more weights than forms"));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The multipliers that end a line: `NODE I C` for what a neuron's bound says, `limit K C` for a half-space of the
+    /// case, `C ≥ 0`. What they multiply is at most zero on the part.
+    fn add_multipliers(&self, words: &mut Words<'_>, form: &mut Form) -> Result<(), Refusal> {
+        while let Some(word) = words.next() {
+            if word == "limit" {
+                let limit = &self.case.limits[words.index(self.case.limits.len())?];
+                let c = words.number()?;
+                if c < RBig::ZERO {
+                    return Err(words.error("a half-space has no multiplier below zero"));
+                }
+                form.constant += &c * &limit.constant;
+                limit.terms.iter().for_each(|(of, _, i)| form.add(0, *i, &c * of));
+                continue;
+            }
+            let nodes = &self.state.network.nodes;
+            let node = word.parse().ok().filter(|&node: &usize| node < nodes.len());
+            let node = node.ok_or_else(|| words.error(format!("`{}` is no node", shown(word))))?;
+            let i = words.index(nodes[node].len)?;
+            let c = words.number()?;
+            let added = self.state.add_bound(form, node, i, &c);
+            added.ok_or_else(|| words.error(format!("neuron {i} of node {node} has no such bound")))?;
+        }
+        Ok(())
+    }
+
+    /// Adds the multipliers that end the line, and compares the least value with zero.
+    fn holds(&mut self, mut words: Words<'_>, mut form: Form, may_be_zero: bool) -> Result<(), Refusal> {
+        self.add_multipliers(&mut words, &mut form)?;
+        let found = if self.is_exact {
+            minimum::<RBig>(&self.state, &form).map(|least| (least >= RBig::ZERO, least > RBig::ZERO, least.down()))
+        } else {
+            minimum::<f64>(&self.state, &form).map(|least| (least >= 0.0, least > 0.0, least))
+        };
+        let (at_least, above, bound) = found.unwrap_or((false, false, f64::NEG_INFINITY));
+        let is_shown = above || (may_be_zero && at_least);
+        if !is_shown {
+            return Err(words.error(format!("this does not hold: the bound is {bound:e}")));
+        }
+        self.refuted.refutations += 1;
+        words.end()
+    }
+
+    /// `refute DISJUNCT WEIGHT… ; MULTIPLIERS`.
+    fn refute(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
+        if self.block(&words)?.goal != Goal::Disjuncts {
+            return Err(words.error("a lemma is shown by `prove` or `empty`"));
+        }
+        let d = words.index(self.case.disjuncts.len())?;
+        let atoms = &self.case.disjuncts[d];
+        let weights = Self::weights(&mut words, atoms.len())?;
+        let mut form = Form::default();
+        for (weight, atom) in weights.iter().zip(atoms) {
+            form.constant += weight * &atom.constant;
+            for (c, is_output, i) in &atom.terms {
+                let node = if *is_output { self.state.network.output } else { 0 };
+                form.add(node, *i, weight * c);
+            }
+        }
+        self.holds(words, form, false)?;
+        if let Some(block) = self.blocks.last_mut() {
+            block.shown[d] = true;
+        }
+        Ok(())
+    }
+
+    /// `prove MULTIPLIERS`: the lemma's bound.
+    fn prove(&mut self, words: Words<'_>) -> Result<(), Refusal> {
+        let Goal::Bound { node, i, at_least, value } = self.block(&words)?.goal else {
+            return Err(words.error("no lemma is open"));
+        };
+        let mut form = Form::default();
+        let sign = RBig::from(if at_least { 1 } else { -1 });
+        form.constant = -&sign * RBig::of(value);
+        form.add(node, i, sign);
+        self.holds(words, form, true)?;
+        self.block_shown();
+        Ok(())
+    }
+
+    /// `empty MULTIPLIERS`: no input is on the part.
+    fn empty(&mut self, words: Words<'_>) -> Result<(), Refusal> {
+        self.holds(words, Form::default(), false)?;
+        self.block_shown();
+        Ok(())
+    }
+
+    fn block_shown(&mut self) {
+        if let Some(block) = self.blocks.last_mut() {
+            block.shown.fill(true);
+        }
+    }
+
+    fn open(&mut self, words: &Words<'_>, goal: Goal, kind: BlockKind, shown: Vec<bool>) -> Result<(), Refusal> {
+        let is_large = self.blocks.len() >= DEEPEST || self.blocks.len() * shown.len() > MOST_GOALS;
+        if is_large || self.state.is_full() {
+            return Err(words.error("the blocks are nested too deeply"));
+        }
+        if self.blocks.len() == 1 {
+            self.state.settle();
+        }
+        let (mark, is_exact) = (self.state.mark(), self.is_exact);
+        self.blocks.push(Block { goal, kind, shown, mark, is_exact });
+        Ok(())
+    }
+
+    fn step(&mut self, node: usize, i: usize, below: bool, at: &RBig) {
+        if node == 0 {
+            self.state.narrow(i, below, at);
+        } else {
+            self.state.keep(node, i, below, at);
+        }
+    }
+
+    /// `split NODE I AT`: first where the neuron is at most so large, then (`else`) where it is at least.
+    fn split(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
+        let node = words.index(self.state.network.nodes.len())?;
+        let i = words.index(self.state.network.nodes[node].len)?;
+        let at = words.number()?;
+        let block = self.block(&words)?;
+        let (goal, shown) = (block.goal.clone(), block.shown.clone());
+        self.open(&words, goal, BlockKind::Split { node, i, at: at.clone(), first: None }, shown)?;
+        self.step(node, i, true, &at);
+        words.end()
+    }
+
+    /// `else`: the other half of the split.
+    fn other_half(&mut self, words: Words<'_>) -> Result<(), Refusal> {
+        let wrong = words.error("no first half of a split is open");
+        let Some(mut block) = self.blocks.pop() else { return Err(wrong) };
+        let BlockKind::Split { node, i, at, first } = &mut block.kind else { return Err(wrong) };
+        if first.is_some() {
+            return Err(wrong);
+        }
+        self.state.undo(block.mark);
+        self.is_exact = block.is_exact;
+        let outer = self.blocks.last().map_or_else(Vec::new, |outer| outer.shown.clone());
+        *first = Some(std::mem::replace(&mut block.shown, outer));
+        let (node, i, at) = (*node, *i, at.clone());
+        self.blocks.push(block);
+        self.step(node, i, false, &at);
+        words.end()
+    }
+
+    /// `lemma NODE I >= VALUE`, or `<=`; what follows up to its end shows it.
+    fn lemma(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
+        let node = words.index(self.state.network.nodes.len())?;
+        let i = words.index(self.state.network.nodes[node].len)?;
+        let at_least = match words.word()? {
+            ">=" => true,
+            "<=" => false,
+            other => return Err(words.error(format!("`{}` is no comparison", shown(other)))),
+        };
+        let word = words.word()?;
+        let value = float(word).ok_or_else(|| words.error(format!("`{}` is no float", shown(word))))?;
+        self.open(&words, Goal::Bound { node, i, at_least, value }, BlockKind::Lemma, vec![false])?;
+        words.end()
+    }
+
+    /// `part`: the same part again, whose slopes and arithmetic end with it.
+    fn part(&mut self, words: Words<'_>) -> Result<(), Refusal> {
+        let block = self.block(&words)?;
+        let (goal, shown) = (block.goal.clone(), block.shown.clone());
+        self.open(&words, goal, BlockKind::Part, shown)?;
+        words.end()
+    }
+
+    /// `end` of a split, a lemma, a part or the case.
+    fn end(&mut self, words: Words<'_>) -> Result<(), Refusal> {
+        let Some(block) = self.blocks.pop() else { return Err(words.error("no block is open")) };
+        self.state.undo(block.mark);
+        self.is_exact = block.is_exact;
+        match block.kind {
+            BlockKind::Split { first: None, .. } => return Err(words.error("the split has no second half")),
+            BlockKind::Split { first: Some(first), .. } => {
+                let both = first.iter().zip(&block.shown).map(|(a, b)| *a && *b);
+                if let Some(outer) = self.blocks.last_mut() {
+                    outer.shown.iter_mut().zip(both).for_each(|(outer, both)| *outer |= both);
+                }
+            }
+            BlockKind::Part => {
+                if let Some(outer) = self.blocks.last_mut() {
+                    outer.shown = block.shown;
+                }
+            }
+            BlockKind::Lemma if !block.shown[0] => return Err(words.error("the lemma is not shown")),
+            BlockKind::Lemma => {
+                self.refuted.lemmas += 1;
+                if let Goal::Bound { node, i, at_least, value } = block.goal {
+                    let bounds = if at_least { (value, f64::INFINITY) } else { (f64::NEG_INFINITY, value) };
+                    self.state.tighten(node, i, bounds);
+                }
+            }
+            BlockKind::Case => {
+                if let Some(d) = block.shown.iter().position(|shown| !shown) {
+                    return Err(words.error(format!("disjunct {d} is not refuted")));
+                }
+            }
+        }
+        words.end()
+    }
+}
+
+/// Shares, four hexadecimal digits each.
+fn shares(digits: &str) -> Option<Vec<u16>> {
+    let is_hexadecimal = digits.len().is_multiple_of(4) && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    let share = |four: &[u8]| u16::from_str_radix(std::str::from_utf8(four).ok()?, 16).ok();
+    if is_hexadecimal { digits.as_bytes().chunks(4).map(share).collect() } else { None }
+}
+
+/// Bounds the neurons of a node by back-substitution: all, or those of which an activation sees several pieces.
+fn back_substitute<N: Number>(state: &mut State<'_>, node: usize, all: bool) {
+    for i in 0..state.network.nodes[node].len {
+        if !all && !state.is_unstable(node, i) {
+            continue;
+        }
+        let least = |sign: i8| {
+            let mut form = Form::default();
+            form.add(node, i, RBig::from(sign));
+            minimum::<N>(state, &form).map_or(f64::NEG_INFINITY, |least| least.down())
+        };
+        let bounds = (least(1), -least(-1));
+        state.tighten(node, i, bounds);
+    }
+}

@@ -1,0 +1,249 @@
+//! What is known on a part: bounds of all neurons, the input box, the sides that neurons keep to, and slopes.
+
+use super::form::Form;
+use super::line::{Line, Pair, around, image};
+use super::network::{Kind, Network};
+use super::number::{Number, add_down, add_up, enclose};
+use super::query::Case;
+use dashu_ratio::RBig;
+use std::cell::RefCell;
+
+/// The slopes of a neuron's lower line, and of its upper one, where something was said.
+type Given = Option<(f64, Option<f64>)>;
+
+/// How a change is undone.
+enum Undo {
+    Bounds { node: usize, i: usize, old: (f64, f64) },
+    Box { i: usize, old: (RBig, RBig) },
+    Slopes { node: usize, i: usize, old: Given },
+}
+
+/// Changes that are kept for being undone, at most.
+const MOST_CHANGES: usize = 1 << 22;
+
+/// For each term of an affine node `Σ_j |W_ij| reach_j` of its rows, and `Σ_j reach_j`.
+type Magnitudes = Vec<(Vec<f64>, f64)>;
+
+type Cache = RefCell<Vec<Vec<Option<Pair<f64>>>>>;
+
+pub(super) struct State<'a> {
+    pub network: &'a Network,
+    /// Of affine nodes, from bounds over the whole box.
+    pub magnitudes: Vec<Magnitudes>,
+    bounds: Vec<Vec<(f64, f64)>>,
+    ends: Vec<(RBig, RBig)>,
+    /// Of activation nodes.
+    slopes: Vec<Vec<Given>>,
+    /// For each node the activations that read it.
+    readers: Vec<Vec<usize>>,
+    lines: Cache,
+    undo: Vec<Undo>,
+    /// Whether bounds exclude each other: no input is on the part.
+    pub is_empty: bool,
+}
+
+impl<'a> State<'a> {
+    /// The whole box of a case, every node bounded by interval arithmetic.
+    pub fn new(network: &'a Network, case: &Case) -> Self {
+        let ends: Vec<(RBig, RBig)> = case.lower.iter().cloned().zip(case.upper.iter().cloned()).collect();
+        let is_empty = ends.iter().any(|(l, u)| l > u);
+        let unknown = |len| vec![(f64::NEG_INFINITY, f64::INFINITY); len];
+        let mut readers = vec![Vec::new(); network.nodes.len()];
+        for (id, node) in network.nodes.iter().enumerate() {
+            if let Kind::Activation { source, .. } = node.kind {
+                readers[source].push(id);
+            }
+        }
+        let mut state = Self {
+            network,
+            magnitudes: Vec::new(),
+            bounds: network.nodes.iter().map(|node| unknown(node.len)).collect(),
+            ends,
+            slopes: network.nodes.iter().map(|node| vec![None; node.len]).collect(),
+            readers,
+            lines: RefCell::new(vec![Vec::new(); network.nodes.len()]),
+            undo: Vec::new(),
+            is_empty,
+        };
+        for i in 0..state.ends.len() {
+            state.bounds[0][i] = (enclose(&state.ends[i].0).0, enclose(&state.ends[i].1).1);
+        }
+        for id in 0..network.nodes.len() {
+            let mut magnitudes = Vec::new();
+            if let Kind::Affine { terms, .. } = &network.nodes[id].kind {
+                for term in terms {
+                    let reach = |j: usize| state.reach(term.source, j);
+                    let of_rows = term.map.magnitudes(network.nodes[id].len, &reach);
+                    let of_all = (0..network.nodes[term.source].len).fold(0.0, |sum, j| add_up(sum, reach(j)));
+                    magnitudes.push((of_rows, of_all));
+                }
+            }
+            state.magnitudes.push(magnitudes);
+            state.interval(id);
+        }
+        state.undo.clear();
+        state
+    }
+
+    /// An upper bound of a neuron's magnitude.
+    pub fn reach(&self, node: usize, i: usize) -> f64 {
+        let (l, u) = self.bounds[node][i];
+        u.max(-l)
+    }
+
+    /// An end of a neuron's range; `None` where it is not known.
+    pub fn end<N: Number>(&self, node: usize, i: usize, lower: bool) -> Option<N> {
+        let (l, u) = self.bounds[node][i];
+        let rounded = if lower { l } else { u };
+        if node == 0 {
+            let (l, u) = &self.ends[i];
+            return Some(N::end(if lower { l } else { u }, rounded)).filter(|_| rounded.is_finite());
+        }
+        rounded.is_finite().then(|| N::of(rounded))
+    }
+
+    /// The lines around neuron `i` of an activation node.
+    pub fn lines<N: Number>(&self, id: usize, i: usize) -> Option<Pair<N>> {
+        let Kind::Activation { source, pieces } = &self.network.nodes[id].kind else { return None };
+        let given = self.slopes[id][i];
+        let z = self.bounds[*source][i];
+        if !N::ROUNDS {
+            return around(pieces, z, given);
+        }
+        let mut lines = self.lines.borrow_mut();
+        let of_node = &mut lines[id];
+        of_node.resize(self.bounds[id].len(), None);
+        if of_node[i].is_none() {
+            of_node[i] = around::<f64>(pieces, z, given);
+        }
+        let rounded = |line: &Line<f64>| Line { slope: line.slope, intercept: N::of(line.intercept) };
+        of_node[i].as_ref().map(|pair| Pair { lower: rounded(&pair.lower), upper: rounded(&pair.upper) })
+    }
+
+    /// Whether an activation sees more than one piece of itself on neuron `i` of a node.
+    pub fn is_unstable(&self, node: usize, i: usize) -> bool {
+        let sees_more = |&id: &usize| self.lines::<f64>(id, i).is_none_or(|pair| pair.lower != pair.upper);
+        self.readers[node].iter().any(sees_more)
+    }
+
+    /// Bounds the neurons of a node by those of the nodes that it reads.
+    pub fn interval(&mut self, id: usize) {
+        let network = self.network;
+        match &network.nodes[id].kind {
+            Kind::Input => {}
+            Kind::Affine { terms, bias } => {
+                for i in 0..network.nodes[id].len {
+                    let mut sum = bias.enclosure(i);
+                    for term in terms {
+                        let (low, high) = term.map.row_within(i, &|j| self.bounds[term.source][j]);
+                        sum = (add_down(sum.0, low), add_up(sum.1, high));
+                    }
+                    self.tighten(id, i, sum);
+                }
+            }
+            Kind::Activation { source, pieces } => {
+                for i in 0..network.nodes[id].len {
+                    self.tighten(id, i, image(pieces, self.bounds[*source][i]));
+                }
+            }
+        }
+    }
+
+    /// Takes over bounds of a neuron where they are tighter, and what follows for its activations. NaN says nothing.
+    pub fn tighten(&mut self, node: usize, i: usize, (low, high): (f64, f64)) {
+        let old = self.bounds[node][i];
+        let new = (if low > old.0 { low } else { old.0 }, if high < old.1 { high } else { old.1 });
+        if new == old {
+            return;
+        }
+        self.undo.push(Undo::Bounds { node, i, old });
+        self.set(node, i, new);
+        self.is_empty |= new.0 > new.1;
+        let network = self.network;
+        for at in 0..self.readers[node].len() {
+            let id = self.readers[node][at];
+            if let Kind::Activation { pieces, .. } = &network.nodes[id].kind {
+                self.tighten(id, i, image(pieces, new));
+            }
+        }
+    }
+
+    fn set(&mut self, node: usize, i: usize, new: (f64, f64)) {
+        self.bounds[node][i] = new;
+        let mut lines = self.lines.borrow_mut();
+        for &id in &self.readers[node] {
+            if let Some(pair) = lines[id].get_mut(i) {
+                *pair = None;
+            }
+        }
+    }
+
+    /// Puts input `i` between other ends, which are inside its own.
+    pub fn narrow(&mut self, i: usize, below: bool, at: &RBig) {
+        let old = self.ends[i].clone();
+        let end = if below { &mut self.ends[i].1 } else { &mut self.ends[i].0 };
+        if (below && &*end > at) || (!below && &*end < at) {
+            *end = at.clone();
+        }
+        let (l, u) = &self.ends[i];
+        self.is_empty |= l > u;
+        let bounds = (enclose(l).0, enclose(u).1);
+        self.undo.push(Undo::Box { i, old });
+        self.tighten(0, i, bounds);
+    }
+
+    /// Keeps a neuron to one side of a number.
+    pub fn keep(&mut self, node: usize, i: usize, below: bool, at: &RBig) {
+        let (low, high) = enclose(at);
+        self.tighten(node, i, if below { (f64::NEG_INFINITY, high) } else { (low, f64::INFINITY) });
+    }
+
+    /// Sets the slopes of the lines around neuron `i` of an activation node.
+    pub fn give_slopes(&mut self, id: usize, i: usize, slopes: (f64, Option<f64>)) {
+        let old = self.slopes[id][i].replace(slopes);
+        self.undo.push(Undo::Slopes { node: id, i, old });
+        if let Some(pair) = self.lines.borrow_mut()[id].get_mut(i) {
+            *pair = None;
+        }
+    }
+
+    /// Where the present part begins, for [`undo`](Self::undo).
+    pub fn mark(&self) -> usize {
+        self.undo.len()
+    }
+
+    /// Whether so many changes were made that no part may begin any more.
+    pub fn is_full(&self) -> bool {
+        self.undo.len() > MOST_CHANGES
+    }
+
+    /// Forgets all changes since a mark.
+    pub fn undo(&mut self, mark: usize) {
+        for change in self.undo.split_off(mark).into_iter().rev() {
+            match change {
+                Undo::Bounds { node, i, old } => self.set(node, i, old),
+                Undo::Box { i, old } => self.ends[i] = old,
+                Undo::Slopes { node, i, old } => {
+                    self.slopes[node][i] = old;
+                    if let Some(pair) = self.lines.borrow_mut()[node].get_mut(i) {
+                        *pair = None;
+                    }
+                }
+            }
+        }
+        self.is_empty = false;
+    }
+
+    /// Forgets how to undo: nothing made so far belongs to a part.
+    pub fn settle(&mut self) {
+        self.undo.clear();
+    }
+
+    /// Adds what a bound of neuron `i` of a node says, which is at most zero: `c (l − x_i)` for `c > 0`, `c (u − x_i)` for
+    /// `c < 0`. `None` where there is no such bound.
+    pub fn add_bound(&self, form: &mut Form, node: usize, i: usize, c: &RBig) -> Option<()> {
+        form.constant += c * self.end::<RBig>(node, i, c > &RBig::ZERO)?;
+        form.add(node, i, -c);
+        Some(())
+    }
+}

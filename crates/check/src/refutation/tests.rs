@@ -1,0 +1,188 @@
+//! The worked example of `docs/certificates.md`, and what is refused.
+
+use super::{check_refutation, read_network, read_query};
+
+const NETWORK: &str = "absint network 1
+input 2
+affine
+bias 0 0
+dense 0
+1 1
+1 0
+end
+activation 1 2
+piece -inf 0] 0 0
+piece [0 +inf 1 0
+affine
+bias 0
+dense 2
+1 -1
+end
+output 3
+";
+
+/// `y = relu(x₀ + x₁) − relu(x₀)` over `[−1, 1]²` is at most 1; back-substitution alone says 2.
+const QUERY: &str = "absint query 1
+case
+x -1 1
+x -1 1
+unsafe
+atom 7/4 -1 Y0
+";
+
+const PROOF: &str = "absint proof 1
+case 0
+bound 1
+split 1 1 0
+refute 0 1 ; 1 1 -1/2
+else
+refute 0 1 ; 1 1 1/2
+end
+end
+";
+
+/// Whether the proof is accepted, or what is said against it.
+fn outcome(network: &str, query: &str, proof: &str) -> Result<usize, String> {
+    let network = read_network(network.as_bytes()).map_err(|e| e.to_string())?;
+    let query = read_query(query.as_bytes(), network.inputs(), network.outputs()).map_err(|e| e.to_string())?;
+    let refuted = check_refutation(&network, &query, proof.as_bytes()).map_err(|e| e.to_string())?;
+    Ok(refuted.refutations)
+}
+
+#[test]
+fn the_worked_example_is_accepted_in_both_arithmetics() {
+    assert_eq!(outcome(NETWORK, QUERY, PROOF), Ok(2));
+    assert_eq!(outcome(NETWORK, QUERY, &PROOF.replace("case 0\n", "case 0\nexact\n")), Ok(2));
+    // Half-way between its two slopes the line below the second neuron does it alone.
+    let slopes = "absint proof 1\ncase 0\nfree 2 0 1\nslopes 2 ffff7fff\nrefute 0 1\nend\n";
+    assert_eq!(outcome(NETWORK, QUERY, slopes), Ok(1));
+    assert_eq!(outcome(NETWORK, QUERY, &slopes.replace("slopes 2 ffff7fff", "lines 2 1 1b-1 1b-1")), Ok(1));
+    // In a part the slopes end with it.
+    let part = slopes.replace("refute", "part\nrefute").replace("end\n", "end\nend\n");
+    assert_eq!(outcome(NETWORK, QUERY, &part), Ok(1));
+    let ended = slopes.replace("slopes", "part\nslopes").replace("refute", "end\nrefute");
+    assert!(outcome(NETWORK, QUERY, &ended).is_err());
+    // Without splits, multipliers or the right slopes, and with one half left out, it does not hold.
+    for wrong in [
+        "absint proof 1\ncase 0\nbound 1\nrefute 0 1\nend\n",
+        &PROOF.replace("; 1 1 -1/2", ""),
+        &PROOF.replace("; 1 1 -1/2", "; 1 1 1/2"),
+        &PROOF.replace("; 1 1 1/2", "; 1 0 1/2"),
+        &PROOF.replace("refute 0 1 ; 1 1 -1/2\n", ""),
+        &PROOF.replace("refute 0 1 ; 1 1 1/2\n", ""),
+        &PROOF.replace("split 1 1 0", "split 1 1 1/2"),
+        &slopes.replace("7fff", "ffff"),
+        &slopes.replace("7fff", "0000"),
+    ] {
+        assert!(outcome(NETWORK, QUERY, wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_refused_with_its_line() {
+    let refused = |from: &str, to: &str, says: &str| {
+        let network = NETWORK.replacen(from, to, 1);
+        let (query, proof) = (QUERY.replacen(from, to, 1), PROOF.replacen(from, to, 1));
+        let changed = [&network != NETWORK, &query != QUERY, &proof != PROOF].iter().filter(|c| **c).count();
+        assert!(changed >= 1, "{from} is nowhere");
+        let said = outcome(&network, &query, &proof).unwrap_err();
+        assert!(said.contains(says), "{from} -> {to}: {said}");
+    };
+    refused("absint network 1", "absint network 2", "network, line 1");
+    refused("input 2", "input 99999999999", "line 2");
+    refused("input 2", "input 0", "no input");
+    refused("bias 0 0", "bias", "no neuron");
+    refused("dense 0\n", "dense 1\n", "no index below 1");
+    refused("1 -1\nend", "1 nan\nend", "`nan` is no number");
+    refused("1 -1\nend", "1 -1 1\nend", "one word too many");
+    refused("piece [0 +inf 1 0", "piece [1 +inf 1 0", "do not cover");
+    refused("piece [0 +inf 1 0", "piece [0 +inf 1 1", "do not cover");
+    refused("output 3", "output 3\noutput 3", "nothing may follow");
+    refused("x -1 1\nx -1 1", "x -1 1", "`x` is expected");
+    refused("-1 Y0", "-1 Y1", "`Y1` is no variable");
+    refused("7/4", "7/0", "`7/0` is no number");
+    refused("case 0", "case 1", "`case 0` is expected");
+    refused("bound 1", "bound 9", "no index below 4");
+    refused("bound 1", "believe 1", "`believe` is not understood");
+    refused("bound 1", "slopes 2 ffff", "four hexadecimal digits");
+    refused("bound 1", "free 1 0", "no activation");
+    refused("bound 1", "lines 2 1 1/3", "`1/3` is no float");
+    refused("bound 1", "lines 2 2 0", "no index below 2");
+    refused("split 1 1 0", "split 1 2 0", "no index below 2");
+    refused("refute 0 1 ; 1 1 -1/2", "refute 0 -1", "`-1` is no weight");
+    refused("refute 0 1 ; 1 1 -1/2", "refute 0 1 1", "more weights");
+    refused("refute 0 1 ; 1 1 -1/2", "refute 1 1", "no index below 1");
+    refused("refute 0 1 ; 1 1 -1/2", "refute 0 1 ; limit 0 1", "no index below 0");
+    refused("refute 0 1 ; 1 1 -1/2", "prove", "no lemma");
+    refused("else", "else\nelse", "no first half");
+    refused("else\nrefute 0 1 ; 1 1 1/2\n", "", "no second half");
+    assert!(outcome(NETWORK, QUERY, &format!("{PROOF}end\n")).unwrap_err().contains("nothing may follow"));
+    assert!(outcome(NETWORK, QUERY, &PROOF.replace("end\nend\n", "end\n")).is_err());
+    assert!(outcome(NETWORK, "absint query 1\n", "absint proof 1\n").unwrap_err().contains("no case"));
+}
+
+/// A lemma holds on the part where it stands, and must be shown there.
+#[test]
+fn lemmas_are_shown_before_they_are_used() {
+    let proof = "absint proof 1\ncase 0\nlemma 3 0 <= 13b-3\nsplit 1 1 0\nprove 1 1 -1/2\nelse\nprove 1 1 1/2\nend\n\
+                 end\nrefute 0 1\nend\n";
+    assert_eq!(outcome(NETWORK, QUERY, proof), Ok(3));
+    for (from, to) in [
+        ("<= 13b-3", "<= 11b-3"),
+        ("<= 13b-3", ">= 13b-3"),
+        ("<= 13b-3", "= 13b-3"),
+        ("prove 1 1 -1/2\n", ""),
+        ("prove 1 1 -1/2", "refute 0 1"),
+        // What the lemma says holds nowhere before its end.
+        ("prove 1 1 -1/2", "prove 3 0 -1"),
+        ("end\nend\nrefute 0 1\n", "end\nrefute 0 1\nend\n"),
+    ] {
+        assert!(outcome(NETWORK, QUERY, &proof.replace(from, to)).is_err(), "{from} -> {to}");
+    }
+}
+
+/// Multipliers of half-spaces take part with the right sign only.
+#[test]
+fn half_spaces_multiply_what_is_at_most_zero() {
+    // With x₀ ≤ 0 the second neuron is zero.
+    let query = QUERY.replace("unsafe", "limit 0 1 X0\nunsafe");
+    let proof = "absint proof 1\ncase 0\nfree 2 1\nslopes 2 0000\nrefute 0 1 ; limit 0 1/2\nend\n";
+    assert_eq!(outcome(NETWORK, &query, proof), Ok(1));
+    for (from, to) in [("limit 0 1/2", ""), ("limit 0 1/2", "limit 0 -1/2"), ("1/2", "1/4"), ("limit 0", "limit 1")] {
+        assert!(outcome(NETWORK, &query, &proof.replace(from, to)).is_err(), "{from} -> {to}");
+    }
+    // x₀ ≤ −2 leaves no input.
+    let query = QUERY.replace("unsafe", "limit 2 1 X0\nunsafe");
+    let proof = "absint proof 1\ncase 0\nempty limit 0 1\nend\n";
+    assert_eq!(outcome(NETWORK, &query, proof), Ok(1));
+    assert!(outcome(NETWORK, &query.replace("limit 2", "limit 1"), proof).is_err());
+}
+
+/// What overflows is no bound: the margin is truly −1, whatever a float makes of 2²⁰⁴⁸.
+#[test]
+fn coefficients_that_overflow_bound_nothing() {
+    let network = "absint network 1\ninput 1\naffine\nbias 0\ndense 0\n1b800\nend\naffine\nbias 0\ndense 1\n1b800\nend\n\
+                   affine\nbias -1\ndense 2\n1b-900\nend\naffine\nbias 0\ndense 3\n1\nend\noutput 4\n";
+    let query = "absint query 1\ncase\nx 1b-1000 1b-1000\nunsafe\natom 0 1 Y0\n";
+    assert!(outcome(network, query, "absint proof 1\ncase 0\nbound 1\nbound 2\nrefute 0 1\nend\n").is_err());
+    let steep = network.replace("1b-900", "1").replace("-1\ndense", "-3b700\ndense");
+    assert!(outcome(&steep, query, "absint proof 1\ncase 0\nrefute 0 1\nend\n").is_err());
+}
+
+/// Parameters of which only an enclosure is known take part with all that they may be.
+#[test]
+fn enclosures_and_fractions_hold_for_every_value() {
+    let network = |w: &str| NETWORK.replace("1 -1\nend\noutput", &format!("{w} -1\nend\noutput"));
+    let simple = "absint proof 1\ncase 0\nbound 1\nrefute 0 1\nend\n";
+    let at_most = |bound: &str| QUERY.replace("7/4", bound);
+    for arithmetic in ["", "exact\n"] {
+        let proof = simple.replace("refute", &format!("{arithmetic}refute"));
+        assert_eq!(outcome(&network("1/3"), &at_most("7/10"), &proof), Ok(1));
+        assert!(outcome(&network("1/3"), &at_most("13/20"), &proof).is_err());
+        assert_eq!(outcome(&network("0~1/3"), &at_most("7/10"), &proof), Ok(1));
+        assert!(outcome(&network("0~1"), &at_most("7/10"), &proof).is_err());
+    }
+    // y = −relu(x₀) ≤ 0: a tie is decided by exact numbers.
+    let tie = |bound: &str| outcome(&network("0"), &at_most(bound), &simple.replace("refute", "exact\nrefute"));
+    assert!(tie("0").is_err() && tie("1/1000000000000000000").is_ok());
+}

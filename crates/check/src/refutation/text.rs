@@ -1,0 +1,187 @@
+//! Reader of words and numbers, read one at a time.
+
+use dashu_int::{IBig, UBig};
+use dashu_ratio::RBig;
+use std::io::BufRead;
+use thiserror::Error;
+
+/// Why a certificate is refused.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{file}, line {line}: {what}")]
+pub struct Refusal {
+    /// `network`, `query` or `proof`.
+    pub file: &'static str,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// Digits of a number at most.
+const LONGEST: usize = 4096;
+
+/// Exponents of two are at most so large.
+const LARGEST_EXPONENT: u32 = 4096;
+
+/// A reader of lines; empty ones and those that begin with `#` say nothing.
+pub(super) struct Reader<R> {
+    source: R,
+    file: &'static str,
+    number: usize,
+    line: String,
+}
+
+impl<R: BufRead> Reader<R> {
+    pub fn new(source: R, file: &'static str) -> Self {
+        Self { source, file, number: 0, line: String::new() }
+    }
+
+    pub fn error(&self, what: impl Into<String>) -> Refusal {
+        Refusal { file: self.file, line: self.number, what: what.into() }
+    }
+
+    /// The words of the next line that says something; `None` at the end.
+    pub fn next(&mut self) -> Result<Option<Words<'_>>, Refusal> {
+        loop {
+            self.line.clear();
+            self.number += 1;
+            let read = self.source.read_line(&mut self.line);
+            if read.map_err(|e| self.error(e.to_string()))? == 0 {
+                return Ok(None);
+            }
+            if !self.line.trim().is_empty() && !self.line.starts_with('#') {
+                break;
+            }
+        }
+        Ok(Some(Words { words: self.line.split_ascii_whitespace(), file: self.file, line: self.number }))
+    }
+
+    /// As [`next`](Self::next), where there must be a line.
+    pub fn expect(&mut self) -> Result<Words<'_>, Refusal> {
+        if self.next()?.is_none() {
+            return Err(self.error("the file ends too early"));
+        }
+        Ok(Words { words: self.line.split_ascii_whitespace(), file: self.file, line: self.number })
+    }
+
+    /// Takes a line that must read so.
+    pub fn exactly(&mut self, text: &str) -> Result<(), Refusal> {
+        self.expect()?;
+        if self.line.trim() == text { Ok(()) } else { Err(self.error(format!("`{text}` is expected"))) }
+    }
+}
+
+/// The words of a line.
+pub(super) struct Words<'a> {
+    words: std::str::SplitAsciiWhitespace<'a>,
+    file: &'static str,
+    line: usize,
+}
+
+impl<'a> Words<'a> {
+    pub fn error(&self, what: impl Into<String>) -> Refusal {
+        Refusal { file: self.file, line: self.line, what: what.into() }
+    }
+
+    /// The next word, if there is one.
+    pub fn next(&mut self) -> Option<&'a str> {
+        self.words.next()
+    }
+
+    /// The next word.
+    pub fn word(&mut self) -> Result<&'a str, Refusal> {
+        self.next().ok_or_else(|| self.error("the line ends too early"))
+    }
+
+    /// Takes a word that must read so.
+    pub fn exactly(&mut self, text: &str) -> Result<(), Refusal> {
+        let word = self.word()?;
+        if word == text { Ok(()) } else { Err(self.error(format!("`{text}` is expected"))) }
+    }
+
+    /// An index below `end`.
+    pub fn index(&mut self, end: usize) -> Result<usize, Refusal> {
+        let word = self.word()?;
+        let index = word.parse().ok().filter(|&index: &usize| index < end);
+        index.ok_or_else(|| self.error(format!("`{}` is no index below {end}", shown(word))))
+    }
+
+    /// A number.
+    pub fn number(&mut self) -> Result<RBig, Refusal> {
+        let word = self.word()?;
+        number(word).ok_or_else(|| self.error(format!("`{}` is no number", shown(word))))
+    }
+
+    /// There must be no more words.
+    pub fn end(mut self) -> Result<(), Refusal> {
+        match self.next() {
+            None => Ok(()),
+            Some(word) => Err(self.error(format!("`{}` is one word too many", shown(word)))),
+        }
+    }
+}
+
+/// The beginning of a word, for messages.
+pub(super) fn shown(word: &str) -> String {
+    word.chars().take(40).collect()
+}
+
+/// `p`, `p/q`, or `p` times a power of two, `pbe` for `p · 2ᵉ`.
+pub(super) fn number(word: &str) -> Option<RBig> {
+    if word.len() > LONGEST {
+        return None;
+    }
+    if let Some((p, q)) = word.split_once('/') {
+        let q = unsigned(q).filter(|q| q != &UBig::ZERO)?;
+        return Some(RBig::from_parts(integer(p)?, q));
+    }
+    let Some((p, e)) = word.split_once('b') else { return integer(word).map(RBig::from) };
+    let exponent: i32 = e.parse().ok()?;
+    let power = exponent.unsigned_abs();
+    if power > LARGEST_EXPONENT {
+        return None;
+    }
+    let power = UBig::ONE << power as usize;
+    let p = integer(p)?;
+    Some(if exponent < 0 { RBig::from_parts(p, power) } else { RBig::from(p * IBig::from(power)) })
+}
+
+/// The same where it is a float, without the detour: a whole number of at most 53 bits times a power of two that is
+/// not extreme.
+pub(super) fn float(word: &str) -> Option<f64> {
+    let (p, e) = word.split_once('b').unwrap_or((word, "0"));
+    let (p, e): (i64, i32) = (p.parse().ok()?, e.parse().ok()?);
+    // Both factors are floats, and their product is one: nothing rounds.
+    (p.unsigned_abs() < 1 << 53 && (-900..=900).contains(&e)).then(|| p as f64 * 2f64.powi(e))
+}
+
+fn unsigned(digits: &str) -> Option<UBig> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    if is_number { UBig::from_str_radix(digits, 10).ok() } else { None }
+}
+
+fn integer(text: &str) -> Option<IBig> {
+    let (is_negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let magnitude = IBig::from(unsigned(digits)?);
+    Some(if is_negative { -magnitude } else { magnitude })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_whole_fractions_or_scaled_by_powers_of_two() {
+        let exactly = |word: &str| number(word).map(|q| q.to_string());
+        assert_eq!(exactly("-3"), Some("-3".into()));
+        assert_eq!(exactly("6/-4"), None);
+        assert_eq!(exactly("-6/4"), Some("-3/2".into()));
+        assert_eq!(exactly("3b-2"), Some("3/4".into()));
+        assert_eq!(exactly("-5b3"), Some("-40".into()));
+        assert_eq!((float("3b-2"), float("-7"), float("1/2")), (Some(0.75), Some(-7.0), None));
+        for wrong in ["", "-", "1/0", "1/2/3", "1b", "1b5000", "+1", "1.5", "0x1", "nan", "1b2b3"] {
+            assert_eq!(exactly(wrong), None, "{wrong}");
+        }
+        assert_eq!(number(&"9".repeat(5000)), None);
+    }
+}

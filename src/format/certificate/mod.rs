@@ -1,0 +1,9 @@
+//! Certificates over real inputs, as `docs/certificates.md` states them: a network and a query number by number, and the
+//! statements of a proof. `absint-check` reads what is written here.
+
+mod numbers;
+mod problem;
+mod script;
+
+pub use problem::{write_network, write_query};
+pub use script::{Multipliers, Script};

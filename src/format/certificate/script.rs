@@ -1,0 +1,171 @@
+//! The statements of a proof.
+
+use super::numbers::{Exact, Float};
+use crate::domains::activation::Lines;
+use crate::domains::domain::{Bounds, NodeBounds};
+use crate::domains::network::{Network, NodeId, NodeKind};
+use crate::domains::num::Rational;
+use std::fmt::Write;
+
+/// What a neuron of a node is called in the whole network.
+type Name<'a> = &'a dyn Fn(NodeId, usize) -> (NodeId, usize);
+
+/// Statements that show something of one case, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Script {
+    text: String,
+}
+
+impl Script {
+    /// The whole proof: the statements of every case.
+    #[must_use]
+    pub fn proof(cases: &[&Self]) -> String {
+        let mut text = String::from("absint proof 1\n");
+        for (c, case) in cases.iter().enumerate() {
+            let _ = write!(text, "case {c}\n{}end\n", case.text);
+        }
+        text
+    }
+
+    fn say(&mut self, statement: std::fmt::Arguments<'_>) {
+        // Writing to a string does not fail.
+        let _ = self.text.write_fmt(statement);
+        self.text.push('\n');
+    }
+
+    /// Bounds of all neurons that activations read, and of the outputs, by back-substitution, and the lines that were kept with `bounds`.
+    pub fn back_substitution(&mut self, network: &Network, bounds: &Bounds) {
+        self.bound("bound", network, bounds, &|node, i| (node, i));
+    }
+
+    /// The same for neurons that are not stable; the network's may have other names.
+    pub fn tighten(&mut self, network: &Network, bounds: &Bounds, name: Name<'_>) {
+        self.bound("tighten", network, bounds, name);
+    }
+
+    fn bound(&mut self, statement: &str, network: &Network, bounds: &Bounds, name: Name<'_>) {
+        for node in 0..network.nodes().len() {
+            let reads = |id: &NodeId| matches!(&network.node(*id).kind, NodeKind::Activation(a) if a.source == node);
+            let activations: Vec<NodeId> = (0..network.nodes().len()).filter(reads).collect();
+            let is_last = node == network.output() && matches!(network.node(node).kind, NodeKind::Affine(_));
+            if !activations.is_empty() || (is_last && statement == "bound") {
+                self.say(format_args!("{statement} {node}"));
+            }
+            for id in activations {
+                self.lines(network, id, bounds, name);
+            }
+        }
+    }
+
+    /// The slopes of the lines of least area around unstable neurons: a checker with slightly other bounds might choose
+    /// others, which are not worse for a neuron, but may be for a form.
+    fn lines(&mut self, network: &Network, id: NodeId, bounds: &Bounds, name: Name<'_>) {
+        let NodeKind::Activation(activation) = &network.node(id).kind else { return };
+        let (function, z) = (&activation.function, bounds.get(activation.source));
+        let has_one_corner = matches!(function.pieces(), [_, right] if right.from == 0.0) && !function.is_step();
+        for (i, z) in z.into_iter().flat_map(NodeBounds::iter).enumerate() {
+            if !function.is_unstable(z.into()) {
+                continue;
+            }
+            let Lines { lower, upper } = function.lines(z.into());
+            let upper = if has_one_corner { String::new() } else { format!(" {}", Float(upper.slope)) };
+            let (id, i) = name(id, i);
+            self.say(format_args!("lines {id} {i} {}{upper}", Float(lower.slope)));
+        }
+    }
+
+    /// From here on bounds are computed in exact rationals.
+    pub fn exact(&mut self) {
+        self.say(format_args!("exact"));
+    }
+
+    /// From here on bounds are computed in floats, as they are at first.
+    pub fn float(&mut self) {
+        self.say(format_args!("float"));
+    }
+
+    /// One atom of a disjunct is above zero.
+    pub fn refute_by_atom(&mut self, disjunct: usize, atom: usize) {
+        self.refute(disjunct, &[vec![Rational::ZERO; atom], vec![Rational::ONE]].concat(), &Multipliers::default());
+    }
+
+    /// A combination of a disjunct's atoms is above zero.
+    pub fn refute(&mut self, disjunct: usize, weights: &[Rational], multipliers: &Multipliers) {
+        let weights: String = weights.iter().map(|w| format!(" {}", Exact(w))).collect();
+        let separator = if multipliers.text.is_empty() { "" } else { " ;" };
+        self.say(format_args!("refute {disjunct}{weights}{separator}{}", multipliers.text));
+    }
+
+    /// No input is on the part.
+    pub fn empty(&mut self, multipliers: &Multipliers) {
+        self.say(format_args!("empty{}", multipliers.text));
+    }
+
+    /// The bound of the lemma around holds.
+    pub fn prove(&mut self, multipliers: &Multipliers) {
+        self.say(format_args!("prove{}", multipliers.text));
+    }
+
+    /// What other statements say, after these.
+    pub fn append(&mut self, other: &Self) {
+        self.text.push_str(&other.text);
+    }
+
+    /// Other statements, whose slopes end with them.
+    pub fn part(&mut self, inside: &Self) {
+        self.say(format_args!("part"));
+        self.append(inside);
+        self.say(format_args!("end"));
+    }
+
+    /// Statements where a neuron (or input) is at most so large, and where it is at least so large.
+    pub fn split(&mut self, (node, i): (NodeId, usize), at: &Rational, [below, above]: [&Self; 2]) {
+        self.say(format_args!("split {node} {i} {}", Exact(at)));
+        self.append(below);
+        self.say(format_args!("else"));
+        self.append(above);
+        self.say(format_args!("end"));
+    }
+
+    /// A bound of a neuron, and what shows it.
+    pub fn lemma(&mut self, (node, i): (NodeId, usize), at_least: bool, bound: f64, inside: &Self) {
+        let comparison = if at_least { ">=" } else { "<=" };
+        self.say(format_args!("lemma {node} {i} {comparison} {}", Float(bound)));
+        self.append(inside);
+        self.say(format_args!("end"));
+    }
+
+    /// The neurons of an activation node of which [`slopes`](Self::slopes) speaks.
+    pub fn free(&mut self, node: NodeId, neurons: &[usize]) {
+        let neurons: String = neurons.iter().map(|i| format!(" {i}")).collect();
+        self.say(format_args!("free {node}{neurons}"));
+    }
+
+    /// The slopes below the free neurons of an activation node.
+    pub fn slopes(&mut self, node: NodeId, shares: &[u16]) {
+        let shares: String = shares.iter().map(|share| format!("{share:04x}")).collect();
+        self.say(format_args!("slopes {node} {shares}"));
+    }
+}
+
+/// What bounds and half-spaces are multiplied with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Multipliers {
+    text: String,
+}
+
+impl Multipliers {
+    /// The lower bound of a neuron, for a factor above zero, or its upper bound, for one below.
+    pub fn bound(&mut self, (node, i): (NodeId, usize), factor: &Rational) {
+        if factor != &Rational::ZERO {
+            let _ = write!(self.text, " {node} {i} {}", Exact(factor));
+        }
+    }
+
+    /// A half-space of the region; the factor is not below zero.
+    pub fn half_space(&mut self, index: usize, factor: &Rational) {
+        if factor != &Rational::ZERO {
+            let _ = write!(self.text, " limit {index} {}", Exact(factor));
+        }
+    }
+}

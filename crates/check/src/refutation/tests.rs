@@ -83,7 +83,7 @@ fn what_is_not_understood_is_refused_with_its_line() {
     let refused = |from: &str, to: &str, says: &str| {
         let network = NETWORK.replacen(from, to, 1);
         let (query, proof) = (QUERY.replacen(from, to, 1), PROOF.replacen(from, to, 1));
-        let changed = [&network != NETWORK, &query != QUERY, &proof != PROOF].iter().filter(|c| **c).count();
+        let changed = [network != NETWORK, query != QUERY, proof != PROOF].iter().filter(|c| **c).count();
         assert!(changed >= 1, "{from} is nowhere");
         let said = outcome(&network, &query, &proof).unwrap_err();
         assert!(said.contains(says), "{from} -> {to}: {said}");

@@ -61,7 +61,8 @@
 //!
 //! [`Analysis::bounds`] has certified bounds of all neurons, one [`Bounds`](domains::domain::Bounds) per case
 //! of the query, for instance as the starting point of an exact verifier of your own
-//! (`examples/prefilter.rs` measures what that gains).
+//! (`examples/prefilter.rs` measures what that gains). Those of stable neurons may be no better than interval arithmetic
+//! over the layer before, unless [`Options::all_bounds`] asks for more.
 //!
 //! ```
 //! # use absint::domains::num::parse_decimal;

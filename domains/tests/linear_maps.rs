@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use absint_domains::network::{Coefficients, Conv2d, LinearMap, Sparse, Window};
+use absint_domains::num::Spare;
 use ndarray::{Array2, Array4};
 use proptest::prelude::*;
 
@@ -50,6 +51,13 @@ fn matrix(map: &LinearMap) -> Array2<f64> {
     w
 }
 
+/// Memory that holds something.
+fn spare() -> Spare {
+    let spare = Spare::default();
+    [5, 50, 500].into_iter().for_each(|len| spare.give(vec![f64::NAN; len]));
+    spare
+}
+
 fn numbers(rows: usize, columns: usize, seed: usize) -> Array2<f64> {
     Array2::from_shape_fn((rows, columns), |(r, i)| ((seed + r * 7 + i * 13) % 5) as f64 - 2.0)
 }
@@ -62,7 +70,7 @@ proptest! {
         let w = matrix(&map);
         let (a, x) = (numbers(3, map.output_len(), seed), numbers(3, map.input_len(), seed));
         prop_assert_eq!(map.pull_back(a.view()), a.dot(&w));
-        prop_assert_eq!(map.pull_back_reusing(a.view(), vec![f64::NAN; 5]), a.dot(&w));
+        prop_assert_eq!(map.pull_back_reusing(a.view(), &spare()), a.dot(&w));
         prop_assert_eq!(map.push_forward(x.view()), x.dot(&w.t()));
         for (a, x) in a.rows().into_iter().zip(x.rows()) {
             let mut sums = vec![0.0; map.output_len()];
@@ -95,8 +103,8 @@ proptest! {
             for (row, &(i, sign)) in rows.rows().into_iter().zip(units) {
                 prop_assert_eq!(row.to_owned(), w.row(i).mapv(|w| sign * w));
             }
-            if let Some((part, source)) = map.rows_window(units) {
-                prop_assert_eq!(source.spread(&part, &Window::whole(source.shape)), rows);
+            if let Some((part, source)) = map.rows_window(units, &spare()) {
+                prop_assert_eq!(source.spread(&part, &Window::whole(source.shape), &spare()), rows);
             }
         }
     }
@@ -116,9 +124,9 @@ proptest! {
             columns: range(width, ends[2], ends[3]),
         };
         let part = numbers(3, window.len(), seed);
-        let whole = window.spread(&part, &Window::whole(conv.output));
+        let whole = window.spread(&part, &Window::whole(conv.output), &spare());
         let map = LinearMap::Conv2d(conv);
-        let (found, source) = map.pull_back_window(part.view(), &window, vec![f64::NAN; 5]).unwrap();
-        prop_assert_eq!(source.spread(&found, &Window::whole(source.shape)), map.pull_back(whole.view()));
+        let (found, source) = map.pull_back_window(part.view(), &window, &spare()).unwrap();
+        prop_assert_eq!(source.spread(&found, &Window::whole(source.shape), &spare()), map.pull_back(whole.view()));
     }
 }

@@ -9,7 +9,7 @@ use absint_domains::activation::{ActivationFn, Clip, LeakyRelu, all};
 use absint_domains::budget::Budget;
 use absint_domains::domain::{
     AbstractDomain, Bounds, Concretise, DeepPoly, DomainError, Fact, IntervalDomain, LpDomain, RationalDeepPoly, Run,
-    Tighten, Zonotope, propagate,
+    Tighten, Wanted, Zonotope, propagate,
 };
 use absint_domains::lp::backends;
 use absint_domains::network::{Coefficients, Conv2d, LinearMap, Network, NetworkBuilder, NodeId, Term};
@@ -294,6 +294,7 @@ fn one(seed: u64, scales: &[Scale]) -> Vec<String> {
         run!("deeppoly", &DeepPoly::default(), &unknown),
         run!("deeppoly-input", &DeepPoly { concretise: Concretise::Input, ..DeepPoly::default() }, &unknown),
         run!("deeppoly-act", &DeepPoly { concretise: Concretise::Activations, ..DeepPoly::default() }, &unknown),
+        run!("deeppoly-unstable", &DeepPoly { wanted: Wanted::Unstable, ..DeepPoly::default() }, &unknown),
         run!("rational", &RationalDeepPoly, &unknown),
     ];
     found.iter().flatten().for_each(|b| known.intersect(b));

@@ -160,7 +160,10 @@ class Result:
         """A certified lower bound of each disjunct's largest margin: it is refuted where that is positive."""
     @property
     def bounds(self) -> Bounds:
-        """By the name of each node certified lower and upper bounds of its neurons."""
+        """By the name of each node certified lower and upper bounds of its neurons, as tight as the verdict needed.
+
+        Those of neurons on one piece of their activation may be tighter in `absint.bounds`.
+        """
     def bounds_of(self, i: int) -> Bounds:
         """The bounds over the i-th region of a query with several."""
     @property

@@ -25,7 +25,7 @@ pub fn bounds(network: &Network, region: &Region, options: &Options, run: Run<'_
     let outputs = 0..network.output_len();
     let disjuncts = outputs.flat_map(|i| signs.iter().map(move |s| (i, s))).map(one_sided).collect();
     let query = Query::over(region.clone(), Property { disjuncts });
-    let options = Options { all_margins: true, attack: false, ..options.clone() };
+    let options = Options { all_margins: true, all_bounds: true, attack: false, ..options.clone() };
     let analysis = analyze_within(network, &query, &options, run)?;
     let sides: NodeBounds =
         analysis.margins.chunks_exact(2).map(|pair| Interval::new(pair[0].bound, -pair[1].bound)).collect();

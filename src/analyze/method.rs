@@ -3,7 +3,7 @@
 use super::case::CaseState;
 use super::error::AnalyzeError;
 use crate::domains::activation::Slopes;
-use crate::domains::domain::{Concretise, DeepPoly, NeuronSolver, Run};
+use crate::domains::domain::{Concretise, DeepPoly, NeuronSolver, Run, Wanted};
 use crate::domains::lp::{LpBackend, backends};
 use crate::domains::network::{Arithmetic, Network};
 use std::borrow::Cow;
@@ -264,6 +264,8 @@ pub struct Options {
     /// Whether every margin is bounded as well as the domain can, even when the verdict no longer
     /// depends on it.
     pub all_margins: bool,
+    /// Whether all neurons are bounded as well as the domain can, also those that interval arithmetic settles.
+    pub all_bounds: bool,
     /// Whether a counterexample is looked for.
     pub attack: bool,
     /// The arithmetic in which the network is executed.
@@ -288,7 +290,15 @@ impl Options {
 
     /// Back-substitution as the base of linear programs.
     pub(crate) fn base(&self) -> DeepPoly {
-        DeepPoly { concretise: self.concretise, slopes: self.first_slopes() }
+        self.back_substitution(self.first_slopes())
+    }
+
+    /// Back-substitution with these lines.
+    pub(crate) fn back_substitution(&self, slopes: Slopes) -> DeepPoly {
+        // Bounds at the input only owe nothing to interval arithmetic, nor do those that a checker recomputes.
+        let is_all = self.all_bounds || self.certify || self.concretise != Concretise::Every;
+        let wanted = if is_all { Wanted::All } else { Wanted::Unstable };
+        DeepPoly { concretise: self.concretise, slopes, wanted }
     }
 
     /// The lines that back-substitution keeps first.
@@ -305,6 +315,7 @@ impl From<Method> for Options {
             slopes: vec![Slopes::Area],
             lp: backends()[0],
             all_margins: false,
+            all_bounds: false,
             attack: true,
             arithmetic: Arithmetic::Real,
             seed: 0,

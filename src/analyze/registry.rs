@@ -211,12 +211,11 @@ fn greedy() -> Box<dyn Step> {
 /// Back-substitution with each kind of lines in turn.
 fn deeppoly<'a>(context: &'a Context) -> impl Iterator<Item = Box<dyn Step>> + 'a {
     let options = context.options;
-    let domain = |slopes| DeepPoly { concretise: options.concretise, slopes };
     let others = options.slopes.iter().skip(1).copied();
     let all = std::iter::once(options.first_slopes()).chain(others);
     all.map(move |slopes| {
-        Box::new(Domain { name: "deeppoly", domain: domain(slopes), script: Some(Script::back_substitution) })
-            as Box<dyn Step>
+        let domain = options.back_substitution(slopes);
+        Box::new(Domain { name: "deeppoly", domain, script: Some(Script::back_substitution) }) as Box<dyn Step>
     })
 }
 

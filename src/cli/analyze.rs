@@ -55,7 +55,8 @@ impl AnalyzeArgs {
 pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Answer> {
     let budget = deadline(global.timeout);
     let certify = args.proof.is_some();
-    let options = Options { all_margins: args.all_margins, certify, ..args.engine.options(global.seed) };
+    let (all_margins, all_bounds) = (args.all_margins, args.bounds.is_some());
+    let options = Options { all_margins, all_bounds, certify, ..args.engine.options(global.seed) };
     args.check_outputs()?;
     let problem = args.problem.load(options.arithmetic)?;
     let analysis = {

@@ -193,7 +193,7 @@ fn measure(
 ) -> Result<(Measurement, Option<Attained>), CompareError> {
     // Without counterexamples of its own a search would never end where there is one.
     let is_search = setting.exact.as_ref().is_some_and(|exact| exact.method == method.method);
-    let options = Options { all_margins: true, attack: is_search, ..method.clone() };
+    let options = Options { all_margins: true, all_bounds: true, attack: is_search, ..method.clone() };
     let budget = deadline(setting.timeout);
     let suggestions = Candidates::new(observer, KEPT_CANDIDATES);
     let start = Instant::now();

@@ -26,12 +26,17 @@ impl NodeBounds {
         Self { lower, upper, lattices: None }
     }
 
+    /// Nothing of so many neurons.
+    #[must_use]
+    pub fn unknown(len: usize) -> Self {
+        Self { lower: vec![f64::NEG_INFINITY; len], upper: vec![f64::INFINITY; len], lattices: None }
+    }
+
     /// Nothing but the lattices of the neurons.
     #[must_use]
     pub fn on_lattices(lattices: Vec<Lattice>) -> Self {
-        let n = lattices.len();
-        let (lower, upper) = (vec![f64::NEG_INFINITY; n], vec![f64::INFINITY; n]);
-        Self { lower, upper, lattices: Some(lattices.into()) }
+        let unknown = Self::unknown(lattices.len());
+        Self { lattices: Some(lattices.into()), ..unknown }
     }
 
     /// Lower bounds.

@@ -6,7 +6,10 @@
 use super::{AbstractDomain, BackSubstitution, Concretise, DomainError, Fact, History, NodeBounds, Relaxation, Trace};
 use crate::network::{Activation, Affine, NodeId, NodeKind};
 use crate::num::Interval;
+use crate::num::error::{gamma, underflow};
+use crate::num::round::{add_up, mul_up, sub_down, sub_up};
 use crate::query::{Ball, LinearForms, Region};
+use ndarray::{Array1, Axis};
 
 /// Interval arithmetic, each operation rounded outward; forms are merged with the affine layers before
 /// the last activation.
@@ -23,13 +26,39 @@ impl Fact for NodeBounds {
 }
 
 /// Interval bounds of an affine node from those of its sources.
-pub(super) fn affine_bounds<'a>(affine: &Affine, bounds: &dyn Fn(NodeId) -> &'a NodeBounds) -> NodeBounds {
+fn affine_bounds<'a>(affine: &Affine, bounds: &dyn Fn(NodeId) -> &'a NodeBounds) -> NodeBounds {
     let mut sums: Vec<Interval> = (0..affine.bias.len()).map(|i| affine.bias.enclosure(i)).collect();
     for term in &affine.terms {
         let x: Vec<Interval> = bounds(term.source).iter().collect();
         // Enclosures exist for every parameter, so this never gives up.
         if term.map.apply_to(&x, &mut sums).is_none() {
             sums.fill(Interval::ALL);
+        }
+    }
+    sums.into_iter().collect()
+}
+
+/// What [`affine_bounds`] says, up to rounding, by products of floats whose errors are charged afterwards.
+pub(super) fn quick_bounds<'a>(affine: &Affine, bounds: &dyn Fn(NodeId) -> &'a NodeBounds) -> NodeBounds {
+    if affine.terms.iter().any(|term| bounds(term.source).iter().any(|x| !x.magnitude().is_finite())) {
+        return affine_bounds(affine, bounds);
+    }
+    let mut sums: Vec<Interval> = (0..affine.bias.len()).map(|i| affine.bias.enclosure(i)).collect();
+    for term in &affine.terms {
+        let (x, terms) = (bounds(term.source), term.map.fan_in());
+        let middle: Array1<f64> = x.iter().map(Interval::middle).collect();
+        // How far an input may be from its middle, and what the product with the middle rounds.
+        let around =
+            |(x, &m): (Interval, &f64)| add_up(sub_up(x.hi, m).max(sub_up(m, x.lo)), mul_up(gamma(terms), m.abs()));
+        let around: Vec<f64> = x.iter().zip(&middle).map(around).collect();
+        let centres = term.map.push_forward(middle.view().insert_axis(Axis(0)));
+        let radii = term.map.magnitudes(&around);
+        for (i, (sum, (&centre, radius))) in sums.iter_mut().zip(centres.iter().zip(radii)).enumerate() {
+            let inexact = term.map.radius(i).map_or(0.0, |(j, radius)| mul_up(radius, x.get(j).magnitude()));
+            let radius = add_up(add_up(radius, inexact), underflow(terms));
+            // A middle that overflowed says nothing.
+            let range = Interval::new(sub_down(centre, radius), add_up(centre, radius));
+            *sum = *sum + if centre.is_finite() { range } else { Interval::ALL };
         }
     }
     sums.into_iter().collect()
@@ -110,5 +139,6 @@ fn walk<'a>(
         history,
         concretise: Concretise::Activations,
         budget: seen.run.budget,
+        spare: &seen.spare,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     AbstractDomain, Bounds, Concretise, DeepPoly, DomainError, IntervalDomain, LpDomain, RationalDeepPoly, Run,
-    Tighten, Zonotope, propagate,
+    Tighten, Wanted, Zonotope, propagate,
 };
 use crate::activation::Slopes;
 use crate::lp::backends;
@@ -38,7 +38,9 @@ pub fn all() -> Vec<AnyDomain> {
     let mut list = vec![AnyDomain::of(IntervalDomain), AnyDomain::of(Zonotope), AnyDomain::of(RationalDeepPoly)];
     for slopes in [Slopes::Area, Slopes::Parallel, Slopes::Zero, Slopes::One] {
         for concretise in [Concretise::Every, Concretise::Input] {
-            list.push(AnyDomain::of(DeepPoly { concretise, slopes }));
+            for wanted in [Wanted::All, Wanted::Unstable] {
+                list.push(AnyDomain::of(DeepPoly { concretise, slopes, wanted }));
+            }
         }
     }
     for k in 1..3 {

@@ -11,11 +11,11 @@ mod zonotope;
 
 pub use bounds::{Bounds, NodeBounds};
 pub use deeppoly::{
-    BackSubstitution, Concretise, DeepPoly, DeepPolyFact, DeepPolyWithin, History, NodeLines, RationalDeepPoly,
-    RationalFact, Relaxation,
+    BackSubstitution, Concretise, DeepPoly, DeepPolyFact, DeepPolyWithin, History, Kept, Narrowed, NodeLines,
+    RationalDeepPoly, RationalFact, Relaxation, Wanted,
 };
 pub use interval::IntervalDomain;
-use interval::affine_bounds;
+use interval::quick_bounds;
 pub use lattice::of_margin as margin_lattice;
 pub use list::{AnyDomain, all};
 pub use lp::{IntegerModel, LayerPrograms, LpDomain, LpFact, NeuronSolver, SolvedPrograms, Tighten};
@@ -23,6 +23,7 @@ pub use zonotope::{Zonotope, ZonotopeFact};
 
 use crate::budget::Budget;
 use crate::network::{Activation, Affine, Arithmetic, Network, NodeId, NodeKind};
+use crate::num::Spare;
 use crate::observer::{Event, Observer, Silent};
 use crate::query::{LinearForms, Region};
 use std::borrow::Cow;
@@ -97,6 +98,8 @@ pub struct Trace<'a, F> {
     pub known: Bounds,
     /// Deadline and listener.
     pub run: Run<'a>,
+    /// Memory to work in.
+    pub spare: Spare,
     /// True when every execution of the nodes seen has the signs and values of the real one.
     pub is_real: bool,
 }
@@ -166,7 +169,15 @@ fn propagate_until<'a, D: AbstractDomain>(
     }
     let total = network.nodes().len();
     let facts: Vec<D::Fact> = Vec::with_capacity(total);
-    let mut trace = Trace { network: Cow::Borrowed(network), region, facts, known: known.clone(), run, is_real: true };
+    let mut trace = Trace {
+        network: Cow::Borrowed(network),
+        region,
+        facts,
+        known: known.clone(),
+        run,
+        spare: Spare::default(),
+        is_real: true,
+    };
     let inputs = (network.arithmetic() == Arithmetic::Float32).then(|| float32::Inputs::of(region));
     for id in 0..end {
         if run.budget.is_spent() {

@@ -14,16 +14,19 @@ pub(super) fn is_box(ball: &Ball) -> bool {
 pub(super) fn minimise(region: &Region, a: &[f32], n: usize, x: &mut Vec<f32>, values: &mut [f32]) {
     x.resize(a.len(), 0.0);
     if is_box(region.ball()) {
-        Arch::new().dispatch(|| {
-            let values = &mut values[..n];
-            for ((x, a), range) in x.chunks_exact_mut(n).zip(a.chunks_exact(n)).zip(region.bounds()) {
-                let (lo, hi) = (range.lo as f32, range.hi as f32);
-                for r in 0..n {
-                    x[r] = if a[r] > 0.0 { lo } else { hi };
-                    values[r] += a[r] * x[r];
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                let values = &mut values[..n];
+                for ((x, a), range) in x.chunks_exact_mut(n).zip(a.chunks_exact(n)).zip(region.bounds()) {
+                    let (lo, hi) = (range.lo as f32, range.hi as f32);
+                    for r in 0..n {
+                        x[r] = if a[r] > 0.0 { lo } else { hi };
+                        values[r] += a[r] * x[r];
+                    }
                 }
-            }
-        });
+            },
+        );
         return;
     }
     let room = Room::new(region);

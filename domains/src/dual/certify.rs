@@ -58,16 +58,19 @@ impl Relaxed<'_> {
         let n = walk.n;
         if is_box(self.region.ball()) {
             let (a, sums) = (&walk.coefficients[0], &mut walk.sums);
-            return Arch::new().dispatch(|| {
-                let (value, magnitude) = (&mut sums.value[..n], &mut sums.magnitude[..n]);
-                for (a, range) in a.chunks_exact(n).zip(self.region.bounds()) {
-                    for r in 0..n {
-                        let term = a[r] * if a[r] > 0.0 { range.lo } else { range.hi };
-                        value[r] += term;
-                        magnitude[r] += term.abs();
+            return Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    let (value, magnitude) = (&mut sums.value[..n], &mut sums.magnitude[..n]);
+                    for (a, range) in a.chunks_exact(n).zip(self.region.bounds()) {
+                        for r in 0..n {
+                            let term = a[r] * if a[r] > 0.0 { range.lo } else { range.hi };
+                            value[r] += term;
+                            magnitude[r] += term.abs();
+                        }
                     }
-                }
-            });
+                },
+            );
         }
         let a = Array2::from_shape_fn((n, self.region.len()), |(r, i)| walk.coefficients[0][i * n + r]);
         for (r, least) in self.region.minima(a.view()).into_iter().enumerate() {

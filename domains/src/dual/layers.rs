@@ -42,13 +42,16 @@ impl<T: Real> Sums<T> {
 
     /// For every row `a_i`: adds `factors_i · a_i`, and charges `errors_i · |a_i|`.
     pub fn add_rows<const PROVES: bool>(&mut self, a: &[T], n: usize, factors: &[f64], errors: &[f64]) {
-        Arch::new().dispatch(|| {
-            for ((a, &factor), &error) in a.chunks_exact(n).zip(factors).zip(errors) {
-                if PROVES || factor != 0.0 {
-                    self.add::<PROVES>(a, T::of(factor), T::of(error));
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for ((a, &factor), &error) in a.chunks_exact(n).zip(factors).zip(errors) {
+                    if PROVES || factor != 0.0 {
+                        self.add::<PROVES>(a, T::of(factor), T::of(error));
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 }
 
@@ -102,73 +105,82 @@ impl Layer {
         out: &mut [T],
         sums: &mut Sums<T>,
     ) {
-        Arch::new().dispatch(|| {
-            let rows = a.chunks_exact(n).zip(out.chunks_exact_mut(n));
-            for ((a, out), (pass, &error)) in rows.zip(self.passes.iter().zip(&self.error)) {
-                let error = T::of(error);
-                match *pass {
-                    Pass::Zero => {}
-                    Pass::Same => out.iter_mut().zip(a).for_each(|(out, &a)| *out += a),
-                    Pass::Fixed { lower, upper } => {
-                        let slope = T::of(lower.0);
-                        let lines = [T::of(lower.1), T::of(upper.0), T::of(upper.1)];
-                        back_row::<T, PROVES>(a, |_| slope, lines, error, out, sums);
-                    }
-                    Pass::Free { index, upper } => {
-                        let below = &slopes[index * n..(index + 1) * n];
-                        let lines = [T::ZERO, T::of(upper.0), T::of(upper.1)];
-                        back_row::<T, PROVES>(a, |r| below[r], lines, error, out, sums);
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                let rows = a.chunks_exact(n).zip(out.chunks_exact_mut(n));
+                for ((a, out), (pass, &error)) in rows.zip(self.passes.iter().zip(&self.error)) {
+                    let error = T::of(error);
+                    match *pass {
+                        Pass::Zero => {}
+                        Pass::Same => out.iter_mut().zip(a).for_each(|(out, &a)| *out += a),
+                        Pass::Fixed { lower, upper } => {
+                            let slope = T::of(lower.0);
+                            let lines = [T::of(lower.1), T::of(upper.0), T::of(upper.1)];
+                            back_row::<T, PROVES>(a, |_| slope, lines, error, out, sums);
+                        }
+                        Pass::Free { index, upper } => {
+                            let below = &slopes[index * n..(index + 1) * n];
+                            let lines = [T::ZERO, T::of(upper.0), T::of(upper.1)];
+                            back_row::<T, PROVES>(a, |r| below[r], lines, error, out, sums);
+                        }
                     }
                 }
-            }
-        });
+            },
+        );
     }
 
     /// The neurons' outputs by the lines that the coefficients `a` choose, at the inputs `z`. For each free neuron `f`
     /// gets its index with the rows `a`, `z` and `y`.
     pub fn forth(&self, a: &[f32], z: &[f32], n: usize, slopes: &[f32], y: &mut [f32]) {
-        Arch::new().dispatch(|| {
-            let rows = a.chunks_exact(n).zip(z.chunks_exact(n)).zip(y.chunks_exact_mut(n));
-            for (((a, z), y), pass) in rows.zip(&self.passes) {
-                match *pass {
-                    Pass::Zero => y.fill(0.0),
-                    Pass::Same => y.copy_from_slice(z),
-                    Pass::Fixed { lower, upper } => {
-                        let (ls, li) = (lower.0 as f32, lower.1 as f32);
-                        let (us, ui) = (upper.0 as f32, upper.1 as f32);
-                        for r in 0..n {
-                            y[r] = if a[r] > 0.0 { ls * z[r] + li } else { us * z[r] + ui };
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                let rows = a.chunks_exact(n).zip(z.chunks_exact(n)).zip(y.chunks_exact_mut(n));
+                for (((a, z), y), pass) in rows.zip(&self.passes) {
+                    match *pass {
+                        Pass::Zero => y.fill(0.0),
+                        Pass::Same => y.copy_from_slice(z),
+                        Pass::Fixed { lower, upper } => {
+                            let (ls, li) = (lower.0 as f32, lower.1 as f32);
+                            let (us, ui) = (upper.0 as f32, upper.1 as f32);
+                            for r in 0..n {
+                                y[r] = if a[r] > 0.0 { ls * z[r] + li } else { us * z[r] + ui };
+                            }
                         }
-                    }
-                    Pass::Free { index, upper } => {
-                        let low = &slopes[index * n..(index + 1) * n];
-                        let (us, ui) = (upper.0 as f32, upper.1 as f32);
-                        for r in 0..n {
-                            y[r] = if a[r] > 0.0 { low[r] * z[r] } else { us * z[r] + ui };
+                        Pass::Free { index, upper } => {
+                            let low = &slopes[index * n..(index + 1) * n];
+                            let (us, ui) = (upper.0 as f32, upper.1 as f32);
+                            for r in 0..n {
+                                y[r] = if a[r] > 0.0 { low[r] * z[r] } else { us * z[r] + ui };
+                            }
                         }
                     }
                 }
-            }
-        });
+            },
+        );
     }
 
     /// The neurons' outputs themselves.
     pub fn apply(&self, z: &[f32], n: usize, exact: impl Fn(f32) -> f32, y: &mut [f32]) {
         let (left, right) = (self.corner.0 as f32, self.corner.1 as f32);
-        Arch::new().dispatch(|| {
-            for ((z, y), pass) in z.chunks_exact(n).zip(y.chunks_exact_mut(n)).zip(&self.passes) {
-                match *pass {
-                    Pass::Zero => y.fill(0.0),
-                    Pass::Same => y.copy_from_slice(z),
-                    Pass::Free { .. } => {
-                        for r in 0..n {
-                            y[r] = (left * z[r]).max(right * z[r]);
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for ((z, y), pass) in z.chunks_exact(n).zip(y.chunks_exact_mut(n)).zip(&self.passes) {
+                    match *pass {
+                        Pass::Zero => y.fill(0.0),
+                        Pass::Same => y.copy_from_slice(z),
+                        Pass::Free { .. } => {
+                            for r in 0..n {
+                                y[r] = (left * z[r]).max(right * z[r]);
+                            }
                         }
+                        Pass::Fixed { .. } => y.iter_mut().zip(z).for_each(|(y, &z)| *y = exact(z)),
                     }
-                    Pass::Fixed { .. } => y.iter_mut().zip(z).for_each(|(y, &z)| *y = exact(z)),
                 }
-            }
-        });
+            },
+        );
     }
 }
 
@@ -223,42 +235,49 @@ impl Layer {
     ) {
         let (left, right) = (self.corner.0 as f32, self.corner.1 as f32);
         let step = Step { rate: step.rate * (right - left), ..step };
-        Arch::new().dispatch(|| {
-            let improved = &improved[..n];
-            for ((a, z), pass) in a.chunks_exact(n).zip(z.chunks_exact(n)).zip(&self.passes) {
-                let Pass::Free { index, .. } = *pass else { continue };
-                let row = index * n..(index + 1) * n;
-                let (low, best) = (&mut slopes[row.clone()][..n], &mut best[row.clone()][..n]);
-                let first = &mut moments.first[row.clone()][..n];
-                let second = &mut moments.second[row][..n];
-                for r in 0..n {
-                    let gradient = if a[r] > 0.0 { a[r] * z[r] } else { 0.0 };
-                    best[r] = if improved[r] > 0.0 { low[r] } else { best[r] };
-                    low[r] = (low[r] + step.of(gradient, &mut first[r], &mut second[r])).max(left).min(right);
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                let improved = &improved[..n];
+                for ((a, z), pass) in a.chunks_exact(n).zip(z.chunks_exact(n)).zip(&self.passes) {
+                    let Pass::Free { index, .. } = *pass else { continue };
+                    let row = index * n..(index + 1) * n;
+                    let (low, best) = (&mut slopes[row.clone()][..n], &mut best[row.clone()][..n]);
+                    let first = &mut moments.first[row.clone()][..n];
+                    let second = &mut moments.second[row][..n];
+                    for r in 0..n {
+                        let gradient = if a[r] > 0.0 { a[r] * z[r] } else { 0.0 };
+                        best[r] = if improved[r] > 0.0 { low[r] } else { best[r] };
+                        low[r] = (low[r] + step.of(gradient, &mut first[r], &mut second[r])).max(left).min(right);
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 
     /// For each member the free neuron whose relaxation loses most: `best` and `pick` (an index as a float) take over
     /// where this layer has more.
     pub fn losses(&self, a: &[f32], z: &[f32], y: &[f32], n: usize, best: &mut [f32], pick: &mut [u32]) {
         let (left, right) = (self.corner.0 as f32, self.corner.1 as f32);
-        Arch::new().dispatch(|| {
-            let (best, pick) = (&mut best[..n], &mut pick[..n]);
-            for (((a, z), y), pass) in a.chunks_exact(n).zip(z.chunks_exact(n)).zip(y.chunks_exact(n)).zip(&self.passes)
-            {
-                let Pass::Free { index, upper } = *pass else { continue };
-                let above = upper.1 as f32;
-                for r in 0..n {
-                    let missed = (a[r] * (y[r] - (left * z[r]).max(right * z[r]))).abs();
-                    let score = missed + SHARE_OF_INTERCEPT * (-a[r]).max(0.0) * above;
-                    let is_more = score > best[r];
-                    best[r] = if is_more { score } else { best[r] };
-                    pick[r] = if is_more { index as u32 } else { pick[r] };
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                let (best, pick) = (&mut best[..n], &mut pick[..n]);
+                for (((a, z), y), pass) in
+                    a.chunks_exact(n).zip(z.chunks_exact(n)).zip(y.chunks_exact(n)).zip(&self.passes)
+                {
+                    let Pass::Free { index, upper } = *pass else { continue };
+                    let above = upper.1 as f32;
+                    for r in 0..n {
+                        let missed = (a[r] * (y[r] - (left * z[r]).max(right * z[r]))).abs();
+                        let score = missed + SHARE_OF_INTERCEPT * (-a[r]).max(0.0) * above;
+                        let is_more = score > best[r];
+                        best[r] = if is_more { score } else { best[r] };
+                        pick[r] = if is_more { index as u32 } else { pick[r] };
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 }
 

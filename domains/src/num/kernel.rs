@@ -7,53 +7,54 @@
 
 use super::error::{gamma, underflow};
 use super::round::{add_down, add_up, mul_down, mul_up, sub_down};
-use pulp::{Arch, NullaryFnOnce};
-
-/// Partial sums: what one vector register of the widest instruction set holds.
-const LANES: usize = 8;
+use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
+use std::marker::PhantomData;
 
 /// Rows up to this length are summed with directed rounding, which is exact where the result is a
 /// float; longer ones with an a-priori error bound, which is faster.
 const SHORT: usize = 64;
 
-/// The sums over all rows of `columns` of what `f` makes of a row.
-struct Sums<'a, F, const K: usize> {
-    columns: [&'a [f64]; K],
-    f: F,
+/// What a kernel adds up: `S` terms made of the entries of `K` rows at one place. Where all entries are zero the terms
+/// are.
+trait Terms<const K: usize, const S: usize> {
+    fn of<V: Simd>(simd: V, entries: [V::f64s; K]) -> [V::f64s; S];
 }
 
-impl<const K: usize, const S: usize, F: Fn([f64; K]) -> [f64; S]> NullaryFnOnce for Sums<'_, F, K> {
+/// The sums of the terms `T` of some rows, which are at least as long as the first, in as many partial sums as keep the
+/// processor busy.
+struct Sums<'a, T, const K: usize, const S: usize>([&'a [f64]; K], PhantomData<T>);
+
+impl<T: Terms<K, S>, const K: usize, const S: usize> WithSimd for Sums<'_, T, K, S> {
     type Output = [f64; S];
 
     #[inline(always)]
-    fn call(self) -> [f64; S] {
-        let Self { columns, f } = self;
-        let mut total = [[0.0; LANES]; S];
-        let (blocks, rest) = (columns.map(|c| c.as_chunks::<LANES>().0), columns.map(|c| c.as_chunks::<LANES>().1));
-        for i in 0..blocks[0].len() {
-            let block = blocks.map(|b| b[i]);
-            for lane in 0..LANES {
-                let terms = f(block.map(|b| b[lane]));
-                for (total, term) in total.iter_mut().zip(terms) {
-                    total[lane] += term;
-                }
-            }
-        }
-        for i in 0..rest[0].len() {
-            let terms = f(rest.map(|r| r[i]));
+    fn with_simd<V: Simd>(self, simd: V) -> [f64; S] {
+        let mut total = [[simd.splat_f64s(0.0); 2]; S];
+        let split = self.0.map(|row| V::as_simd_f64s(row));
+        let (rows, rest) = (split.map(|(row, _)| row), split.map(|(_, rest)| rest));
+        let pairs = rows.map(|row| row.as_chunks::<2>().0);
+        let add = |total: &mut [[V::f64s; 2]; S], way: usize, terms: [V::f64s; S]| {
             for (total, term) in total.iter_mut().zip(terms) {
-                total[i] += term;
+                total[way] = simd.add_f64s(total[way], term);
             }
+        };
+        for i in 0..pairs[0].len() {
+            add(&mut total, 0, T::of(simd, pairs.map(|row| row[i][0])));
+            add(&mut total, 1, T::of(simd, pairs.map(|row| row[i][1])));
         }
-        total.map(|lanes| lanes.iter().sum())
+        if let Some(last) = rows[0].len().checked_sub(1).filter(|last| last.is_multiple_of(2)) {
+            add(&mut total, 0, T::of(simd, rows.map(|row| row[last])));
+        }
+        if !rest[0].is_empty() {
+            add(&mut total, 1, T::of(simd, rest.map(|rest| simd.partial_load_f64s(rest))));
+        }
+        total.map(|[a, b]| simd.reduce_sum_f64s(simd.add_f64s(a, b)))
     }
 }
 
-/// The sums over `i` of what `f` makes of the entries `i` of all `columns` (which are at least as long
-/// as the first), each in eight partial sums.
-fn sums<const K: usize, const S: usize>(columns: [&[f64]; K], f: impl Fn([f64; K]) -> [f64; S]) -> [f64; S] {
-    let n = columns[0].len();
-    Arch::new().dispatch(Sums { columns: columns.map(|c| &c[..n]), f })
+fn sums<T: Terms<K, S>, const K: usize, const S: usize>(rows: [&[f64]; K]) -> [f64; S] {
+    let n = rows[0].len();
+    Arch::new().dispatch(Sums(rows.map(|row| &row[..n]), PhantomData::<T>))
 }
 
 /// [`box_minimum`] with each operation rounded down.
@@ -72,11 +73,34 @@ impl NullaryFnOnce for ExactBoxMinimum<'_> {
     }
 }
 
-/// `Σ a_i b_i` in round-to-nearest, in eight partial sums.
+struct Product;
+
+impl Terms<2, 1> for Product {
+    #[inline(always)]
+    fn of<V: Simd>(simd: V, [a, b]: [V::f64s; 2]) -> [V::f64s; 1] {
+        [simd.mul_f64s(a, b)]
+    }
+}
+
+/// `Σ a_i b_i` in round-to-nearest, in several partial sums.
 #[must_use]
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let [sum] = sums([a, b], |[a, b]| [a * b]);
+    let [sum] = sums::<Product, _, _>([a, b]);
     sum
+}
+
+/// The least `a x` over `lower ≤ x ≤ upper`, and its magnitude.
+struct Least;
+
+impl Terms<3, 2> for Least {
+    #[inline(always)]
+    fn of<V: Simd>(simd: V, [a, lower, upper]: [V::f64s; 3]) -> [V::f64s; 2] {
+        let zero = simd.splat_f64s(0.0);
+        let end = simd.select_f64s(simd.greater_than_f64s(a, zero), lower, upper);
+        // Zero times an infinite bound is zero.
+        let term = simd.select_f64s(simd.equal_f64s(a, zero), zero, simd.mul_f64s(a, end));
+        [term, simd.abs_f64s(term)]
+    }
 }
 
 /// A certified lower bound of `min Σ a_i x_i` over `lower ≤ x ≤ upper`; −∞ when there is none.
@@ -91,21 +115,27 @@ pub fn box_minimum(a: &[f64], lower: &[f64], upper: &[f64]) -> f64 {
         }
         Arch::new().dispatch(ExactBoxMinimum { columns: [a, lower, upper] })
     } else {
-        let [sum, magnitude] = sums([a, lower, upper], |[a, lower, upper]| {
-            let end = if a > 0.0 { lower } else { upper };
-            let term = if a == 0.0 { 0.0 } else { a * end };
-            [term, term.abs()]
-        });
+        let [sum, magnitude] = sums::<Least, _, _>([a, lower, upper]);
         sub_down(sum, mul_up(gamma(n), magnitude) + underflow(n))
     };
     finite_or_nothing(bound)
+}
+
+/// A product, and the magnitude of one with an error.
+struct Charged;
+
+impl Terms<3, 2> for Charged {
+    #[inline(always)]
+    fn of<V: Simd>(simd: V, [a, b, error]: [V::f64s; 3]) -> [V::f64s; 2] {
+        [simd.mul_f64s(a, b), simd.abs_f64s(simd.mul_f64s(a, error))]
+    }
 }
 
 /// A certified lower bound of `Σ a_i b_i − Σ |a_i| error_i`; NaN when something overflowed.
 #[must_use]
 pub fn dot_less_error(a: &[f64], b: &[f64], error: &[f64]) -> f64 {
     // The rounding of the dot product itself is part of `error`.
-    let [sum, charge] = sums([a, b, error], |[a, b, error]| [a * b, (a * error).abs()]);
+    let [sum, charge] = sums::<Charged, _, _>([a, b, error]);
     sub_down(sum, rounded_up(charge, a.len()))
 }
 
@@ -121,21 +151,45 @@ pub fn less_error(a: &[f64], error: &[f64]) -> f64 {
     -rounded_up(dot_magnitude(a, error), a.len())
 }
 
+struct Magnitude;
+
+impl Terms<2, 1> for Magnitude {
+    #[inline(always)]
+    fn of<V: Simd>(simd: V, [a, b]: [V::f64s; 2]) -> [V::f64s; 1] {
+        [simd.abs_f64s(simd.mul_f64s(a, b))]
+    }
+}
+
 /// `Σ |a_i b_i|` in round-to-nearest.
 #[must_use]
 pub fn dot_magnitude(a: &[f64], b: &[f64]) -> f64 {
-    let [sum] = sums([a, b], |[a, b]| [(a * b).abs()]);
+    let [sum] = sums::<Magnitude, _, _>([a, b]);
     sum
+}
+
+/// A product with the intercept on the coefficient's side, and the magnitude of one with an error.
+struct Chosen;
+
+impl Terms<4, 2> for Chosen {
+    #[inline(always)]
+    fn of<V: Simd>(simd: V, [a, below, above, error]: [V::f64s; 4]) -> [V::f64s; 2] {
+        let intercept = simd.select_f64s(simd.greater_than_f64s(a, simd.splat_f64s(0.0)), below, above);
+        [simd.mul_f64s(a, intercept), simd.abs_f64s(simd.mul_f64s(a, error))]
+    }
 }
 
 /// A certified lower bound of a chosen intercept per entry: `Σ a_i⁺ below_i + a_i⁻ above_i − |a_i| error_i`,
 /// where `error` covers the rounding of the sum.
 #[must_use]
 pub fn chosen_dot_less_error(a: &[f64], below: &[f64], above: &[f64], error: &[f64]) -> f64 {
-    let [sum, charge] = sums([a, below, above, error], |[a, below, above, error]| {
-        [a * if a > 0.0 { below } else { above }, (a * error).abs()]
-    });
+    let [sum, charge] = sums::<Chosen, _, _>([a, below, above, error]);
     sub_down(sum, rounded_up(charge, a.len()))
+}
+
+/// A certified lower bound of a sum of at most `n` products, computed to nearest, less a sum of as many charges.
+#[must_use]
+pub fn sum_less_charge(sum: f64, charge: f64, n: usize) -> f64 {
+    sub_down(sum, rounded_up(charge, n))
 }
 
 /// Multiplies each coefficient by the slope on its side: `below` where positive, else `above`.
@@ -152,6 +206,46 @@ pub fn choose_slopes(a: &mut [f64], below: &[f64], above: &[f64]) {
         }
     }
     Arch::new().dispatch(ChosenSlopes(a, below, above));
+}
+
+/// [`box_minimum`], and then each coefficient times the slope of its entry.
+pub fn box_minimum_then_scale(a: &mut [f64], lower: &[f64], upper: &[f64], slope: &[f64]) -> f64 {
+    struct LeastThenScaled<'a>(&'a mut [f64], [&'a [f64]; 3]);
+    impl WithSimd for LeastThenScaled<'_> {
+        type Output = [f64; 2];
+
+        #[inline(always)]
+        fn with_simd<V: Simd>(self, simd: V) -> [f64; 2] {
+            let (a, rest) = V::as_mut_simd_f64s(self.0);
+            let split = self.1.map(|row| V::as_simd_f64s(row));
+            let mut total = [[simd.splat_f64s(0.0); 2]; 2];
+            let mut add = |way: usize, terms: [V::f64s; 2]| {
+                for (total, term) in total.iter_mut().zip(terms) {
+                    total[way] = simd.add_f64s(total[way], term);
+                }
+            };
+            let [lower, upper, slope] = split.map(|(row, _)| &row[..a.len()]);
+            for (i, a) in a.iter_mut().enumerate() {
+                add(i % 2, Least::of(simd, [*a, lower[i], upper[i]]));
+                *a = simd.mul_f64s(*a, slope[i]);
+            }
+            if !rest.is_empty() {
+                let [lower, upper, slope] = split.map(|(_, rest)| simd.partial_load_f64s(rest));
+                let a = simd.partial_load_f64s(rest);
+                add(0, Least::of(simd, [a, lower, upper]));
+                simd.partial_store_f64s(rest, simd.mul_f64s(a, slope));
+            }
+            total.map(|[a, b]| simd.reduce_sum_f64s(simd.add_f64s(a, b)))
+        }
+    }
+    let n = a.len();
+    if n <= SHORT {
+        let bound = box_minimum(a, lower, upper);
+        a.iter_mut().zip(slope).for_each(|(a, slope)| *a *= slope);
+        return bound;
+    }
+    let [sum, magnitude] = Arch::new().dispatch(LeastThenScaled(a, [&lower[..n], &upper[..n], &slope[..n]]));
+    finite_or_nothing(sub_down(sum, mul_up(gamma(n), magnitude) + underflow(n)))
 }
 
 /// A bound that overflowed, or is NaN, says nothing: −∞.

@@ -19,9 +19,11 @@ mod rational;
 mod real;
 pub mod round;
 mod scalar;
+mod spare;
 
 pub use interval::Interval;
 pub use lattice::Lattice;
 pub use rational::{ParseDecimalError, Rational, bounds_of, enclose, exact, exact_or_zero, nearest, parse_decimal};
 pub use real::Real;
 pub use scalar::Scalar;
+pub use spare::Spare;

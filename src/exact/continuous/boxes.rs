@@ -10,7 +10,7 @@ use super::search::{Examined, Part, Space};
 use super::{Problem, cells};
 use crate::attack::{Target, try_candidates};
 use crate::domains::activation::Slopes;
-use crate::domains::domain::{Bounds, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run};
+use crate::domains::domain::{Bounds, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run, Wanted};
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::Region;
 use crate::domains::verdict::Witness;
@@ -39,7 +39,7 @@ pub(super) struct Boxes<'a> {
 }
 
 /// The bounds around the box stand in for those that concretising on the way would give.
-const BASE: DeepPoly = DeepPoly { concretise: Concretise::Input, slopes: Slopes::Area };
+const BASE: DeepPoly = DeepPoly { concretise: Concretise::Input, slopes: Slopes::Area, wanted: Wanted::Unstable };
 
 /// A box that shrank to less than this share of its volume is bounded again before it is halved.
 const MUCH_SMALLER: f64 = 0.5;

@@ -11,7 +11,9 @@ mod phases;
 mod search;
 mod sides;
 
-use crate::domains::domain::{AbstractDomain, Bounds, DeepPoly, DomainError, NodeBounds, Run, Trace, propagate};
+use crate::domains::domain::{
+    AbstractDomain, Bounds, DeepPoly, DomainError, NodeBounds, Run, Trace, Wanted, propagate,
+};
 use crate::domains::dual::has_corners;
 use crate::domains::network::{Arithmetic, Network, Reduced};
 use crate::domains::num::Interval;
@@ -70,7 +72,8 @@ pub(super) struct Problem<'a> {
 impl<'a> Problem<'a> {
     fn new(question: &Question<'a>, run: Run<'a>) -> Result<Self, DomainError> {
         let &Question { target: Target { network, case, .. }, known, attack, .. } = question;
-        let mut bounds = propagate(&DeepPoly::default(), network, &case.region, known, run)?.bounds();
+        let domain = DeepPoly { wanted: Wanted::Unstable, ..DeepPoly::default() };
+        let mut bounds = propagate(&domain, network, &case.region, known, run)?.bounds();
         bounds.intersect(known);
         let mut rows = Vec::new();
         for disjunct in &case.property.disjuncts {

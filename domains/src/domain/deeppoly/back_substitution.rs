@@ -8,19 +8,23 @@
 //! row's constant (see [`crate::num::error`]). Rows of neurons at one position of a convolution keep
 //! columns only for the window that they depend on.
 
+use super::blocks::{BLOCK_ROWS, even_blocks, position_units};
+use super::part::{Entries, Kept, Narrowed, Part};
 use crate::budget::Budget;
-use crate::domain::{DomainError, NodeBounds, Relaxation};
-use crate::network::{Affine, LinearMap, Network, NodeId, NodeKind, Term, Window};
-use crate::num::error::{ETA, UNIT};
+use crate::domain::{DomainError, NodeBounds, NodeLines, Relaxation};
+use crate::network::{Activation, Affine, Network, NodeId, NodeKind, PullBackError};
+use crate::num::error::UNIT;
 use crate::num::kernel::{
-    box_minimum, choose_slopes, chosen_dot_less_error, dot_less_error, finite_or_nothing, less_error,
+    box_minimum, box_minimum_then_scale, choose_slopes, chosen_dot_less_error, dot_less_error, finite_or_nothing,
+    less_error,
 };
 use crate::num::round::{add_down, mul_up, sub_down};
+use crate::num::{Interval, Spare};
 use crate::query::{Ball, LinearForms, Region};
 use ndarray::Array2;
 use rayon::prelude::*;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Where a form is turned into a number on its way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +44,15 @@ pub trait History: Sync {
     fn bounds(&self, id: NodeId) -> &NodeBounds;
     /// The relaxation of node `id`.
     fn relaxation(&self, id: NodeId) -> &Relaxation;
+    /// The neurons of node `id` that are not zero on all of the region, where it pays to go on with these only.
+    fn kept(&self, _: NodeId) -> Option<&Kept> {
+        None
+    }
+    /// The terms of the affine node `id` between the neurons kept of their sources and those kept of the activation that
+    /// reads it.
+    fn narrowed(&self, _: NodeId) -> &[Narrowed] {
+        &[]
+    }
 }
 
 /// Back-substitution through the nodes of a network that have been seen.
@@ -54,6 +67,8 @@ pub struct BackSubstitution<'a, H> {
     pub concretise: Concretise,
     /// Deadline.
     pub budget: &'a Budget,
+    /// Memory to work in.
+    pub spare: &'a Spare,
 }
 
 /// A block of rows on its way back: each row's form is at least
@@ -61,9 +76,10 @@ pub struct BackSubstitution<'a, H> {
 struct Rows {
     constant: Vec<f64>,
     best: Vec<f64>,
+    /// Which row of the block each is; those that are missing need no more than they have in `found`.
+    places: Vec<usize>,
+    found: Vec<f64>,
     pending: BTreeMap<NodeId, Part>,
-    /// Memory of matrices that are no longer needed: fresh pages cost as much as filling them.
-    spare: Vec<Vec<f64>>,
     /// The coefficients at the input and the constants there, once reached.
     at_input: Option<(Part, Vec<f64>)>,
 }
@@ -71,89 +87,53 @@ struct Rows {
 impl Rows {
     fn new(constant: Vec<f64>) -> Self {
         let best = vec![f64::NEG_INFINITY; constant.len()];
-        Self { constant, best, pending: BTreeMap::new(), spare: Vec::new(), at_input: None }
+        let (places, found) = ((0..constant.len()).collect(), best.clone());
+        Self { constant, best, places, found, pending: BTreeMap::new(), at_input: None }
     }
 
-    fn discard(&mut self, a: Part) {
-        self.spare.push(a.values.into_raw_vec_and_offset().0);
-    }
-}
-
-/// The coefficients that a block of rows has for one node: one column per neuron, or per neuron in the
-/// window outside of which they are zero.
-struct Part {
-    values: Array2<f64>,
-    window: Option<Window>,
-}
-
-impl Part {
-    fn new((values, window): (Array2<f64>, Window)) -> Self {
-        Self { values, window: (!window.is_whole()).then_some(window) }
+    /// Goes on with the rows of these indices only.
+    fn keep(&mut self, kept: &[usize]) {
+        self.places.iter().zip(&self.best).for_each(|(&place, &best)| self.found[place] = best);
+        let of = |all: &[f64]| kept.iter().map(|&r| all[r]).collect();
+        (self.constant, self.best) = (of(&self.constant), of(&self.best));
+        self.places = kept.iter().map(|&r| self.places[r]).collect();
+        let pending = std::mem::take(&mut self.pending);
+        self.pending = pending.into_iter().map(|(id, part)| (id, part.keep_rows(kept))).collect();
     }
 
-    fn whole(values: Array2<f64>) -> Self {
-        Self { values, window: None }
-    }
-
-    /// The rows, each contiguous.
-    fn rows(&self) -> impl Iterator<Item = &[f64]> {
-        self.values.rows().into_iter().map(|row| row.to_slice().unwrap_or(&[]))
-    }
-
-    /// The entries of a vector over the node that belong to the columns.
-    fn columns_of<'v>(&self, vector: &'v [f64]) -> Cow<'v, [f64]> {
-        self.window.as_ref().map_or(Cow::Borrowed(vector), |window| Cow::Owned(window.gather(vector)))
-    }
-
-    /// The same coefficients over the window `outer`, or over the whole node.
-    fn spread(self, outer: Option<&Window>) -> Self {
-        match &self.window {
-            None => self,
-            Some(window) if Some(window) == outer => self,
-            Some(window) => {
-                let outer = outer.cloned().unwrap_or_else(|| Window::whole(window.shape));
-                Self::new((window.spread(&self.values, &outer), outer))
-            }
-        }
-    }
-
-    /// The coefficients over the source of an affine term.
-    fn pull_back(&self, term: &Term, storage: Vec<f64>) -> Self {
-        let Some(window) = &self.window else {
-            return Self::whole(term.map.pull_back_reusing(self.values.view(), storage));
-        };
-        if let Some(part) = term.map.pull_back_window(self.values.view(), window, storage) {
-            return Self::new(part);
-        }
-        let whole = window.spread(&self.values, &Window::whole(window.shape));
-        Self::whole(term.map.pull_back(whole.view()))
+    /// For each row its constant and the best bound so far.
+    fn bounds_mut(&mut self) -> impl Iterator<Item = (&mut f64, &mut f64)> {
+        self.constant.iter_mut().zip(&mut self.best)
     }
 }
 
 /// Bytes of coefficients that one block of rows may take; blocks are the unit of parallel work.
-const BLOCK_BYTES: usize = 4 << 20;
+const BLOCK_BYTES: usize = 1 << 20;
 
-/// A block of fewer rows is not worth its overhead.
-const BLOCK_ROWS: usize = 16;
+/// Neurons with a choice of lines are looked at one by one where there is at most one in so many.
+const MANY_STRAIGHT: usize = 8;
 
 impl<H: History> BackSubstitution<'_, H> {
     /// Certified lower bounds of the forms over the region.
     pub fn minima(&self, forms: &LinearForms) -> Result<Vec<f64>, DomainError> {
-        self.in_blocks(forms.len(), self.block_rows(forms.len()), |range| {
-            let rows: Vec<usize> = range.collect();
-            self.form_rows(forms.select(&rows))
-        })
+        self.in_blocks(
+            even_blocks(forms.len(), self.block_rows(forms.len())),
+            |range| {
+                let rows: Vec<usize> = range.collect();
+                self.form_rows(forms.select(&rows))
+            },
+            |_, _| false,
+        )
     }
 
     /// The bounds of [`minima`](Self::minima), and forms over the input that lie below the given ones
     /// everywhere in the region. For few forms: all of them are one block.
     pub fn minima_and_input_forms(&self, forms: &LinearForms) -> Result<(Vec<f64>, LinearForms), DomainError> {
         let mut rows = self.form_rows(forms.clone());
-        let minima = self.walk(&mut rows)?;
+        let minima = self.walk(&mut rows, &|_, _| false)?;
         let below = match rows.at_input {
             Some((part, constants)) => {
-                let part = part.spread(None);
-                LinearForms { constants, ..LinearForms::of_node(0, part.values) }
+                LinearForms { constants, ..LinearForms::of_node(0, part.spread(self.spare).into_values()) }
             }
             // No form reads the input.
             None => LinearForms {
@@ -181,36 +161,78 @@ impl<H: History> BackSubstitution<'_, H> {
 
     /// Certified bounds of the neurons of the affine node `affine`, whose sources have been seen.
     pub fn neuron_bounds(&self, affine: &Affine) -> Result<NodeBounds, DomainError> {
-        self.neuron_bounds_of(affine, |_| true)
+        self.neuron_bounds_of(affine, |_| [true; 2])
     }
 
-    /// [`neuron_bounds`](Self::neuron_bounds) of the neurons that are `wanted`; the others stay unknown.
-    pub fn neuron_bounds_of(&self, affine: &Affine, wanted: impl Fn(usize) -> bool) -> Result<NodeBounds, DomainError> {
+    /// [`neuron_bounds`](Self::neuron_bounds) of the neurons that are `wanted`, from below and from above; the others
+    /// stay unknown.
+    pub fn neuron_bounds_of(
+        &self,
+        affine: &Affine,
+        wanted: impl Fn(usize) -> [bool; 2],
+    ) -> Result<NodeBounds, DomainError> {
+        let nothing = NodeBounds::unknown(affine.bias.len());
+        self.sides(affine, wanted, nothing, &|_, _| false)
+    }
+
+    /// Tightens `known` bounds of an affine node until those of each neuron are `enough`, or as far as it goes.
+    pub fn tighten_until(
+        &self,
+        affine: &Affine,
+        known: NodeBounds,
+        enough: impl Fn(usize, Interval) -> bool + Sync,
+    ) -> Result<NodeBounds, DomainError> {
+        // The nearer side first: it is the one that may make the other superfluous.
+        let is_open = |known: &NodeBounds, i: usize| !enough(i, known.get(i));
+        let is_lower_near = |z: Interval| z.lo + z.hi > 0.0;
+        let near: Vec<bool> = known.iter().map(is_lower_near).collect();
+        let first = |i: usize| if is_open(&known, i) { [near[i], !near[i]] } else { [false; 2] };
+        let once = self.sides(affine, first, known.clone(), &enough)?;
+        let second = |i: usize| if is_open(&once, i) { [!near[i], near[i]] } else { [false; 2] };
+        self.sides(affine, second, once.clone(), &enough)
+    }
+
+    /// Tightens the sides that are `wanted` of `known` bounds, each until the neuron's bounds are `enough`.
+    fn sides(
+        &self,
+        affine: &Affine,
+        wanted: impl Fn(usize) -> [bool; 2],
+        known: NodeBounds,
+        enough: &(dyn Fn(usize, Interval) -> bool + Sync),
+    ) -> Result<NodeBounds, DomainError> {
         let n = affine.bias.len();
-        // One row bounds a neuron from below, another one its negative.
-        let by_position = affine.terms.iter().find_map(|term| self.position_units(&term.map));
-        let (units, size) = by_position.map_or_else(
-            || ([1.0, -1.0].into_iter().flat_map(|sign| (0..n).map(move |i| (i, sign))).collect(), None),
-            |(units, size)| (units, Some(size)),
-        );
-        let units: Vec<(usize, f64)> = units.into_iter().filter(|(i, _)| wanted(*i)).collect();
-        let size = size.unwrap_or_else(|| self.block_rows(units.len()));
-        let minima = self.in_blocks(units.len(), size, |range| self.unit_rows(affine, &units[range]))?;
-        let (mut lower, mut upper) = (vec![f64::NEG_INFINITY; n], vec![f64::INFINITY; n]);
-        for ((i, sign), minimum) in units.into_iter().zip(minima) {
-            if sign > 0.0 { lower[i] = minimum } else { upper[i] = -minimum }
+        // One form bounds a neuron from below, another one its negative.
+        let of_neuron = |i: usize| {
+            let [below, above] = wanted(i);
+            [below.then_some((i, 1.0)), above.then_some((i, -1.0))].into_iter().flatten()
+        };
+        let (units, blocks) = match affine.terms.iter().find_map(|term| term.map.output_shape()) {
+            Some(shape) => position_units(shape, of_neuron, self.block_rows(usize::MAX)),
+            None => {
+                let units: Vec<(usize, f64)> = (0..n).flat_map(of_neuron).collect();
+                let blocks = even_blocks(units.len(), self.block_rows(units.len()));
+                (units, blocks)
+            }
+        };
+        let with = |(i, sign): (usize, f64), minimum: f64| {
+            let z = known.get(i);
+            if sign > 0.0 {
+                Interval { lo: minimum.max(z.lo), ..z }
+            } else {
+                Interval { hi: (-minimum).min(z.hi), ..z }
+            }
+        };
+        let is_enough = |row: usize, minimum: f64| enough(units[row].0, with(units[row], minimum));
+        let minima = self.in_blocks(blocks, |range| self.unit_rows(affine, &units[range]), is_enough)?;
+        let mut bounds: Vec<Interval> = known.iter().collect();
+        for (&(i, sign), minimum) in units.iter().zip(minima) {
+            bounds[i] = bounds[i].intersect(if sign > 0.0 {
+                Interval { lo: minimum, hi: f64::INFINITY }
+            } else {
+                Interval { lo: f64::NEG_INFINITY, hi: -minimum }
+            });
         }
-        Ok(NodeBounds::new(lower, upper))
-    }
-
-    /// The unit forms of outputs that have positions, position by position, and how many should go together:
-    /// those of one position, or of a few when there are few channels.
-    fn position_units(&self, map: &LinearMap) -> Option<(Vec<(usize, f64)>, usize)> {
-        let [channels, height, width] = map.output_shape()?;
-        let positions = height * width;
-        let of_position = |p| (0..channels).flat_map(move |c| [1.0, -1.0].map(|sign| (c * positions + p, sign)));
-        let units = (0..positions).flat_map(of_position).collect();
-        Some((units, (2 * channels).max(1) * (BLOCK_ROWS / (2 * channels).max(1)).max(1)))
+        Ok(bounds.into_iter().collect())
     }
 
     /// The forms `sign · z_i` of an affine node, already pulled back through it without any rounding.
@@ -227,8 +249,7 @@ impl<H: History> BackSubstitution<'_, H> {
             .collect();
         let mut rows = Rows::new(constant);
         for term in &affine.terms {
-            let part = term.map.rows_window(units).map_or_else(|| Part::whole(term.map.rows(units)), Part::new);
-            self.add(&mut rows, term.source, part);
+            self.add(&mut rows, term.source, Part::units(term, units, self.history.kept(term.source), self.spare));
         }
         rows
     }
@@ -241,85 +262,136 @@ impl<H: History> BackSubstitution<'_, H> {
         by_memory.min(by_threads).max(BLOCK_ROWS)
     }
 
-    /// Runs blocks of `size` rows in parallel and joins their bounds in order.
+    /// Runs blocks of rows in parallel and joins their bounds in order; `enough` says which bound of a row needs no more.
     fn in_blocks(
         &self,
-        rows: usize,
-        size: usize,
-        start: impl Fn(std::ops::Range<usize>) -> Rows + Sync,
+        blocks: Vec<Range<usize>>,
+        start: impl Fn(Range<usize>) -> Rows + Sync,
+        enough: impl Fn(usize, f64) -> bool + Sync,
     ) -> Result<Vec<f64>, DomainError> {
-        let blocks: Result<Vec<Vec<f64>>, DomainError> = (0..rows.div_ceil(size))
-            .into_par_iter()
-            .map(|b| self.walk(&mut start(b * size..rows.min((b + 1) * size))))
-            .collect();
-        Ok(blocks?.concat())
+        let block = |range: Range<usize>| {
+            let first = range.start;
+            let mut rows = start(range);
+            let minima = self.walk(&mut rows, &|row, minimum| enough(first + row, minimum));
+            rows.at_input.into_iter().for_each(|(part, _)| part.discard(self.spare));
+            minima
+        };
+        let minima: Result<Vec<Vec<f64>>, DomainError> = blocks.into_par_iter().map(block).collect();
+        Ok(minima?.concat())
     }
 
     /// Takes the rows back to the input.
-    fn walk(&self, rows: &mut Rows) -> Result<Vec<f64>, DomainError> {
+    fn walk(&self, rows: &mut Rows, enough: &dyn Fn(usize, f64) -> bool) -> Result<Vec<f64>, DomainError> {
         while let Some((id, a)) = rows.pending.pop_last() {
             if self.budget.is_spent() {
                 return Err(DomainError::OutOfTime);
             }
-            let node = self.network.node(id);
-            let ends_here = match node.kind {
-                NodeKind::Input => true,
-                NodeKind::Activation(_) => self.concretise == Concretise::Activations,
-                NodeKind::Affine(_) => false,
-            };
-            if ends_here {
-                let values = self.concrete(id, &a);
-                if id == 0 {
-                    rows.at_input = Some((a, rows.constant.clone()));
-                } else {
-                    rows.discard(a);
-                }
-                for (constant, value) in rows.constant.iter_mut().zip(values) {
-                    *constant = add_down(*constant, value);
-                }
-                continue;
-            }
-            if self.concretise == Concretise::Every {
-                self.keep_best(rows, id, &a);
-            }
-            match (&node.kind, self.history.relaxation(id)) {
+            match (&self.network.node(id).kind, self.history.relaxation(id)) {
+                (NodeKind::Input, _) => self.end(rows, id, a),
+                (NodeKind::Activation(_), _) if self.concretise == Concretise::Activations => self.end(rows, id, a),
                 (NodeKind::Affine(affine), Relaxation::Affine(error)) => {
-                    let (no_bias, bias) = (affine.bias.is_zero(), a.columns_of(affine.bias.values()));
-                    let per_output = a.columns_of(&error.per_output);
-                    for (constant, a) in rows.constant.iter_mut().zip(a.rows()) {
-                        let bias =
-                            if no_bias { less_error(a, &per_output) } else { dot_less_error(a, &bias, &per_output) };
-                        *constant = sub_down(add_down(*constant, bias), error.absolute);
-                    }
-                    for term in &affine.terms {
-                        let storage = rows.spare.pop().unwrap_or_default();
-                        let part = a.pull_back(term, storage);
-                        self.add(rows, term.source, part);
-                    }
-                    rows.discard(a);
+                    self.pass_affine(rows, id, a, (affine, error), enough)
                 }
                 (NodeKind::Activation(activation), Relaxation::Activation(lines)) => {
-                    let mut a = a;
-                    let (below, above) = (a.columns_of(&lines.lower_intercept), a.columns_of(&lines.upper_intercept));
-                    let slopes = (a.columns_of(&lines.lower_slope), a.columns_of(&lines.upper_slope));
-                    let error = a.columns_of(&lines.error);
-                    for (constant, mut a) in rows.constant.iter_mut().zip(a.values.rows_mut()) {
-                        let Some(a) = a.as_slice_mut() else {
-                            *constant = f64::NEG_INFINITY;
-                            continue;
-                        };
-                        let intercepts = chosen_dot_less_error(a, &below, &above, &error);
-                        *constant = sub_down(add_down(*constant, intercepts), lines.absolute);
-                        choose_slopes(a, &slopes.0, &slopes.1);
-                    }
-                    self.add(rows, activation.source, a);
+                    self.pass_activation(rows, id, a, activation, lines);
                 }
                 // A history that does not fit its network proves nothing.
                 _ => rows.constant.fill(f64::NEG_INFINITY),
             }
         }
-        let best = rows.best.iter().zip(&rows.constant);
-        Ok(best.map(|(&best, &constant)| best.max(finite_or_nothing(constant))).collect())
+        let Rows { places, best, constant, found, .. } = rows;
+        for (&place, (best, &constant)) in places.iter().zip(best.iter().zip(constant.iter())) {
+            found[place] = best.max(finite_or_nothing(constant));
+        }
+        Ok(std::mem::take(found))
+    }
+
+    /// Turns the coefficients of a node into numbers.
+    fn end(&self, rows: &mut Rows, id: NodeId, mut a: Part) {
+        let constants_there = (id == 0).then(|| rows.constant.clone());
+        for (constant, value) in rows.constant.iter_mut().zip(a.minima(|a| self.concrete(id, a))) {
+            *constant = add_down(*constant, *value);
+        }
+        match constants_there {
+            Some(constants) => rows.at_input = Some((a, constants)),
+            None => a.discard(self.spare),
+        }
+    }
+
+    fn pass_affine(
+        &self,
+        rows: &mut Rows,
+        id: NodeId,
+        mut a: Part,
+        (affine, error): (&Affine, &PullBackError),
+        enough: &dyn Fn(usize, f64) -> bool,
+    ) {
+        let here = self.here(rows, id, &a);
+        let (bias, per_output) = (self.entries(&a, affine.bias.values()), self.entries(&a, &error.per_output));
+        let no_bias = affine.bias.is_zero();
+        for (r, ((constant, best), a)) in rows.bounds_mut().zip(a.rows()).enumerate() {
+            here.keep_best(r, a, *constant, best);
+            let bias = if no_bias { less_error(a, &per_output) } else { dot_less_error(a, &bias, &per_output) };
+            *constant = sub_down(add_down(*constant, bias), error.absolute);
+        }
+        drop((bias, per_output, here));
+        if let Some(kept) = self.still_wanted(rows, enough) {
+            a = a.keep_rows(&kept);
+            rows.keep(&kept);
+        }
+        if rows.places.is_empty() {
+            std::mem::take(&mut rows.pending).into_values().for_each(|part| part.discard(self.spare));
+        } else {
+            for (t, term) in affine.terms.iter().enumerate() {
+                let narrowed = || self.history.narrowed(id).get(t);
+                let part = a.pull_back(term, self.history.kept(term.source), narrowed, self.spare);
+                self.add(rows, term.source, part);
+            }
+        }
+        a.discard(self.spare);
+    }
+
+    fn pass_activation(&self, rows: &mut Rows, id: NodeId, mut a: Part, activation: &Activation, lines: &NodeLines) {
+        let here = self.here(rows, id, &a);
+        let low = self.entries(&a, &lines.lower_slope);
+        let bent = a.places(lines.bent());
+        if bent.len() * MANY_STRAIGHT <= low.len() {
+            let mut passed = vec![0.0; bent.len()];
+            for (r, ((constant, best), a)) in rows.bounds_mut().zip(a.rows_mut()).enumerate() {
+                let intercepts = lines.pass(&bent, a, &mut passed);
+                here.keep_best_and_scale(r, a, &low, *constant, best);
+                *constant = sub_down(add_down(*constant, intercepts), lines.absolute);
+                bent.iter().zip(&passed).for_each(|(&(column, _), &passed)| a[column] = passed);
+            }
+        } else {
+            let (below, above) = (self.entries(&a, &lines.lower_intercept), self.entries(&a, &lines.upper_intercept));
+            let (high, error) = (self.entries(&a, &lines.upper_slope), self.entries(&a, &lines.error));
+            for (r, ((constant, best), a)) in rows.bounds_mut().zip(a.rows_mut()).enumerate() {
+                here.keep_best(r, a, *constant, best);
+                let intercepts = chosen_dot_less_error(a, &below, &above, &error);
+                *constant = sub_down(add_down(*constant, intercepts), lines.absolute);
+                choose_slopes(a, &low, &high);
+            }
+        }
+        drop((here, low));
+        // Lines lie outside the graph: over the activation's source they say nothing that its image did not.
+        a.is_seen = rows.pending.keys().all(|&other| other < activation.source);
+        self.add(rows, activation.source, a);
+    }
+
+    /// The rows whose bounds are not yet `enough`, when that is so for an eighth of them.
+    fn still_wanted(&self, rows: &Rows, enough: &dyn Fn(usize, f64) -> bool) -> Option<Vec<usize>> {
+        if self.concretise != Concretise::Every {
+            return None;
+        }
+        let is_open = |r: &usize| !enough(rows.places[*r], rows.best[*r]);
+        let kept: Vec<usize> = (0..rows.places.len()).filter(is_open).collect();
+        (kept.len() + kept.len() / 8 < rows.places.len()).then_some(kept)
+    }
+
+    /// The entries of a vector over a node that a part has columns for.
+    fn entries<'v>(&'v self, a: &Part, vector: &'v [f64]) -> Entries<'v> {
+        a.entries(vector, self.spare)
     }
 
     /// Adds coefficients of a node to those already pending, charging the rounding of the sum.
@@ -328,46 +400,79 @@ impl<H: History> BackSubstitution<'_, H> {
             rows.pending.insert(id, a);
             return;
         };
-        let joint = sum.window.as_ref().zip(a.window.as_ref()).and_then(|(sum, a)| sum.join(a));
-        let (mut sum, a) = (sum.spread(joint.as_ref()), a.spread(joint.as_ref()));
-        sum.values += &a.values;
-        let magnitudes = self.history.bounds(id).magnitudes();
-        let error: Vec<f64> = sum.columns_of(&magnitudes).iter().map(|&m| mul_up(2.0 * UNIT, m) + ETA * m).collect();
+        let sum = sum.plus(a, self.spare);
+        let bounds = self.history.bounds(id);
+        let (lower, upper) = (self.entries(&sum, bounds.lower()), self.entries(&sum, bounds.upper()));
+        let magnitude = |(&lower, &upper): (&f64, &f64)| lower.abs().max(upper.abs());
+        let magnitudes: Vec<f64> = lower.iter().zip(upper.iter()).map(magnitude).collect();
         for (constant, sum) in rows.constant.iter_mut().zip(sum.rows()) {
-            *constant = add_down(*constant, less_error(sum, &error));
+            // Each sum differs from the exact one by at most half a unit in its last place.
+            *constant = sub_down(*constant, mul_up(2.0 * UNIT, -less_error(sum, &magnitudes)));
         }
-        rows.discard(a);
+        drop((lower, upper));
         rows.pending.insert(id, sum);
     }
 
-    /// Improves each row's best bound by the concrete bounds of all nodes it now reads.
-    fn keep_best(&self, rows: &mut Rows, id: NodeId, a: &Part) {
-        let mut values = self.concrete(id, a);
-        for (&other, b) in &rows.pending {
-            for (value, more) in values.iter_mut().zip(self.concrete(other, b)) {
-                *value = add_down(*value, more);
+    /// What improves each row's best bound where coefficients `a` of node `id` are all that it reads besides the
+    /// pending ones.
+    fn here<'v>(&'v self, rows: &mut Rows, id: NodeId, a: &Part) -> Here<'v> {
+        if self.concretise != Concretise::Every || a.is_seen {
+            return Here { bounds: None, besides: Vec::new() };
+        }
+        let bounds = self.history.bounds(id);
+        let mut besides = vec![0.0; rows.constant.len()];
+        for (&other, part) in &mut rows.pending {
+            for (sum, more) in besides.iter_mut().zip(part.minima(|part| self.concrete(other, part))) {
+                *sum = add_down(*sum, *more);
             }
         }
-        for ((best, value), constant) in rows.best.iter_mut().zip(values).zip(&rows.constant) {
-            *best = best.max(finite_or_nothing(add_down(value, *constant)));
-        }
+        Here { bounds: Some((self.entries(a, bounds.lower()), self.entries(a, bounds.upper()))), besides }
     }
 
     /// Lower bounds of `a · x_id` by the concrete bounds of the node (at the input: by the region).
     fn concrete(&self, id: NodeId, a: &Part) -> Vec<f64> {
         if id == 0 {
-            match &a.window {
-                None => return self.region.minima(a.values.view()),
-                // Over a box the columns that are zero play no part.
-                Some(_) if matches!(self.region.ball(), Ball::Box | Ball::Grid { .. }) => {}
-                Some(window) => {
-                    let whole = window.spread(&a.values, &Window::whole(window.shape));
-                    return self.region.minima(whole.view());
-                }
+            if a.is_whole() {
+                return self.region.minima(a.values().view());
+            }
+            // Over a box the columns that are zero play no part.
+            if !matches!(self.region.ball(), Ball::Box | Ball::Grid { .. }) {
+                let whole = a.clone().spread(self.spare);
+                let minima = self.region.minima(whole.values().view());
+                whole.discard(self.spare);
+                return minima;
             }
         }
         let bounds = self.history.bounds(id);
-        let (lower, upper) = (a.columns_of(bounds.lower()), a.columns_of(bounds.upper()));
+        let (lower, upper) = (self.entries(a, bounds.lower()), self.entries(a, bounds.upper()));
         a.rows().map(|a| box_minimum(a, &lower, &upper)).collect()
+    }
+}
+
+/// The concrete bounds of a node on the way, where forms are turned into numbers there.
+struct Here<'v> {
+    bounds: Option<(Entries<'v>, Entries<'v>)>,
+    /// What the other nodes add to each row.
+    besides: Vec<f64>,
+}
+
+impl Here<'_> {
+    /// Improves the best bound of row `r`, of coefficients `a`.
+    fn keep_best(&self, r: usize, a: &[f64], constant: f64, best: &mut f64) {
+        if let Some((lower, upper)) = &self.bounds {
+            let value = add_down(box_minimum(a, lower, upper), self.besides[r]);
+            *best = best.max(finite_or_nothing(add_down(value, constant)));
+        }
+    }
+
+    /// The same, and each coefficient is multiplied by its slope.
+    fn keep_best_and_scale(&self, r: usize, a: &mut [f64], slopes: &[f64], constant: f64, best: &mut f64) {
+        match &self.bounds {
+            Some((lower, upper)) => {
+                let value = add_down(box_minimum_then_scale(a, lower, upper, slopes), self.besides[r]);
+                *best = best.max(finite_or_nothing(add_down(value, constant)));
+            }
+            None => choose_slopes(a, slopes, slopes),
+        }
     }
 }

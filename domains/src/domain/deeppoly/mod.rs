@@ -7,19 +7,24 @@
 //! [`DeepPolyWithin`] starts from bounds that are known, [`RationalDeepPoly`] computes without rounding.
 
 mod back_substitution;
+mod blocks;
+mod part;
 mod rational;
 mod relaxation;
 mod within;
 
 pub use back_substitution::{BackSubstitution, Concretise, History};
+pub use part::{Kept, Narrowed};
 pub use rational::{RationalDeepPoly, RationalFact};
 pub use relaxation::{NodeLines, Relaxation};
 pub use within::DeepPolyWithin;
 
 use super::{AbstractDomain, DomainError, Fact, NodeBounds, Trace};
-use crate::activation::Slopes;
+use crate::activation::{ActivationFn, Reach, Slopes};
 use crate::network::{Activation, Affine, Network, NodeId, NodeKind};
+use crate::num::Interval;
 use crate::query::{LinearForms, Region};
+use std::sync::OnceLock;
 
 /// DeepPoly (Singh et al. 2019b): every neuron keeps one line below and one above, and bounds come from
 /// batched back-substitution.
@@ -29,11 +34,24 @@ pub struct DeepPoly {
     pub concretise: Concretise,
     /// Which line below an unstable neuron is kept.
     pub slopes: Slopes,
+    /// Which neurons are bounded so.
+    pub wanted: Wanted,
+}
+
+/// Which neurons' bounds back-substitution computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// All that an activation reads, and the outputs.
+    All,
+    /// Of these the neurons that interval arithmetic over the layer before leaves unstable, and the outputs: the others
+    /// are passed exactly, whatever their bounds are, and keep those of interval arithmetic. Nor does a neuron go back
+    /// further than to where it is found stable, or with both sides when one has told so.
+    Unstable,
 }
 
 impl Default for DeepPoly {
     fn default() -> Self {
-        Self { concretise: Concretise::Every, slopes: Slopes::Area }
+        Self { concretise: Concretise::Every, slopes: Slopes::Area, wanted: Wanted::All }
     }
 }
 
@@ -42,13 +60,15 @@ impl Default for DeepPoly {
 pub struct DeepPolyFact {
     bounds: NodeBounds,
     relaxation: Relaxation,
+    kept: OnceLock<Option<Kept>>,
+    narrowed: OnceLock<Vec<Narrowed>>,
 }
 
 impl DeepPolyFact {
     /// The fact of a node with these bounds and this relaxation.
     #[must_use]
     pub fn new(bounds: NodeBounds, relaxation: Relaxation) -> Self {
-        Self { bounds, relaxation }
+        Self { bounds, relaxation, kept: OnceLock::new(), narrowed: OnceLock::new() }
     }
 
     /// How back-substitution passes the node.
@@ -80,6 +100,39 @@ impl<F: Fact + AsRef<DeepPolyFact>> History for Trace<'_, F> {
     fn relaxation(&self, id: NodeId) -> &Relaxation {
         self.facts[id].as_ref().relaxation()
     }
+    fn kept(&self, id: NodeId) -> Option<&Kept> {
+        self.facts[id].as_ref().kept.get_or_init(|| kept(&self.network, id, self.relaxation(id))).as_ref()
+    }
+    fn narrowed(&self, id: NodeId) -> &[Narrowed] {
+        self.facts[id].as_ref().narrowed.get_or_init(|| {
+            let mut readers = self.network.activations().filter(|(_, activation)| activation.source == id);
+            let rows = readers.next().and_then(|(reader, _)| self.kept(reader));
+            let (NodeKind::Affine(affine), Some(rows)) = (&self.network.node(id).kind, rows) else { return Vec::new() };
+            let narrowed = |term| Narrowed::new(term, rows, self.kept(term.source));
+            affine.terms.iter().map(narrowed).collect::<Option<_>>().unwrap_or_default()
+        })
+    }
+}
+
+/// A node of which more than this share stays is not narrowed.
+const MOST_KEPT: f64 = 0.9;
+
+/// The neurons of an activation node within dense layers that are not known to be zero on all of the region.
+fn kept(network: &Network, id: NodeId, relaxation: &Relaxation) -> Option<Kept> {
+    let (NodeKind::Activation(activation), Relaxation::Activation(lines)) = (&network.node(id).kind, relaxation) else {
+        return None;
+    };
+    let mut around = network.nodes().iter().enumerate().filter_map(|(other, node)| match &node.kind {
+        NodeKind::Affine(affine) => {
+            Some(affine.terms.iter().filter(move |t| other == activation.source || t.source == id))
+        }
+        _ => None,
+    });
+    if !around.all(|mut terms| terms.all(|term| term.map.is_dense())) {
+        return None;
+    }
+    let (len, kept) = (lines.len(), (0..lines.len()).filter(|&i| !lines.are_zero(i)).collect::<Kept>());
+    (kept.len() as f64 <= MOST_KEPT * len as f64).then_some(kept)
 }
 
 impl DeepPoly {
@@ -87,7 +140,7 @@ impl DeepPoly {
     /// et al. 2019, App. G): parallel lines, and bounds at the input only.
     #[must_use]
     pub fn greedy() -> Self {
-        Self { concretise: Concretise::Input, slopes: Slopes::Parallel }
+        Self { concretise: Concretise::Input, slopes: Slopes::Parallel, wanted: Wanted::All }
     }
 
     /// Back-substitution over any trace that carries DeepPoly facts.
@@ -102,6 +155,7 @@ impl DeepPoly {
             history: seen,
             concretise: self.concretise,
             budget: seen.run.budget,
+            spare: &seen.spare,
         }
     }
 
@@ -122,11 +176,24 @@ impl DeepPoly {
         seen: &Trace<F>,
     ) -> Result<DeepPolyFact, DomainError> {
         let relaxation = Relaxation::affine(affine, |source| seen.bounds_of(source));
-        let bounds = if needs_bounds(&seen.network, id) {
-            self.back_substitution(seen).neuron_bounds(affine)?
-        } else {
-            super::affine_bounds(affine, &|source| seen.bounds_of(source))
-        };
+        let is_output = id == seen.network.output();
+        if self.wanted == Wanted::All && (is_output || readers(&seen.network, id).next().is_some()) {
+            return Ok(DeepPolyFact::new(self.back_substitution(seen).neuron_bounds(affine)?, relaxation));
+        }
+        let mut bounds = super::quick_bounds(affine, &|source| seen.bounds_of(source));
+        if self.wanted == Wanted::Unstable {
+            if let Some(known) = seen.known.get(id) {
+                bounds.intersect(known);
+            }
+            let readers: Vec<&dyn ActivationFn> = readers(&seen.network, id).collect();
+            let is_open = |i: usize, z: Interval| {
+                let reach = Reach { bounds: z, ..bounds.reach(i) };
+                is_output || readers.iter().any(|function| function.is_unstable(reach))
+            };
+            let enough = |i: usize, z: Interval| !is_open(i, z);
+            let tight = self.back_substitution(seen).tighten_until(affine, bounds.clone(), enough)?;
+            bounds.intersect(&tight);
+        }
         Ok(DeepPolyFact::new(bounds, relaxation))
     }
 
@@ -139,10 +206,9 @@ impl DeepPoly {
     }
 }
 
-/// True when an activation reads the node, or it is the output.
-fn needs_bounds(network: &Network, id: NodeId) -> bool {
-    let reads = |kind: &NodeKind| matches!(kind, NodeKind::Activation(a) if a.source == id);
-    id == network.output() || network.nodes().iter().any(|n| reads(&n.kind))
+/// The functions that read the node.
+fn readers(network: &Network, id: NodeId) -> impl Iterator<Item = &dyn ActivationFn> {
+    network.activations().filter(move |(_, a)| a.source == id).map(|(_, a)| a.function.as_ref())
 }
 
 impl AbstractDomain for DeepPoly {

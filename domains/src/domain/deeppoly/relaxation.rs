@@ -5,6 +5,7 @@ use crate::domain::NodeBounds;
 use crate::network::{Activation, Affine, NodeId, NodeKind, PullBackError};
 use crate::num::Interval;
 use crate::num::error::{ETA, UNIT, gamma};
+use crate::num::kernel::sum_less_charge;
 use crate::num::round::{add_up, mul_up};
 use rayon::prelude::*;
 
@@ -36,6 +37,8 @@ pub struct NodeLines {
     pub error: Vec<f64>,
     /// What the underflow of the products `a · slope` may lose whatever `a` is.
     pub absolute: f64,
+    /// The neurons that are not passed by one line through the origin without error, in ascending order.
+    bent: Vec<usize>,
 }
 
 /// Lines of fewer neurons are not worth a task of their own.
@@ -54,6 +57,7 @@ impl NodeLines {
         let all: Vec<(Lines, f64, f64)> =
             (0..n).into_par_iter().with_min_len(NEURONS_PER_TASK).map(of_neuron).collect();
         let column = |f: fn(&Lines) -> f64| all.iter().map(|(lines, ..)| f(lines)).collect();
+        let is_bent = |(i, (lines, error, _)): (usize, &(Lines, f64, f64))| is_bent(lines, *error).then_some(i);
         Self {
             lower_slope: column(|lines| lines.lower.slope),
             lower_intercept: column(|lines| lines.lower.intercept),
@@ -61,6 +65,7 @@ impl NodeLines {
             upper_intercept: column(|lines| lines.upper.intercept),
             error: all.iter().map(|&(_, error, _)| error).collect(),
             absolute: all.iter().fold(0.0, |sum, &(.., lost)| add_up(sum, lost)),
+            bent: all.iter().enumerate().filter_map(is_bent).collect(),
         }
     }
 
@@ -71,6 +76,52 @@ impl NodeLines {
         (self.upper_slope[i], self.upper_intercept[i]) = (pair.upper.slope, pair.upper.intercept);
         self.error[i] = error;
         self.absolute = add_up(self.absolute, lost);
+        if let (Err(place), true) = (self.bent.binary_search(&i), is_bent(&pair, error)) {
+            self.bent.insert(place, i);
+        }
+    }
+
+    /// Passes the coefficients of the bent neurons, given with their columns, into `passed`: a certified lower bound of
+    /// the intercepts less the error.
+    #[must_use]
+    pub fn pass(&self, bent: &[(usize, usize)], a: &[f64], passed: &mut [f64]) -> f64 {
+        let (mut sum, mut charge) = (0.0, 0.0);
+        for (&(column, i), passed) in bent.iter().zip(passed) {
+            let a = a[column];
+            let (slope, intercept) = match a > 0.0 {
+                true => (self.lower_slope[i], self.lower_intercept[i]),
+                false => (self.upper_slope[i], self.upper_intercept[i]),
+            };
+            sum += a * intercept;
+            charge += (a * self.error[i]).abs();
+            *passed = a * slope;
+        }
+        sum_less_charge(sum, charge, bent.len())
+    }
+
+    /// How many neurons the node has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lower_slope.len()
+    }
+
+    /// True when there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lower_slope.is_empty()
+    }
+
+    /// True when both lines of neuron `i` are zero, and so is it.
+    #[must_use]
+    pub fn are_zero(&self, i: usize) -> bool {
+        [&self.lower_slope, &self.lower_intercept, &self.upper_slope, &self.upper_intercept].iter().all(|v| v[i] == 0.0)
+    }
+
+    /// The neurons for which coefficients have a choice, a constant or an error: the others are passed by their slope
+    /// below alone.
+    #[must_use]
+    pub fn bent(&self) -> &[usize] {
+        &self.bent
     }
 }
 
@@ -88,6 +139,11 @@ fn loss(pair: &Lines, z: Interval, n: usize) -> (f64, f64) {
     let of_intercept = if intercept == 0.0 { 0.0 } else { mul_up(gamma(n), intercept) };
     let lost = if of_slope > 0.0 { mul_up(ETA, z.magnitude()) } else { 0.0 };
     (add_up(of_slope, of_intercept), lost)
+}
+
+fn is_bent(pair: &Lines, error: f64) -> bool {
+    let (lower, upper) = (pair.lower, pair.upper);
+    error != 0.0 || lower.slope != upper.slope || lower.intercept != 0.0 || upper.intercept != 0.0
 }
 
 fn is_unit(slope: f64) -> bool {

@@ -1,6 +1,6 @@
 //! DeepPoly on a part of a region, from the bounds that are known of the whole.
 
-use crate::domain::{AbstractDomain, Bounds, DeepPoly, DeepPolyFact, DomainError, NodeBounds, Relaxation, Trace};
+use crate::domain::{AbstractDomain, Bounds, DeepPoly, DeepPolyFact, DomainError, Relaxation, Trace};
 use crate::network::{Activation, Affine, NodeId};
 use crate::query::{LinearForms, Region};
 
@@ -19,17 +19,6 @@ pub struct DeepPolyWithin<'a> {
     pub settled: NodeId,
 }
 
-/// The neurons of an affine node that some activation sees on more than one segment.
-fn unstable(network: &crate::network::Network, id: NodeId, known: &NodeBounds) -> Vec<bool> {
-    let mut unstable = vec![false; known.len()];
-    for (_, activation) in network.activations().filter(|(_, a)| a.source == id) {
-        for (unstable, z) in unstable.iter_mut().zip(known.reaches()) {
-            *unstable |= activation.function.is_unstable(z);
-        }
-    }
-    unstable
-}
-
 impl AbstractDomain for DeepPolyWithin<'_> {
     type Fact = DeepPolyFact;
 
@@ -43,10 +32,11 @@ impl AbstractDomain for DeepPolyWithin<'_> {
 
     fn affine(&self, id: NodeId, node: &Affine, seen: &Trace<DeepPolyFact>) -> Result<DeepPolyFact, DomainError> {
         let Some(known) = self.known.get(id) else { return self.base.affine_fact(id, node, seen) };
-        let wanted = if id > self.settled { unstable(&seen.network, id, known) } else { Vec::new() };
+        let is_unstable = |i| super::readers(&seen.network, id).any(|function| function.is_unstable(known.reach(i)));
+        let wanted: Vec<bool> = (0..known.len()).map(|i| id > self.settled && is_unstable(i)).collect();
         let mut bounds = known.clone();
         if wanted.contains(&true) {
-            bounds.intersect(&self.base.back_substitution(seen).neuron_bounds_of(node, |i| wanted[i])?);
+            bounds.intersect(&self.base.back_substitution(seen).neuron_bounds_of(node, |i| [wanted[i]; 2])?);
         }
         Ok(DeepPolyFact::new(bounds, Relaxation::affine(node, |source| super::Fact::bounds(&seen.facts[source]))))
     }

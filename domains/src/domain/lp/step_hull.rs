@@ -12,8 +12,8 @@
 
 use crate::domain::NodeBounds;
 use crate::network::{Activation, Network, NodeId, NodeKind};
-use crate::num::Interval;
 use crate::num::round::{add_down, add_up, mul_down, mul_up, sub_down, sub_up};
+use crate::num::{Interval, Spare};
 use rayon::prelude::*;
 
 /// One summand `w x` of a pre-activation, with bounds of the product.
@@ -85,7 +85,7 @@ pub(super) fn step_neurons<'a>(
                     products.push(Product { source: (term.source, j), weight, range });
                 }
             };
-            match term.map.rows_window(&[(neuron, 1.0)]) {
+            match term.map.rows_window(&[(neuron, 1.0)], &Spare::default()) {
                 Some((row, window)) => {
                     let indices: Vec<usize> = window.indices().collect();
                     row.row(0).iter().zip(indices).for_each(|(&w, j)| push(j, w));

@@ -175,12 +175,15 @@ impl<T: Real> Patches<'_, T> {
             let dimensions = [taps, channels, columns * n];
             let w = self.group_weight(group);
             row_product(dimensions, w, true, &a[at..], step, spare, columns * n, false);
-            Arch::new().dispatch(|| {
-                self.for_each_tap(group, row, |tap, column, input| {
-                    let (Some(input), at) = (input, (tap * columns + column) * n) else { return };
-                    add(&mut out[input * n..(input + 1) * n], &spare[at..at + n]);
-                });
-            });
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    self.for_each_tap(group, row, |tap, column, input| {
+                        let (Some(input), at) = (input, (tap * columns + column) * n) else { return };
+                        add(&mut out[input * n..(input + 1) * n], &spare[at..at + n]);
+                    });
+                },
+            );
         }
     }
 }

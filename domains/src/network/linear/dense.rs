@@ -2,9 +2,9 @@
 
 use super::Window;
 use super::operator::LinearOperator;
-use crate::num::Scalar;
 use crate::num::gemm::multiply_into;
 use crate::num::kernel::dot_magnitude;
+use crate::num::{Scalar, Spare};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1};
 
 impl LinearOperator for Array2<f64> {
@@ -46,7 +46,7 @@ impl LinearOperator for Array2<f64> {
         }
         Some(())
     }
-    fn pull_back_into(&self, a: ArrayView2<f64>, out: &mut Array2<f64>) {
+    fn pull_back_into(&self, a: ArrayView2<f64>, out: &mut Array2<f64>, _: &Spare) {
         multiply_into(a, self.view(), out.view_mut());
     }
     fn push_forward_into(&self, x: ArrayView2<f64>, out: &mut Array2<f64>) {

@@ -3,8 +3,8 @@
 use super::Window;
 use super::operator::LinearOperator;
 use crate::network::Coefficients;
-use crate::num::Scalar;
 use crate::num::round::mul_up;
+use crate::num::{Scalar, Spare};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1};
 
 impl LinearOperator for Coefficients {
@@ -40,7 +40,7 @@ impl LinearOperator for Coefficients {
     fn apply_transposed_to<T: Scalar>(&self, a: &[T], sums: &mut [T]) -> Option<()> {
         self.apply_to(a, sums)
     }
-    fn pull_back_into(&self, a: ArrayView2<f64>, out: &mut Array2<f64>) {
+    fn pull_back_into(&self, a: ArrayView2<f64>, out: &mut Array2<f64>, _: &Spare) {
         multiply_columns(a, self.values(), out);
     }
     fn push_forward_into(&self, x: ArrayView2<f64>, out: &mut Array2<f64>) {
@@ -50,7 +50,7 @@ impl LinearOperator for Coefficients {
     fn input_window(&self, window: &Window) -> Option<Window> {
         Some(window.clone())
     }
-    fn pull_back_window_into(&self, a: ArrayView2<f64>, window: &Window, out: &mut Array2<f64>, _: &Window) {
+    fn pull_back_window_into(&self, a: ArrayView2<f64>, [window, _]: [&Window; 2], out: &mut Array2<f64>, _: &Spare) {
         multiply_columns(a, &window.gather(self.values()), out);
     }
     fn magnitude_sums(&self, m: &[f64]) -> (Vec<f64>, usize) {

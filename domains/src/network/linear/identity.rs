@@ -2,7 +2,7 @@
 
 use super::Window;
 use super::operator::LinearOperator;
-use crate::num::Scalar;
+use crate::num::{Scalar, Spare};
 use ndarray::{Array2, ArrayView2, ArrayViewMut1};
 
 /// The identity on vectors of this length.
@@ -37,7 +37,7 @@ impl LinearOperator for Identity {
     fn apply_transposed_to<T: Scalar>(&self, a: &[T], sums: &mut [T]) -> Option<()> {
         self.apply_to(a, sums)
     }
-    fn pull_back_into(&self, a: ArrayView2<f64>, out: &mut Array2<f64>) {
+    fn pull_back_into(&self, a: ArrayView2<f64>, out: &mut Array2<f64>, _: &Spare) {
         out.assign(&a);
     }
     fn push_forward_into(&self, x: ArrayView2<f64>, out: &mut Array2<f64>) {
@@ -46,7 +46,7 @@ impl LinearOperator for Identity {
     fn input_window(&self, window: &Window) -> Option<Window> {
         Some(window.clone())
     }
-    fn pull_back_window_into(&self, a: ArrayView2<f64>, _: &Window, out: &mut Array2<f64>, _: &Window) {
+    fn pull_back_window_into(&self, a: ArrayView2<f64>, _: [&Window; 2], out: &mut Array2<f64>, _: &Spare) {
         out.assign(&a);
     }
     fn magnitude_sums(&self, m: &[f64]) -> (Vec<f64>, usize) {

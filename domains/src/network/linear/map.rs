@@ -1,13 +1,13 @@
 //! The vocabulary of linear maps, and what anybody may ask of one.
 
 use super::identity::Identity;
-use super::operator::{LinearOperator, matrix_reusing};
+use super::operator::LinearOperator;
 use super::select::Select;
 use super::{Conv2d, Sparse, Window};
 use crate::network::{Coefficients, Parameter};
-use crate::num::Scalar;
 use crate::num::error::{gamma, underflow};
 use crate::num::round::{add_up, mul_up};
+use crate::num::{Scalar, Spare};
 use ndarray::{Array2, ArrayView2, ArrayViewMut1, ArrayViewMutD, Axis, CowArray, Ix2};
 
 /// A linear operator `x ↦ W x` that keeps its structure.
@@ -190,14 +190,14 @@ impl LinearMap {
     /// `a · W` in round-to-nearest; `a` is rows × outputs, the result rows × inputs.
     #[must_use]
     pub fn pull_back(&self, a: ArrayView2<f64>) -> Array2<f64> {
-        self.pull_back_reusing(a, Vec::new())
+        self.pull_back_reusing(a, &Spare::default())
     }
 
-    /// [`LinearMap::pull_back`] into the memory of `storage`, whatever that holds.
+    /// [`LinearMap::pull_back`] into spare memory.
     #[must_use]
-    pub fn pull_back_reusing(&self, a: ArrayView2<f64>, storage: Vec<f64>) -> Array2<f64> {
-        let mut out = matrix_reusing(storage, a.nrows(), self.input_len());
-        with!(self, w => w.pull_back_into(a, &mut out));
+    pub fn pull_back_reusing(&self, a: ArrayView2<f64>, spare: &Spare) -> Array2<f64> {
+        let mut out = spare.matrix(a.nrows(), self.input_len());
+        with!(self, w => w.pull_back_into(a, &mut out, spare));
         out
     }
 
@@ -208,11 +208,11 @@ impl LinearMap {
         &self,
         a: ArrayView2<f64>,
         window: &Window,
-        storage: Vec<f64>,
+        spare: &Spare,
     ) -> Option<(Array2<f64>, Window)> {
         let source = with!(self, w => w.input_window(window))?;
-        let mut out = matrix_reusing(storage, a.nrows(), source.len());
-        with!(self, w => w.pull_back_window_into(a, window, &mut out, &source));
+        let mut out = spare.matrix(a.nrows(), source.len());
+        with!(self, w => w.pull_back_window_into(a, [window, &source], &mut out, spare));
         Some((out, source))
     }
 
@@ -227,16 +227,22 @@ impl LinearMap {
     /// The rows of `sign · W` for the outputs `rows`: exactly what pulling unit forms back gives.
     #[must_use]
     pub fn rows(&self, rows: &[(usize, f64)]) -> Array2<f64> {
-        let mut out = Array2::zeros((rows.len(), self.input_len()));
+        self.rows_reusing(rows, &Spare::default())
+    }
+
+    /// [`LinearMap::rows`] in spare memory.
+    #[must_use]
+    pub fn rows_reusing(&self, rows: &[(usize, f64)], spare: &Spare) -> Array2<f64> {
+        let mut out = spare.zero_matrix(rows.len(), self.input_len());
         let targets = out.rows_mut().into_iter().zip(rows);
         with!(self, w => targets.for_each(|(target, &(row, sign))| w.row_into(row, sign, target, None)));
         out
     }
 
     /// [`LinearMap::rows`] over the window of the inputs that those outputs read, when it is smaller
-    /// than the whole and the map has an [`output_shape`](Self::output_shape).
+    /// than the whole and the map has an [`output_shape`](Self::output_shape); in spare memory.
     #[must_use]
-    pub fn rows_window(&self, rows: &[(usize, f64)]) -> Option<(Array2<f64>, Window)> {
+    pub fn rows_window(&self, rows: &[(usize, f64)], spare: &Spare) -> Option<(Array2<f64>, Window)> {
         let shape @ [_, height, width] = self.output_shape()?;
         let at = |&(row, _): &(usize, f64)| {
             let (r, c) = (row / width % height, row % width);
@@ -244,7 +250,7 @@ impl LinearMap {
         };
         let window = rows.iter().map(at).reduce(|a, b| a.join(&b).unwrap_or(a))?;
         let source = with!(self, w => w.input_window(&window)).filter(|w| !w.is_whole())?;
-        let mut out = Array2::zeros((rows.len(), source.len()));
+        let mut out = spare.zero_matrix(rows.len(), source.len());
         let targets = out.rows_mut().into_iter().zip(rows);
         with!(self, w => targets.for_each(|(target, &(row, sign))| w.row_into(row, sign, target, Some(&source))));
         Some((out, source))

@@ -1,7 +1,7 @@
 //! What every linear map says of itself.
 
 use super::Window;
-use crate::num::Scalar;
+use crate::num::{Scalar, Spare};
 use ndarray::{Array2, ArrayView2, ArrayViewMut1};
 
 /// A linear operator `x ↦ W x`. Lengths, products and rows are enough; what a map does faster by its structure it says
@@ -47,8 +47,8 @@ pub(in crate::network) trait LinearOperator {
         self.for_each_product(|output, input, w| sums[input].accumulate(w, &a[output]));
         Some(())
     }
-    /// `out = a W` in round-to-nearest, whatever `out` held.
-    fn pull_back_into(&self, a: ArrayView2<f64>, out: &mut Array2<f64>) {
+    /// `out = a W` in round-to-nearest, whatever `out` held; `spare` is memory to work in.
+    fn pull_back_into(&self, a: ArrayView2<f64>, out: &mut Array2<f64>, _: &Spare) {
         out.fill(0.0);
         for (a, mut out) in a.rows().into_iter().zip(out.rows_mut()) {
             self.for_each_product(|output, input, w| out[input] += w * a[output]);
@@ -65,7 +65,7 @@ pub(in crate::network) trait LinearOperator {
         None
     }
     /// [`pull_back_into`](Self::pull_back_into) between such windows.
-    fn pull_back_window_into(&self, _: ArrayView2<f64>, _: &Window, out: &mut Array2<f64>, _: &Window) {
+    fn pull_back_window_into(&self, _: ArrayView2<f64>, _: [&Window; 2], out: &mut Array2<f64>, _: &Spare) {
         out.fill(f64::NAN);
     }
     /// `|W| m` in round-to-nearest, for `m ≥ 0`, and how many rounded terms each is a sum of; 0 when it is rounded up
@@ -75,13 +75,4 @@ pub(in crate::network) trait LinearOperator {
         self.for_each_product(|output, input, w| sums[output] += w.abs() * m[input]);
         (sums, self.fan_in())
     }
-}
-
-/// A matrix in the memory of `storage`; its entries are arbitrary.
-pub(in crate::network) fn matrix_reusing(mut storage: Vec<f64>, rows: usize, columns: usize) -> Array2<f64> {
-    if storage.capacity() < rows * columns {
-        storage.clear();
-    }
-    storage.resize(rows * columns, 0.0);
-    Array2::from_shape_vec((rows, columns), storage).expect("the storage has that size")
 }

@@ -2,7 +2,7 @@
 
 use super::Window;
 use super::operator::LinearOperator;
-use crate::num::Scalar;
+use crate::num::{Scalar, Spare};
 use ndarray::{Array2, ArrayView2, ArrayViewMut1, Axis};
 
 /// A selection of inputs.
@@ -57,7 +57,7 @@ impl LinearOperator for Select<'_> {
         self.pairs().for_each(|(output, input)| sums[input] = sums[input].add(&a[output]));
         Some(())
     }
-    fn pull_back_into(&self, a: ArrayView2<f64>, out: &mut Array2<f64>) {
+    fn pull_back_into(&self, a: ArrayView2<f64>, out: &mut Array2<f64>, _: &Spare) {
         out.fill(0.0);
         for (output, input) in self.pairs() {
             let mut column = out.column_mut(input);

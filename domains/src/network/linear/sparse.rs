@@ -2,6 +2,7 @@
 
 use super::Window;
 use super::operator::LinearOperator;
+use crate::num::Spare;
 use ndarray::{Array2, ArrayView2, ArrayViewMut1};
 
 /// The entries of an outputs × inputs matrix that are not zero: exact floats.
@@ -59,7 +60,7 @@ impl LinearOperator for Sparse {
         self.entries.iter().for_each(|(input, _)| readers[*input] += 1);
         readers.into_iter().max().unwrap_or(0)
     }
-    fn pull_back_into(&self, a: ArrayView2<f64>, out: &mut Array2<f64>) {
+    fn pull_back_into(&self, a: ArrayView2<f64>, out: &mut Array2<f64>, _: &Spare) {
         out.fill(0.0);
         for (a, mut out) in a.rows().into_iter().zip(out.rows_mut()) {
             // What is sparse is often followed by more of it: most coefficients are zero.

@@ -1,5 +1,6 @@
 //! Windows: the positions of a node where a batch of forms has coefficients.
 
+use crate::num::Spare;
 use ndarray::Array2;
 use std::ops::Range;
 
@@ -75,25 +76,53 @@ impl Window {
         })
     }
 
+    /// The place in the window of a neuron of the node, if it lies there.
+    #[must_use]
+    pub fn place(&self, neuron: usize) -> Option<usize> {
+        let [_, height, width] = self.shape;
+        let (channel, row, column) = (neuron / (height * width), neuron / width % height, neuron % width);
+        let lies_inside = self.rows.contains(&row) && self.columns.contains(&column);
+        let line = channel * self.rows.len() + row.checked_sub(self.rows.start)?;
+        lies_inside.then(|| line * self.columns.len() + column - self.columns.start)
+    }
+
     /// The entries of a vector over the whole node that lie in the window.
     #[must_use]
     pub fn gather(&self, whole: &[f64]) -> Vec<f64> {
-        let mut part = Vec::with_capacity(self.len());
-        self.runs(&Self::whole(self.shape)).for_each(|run| part.extend_from_slice(&whole[run..][..self.columns.len()]));
+        self.gather_reusing(whole, &Spare::default())
+    }
+
+    /// [`Window::gather`] in spare memory.
+    #[must_use]
+    pub fn gather_reusing(&self, whole: &[f64], spare: &Spare) -> Vec<f64> {
+        let mut part = spare.take(self.len());
+        let width = self.columns.len();
+        if width > 0 {
+            let [_, height, columns] = self.shape;
+            let mut parts = part.chunks_exact_mut(width);
+            for channel in whole.chunks_exact(height * columns) {
+                for (line, part) in
+                    channel.chunks_exact(columns).skip(self.rows.start).zip(parts.by_ref().take(self.rows.len()))
+                {
+                    part.copy_from_slice(&line[self.columns.clone()]);
+                }
+            }
+        }
         part
     }
 
-    /// Rows over this window as rows over `outer`, which holds it: the other entries are zero.
+    /// Rows over this window as rows over `outer`, which holds it, in spare memory: the other entries are zero.
     #[must_use]
-    pub fn spread(&self, a: &Array2<f64>, outer: &Self) -> Array2<f64> {
-        let mut out = Array2::zeros((a.nrows(), outer.len()));
+    pub fn spread(&self, a: &Array2<f64>, outer: &Self, spare: &Spare) -> Array2<f64> {
+        let mut out = spare.zero_matrix(a.nrows(), outer.len());
         let width = self.columns.len();
         if width == 0 {
             return out;
         }
+        let runs: Vec<usize> = self.runs(outer).collect();
         for (a, mut out) in a.rows().into_iter().zip(out.rows_mut()) {
             let (a, out) = (a.as_standard_layout(), out.as_slice_mut().unwrap_or(&mut []));
-            for (part, run) in a.as_slice().unwrap_or(&[]).chunks_exact(width).zip(self.runs(outer)) {
+            for (part, &run) in a.as_slice().unwrap_or(&[]).chunks_exact(width).zip(&runs) {
                 out[run..run + width].copy_from_slice(part);
             }
         }
@@ -111,14 +140,16 @@ mod tests {
         let whole: Vec<f64> = (0..24).map(f64::from).collect();
         let part = window.gather(&whole);
         assert_eq!(part, [5.0, 6.0, 9.0, 10.0, 17.0, 18.0, 21.0, 22.0]);
+        let places: Vec<usize> = (0..24).filter_map(|i| window.place(i)).collect();
+        assert_eq!(places, [0, 1, 2, 3, 4, 5, 6, 7]);
         let rows = Array2::from_shape_vec((1, 8), part).unwrap();
-        let back = window.spread(&rows, &Window::whole(window.shape));
+        let back = window.spread(&rows, &Window::whole(window.shape), &Spare::default());
         assert!(back.iter().zip(&whole).all(|(b, w)| b == w || *b == 0.0));
         assert_eq!(back.sum(), rows.sum());
         let other = Window { shape: [2, 3, 4], rows: 0..2, columns: 2..4 };
         let joint = window.join(&other).unwrap();
         assert_eq!((joint.rows.clone(), joint.columns.clone()), (0..3, 1..4));
-        assert_eq!(window.spread(&rows, &joint).sum(), rows.sum());
+        assert_eq!(window.spread(&rows, &joint, &Spare::default()).sum(), rows.sum());
         assert!(window.join(&Window::whole([1, 3, 4])).is_none());
     }
 }

@@ -2,80 +2,147 @@
 
 use super::Conv2d;
 use crate::network::Window;
-use crate::network::linear::operator::matrix_reusing;
+use crate::network::linear::operator::LinearOperator as _;
+use crate::num::Spare;
 use crate::num::gemm::multiply_into;
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, s};
 use std::ops::Range;
 
 impl Conv2d {
-    /// `out = a · W` over windows: the coefficients of an output position, over all channels, times the
-    /// kernel give a patch that is added to the inputs which the position reads.
-    ///
-    /// Many rows go into one matrix product, but only the positions where a row has coefficients: forms
-    /// may read few neurons. What is left out is exactly zero, so every entry is still a sum of at most
-    /// `fan_out` products in some order.
-    pub(super) fn scatter_patches(&self, a: ArrayView2<f64>, window: &Window, out: &mut Array2<f64>, source: &Window) {
-        let (_, per_group, kernel_h, kernel_w) = self.weight.dim();
-        let out_per_group = self.output[0] / self.groups;
-        let positions = window.rows.len() * window.columns.len();
-        let taps = per_group * kernel_h * kernel_w;
+    /// `out = a · W` over windows, in matrix products over many rows. What they leave out is exactly zero, so every entry
+    /// is a sum of at most `fan_out` products in some order.
+    pub(super) fn pull_back_patches(
+        &self,
+        a: ArrayView2<f64>,
+        [window, source]: [&Window; 2],
+        out: &mut Array2<f64>,
+        spare: &Spare,
+    ) {
         out.fill(0.0);
-        if positions == 0 || source.is_empty() {
+        if window.is_empty() || source.is_empty() {
             return;
         }
+        let geometry = Geometry {
+            reach: [
+                self.reach(0, &window.rows, source.rows.start),
+                self.reach(1, &window.columns, source.columns.start),
+            ],
+            positions: window.rows.len() * window.columns.len(),
+            source,
+        };
+        let taps = self.fan_in();
+        let out_per_group = self.output[0] / self.groups;
+        let rows_at_once = (PATCH_NUMBERS / (geometry.positions * taps.max(out_per_group)).max(1)).max(1);
         let a = a.as_standard_layout();
-        let weight = self.kernels();
-        let reach =
-            [self.reach(0, &window.rows, source.rows.start), self.reach(1, &window.columns, source.columns.start)];
-        let rows_at_once = (PATCH_NUMBERS / (positions * taps.max(out_per_group)).max(1)).max(1);
-        let (mut gathered, mut patches) = (Vec::new(), Vec::new());
-        let mut used = vec![false; positions];
-        // The used positions of one row after the other, and where those of each row end.
-        let (mut at, mut ends): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
-        for first_row in (0..a.nrows()).step_by(rows_at_once) {
-            let chunk = first_row..a.nrows().min(first_row + rows_at_once);
-            for g in 0..self.groups {
-                let outputs = g * out_per_group..(g + 1) * out_per_group;
-                let channels = |row: usize| {
-                    let row = a.row(row).to_slice().unwrap_or(&[]);
-                    row[outputs.start * positions..outputs.end * positions].chunks_exact(positions)
-                };
-                at.clear();
-                ends.clear();
-                for row in chunk.clone() {
-                    used.fill(false);
-                    for channel in channels(row) {
-                        used.iter_mut().zip(channel).for_each(|(used, &a)| *used |= a != 0.0);
-                    }
-                    at.extend((0..positions).filter(|&p| used[p]));
-                    ends.push(at.len());
+        for first in (0..a.nrows()).step_by(rows_at_once) {
+            let rows = first..a.nrows().min(first + rows_at_once);
+            for group in 0..self.groups {
+                let outputs = group * out_per_group..(group + 1) * out_per_group;
+                let a = a.slice(s![rows.clone(), outputs.start * geometry.positions..outputs.end * geometry.positions]);
+                let mut out = out.slice_mut(s![rows.clone(), ..]);
+                // Forms over the whole node may read few neurons.
+                let used = if window.is_whole() { used_positions(a, out_per_group) } else { None };
+                match used {
+                    Some(used) => self.scatter_patches(a, group, &used, &geometry, &mut out, spare),
+                    None => self.shift_patches(a, group, &geometry, &mut out, spare),
                 }
-                // One column per used position; the rows are the group's output channels.
-                let mut factor = matrix_reusing(gathered, out_per_group, at.len());
-                let mut start = 0;
-                for (row, &end) in chunk.clone().zip(&ends) {
-                    for (channel, mut target) in channels(row).zip(factor.rows_mut()) {
-                        let target = target.as_slice_mut().unwrap_or(&mut []);
-                        target[start..end].iter_mut().zip(&at[start..end]).for_each(|(t, &p)| *t = channel[p]);
-                    }
-                    start = end;
-                }
-                let mut product = matrix_reusing(patches, at.len(), taps);
-                multiply_into(factor.t(), weight.slice(s![outputs.clone(), ..]), product.view_mut());
-                let mut start = 0;
-                for (row, &end) in chunk.clone().zip(&ends) {
-                    let mut target = out.row_mut(row);
-                    let target = target.as_slice_mut().unwrap_or(&mut []);
-                    for (patch, &p) in product.slice(s![start..end, ..]).rows().into_iter().zip(&at[start..end]) {
-                        let reach = [&reach[0][p / window.columns.len()], &reach[1][p % window.columns.len()]];
-                        self.scatter(patch.to_slice().unwrap_or(&[]), g * per_group, reach, target, source);
-                    }
-                    start = end;
-                }
-                gathered = factor.into_raw_vec_and_offset().0;
-                patches = product.into_raw_vec_and_offset().0;
             }
         }
+    }
+
+    /// Each tap of the kernel, times the coefficients of all output positions, is added to the inputs that it reads at
+    /// these positions: runs as long as the window is wide.
+    fn shift_patches(
+        &self,
+        a: ArrayView2<f64>,
+        group: usize,
+        Geometry { reach: [down, across], positions, source }: &Geometry,
+        out: &mut ArrayViewMut2<f64>,
+        spare: &Spare,
+    ) {
+        let (_, per_group, kernel_h, kernel_w) = self.weight.dim();
+        let out_per_group = self.output[0] / self.groups;
+        // Memory of one size, so that it fits again whatever the window.
+        let (taps, count) = (self.fan_in(), a.nrows() * positions);
+        let mut memory = spare.take(((taps + out_per_group) * count).next_power_of_two());
+        let (factor, memory_of_product) = memory.split_at_mut(out_per_group * count);
+        for (k, row) in a.rows().into_iter().enumerate() {
+            let channels = row.to_slice().unwrap_or(&[]).chunks_exact(*positions);
+            for (target, channel) in factor.chunks_exact_mut(count).zip(channels) {
+                target[k * positions..(k + 1) * positions].copy_from_slice(channel);
+            }
+        }
+        let weight = self.kernels();
+        let weight = weight.slice(s![group * out_per_group..(group + 1) * out_per_group, ..]);
+        let product = &mut memory_of_product[..taps * count];
+        multiply_into(weight.t(), matrix(factor, count), matrix_mut(product, count));
+        let (width, columns) = (across.len(), source.columns.len());
+        let runs: Vec<Option<Run>> = (0..kernel_w).map(|tap| self.run(tap, across)).collect();
+        for (k, mut target) in out.rows_mut().into_iter().enumerate() {
+            let target = target.as_slice_mut().unwrap_or(&mut []);
+            for (tap, patch) in product.chunks_exact(count).enumerate() {
+                let patch = &patch[k * positions..(k + 1) * positions];
+                let (channel, i, j) = (tap / (kernel_h * kernel_w), tap / kernel_w % kernel_h, tap % kernel_w);
+                let Some(run) = &runs[j] else { continue };
+                for (reach, patch) in down.iter().zip(patch.chunks_exact(width)) {
+                    let Some(step) = i.checked_sub(reach.tap).filter(|step| *step < reach.count) else { continue };
+                    let line = (group * per_group + channel) * source.rows.len() + reach.at + step * self.dilation[0];
+                    run.add(&patch[run.columns.clone()], &mut target[line * columns..(line + 1) * columns]);
+                }
+            }
+        }
+        spare.give(memory);
+    }
+
+    /// The output positions at which a tap falls inside the input, along an axis, and where.
+    fn run(&self, tap: usize, across: &[Reach]) -> Option<Run> {
+        let reads = |reach: &Reach| (reach.tap..reach.tap + reach.count).contains(&tap);
+        // They follow one another.
+        let first = across.iter().position(reads)?;
+        let count = across[first..].iter().take_while(|reach| reads(reach)).count();
+        let start = across[first].at + (tap - across[first].tap) * self.dilation[1];
+        Some(Run { columns: first..first + count, start, step: self.stride[1] })
+    }
+
+    /// The coefficients of a used output position, over all channels, times the kernel give a patch that is added to the
+    /// inputs which the position reads.
+    fn scatter_patches(
+        &self,
+        a: ArrayView2<f64>,
+        group: usize,
+        used: &[Vec<usize>],
+        Geometry { reach, positions, source }: &Geometry,
+        out: &mut ArrayViewMut2<f64>,
+        spare: &Spare,
+    ) {
+        let (_, per_group, ..) = self.weight.dim();
+        let out_per_group = self.output[0] / self.groups;
+        // One column per used position; the rows are the group's output channels.
+        let mut factor = spare.matrix(out_per_group, used.iter().map(Vec::len).sum());
+        let mut start = 0;
+        for (row, used) in a.rows().into_iter().zip(used) {
+            let channels = row.to_slice().unwrap_or(&[]).chunks_exact(*positions);
+            for (channel, mut target) in channels.zip(factor.rows_mut()) {
+                let target = target.as_slice_mut().unwrap_or(&mut []);
+                target[start..].iter_mut().zip(used).for_each(|(t, &p)| *t = channel[p]);
+            }
+            start += used.len();
+        }
+        let weight = self.kernels();
+        let weight = weight.slice(s![group * out_per_group..(group + 1) * out_per_group, ..]);
+        let mut product = spare.matrix(factor.ncols(), self.fan_in());
+        multiply_into(factor.t(), weight, product.view_mut());
+        let mut patches = product.rows().into_iter();
+        let width = reach[1].len();
+        for (mut target, used) in out.rows_mut().into_iter().zip(used) {
+            let target = target.as_slice_mut().unwrap_or(&mut []);
+            for (&p, patch) in used.iter().zip(&mut patches) {
+                let reach = [&reach[0][p / width], &reach[1][p % width]];
+                self.scatter(patch.to_slice().unwrap_or(&[]), group * per_group, reach, target, source);
+            }
+        }
+        spare.give_matrix(factor);
+        spare.give_matrix(product);
     }
 
     /// For the output positions along `axis` the taps that fall inside the input, counted from the
@@ -113,6 +180,62 @@ impl Conv2d {
                     target.iter_mut().step_by(step).zip(patch).for_each(|(t, p)| *t += p);
                 }
             }
+        }
+    }
+}
+
+fn matrix(numbers: &[f64], columns: usize) -> ArrayView2<'_, f64> {
+    ArrayView2::from_shape((numbers.len() / columns, columns), numbers).expect("whole rows")
+}
+
+fn matrix_mut(numbers: &mut [f64], columns: usize) -> ArrayViewMut2<'_, f64> {
+    ArrayViewMut2::from_shape((numbers.len() / columns, columns), numbers).expect("whole rows")
+}
+
+/// How the windows of a product lie to each other.
+struct Geometry<'a> {
+    /// For the rows and the columns of the window of outputs what they read in that of inputs.
+    reach: [Vec<Reach>; 2],
+    /// How many positions the window of outputs has.
+    positions: usize,
+    /// The window of inputs.
+    source: &'a Window,
+}
+
+/// The positions at which each row has coefficients in one of its channels, when these are few.
+fn used_positions(a: ArrayView2<f64>, channels: usize) -> Option<Vec<Vec<usize>>> {
+    let positions = a.ncols() / channels.max(1);
+    let mut used = vec![false; positions];
+    let of_row = |row: ArrayView1<f64>| -> Vec<usize> {
+        used.fill(false);
+        for channel in row.to_slice().unwrap_or(&[]).chunks_exact(positions.max(1)) {
+            used.iter_mut().zip(channel).for_each(|(used, &a)| *used |= a != 0.0);
+        }
+        (0..positions).filter(|&p| used[p]).collect()
+    };
+    let all: Vec<Vec<usize>> = a.rows().into_iter().map(of_row).collect();
+    (all.iter().map(Vec::len).sum::<usize>() * FEW < positions * a.nrows()).then_some(all)
+}
+
+/// Positions are few when they are one in so many.
+const FEW: usize = 3;
+
+/// Outputs in a row at which a tap falls inside the input.
+struct Run {
+    columns: Range<usize>,
+    /// The input that the first of them reads.
+    start: usize,
+    /// From one input to the next.
+    step: usize,
+}
+
+impl Run {
+    fn add(&self, patch: &[f64], line: &mut [f64]) {
+        let line = &mut line[self.start..];
+        if self.step == 1 {
+            line.iter_mut().zip(patch).for_each(|(t, p)| *t += p);
+        } else {
+            line.iter_mut().step_by(self.step).zip(patch).for_each(|(t, p)| *t += p);
         }
     }
 }

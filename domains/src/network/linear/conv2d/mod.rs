@@ -5,6 +5,7 @@ mod forwards;
 
 use super::Window;
 use super::operator::LinearOperator;
+use crate::num::Spare;
 use crate::num::kernel::dot_magnitude;
 use ndarray::{Array2, Array4, ArrayView2, ArrayViewMut1, CowArray, Ix2};
 use std::ops::Range;
@@ -167,8 +168,8 @@ impl LinearOperator for Conv2d {
             self.padding[axis] == 0 && last < self.input[axis + 1]
         })
     }
-    fn pull_back_into(&self, a: ArrayView2<f64>, out: &mut Array2<f64>) {
-        self.scatter_patches(a, &Window::whole(self.output), out, &Window::whole(self.input));
+    fn pull_back_into(&self, a: ArrayView2<f64>, out: &mut Array2<f64>, spare: &Spare) {
+        self.pull_back_patches(a, [&Window::whole(self.output), &Window::whole(self.input)], out, spare);
     }
     fn push_forward_into(&self, x: ArrayView2<f64>, out: &mut Array2<f64>) {
         self.push_patches(x, out);
@@ -180,8 +181,8 @@ impl LinearOperator for Conv2d {
             columns: self.read_by(1, &window.columns),
         })
     }
-    fn pull_back_window_into(&self, a: ArrayView2<f64>, window: &Window, out: &mut Array2<f64>, source: &Window) {
-        self.scatter_patches(a, window, out, source);
+    fn pull_back_window_into(&self, a: ArrayView2<f64>, windows: [&Window; 2], out: &mut Array2<f64>, spare: &Spare) {
+        self.pull_back_patches(a, windows, out, spare);
     }
     fn magnitude_sums(&self, m: &[f64]) -> (Vec<f64>, usize) {
         let [_, height, width] = self.input;

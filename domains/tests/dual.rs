@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "common/precise.rs"]
+mod precise;
 
 use absint_domains::activation::{ActivationFn, Clip, LeakyRelu, Relu};
 use absint_domains::budget::Budget;
@@ -65,7 +67,7 @@ fn value(forms: &LinearForms, row: usize, values: &[Vec<Rational>]) -> Rational 
 }
 
 fn members_of(region: &Region, network: &Network, dice: &mut Dice, count: usize) -> Vec<Vec<Vec<Rational>>> {
-    (0..count).map(|_| network.evaluate_all::<Rational>(&random_member(dice, region)).unwrap()).collect()
+    (0..count).filter_map(|_| precise::values(network, &random_member(dice, region))).collect()
 }
 
 /// Whether a point lies on a part.

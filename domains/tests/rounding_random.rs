@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod common;
+#[path = "common/precise.rs"]
+mod precise;
 
 use absint_domains::activation::{ActivationFn, Clip, LeakyRelu, all};
 use absint_domains::budget::Budget;
@@ -277,7 +279,7 @@ fn one(seed: u64, scales: &[Scale]) -> Vec<String> {
     let net = network(&mut d, s);
     let region = region(&mut d, s, net.input_len());
     let members: Members =
-        (0..20).filter_map(|i| member(&mut d, &region, i)).map(|x| net.evaluate_all::<Rational>(&x).unwrap()).collect();
+        (0..20).filter_map(|i| member(&mut d, &region, i)).filter_map(|x| precise::values(&net, &x)).collect();
     let rows = 3;
     let forms = Array2::from_shape_vec((rows, net.output_len()), numbers(&mut d, s, rows * net.output_len())).unwrap();
     let mut failures = Vec::new();

@@ -1,5 +1,6 @@
 //! Gradients of the outputs, and subgradients where activations have corners or jumps.
 
+use crate::domains::activation::Shape;
 use crate::domains::network::{Activation, Network, NodeId, NodeKind};
 use crate::domains::num::Interval;
 use crate::domains::query::Region;
@@ -50,7 +51,7 @@ pub(super) fn gradient_within(
 ) -> Array2<f64> {
     let rows = seeds.nrows();
     let at_input = backwards(network, seeds, |_, activation, adjoints| {
-        let pieces = activation.function.pieces();
+        let shape = activation.function.shape();
         let jumps = activation.function.is_step();
         for (mut adjoint, z) in adjoints.rows_mut().into_iter().zip(values[activation.source].rows()) {
             if jumps {
@@ -61,7 +62,10 @@ pub(super) fn gradient_within(
                     *a *= 1.0 - cancelled * cancelled;
                 }
             } else {
-                let slope = |z: f64| pieces.iter().rfind(|p| p.from <= z).map_or(0.0, |p| p.slope);
+                let slope = |z: f64| match shape {
+                    Shape::Pieces(pieces) => pieces.iter().rfind(|p| p.from <= z).map_or(0.0, |p| p.slope),
+                    Shape::Smooth(f) => f.guess(z)[1],
+                };
                 adjoint.zip_mut_with(&z, |a, &z| *a *= slope(z));
             }
         }

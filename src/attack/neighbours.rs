@@ -1,6 +1,5 @@
 //! The outputs of a network at all points that differ from one point in a single coordinate.
 
-use crate::domains::activation::Activate;
 use crate::domains::network::{Affine, Columns, LinearMap, Network, NodeKind};
 use ndarray::{Array2, ArrayView1};
 
@@ -69,7 +68,7 @@ impl<'a> Neighbourhood<'a> {
                 }
                 NodeKind::Affine(affine) => self.affine(id, affine, x, moves, &values)?,
                 NodeKind::Activation(activation) => {
-                    let pieces = activation.function.pieces();
+                    let shape = activation.function.shape();
                     let z = &values[activation.source];
                     if smooth && activation.function.is_step() {
                         let here = &here[activation.source];
@@ -77,7 +76,7 @@ impl<'a> Neighbourhood<'a> {
                         let scale = 0.5 * typical + f64::MIN_POSITIVE;
                         z.map(|z| z / (scale + z.abs()))
                     } else {
-                        z.map(|z| z.activate(pieces))
+                        z.map(|z| shape.at(z).unwrap_or(f64::NAN))
                     }
                 }
             };

@@ -31,7 +31,7 @@ impl<'a> Cells<'a> {
         let mut cells = Self { network, simplices: Vec::new() };
         cells.simplices = cells.triangulated_box(region);
         for (_, activation) in network.activations() {
-            for piece in activation.function.pieces() {
+            for piece in activation.function.pieces().unwrap() {
                 let Some(corner) = exact(piece.from) else { continue };
                 for i in 0..network.node(activation.source).len {
                     cells.cut(&|vertex| &vertex.values[activation.source][i] - &corner, limit)?;
@@ -126,7 +126,7 @@ impl<'a> Cells<'a> {
 pub fn is_continuous(network: &Network) -> bool {
     network.nodes().iter().all(|node| match &node.kind {
         NodeKind::Activation(activation) => {
-            let pieces = activation.function.pieces();
+            let pieces = activation.function.pieces().unwrap();
             pieces.windows(2).all(|pair| {
                 let value = |p: &absint::domains::activation::Piece| p.slope * pair[1].from + p.intercept;
                 value(&pair[0]) == value(&pair[1])

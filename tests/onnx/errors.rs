@@ -25,8 +25,8 @@ fn ints(values: &[i64]) -> Attribute {
 #[test]
 fn an_unknown_operator_is_named_with_the_known_ones() {
     refused(
-        &one("Tanh", &[]),
-        &["node `Tanh_0`", "`Tanh`", "supported operators: Abs, Add, And, AveragePool,", "Unsqueeze"],
+        &one("Floor", &[]),
+        &["node `Floor_0`", "`Floor`", "supported operators: Abs, Add, And, Atan, AveragePool,", "Unsqueeze"],
     );
 }
 
@@ -143,4 +143,17 @@ fn files_that_are_no_models_are_refused() {
     }
     let e = read("/nonexistent/network.onnx".as_ref()).unwrap_err();
     assert!(e.to_string().contains("network.onnx"));
+}
+
+#[test]
+fn smooth_operators_name_the_attributes_that_they_take() {
+    refused(
+        &one("Gelu", &[("approximate", Attribute::Text("tanh".into()))]),
+        &["Gelu_0", "`approximate` = tanh", "none"],
+    );
+    refused(&one("Elu", &[("alpha", Attribute::Float(1.5))]), &["Elu_0", "`alpha` = 1.5", "from 0 to 1"]);
+    let mut w = OnnxWriter::input(&[2]);
+    let p = w.floats(&[], [2.5]);
+    w.node("Pow", &["input", &p], &[]);
+    refused(&w, &["Pow_0", "exponent 2.5", "0.5"]);
 }

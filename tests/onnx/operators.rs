@@ -334,3 +334,66 @@ fn a_final_softmax_is_dropped_and_reported() {
     assert!(model.final_softmax.is_some());
     assert_eq!(model.network.evaluate(&[1.0, 2.0, 3.0]).unwrap(), [1.0, 2.0, 3.0]);
 }
+
+/// What an operator encloses at some points, and what it should.
+fn encloses(operator: &str, attributes: &[(&str, Attribute)], expected: fn(f64) -> f64, points: &[f64]) {
+    let mut w = OnnxWriter::input(&[points.len()]);
+    w.node(operator, &["input"], attributes);
+    let network = model(&w, points.len()).network;
+    let x: Vec<Interval> = points.iter().map(|&x| Interval::point(x)).collect();
+    for ((y, &x), guess) in network.evaluate(&x).unwrap().iter().zip(points).zip(network.evaluate(points).unwrap()) {
+        let value = expected(x);
+        let close = 1e-13 * (1.0 + value.abs());
+        assert!(
+            y.lo - close <= value && value <= y.hi + close && y.width() <= close,
+            "{operator}({x}): {y:?}, {value}"
+        );
+        assert!((guess - value).abs() <= close, "{operator}({x}): {guess}, {value}");
+    }
+}
+
+#[test]
+fn smooth_operators_enclose_their_values() {
+    let points = [-30.0, -2.5, -1.0, -0.125, 0.0, 0.5, 1.0, 3.0, 20.0];
+    let positive = [0.125, 0.5, 1.0, 3.0, 1e6];
+    encloses("Sigmoid", &[], |x| 1.0 / (1.0 + (-x).exp()), &points);
+    encloses("Tanh", &[], f64::tanh, &points);
+    encloses("Exp", &[], f64::exp, &points[..8]);
+    encloses("Softplus", &[], |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), &points);
+    encloses("Softsign", &[], |x| x / (1.0 + x.abs()), &points);
+    encloses("Atan", &[], f64::atan, &points);
+    encloses("Sin", &[], f64::sin, &points);
+    encloses("Cos", &[], f64::cos, &points);
+    encloses("Elu", &[("alpha", Attribute::Float(0.5))], |x| if x < 0.0 { 0.5 * x.exp_m1() } else { x }, &points);
+    encloses("Sqrt", &[], f64::sqrt, &positive);
+    encloses("Log", &[], f64::ln, &positive);
+    encloses("Reciprocal", &[], |x| 1.0 / x, &positive);
+    encloses("HardSigmoid", &[("alpha", Attribute::Float(0.25))], |x| (0.25 * x + 0.5).clamp(0.0, 1.0), &points);
+    // erf 1, and the normal distribution up to 1.
+    encloses("Erf", &[], |x| x.signum() * 0.842_700_792_949_714_9, &[-1.0, 1.0]);
+    encloses("Gelu", &[], |_| 0.841_344_746_068_542_9, &[1.0]);
+}
+
+#[test]
+fn powers_have_constant_exponents() {
+    for (exponent, expected) in [(1.0, 3.0), (2.0, 9.0), (3.0, 27.0), (-1.0, 1.0 / 3.0), (0.5, 3f64.sqrt())] {
+        let mut w = OnnxWriter::input(&[1]);
+        let p = w.floats(&[], [exponent]);
+        w.node("Pow", &["input", &p], &[]);
+        let y = model(&w, 1).network.evaluate(&[Interval::point(3.0)]).unwrap()[0];
+        assert!((y.middle() - expected).abs() < 1e-13 && y.width() < 1e-13, "{exponent}: {y:?}");
+    }
+}
+
+/// Smooth functions of constants are constants that are known by enclosures.
+#[test]
+fn smooth_operators_of_constants_are_folded() {
+    let mut w = OnnxWriter::input(&[2]);
+    let c = w.floats(&[2], [0.0, 1.0]);
+    let sigmoid = w.node("Sigmoid", &[&c], &[]);
+    w.node("Add", &["input", &sigmoid], &[]);
+    let network = model(&w, 2).network;
+    assert_eq!(network.activations().count(), 0);
+    let y = network.evaluate(&[Interval::point(0.0), Interval::point(0.0)]).unwrap();
+    assert!(y[0].contains(0.5) && y[1].contains(1.0 / (1.0 + (-1f64).exp())) && y[1].width() < 1e-15);
+}

@@ -1,6 +1,6 @@
 //! Clip: the identity between two limits.
 
-use super::{ActivationFn, Piece};
+use super::{ActivationFn, Piece, Shape};
 
 /// `min(max(z, low), high)`; with −1 and 1 it is hard tanh, with 0 and 6 it is ReLU6.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ impl ActivationFn for Clip {
         "clip"
     }
 
-    fn pieces(&self) -> &[Piece] {
-        &self.pieces
+    fn shape(&self) -> Shape<'_> {
+        Shape::Pieces(&self.pieces)
     }
 }

@@ -1,6 +1,6 @@
 //! What follows from an activation's list of pieces.
 
-use super::{Piece, Reach};
+use super::{Piece, Reach, Smooth};
 use crate::num::round::{add_down, add_up, mul_down, mul_up, sub_down, sub_up};
 use crate::num::{Interval, Lattice, Rational, Scalar, exact_or_zero};
 use crate::polyhedra::Segment;
@@ -57,6 +57,9 @@ pub enum Slopes {
 pub trait Activate: Scalar {
     /// The function given by `pieces`, at `self`.
     fn activate(&self, pieces: &[Piece]) -> Self;
+
+    /// A smooth function at `self`; `None` where this arithmetic cannot hold its values.
+    fn activate_smooth(&self, f: &dyn Smooth) -> Option<Self>;
 }
 
 /// The piece whose domain holds the point, told by how the point compares with a float.
@@ -89,11 +92,19 @@ impl Activate for f64 {
         piece_at(pieces, |end| if *self == end { std::cmp::Ordering::Equal } else { self.total_cmp(&end) })
             .map_or(Self::NAN, |p| p.slope * self + p.intercept)
     }
+
+    fn activate_smooth(&self, f: &dyn Smooth) -> Option<Self> {
+        Some(f.guess(*self)[0])
+    }
 }
 
 impl Activate for f32 {
     fn activate(&self, pieces: &[Piece]) -> Self {
         f64::from(*self).activate(pieces) as Self
+    }
+
+    fn activate_smooth(&self, f: &dyn Smooth) -> Option<Self> {
+        Some(f.guess(f64::from(*self))[0] as Self)
     }
 }
 
@@ -106,11 +117,19 @@ impl Activate for Rational {
         });
         found.map_or(Self::ZERO, |p| exact_or_zero(p.slope) * self + exact_or_zero(p.intercept))
     }
+
+    fn activate_smooth(&self, _: &dyn Smooth) -> Option<Self> {
+        None
+    }
 }
 
 impl Activate for Interval {
     fn activate(&self, pieces: &[Piece]) -> Self {
         image(pieces, Reach::from(*self))
+    }
+
+    fn activate_smooth(&self, f: &dyn Smooth) -> Option<Self> {
+        Some(super::smooth::image(f, *self))
     }
 }
 
@@ -318,6 +337,9 @@ mod tests {
     use crate::num::exact;
     use proptest::prelude::*;
 
+    /// So many of all activations are made of pieces, and come first.
+    const PIECEWISE: usize = 5;
+
     fn bounds() -> impl Strategy<Value = Interval> {
         prop_oneof![
             (-4.0..4.0f64, -4.0..4.0f64),
@@ -332,11 +354,11 @@ mod tests {
 
         /// The law behind every relaxation: the graph lies inside, in exact arithmetic.
         #[test]
-        fn every_relaxation_contains_the_graph(z in bounds(), t in 0.0..=1.0f64, which in 0..5usize) {
+        fn every_relaxation_contains_the_graph(z in bounds(), t in 0.0..=1.0f64, which in 0..PIECEWISE) {
             let f = &all()[which];
             let x = (z.lo + t * (z.hi - z.lo)).clamp(z.lo, z.hi);
             for x in [x, z.lo, z.hi, 0.0f64.clamp(z.lo, z.hi)] {
-                let (rx, ry) = (exact(x).unwrap(), exact(x).unwrap().activate(f.pieces()));
+                let (rx, ry) = (exact(x).unwrap(), exact(x).unwrap().activate(f.pieces().unwrap()));
                 prop_assert_eq!(exact(f.eval(x)).unwrap(), ry.clone());
                 let image = f.image(z.into());
                 prop_assert!(exact(image.lo).unwrap() <= ry && ry <= exact(image.hi).unwrap());
@@ -379,7 +401,7 @@ mod tests {
         assert_eq!(lower(&Relu, Slopes::Zero), Line { slope: 0.0, intercept: 0.0 });
         assert_eq!(lower(&Relu, Slopes::Parallel), Line { slope: 0.75, intercept: 0.0 });
         assert_eq!(lower(&crate::activation::LeakyRelu::new(0.125), Slopes::Zero).slope, 0.125);
-        for f in all() {
+        for f in &all()[..PIECEWISE] {
             let area = f.lines_with(z.into(), Slopes::Area);
             for slopes in [Slopes::Parallel, Slopes::Zero, Slopes::One] {
                 let lines = f.lines_with(z.into(), slopes);
@@ -456,7 +478,7 @@ mod tests {
 
         #[test]
         fn every_relaxation_contains_the_graph_on_a_lattice(
-            (offset, step) in (-8..8i32, 1..8i32), k in -20..20i32, (a, b) in (0..40i32, 0.0..9.0f64), which in 0..5usize
+            (offset, step) in (-8..8i32, 1..8i32), k in -20..20i32, (a, b) in (0..40i32, 0.0..9.0f64), which in 0..PIECEWISE
         ) {
             let (offset, step) = (f64::from(offset) / 4.0, f64::from(step) / 4.0);
             let lattice = Lattice::Floats { offset, step };
@@ -464,7 +486,7 @@ mod tests {
             let z = Interval::new(x - f64::from(a) / 8.0, x + b);
             let reach = Reach { bounds: z, lattice: Some(&lattice) };
             let f = &all()[which];
-            let (rx, ry) = (exact(x).unwrap(), exact(x).unwrap().activate(f.pieces()));
+            let (rx, ry) = (exact(x).unwrap(), exact(x).unwrap().activate(f.pieces().unwrap()));
             let image = f.image(reach);
             prop_assert!(exact(image.lo).unwrap() <= ry && ry <= exact(image.hi).unwrap());
             prop_assert!(f.image_lattice(reach).contains(&ry));

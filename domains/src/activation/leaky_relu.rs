@@ -1,6 +1,6 @@
 //! LeakyReLU: the identity above zero, a small slope below.
 
-use super::{ActivationFn, Piece};
+use super::{ActivationFn, Piece, Shape};
 
 /// `z` for `z ≥ 0` and `alpha · z` below.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ impl ActivationFn for LeakyRelu {
         "leaky_relu"
     }
 
-    fn pieces(&self) -> &[Piece] {
-        &self.pieces
+    fn shape(&self) -> Shape<'_> {
+        Shape::Pieces(&self.pieces)
     }
 }

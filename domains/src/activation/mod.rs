@@ -1,19 +1,23 @@
-//! Activation functions. Each is one file that lists its pieces; bounds, hulls, lines and branches are
-//! derived from that list here, once for all of them.
+//! Activation functions. Each is one file: a piecewise affine one lists its pieces, a [`Smooth`] one encloses its values
+//! and slopes; bounds, hulls, lines and branches are derived from these, once for all of them.
 //!
-//! "Unstable" means *more than one segment over the proven bounds*, never `l < 0 < u`.
+//! "Unstable" means *more than one segment over the proven bounds*, never `l < 0 < u`; a smooth neuron is unstable unless
+//! its bounds meet.
 
 mod clip;
 mod derived;
 mod leaky_relu;
 mod relu;
 mod sign;
+mod smooth;
 
 pub use clip::Clip;
 pub use derived::{Activate, HalfPlane, Line, Lines, Slopes};
 pub use leaky_relu::LeakyRelu;
 pub use relu::Relu;
 pub use sign::{Sign, SignWithZero};
+pub use smooth::{Arctan, Cos, Elu, Erf, Exp, Gelu, Log, Power, Reciprocal, Sigmoid, Silu, Sin, Softplus, Softsign};
+pub use smooth::{Bend, Part, Smooth, Sqrt, Tanh};
 
 use crate::num::{Interval, Lattice};
 use crate::polyhedra::Segment;
@@ -51,25 +55,51 @@ pub struct Piece {
     pub intercept: f64,
 }
 
-/// A piecewise affine activation function, applied neuron by neuron.
-///
-/// An implementor names itself and lists its pieces from left to right; they cover the real line.
-/// Two neighbours may both be closed at their common end only if they agree there.
+/// What a function is made of.
+#[derive(Clone, Copy, Debug)]
+pub enum Shape<'a> {
+    /// Affine pieces from left to right; they cover the real line. Two neighbours may both be closed at their common
+    /// end only if they agree there.
+    Pieces(&'a [Piece]),
+    /// A differentiable function.
+    Smooth(&'a dyn Smooth),
+}
+
+impl Shape<'_> {
+    /// The function at a number; `None` where its arithmetic cannot hold the value: that of a smooth function is seldom
+    /// rational.
+    pub fn at<T: Activate>(self, z: &T) -> Option<T> {
+        match self {
+            Self::Pieces(pieces) => Some(z.activate(pieces)),
+            Self::Smooth(f) => z.activate_smooth(f),
+        }
+    }
+}
+
+/// An activation function, applied neuron by neuron. An implementor names itself and says what it is made of.
 pub trait ActivationFn: std::fmt::Debug + Send + Sync {
     /// The field's name of the function, in lower case.
     fn name(&self) -> &'static str;
 
-    /// The pieces, from left to right.
-    fn pieces(&self) -> &[Piece];
+    /// What the function is made of.
+    fn shape(&self) -> Shape<'_>;
+
+    /// The affine pieces; `None` for a smooth function.
+    fn pieces(&self) -> Option<&[Piece]> {
+        match self.shape() {
+            Shape::Pieces(pieces) => Some(pieces),
+            Shape::Smooth(_) => None,
+        }
+    }
 
     /// True when the function only jumps: all its pieces are constant.
     fn is_step(&self) -> bool {
-        self.pieces().iter().all(|piece| piece.slope == 0.0)
+        self.pieces().is_some_and(|pieces| pieces.iter().all(|piece| piece.slope == 0.0))
     }
 
     /// True for the signs, whatever they are at zero.
     fn is_sign(&self) -> bool {
-        [Sign.pieces(), SignWithZero.pieces()].contains(&self.pieces())
+        self.is_two_valued_sign() || self.pieces() == SignWithZero.pieces()
     }
 
     /// True for the sign of the papers, whose values are ±1.
@@ -77,41 +107,57 @@ pub trait ActivationFn: std::fmt::Debug + Send + Sync {
         self.pieces() == Sign.pieces()
     }
 
-    /// True when the neuron may be on more than one piece over the values `z`.
+    /// True when the neuron may be on more than one piece over the values `z`, or anywhere on a curve.
     fn is_unstable(&self, z: Reach<'_>) -> bool {
-        self.segments(z).len() > 1
+        match self.shape() {
+            Shape::Pieces(_) => self.segments(z).len() > 1,
+            Shape::Smooth(_) => z.bounds.lo < z.bounds.hi,
+        }
     }
 
-    /// The function at a float; NaN for NaN.
+    /// The function at a float, to nearest for pieces and about right for a curve; NaN for NaN.
     fn eval(&self, z: f64) -> f64 {
-        z.activate(self.pieces())
+        match self.shape() {
+            Shape::Pieces(pieces) => z.activate(pieces),
+            Shape::Smooth(f) => f.guess(z)[0],
+        }
     }
 
     /// The segments of the closed graph over the values `z`: what the neuron can do there. On a lattice
-    /// they end at the last values that each piece can take, which leaves gaps between them.
+    /// they end at the last values that each piece can take, which leaves gaps between them. A smooth function has
+    /// none.
     fn segments(&self, z: Reach<'_>) -> Vec<Segment> {
-        derived::segments(self.pieces(), z)
+        self.pieces().map_or_else(Vec::new, |pieces| derived::segments(pieces, z))
     }
 
     /// Bounds of the output over the values `z`.
     fn image(&self, z: Reach<'_>) -> Interval {
-        derived::image(self.pieces(), z)
+        match self.shape() {
+            Shape::Pieces(pieces) => derived::image(pieces, z),
+            Shape::Smooth(f) => smooth::image(f, z.bounds),
+        }
     }
 
     /// The lattice of the output over the values `z`.
     fn image_lattice(&self, z: Reach<'_>) -> Lattice {
-        derived::image_lattice(self.pieces(), z)
+        self.pieces().map_or(Lattice::Any, |pieces| derived::image_lattice(pieces, z))
     }
 
-    /// Half-planes whose intersection is the convex hull of the closed graph over `z` (for ReLU the
+    /// Half-planes around the closed graph over `z`; for pieces their intersection is its convex hull (for ReLU the
     /// triangle; Singh et al. 2019 §3.2, Salman et al. 2019 eq. 4).
     fn hull(&self, z: Reach<'_>) -> Vec<HalfPlane> {
-        derived::hull(&self.segments(z))
+        match self.shape() {
+            Shape::Pieces(pieces) => derived::hull(&derived::segments(pieces, z)),
+            Shape::Smooth(f) => smooth::hull(f, z.bounds),
+        }
     }
 
     /// Bounds of `y − slope · z` over `z`: the narrowest band of that slope around the graph.
     fn band(&self, z: Reach<'_>, slope: f64) -> Interval {
-        derived::band(&self.segments(z), slope)
+        match self.shape() {
+            Shape::Pieces(pieces) => derived::band(&derived::segments(pieces, z), slope),
+            Shape::Smooth(f) => smooth::band(f, z.bounds, slope),
+        }
     }
 
     /// One line below and one above the graph over `z`: the pair of least area.
@@ -121,7 +167,10 @@ pub trait ActivationFn: std::fmt::Debug + Send + Sync {
 
     /// One line below and one above the graph over `z`, with the slopes asked for where they make sense.
     fn lines_with(&self, z: Reach<'_>, slopes: Slopes) -> Lines {
-        derived::lines(&self.segments(z), z.bounds, slopes)
+        match self.shape() {
+            Shape::Pieces(pieces) => derived::lines(&derived::segments(pieces, z), z.bounds, slopes),
+            Shape::Smooth(f) => smooth::lines(f, z.bounds, slopes),
+        }
     }
 }
 
@@ -129,11 +178,28 @@ pub trait ActivationFn: std::fmt::Debug + Send + Sync {
 #[must_use]
 pub fn all() -> Vec<std::sync::Arc<dyn ActivationFn>> {
     use std::sync::Arc;
-    vec![
+    let mut all: Vec<Arc<dyn ActivationFn>> = vec![
         Arc::new(Relu),
         Arc::new(LeakyRelu::new(0.125)),
         Arc::new(Clip::new(-1.0, 1.0)),
         Arc::new(Sign),
         Arc::new(SignWithZero),
-    ]
+        Arc::new(Sigmoid),
+        Arc::new(Tanh),
+        Arc::new(Exp),
+        Arc::new(Softplus),
+        Arc::new(Arctan),
+        Arc::new(Softsign),
+        Arc::new(Silu),
+        Arc::new(Gelu),
+        Arc::new(Erf),
+        Arc::new(Sin),
+        Arc::new(Cos),
+        Arc::new(Reciprocal),
+        Arc::new(Sqrt),
+        Arc::new(Log),
+    ];
+    all.extend([0.5, 1.0].into_iter().filter_map(Elu::new).map(|f| Arc::new(f) as _));
+    all.extend([2, 3].into_iter().filter_map(Power::new).map(|f| Arc::new(f) as _));
+    all
 }

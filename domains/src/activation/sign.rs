@@ -1,6 +1,6 @@
 //! The two signs, which differ at zero.
 
-use super::{ActivationFn, Piece};
+use super::{ActivationFn, Piece, Shape};
 
 /// The signum of the papers on binarized networks: −1 below zero and **+1 at zero** and above.
 #[derive(Clone, Copy, Debug)]
@@ -19,10 +19,10 @@ impl ActivationFn for Sign {
         "sign"
     }
 
-    fn pieces(&self) -> &[Piece] {
+    fn shape(&self) -> Shape<'_> {
         const PIECES: [Piece; 2] =
             [constant(f64::NEG_INFINITY, 0.0, false, false, -1.0), constant(0.0, f64::INFINITY, true, false, 1.0)];
-        &PIECES
+        Shape::Pieces(&PIECES)
     }
 }
 
@@ -31,12 +31,12 @@ impl ActivationFn for SignWithZero {
         "sign_with_zero"
     }
 
-    fn pieces(&self) -> &[Piece] {
+    fn shape(&self) -> Shape<'_> {
         const PIECES: [Piece; 3] = [
             constant(f64::NEG_INFINITY, 0.0, false, false, -1.0),
             constant(0.0, 0.0, true, true, 0.0),
             constant(0.0, f64::INFINITY, false, false, 1.0),
         ];
-        &PIECES
+        Shape::Pieces(&PIECES)
     }
 }

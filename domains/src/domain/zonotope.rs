@@ -1,6 +1,6 @@
 //! Zonotopes: every neuron an affine form over the inputs and noise symbols.
 //!
-//! *Requires* piecewise affine activations; memory in proportion to symbols × neurons. *Returns* bounds of every neuron
+//! *Requires* activations of either kind; memory in proportion to symbols × neurons. *Returns* bounds of every neuron
 //! and certified lower bounds of forms: sound, not complete. *Source*: Singh et al. 2018 (DeepZ); Ghorbal et al. 2009.
 
 use super::{AbstractDomain, DomainError, Fact, NodeBounds, Trace};

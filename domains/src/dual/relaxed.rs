@@ -68,7 +68,7 @@ impl<'a> Compiled<'a> {
 /// Whether some activation of the network has neurons that the engine can split.
 #[must_use]
 pub fn has_corners(network: &Network) -> bool {
-    network.activations().any(|(_, a)| corner(a.function.pieces()).is_some())
+    network.activations().any(|(_, a)| a.function.pieces().and_then(corner).is_some())
 }
 
 /// The network over bounds of all its nodes up to some node.
@@ -127,7 +127,7 @@ impl<'a> Relaxed<'a> {
                 NodeKind::Activation(activation) => {
                     let z = &bounds.nodes()[activation.source];
                     let lines = NodeLines::new(activation.function.as_ref(), z, Slopes::Area);
-                    let corner = corner(activation.function.pieces());
+                    let corner = activation.function.pieces().and_then(corner);
                     let layer = relaxed.layer(id, activation.source, &lines, z, corner);
                     relaxed.layers[id] = Some(layer);
                 }

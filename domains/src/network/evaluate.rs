@@ -38,8 +38,9 @@ impl Network {
                     affine.evaluate(&values, node.len).ok_or_else(|| EvaluateError::Irrational(node.name.clone()))?
                 }
                 NodeKind::Activation(activation) => {
-                    let pieces = activation.function.pieces();
-                    values[activation.source].iter().map(|z| z.activate(pieces)).collect()
+                    let shape = activation.function.shape();
+                    let values: Option<Vec<T>> = values[activation.source].iter().map(|z| shape.at(z)).collect();
+                    values.ok_or_else(|| EvaluateError::Irrational(node.name.clone()))?
                 }
             };
             values.push(value);
@@ -81,8 +82,8 @@ impl Network {
                     sum
                 }
                 NodeKind::Activation(activation) => {
-                    let pieces = activation.function.pieces();
-                    source(activation.source).map(|z| z.activate(pieces))
+                    let shape = activation.function.shape();
+                    source(activation.source).map(|z| shape.at(z).unwrap_or(f64::NAN))
                 }
             };
             values.push(value);

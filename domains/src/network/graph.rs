@@ -116,6 +116,12 @@ impl Network {
         self.activations().any(|(_, a)| a.function.is_step())
     }
 
+    /// True when some activation is a smooth function, whose values are known by enclosures only.
+    #[must_use]
+    pub fn has_curves(&self) -> bool {
+        self.activations().any(|(_, a)| a.function.pieces().is_none())
+    }
+
     /// True for a signum network: there are activations, and all of them are step functions.
     #[must_use]
     pub fn is_signum(&self) -> bool {
@@ -164,7 +170,7 @@ impl Network {
     }
 
     /// The first activation that rounds in float32, which no bound accounts for: one with a slope other than 0 and 1,
-    /// or with a value that is no `f32`.
+    /// or with a value that is no `f32`; and every smooth one.
     #[must_use]
     pub fn rounded_activation(&self) -> Option<NodeId> {
         let is_exact = |piece: &crate::activation::Piece| {
@@ -173,7 +179,8 @@ impl Network {
             ends.chain([piece.intercept]).all(is_float32)
                 && (piece.slope == 0.0 || (piece.slope == 1.0 && piece.intercept == 0.0))
         };
-        self.activations().find(|(_, a)| !a.function.pieces().iter().all(is_exact)).map(|(id, _)| id)
+        let rounds = |a: &Activation| a.function.pieces().is_none_or(|pieces| !pieces.iter().all(is_exact));
+        self.activations().find(|(_, a)| rounds(a)).map(|(id, _)| id)
     }
 
     /// Replaces the bias of an affine node, in the copy of the network that a float32 analysis widens as it goes.

@@ -1,6 +1,6 @@
 //! Intervals with outward rounding.
 
-use super::round::{add_down, add_up, mul_down, mul_up};
+use super::round::{add_down, add_up, div_down, div_up, mul_down, mul_up};
 
 /// A closed interval `[lo, hi]` with floating-point ends; every operation rounds outward.
 ///
@@ -114,6 +114,21 @@ impl std::ops::Mul for Interval {
     }
 }
 
+impl std::ops::Div for Interval {
+    type Output = Self;
+    /// The whole line where the divisor may be zero.
+    fn div(self, other: Self) -> Self {
+        if other.contains(0.0) {
+            return Self::ALL;
+        }
+        let by = |d: f64| {
+            let (a, b) = if d > 0.0 { (self.lo, self.hi) } else { (self.hi, self.lo) };
+            Self::new(div_down(a, d), div_up(b, d))
+        };
+        by(other.lo).join(by(other.hi))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +148,7 @@ mod tests {
             prop_assert!((a + b).contains(x + y));
             prop_assert!((a - b).contains(x - y));
             prop_assert!((a * b).contains(x * y));
+            prop_assert!(y == 0.0 || (a / b).contains(x / y));
             prop_assert!(a.join(b).contains(x) && a.join(b).contains(y));
         }
     }

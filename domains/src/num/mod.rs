@@ -9,6 +9,7 @@
 //!
 //! [`Interval`] is built on [`round`]; [`Scalar`] lets one piece of code run in any of them.
 
+pub mod elementary;
 pub mod error;
 /// The one door to the matrix product.
 pub mod gemm;

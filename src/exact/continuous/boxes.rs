@@ -166,7 +166,8 @@ impl Boxes<'_> {
         let ranges = region.bounds();
         // Without unstable neurons what stays open is a violation or a tie, and halving would not end.
         let unstable = cells::unstable(self.problem.network, &known);
-        if unstable == 0 || (part.depth >= DEEP && unstable <= FEW_UNSTABLE) {
+        let has_few = part.depth >= DEEP && unstable <= FEW_UNSTABLE && !self.problem.network.has_curves();
+        if unstable == 0 || has_few || self.problem.is_too_near(&open) {
             return self.problem.cells(region, &known, known.clone(), &open, examined);
         }
         let (lower, upper) = inner_ends(part, ranges, &shrunk);

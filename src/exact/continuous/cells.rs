@@ -135,7 +135,7 @@ impl<'a> Cell<'a> {
                                 && p.from <= segment.from
                                 && segment.to <= p.to
                         };
-                        let piece = activation.function.pieces().iter().find(is_its)?;
+                        let piece = activation.function.pieces()?.iter().find(is_its)?;
                         if !is_free {
                             constrain(&mut constraints, form, piece, inputs)?;
                         }

@@ -30,7 +30,7 @@ fn corner(pieces: &[Piece]) -> Option<(f64, f64)> {
 pub(super) fn slopes(network: &Network, bounds: &Bounds) -> Option<Vec<LineSlopes>> {
     let mut all = vec![LineSlopes::default(); network.nodes().len()];
     for (id, activation) in network.activations() {
-        let (left, right) = corner(activation.function.pieces())?;
+        let (left, right) = corner(activation.function.pieces()?)?;
         for Interval { lo: l, hi: u } in bounds.get(activation.source)?.iter() {
             let to = &mut all[id];
             let (low, up, free) = if l >= 0.0 {

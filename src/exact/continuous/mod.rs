@@ -11,6 +11,7 @@ mod phases;
 mod search;
 mod sides;
 
+use crate::domains::activation::Piece;
 use crate::domains::domain::{
     AbstractDomain, Bounds, DeepPoly, DomainError, NodeBounds, Run, Trace, Wanted, propagate,
 };
@@ -42,6 +43,10 @@ const PARTS_TRIED: usize = 4000;
 /// Networks with at most so many unstable neurons are split neuron by neuron, with everything bounded
 /// again each time.
 const FEW_NEURONS: usize = 60;
+
+/// A network with smooth activations has no last affine piece that is decided exactly: a margin whose bound is this near
+/// below zero stays open.
+const NEARLY_ZERO: f64 = 1e-6;
 
 /// Parts that are bounded for each restart of the attacks during a search, and for each disjunct.
 const PARTS_PER_RESTART: usize = 16;
@@ -142,6 +147,11 @@ impl<'a> Problem<'a> {
         (self.forms.select(&rows), of_disjunct)
     }
 
+    /// Whether what is open on a part is as good as decided, where nothing decides it exactly.
+    fn is_too_near(&self, open: &[(usize, f64)]) -> bool {
+        self.network.has_curves() && open.iter().all(|&(_, bound)| bound > -NEARLY_ZERO)
+    }
+
     /// Decides what is open on a part of the region by the phases of its unstable neurons, and adds that to what was
     /// found on the part. `free` holds on all of the region, `known` on the part.
     fn cells<P: Part>(
@@ -152,6 +162,10 @@ impl<'a> Problem<'a> {
         open: &[(usize, f64)],
         mut examined: Examined<P>,
     ) -> Result<Examined<P>, DomainError> {
+        if self.network.has_curves() {
+            examined.stuck.extend(open);
+            return Ok(examined);
+        }
         let phases = Phases { problem: self, region, free: free.clone(), incumbent: None };
         let root = Phase { known, open: open.to_vec() };
         let found = search(&phases, vec![root], usize::MAX, Run::silent(self.run.budget))?;
@@ -165,12 +179,13 @@ impl<'a> Problem<'a> {
 
 /// Whether the engines apply: every activation is continuous, and the region is connected.
 pub(crate) fn applies(network: &Network, region: &Region) -> bool {
-    let is_continuous = network.activations().all(|(_, activation)| {
-        activation.function.pieces().windows(2).all(|pair| {
-            let at = |i: usize| pair[i].slope * pair[1].from + pair[i].intercept;
-            at(0) == at(1)
-        })
-    });
+    let is_joined = |pair: &[Piece]| {
+        let at = |i: usize| pair[i].slope * pair[1].from + pair[i].intercept;
+        at(0) == at(1)
+    };
+    let is_continuous = network
+        .activations()
+        .all(|(_, activation)| activation.function.pieces().unwrap_or_default().windows(2).all(is_joined));
     is_continuous && !matches!(region.ball(), Ball::Hamming { .. } | Ball::Grid { .. } | Ball::GridL1 { .. })
 }
 

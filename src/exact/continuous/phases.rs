@@ -263,6 +263,10 @@ impl Space for Phases<'_> {
         if open.is_empty() || examined.witness.is_some() {
             return Ok(examined);
         }
+        if self.incumbent.is_none() && self.problem.is_too_near(&open) {
+            examined.stuck = open;
+            return Ok(examined);
+        }
         match BreakPoint::all(network, &known) {
             Some(points) if points.is_empty() => open.into_iter().for_each(|d| self.settle(&known, d, &mut examined)),
             Some(points) => {

@@ -21,22 +21,24 @@ pub(super) struct Side {
 }
 
 impl BreakPoint {
-    /// The break points that bounds leave inside, those first where the relaxation has the largest gap;
-    /// `None` when a neuron is unstable without such a point: at an activation that jumps.
+    /// The break points that bounds leave inside, those first where the relaxation has the largest gap; a smooth
+    /// activation has one in the middle of the bounds, as long as there is a gap. `None` when a neuron is unstable
+    /// without such a point: at an activation that jumps.
     pub fn all(network: &Network, known: &Bounds) -> Option<Vec<Self>> {
         let mut found: Vec<(f64, Self)> = Vec::new();
         let mut any = false;
         for (_, activation) in network.activations() {
             let z = known.get(activation.source)?;
             for (neuron, z) in z.iter().enumerate() {
-                let segments = activation.function.segments(z.into());
-                if segments.len() < 2 {
+                if !activation.function.is_unstable(z.into()) {
                     continue;
                 }
                 any = true;
                 let lines = activation.function.lines(z.into());
-                for segment in &segments[..segments.len() - 1] {
-                    let at = segment.to;
+                let segments = activation.function.segments(z.into());
+                let corners = segments.iter().take(segments.len().saturating_sub(1)).map(|segment| segment.to);
+                let middle = activation.function.pieces().is_none().then(|| z.middle());
+                for at in corners.chain(middle) {
                     let gap = lines.upper.at(at).hi - lines.lower.at(at).lo;
                     if z.lo < at && at < z.hi {
                         found.push((gap, Self { node: activation.source, neuron, at }));

@@ -181,7 +181,7 @@ struct Step {
 }
 
 fn steps(function: &dyn ActivationFn) -> Option<(Rational, Vec<Rational>, Vec<Step>)> {
-    let pieces = function.pieces();
+    let pieces = function.pieces()?;
     if !function.is_step() {
         return None;
     }

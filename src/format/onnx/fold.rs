@@ -3,8 +3,9 @@
 use super::constant::Constant;
 use super::fault::Fault;
 use super::lowering::{Lowering, Operator, Tensor, Value, finite};
-use crate::domains::network::{Coefficients, Network, NodeKind};
-use crate::domains::num::Rational;
+use crate::domains::activation::Piece;
+use crate::domains::network::{Coefficients, EvaluateError, Network, NodeKind};
+use crate::domains::num::{Interval, Rational, enclose};
 
 /// What `lower` makes of an operator all of whose operands are constants.
 pub(super) fn folded(
@@ -46,7 +47,13 @@ pub(super) fn folded(
                 |i: usize| data.values.rational(i).ok_or_else(|| Fault::from("a constant is known only approximately"));
             let x: Vec<Rational> = (0..data.len()).map(known).collect::<Result<_, _>>()?;
             net.rounds_constants |= !data.integer;
-            Coefficients::rationals(network.evaluate(&x).map_err(|e| Fault::from(e.to_string()))?)
+            let fault = |e: EvaluateError| Fault::from(e.to_string());
+            if network.has_curves() {
+                let x: Vec<Interval> = x.iter().map(enclose).collect();
+                Coefficients::enclosed(network.evaluate(&x).map_err(fault)?)
+            } else {
+                Coefficients::rationals(network.evaluate(&x).map_err(fault)?)
+            }
         }
     };
     Ok(net.computed(Constant { shape: result.shape, values, integer: data.integer }))
@@ -58,7 +65,8 @@ fn chooses(network: &Network) -> bool {
         NodeKind::Input => true,
         NodeKind::Affine(_) => false,
         NodeKind::Activation(a) => {
-            a.function.pieces().iter().all(|p| p.slope == 0.0 || p.slope == 1.0 && p.intercept == 0.0)
+            let chooses = |p: &Piece| p.slope == 0.0 || p.slope == 1.0 && p.intercept == 0.0;
+            a.function.pieces().is_some_and(|pieces| pieces.iter().all(chooses))
         }
     })
 }

@@ -34,6 +34,7 @@ mod reshape;
 mod resize;
 mod select;
 mod shape;
+mod smooth;
 mod trail;
 mod window;
 mod write;

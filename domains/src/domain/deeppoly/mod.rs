@@ -1,6 +1,6 @@
 //! DeepPoly: a line below and a line above every neuron, and back-substitution.
 //!
-//! *Requires* piecewise affine activations and any region. *Returns* bounds of every neuron and certified lower bounds
+//! *Requires* activations of either kind and any region. *Returns* bounds of every neuron and certified lower bounds
 //! of forms: sound, not complete (but exact on networks without unstable neurons). *Source*: Singh et al. 2019b (An
 //! abstract domain for certifying neural networks); CROWN (Zhang et al. 2018) is the same bound concretised at the
 //! input only, LP-GREEDY (Wong and Kolter 2018; Salman et al. 2019, App. G) that with parallel lines.

@@ -191,10 +191,15 @@ fn supporting_line(points: &[(Rational, Rational)], l: &Rational, u: &Rational, 
     best.map(|(_, line)| line)
 }
 
-/// The least-area lines of one neuron over its exact range.
+/// The least-area lines of one neuron over its exact range; those of a smooth function are floats.
 fn lines(function: &dyn ActivationFn, range: &Range) -> Option<(Line, Line)> {
     let (l, u) = range.as_ref()?;
-    let (points, only) = end_points(function.pieces(), l, u);
+    let Some(pieces) = function.pieces() else {
+        let lines = function.lines(bounds_of(l, u).into());
+        let line = |l: crate::activation::Line| Some(Line { slope: exact(l.slope)?, intercept: exact(l.intercept)? });
+        return Some((line(lines.lower)?, line(lines.upper)?));
+    };
+    let (points, only) = end_points(pieces, l, u);
     if let Some(line) = only {
         return Some((line.clone(), line));
     }
@@ -256,7 +261,11 @@ impl AbstractDomain for RationalDeepPoly {
         let z = &seen.facts[node.source].ranges;
         let image = |range: &Range| {
             let (l, u) = range.as_ref()?;
-            let (points, _) = end_points(function.pieces(), l, u);
+            let Some(pieces) = function.pieces() else {
+                let image = function.image(bounds_of(l, u).into());
+                return Some((exact(image.lo)?, exact(image.hi)?));
+            };
+            let (points, _) = end_points(pieces, l, u);
             let values = || points.iter().map(|p| p.1.clone());
             Some((values().min()?, values().max()?))
         };

@@ -34,8 +34,12 @@ fn area(function: &dyn ActivationFn, z: Reach<'_>) -> f64 {
 }
 
 /// Splits the unstable neurons into groups of `k`, widest relaxations together; the groups are returned
-/// as the sets of neurons to join (several per group when `k` exceeds [`LARGEST_EXACT`]).
+/// as the sets of neurons to join (several per group when `k` exceeds [`LARGEST_EXACT`]). Only graphs made of segments
+/// are joined.
 fn partition(function: &dyn ActivationFn, z: &NodeBounds, k: usize) -> Vec<Vec<usize>> {
+    if function.pieces().is_none() {
+        return Vec::new();
+    }
     let mut unstable: Vec<(f64, usize)> =
         (0..z.len()).filter(|&i| function.is_unstable(z.reach(i))).map(|i| (area(function, z.reach(i)), i)).collect();
     unstable.sort_by_key(|&(area, i)| (Reverse(FloatOrd(area)), i));

@@ -1,7 +1,7 @@
 //! The linear-programming domain: DeepPoly's bounds, the LP over the whole network, and joint cuts for
 //! groups of k neurons (kPoly; Singh et al. 2019, §4).
 //!
-//! *Requires* piecewise affine activations and finite bounds; a backend that solves linear programs, which is never
+//! *Requires* activations of either kind and finite bounds; a backend that solves linear programs, which is never
 //! believed. *Returns* bounds of every neuron and certified lower bounds of forms, by weak duality: sound, not complete;
 //! [`IntegerModel`] is the complete program. *Source*: Salman et al. 2019 (LP-ALL); Singh et al. 2019; Tjeng et al. 2019.
 

@@ -187,7 +187,11 @@ impl<'t, 'a> Tightening<'t, 'a> {
     /// The bound of `sign · z` beyond which one piece of each activation is left: what is gained further on
     /// is gained by the rows of the neuron itself.
     fn decisive(&self, z: Interval, sign: f64) -> f64 {
-        let ends = self.activations.iter().flat_map(|function| function.pieces()).map(|piece| sign * piece.from);
+        let ends = self
+            .activations
+            .iter()
+            .flat_map(|function| function.pieces().unwrap_or_default())
+            .map(|piece| sign * piece.from);
         let reach = z.scale(sign).hi;
         // The last end of a piece on the way.
         ends.filter(|&end| end.is_finite() && end <= reach).reduce(f64::max).unwrap_or(f64::INFINITY)

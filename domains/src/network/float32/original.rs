@@ -69,7 +69,7 @@ impl Original {
                 NodeKind::Input => x.iter().copied().map(f64::from).collect(),
                 NodeKind::Affine(affine) => self.affine(id, affine, &values, order)?,
                 NodeKind::Activation(activation) => {
-                    let pieces = activation.function.pieces();
+                    let pieces = activation.function.pieces()?;
                     let activated = |z: &f64| match narrow(*z) {
                         Some(z) => Some(f64::from(z.activate(pieces))),
                         None => Some(z.activate(pieces)).filter(|y| *y == 0.0 || y == z),

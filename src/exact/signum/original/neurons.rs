@@ -62,8 +62,8 @@ impl Neurons {
 
     /// The value of a neuron that reads `sum`.
     fn neuron(&mut self, sum: Symbol, function: &dyn ActivationFn, name: &str) -> Result<Symbol, SignumError> {
-        let pieces: &[Piece] = function.pieces();
         let no_step = || SignumError::Activation { node: name.to_owned(), activation: function.name() };
+        let pieces: &[Piece] = function.pieces().ok_or_else(no_step)?;
         let level = |piece: &Piece| exact(piece.intercept).filter(|_| piece.slope == 0.0).ok_or_else(no_step);
         let mut value = Symbol::constant(level(pieces.first().ok_or_else(no_step)?)?);
         let mut before = None;

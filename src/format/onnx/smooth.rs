@@ -1,0 +1,123 @@
+//! Sigmoid, Tanh and the other smooth activations.
+
+use super::fault::Fault;
+use super::lowering::{Lowering, Operator, Value, finite};
+use super::power;
+use crate::domains::activation::{
+    ActivationFn, Arctan, Clip, Cos, Elu, Erf, Exp, Gelu, Log, Power, Reciprocal, Sigmoid, Sin, Softplus, Softsign,
+    Sqrt, Tanh,
+};
+use crate::domains::network::{Coefficients, LinearMap};
+use std::sync::Arc;
+
+fn apply(op: &Operator, net: &mut Lowering, f: impl ActivationFn + 'static) -> Result<Value, Fault> {
+    Ok(net.activation(op, op.tensor(0)?, Arc::new(f))?.into())
+}
+
+/// `1 / (1 + e^−x)`.
+pub(super) fn sigmoid(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    apply(op, net, Sigmoid)
+}
+
+/// The hyperbolic tangent.
+pub(super) fn tanh(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    apply(op, net, Tanh)
+}
+
+/// `e^x`.
+pub(super) fn exp(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    apply(op, net, Exp)
+}
+
+/// `ln x`.
+pub(super) fn log(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    apply(op, net, Log)
+}
+
+/// `ln (1 + e^x)`.
+pub(super) fn softplus(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    apply(op, net, Softplus)
+}
+
+/// `x / (1 + |x|)`.
+pub(super) fn softsign(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    apply(op, net, Softsign)
+}
+
+/// The arc tangent.
+pub(super) fn atan(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    apply(op, net, Arctan)
+}
+
+/// The sine.
+pub(super) fn sin(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    apply(op, net, Sin)
+}
+
+/// The cosine.
+pub(super) fn cos(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    apply(op, net, Cos)
+}
+
+/// The error function.
+pub(super) fn erf(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    apply(op, net, Erf)
+}
+
+/// `1 / x`.
+pub(super) fn reciprocal(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    match op.value(0)? {
+        Value::Tensor(_) => apply(op, net, Reciprocal),
+        Value::Constant(c) => Ok(net.computed(finite(c, 0)?.reciprocals()?)),
+    }
+}
+
+/// `√x`; of constants exactly where it can be.
+pub(super) fn sqrt(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    match op.value(0)? {
+        Value::Tensor(_) => apply(op, net, Sqrt),
+        Value::Constant(_) => power::sqrt(op, net),
+    }
+}
+
+/// `x^p` with a constant `p`.
+pub(super) fn pow(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let Value::Tensor(x) = op.value(0)? else { return power::pow(op, net) };
+    const LARGEST: f64 = 64.0;
+    match op.constant(1)?.scalar()? {
+        1.0 => Ok(x.clone().into()),
+        0.5 => apply(op, net, Sqrt),
+        -1.0 => apply(op, net, Reciprocal),
+        p if p.fract() == 0.0 && (2.0..=LARGEST).contains(&p) => {
+            let power = Power::new(p as u32).ok_or("an exponent below 2")?;
+            apply(op, net, power)
+        }
+        p => Err(format!("the exponent {p} is not supported; supported exponents: -1, 0.5, and 1, 2, … 64").into()),
+    }
+}
+
+/// `x Φ(x)`.
+pub(super) fn gelu(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    match op.attributes.text("approximate", "none")? {
+        "none" => apply(op, net, Gelu),
+        other => Err(format!("`approximate` = {other} is not supported; export it with approximate = none").into()),
+    }
+}
+
+/// `x` where it is positive, else `alpha (e^x − 1)`.
+pub(super) fn elu(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let alpha = op.attributes.float("alpha")?.unwrap_or(1.0);
+    let elu = Elu::new(alpha).ok_or_else(|| format!("`alpha` = {alpha} is not supported; it must be from 0 to 1"))?;
+    apply(op, net, elu)
+}
+
+/// `alpha x + beta`, clipped to [0, 1].
+pub(super) fn hard_sigmoid(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let x = op.tensor(0)?;
+    let alpha = op.attributes.float("alpha")?.unwrap_or(f64::from(0.2f32));
+    let beta = op.attributes.float("beta")?.unwrap_or(0.5);
+    let n = net.reserve_tensor(&x.shape)?;
+    let map = LinearMap::Diagonal(Coefficients::floats(vec![alpha; n]));
+    let z = net.linear(op, x.node, map, Coefficients::floats(vec![beta; n]), x.shape.clone())?;
+    Ok(net.activation(op, &z, Arc::new(Clip::new(0.0, 1.0)))?.into())
+}

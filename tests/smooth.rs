@@ -1,0 +1,174 @@
+//! Networks with smooth activations from file to verdict: against sampling, and against bisection by interval arithmetic
+//! in two dimensions.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use absint::analyze::Method;
+use absint::attack::Attack;
+use absint::domains::budget::Budget;
+use absint::domains::domain::Run;
+use absint::domains::network::{Arithmetic, Network};
+use absint::domains::num::{Interval, Rational, exact_or_zero, nearest};
+use absint::domains::query::{Atom, Disjunct, Property, Query, Region, Variable};
+use absint::domains::verdict::Verdict;
+use absint::format::onnx::{OnnxWriter, parse};
+use absint::{AnalyzeError, Options, analyze, analyze_within};
+use common::Dice;
+use ndarray::Array2;
+use std::time::Duration;
+
+/// Dense layers with an activation after each but the last, from a file.
+fn network(dice: &mut Dice, sizes: &[usize], operators: &[&str]) -> Network {
+    let mut writer = OnnxWriter::input(&sizes[..1]);
+    for (k, pair) in sizes.windows(2).enumerate() {
+        let weights = dice.weights(pair[0] * pair[1]).iter().map(|&w| w as f32).collect();
+        let bias: Vec<f32> = dice.weights(pair[1]).iter().map(|&b| b as f32).collect();
+        writer.gemm(Array2::from_shape_vec((pair[1], pair[0]), weights).unwrap().view(), &bias);
+        if k + 2 < sizes.len() {
+            let x = writer.current().to_owned();
+            writer.node(operators[k % operators.len()], &[&x], &[]);
+        }
+    }
+    parse(&writer.finish(&sizes[sizes.len() - 1..]), "smooth.onnx").unwrap().network
+}
+
+fn square(n: usize) -> Region {
+    Region::new_box(vec![Rational::from(-1); n], vec![Rational::ONE; n]).unwrap()
+}
+
+/// Whether the first output can be at most `c`.
+fn at_most(region: Region, c: f64) -> Query {
+    let atom =
+        Atom { terms: [(Variable::Output(0), Rational::ONE)].into(), constant: exact_or_zero(-c), is_strict: false };
+    Query::over(region, Property { disjuncts: vec![Disjunct { atoms: vec![atom] }] })
+}
+
+/// The least value of the first output over the square, by bisection with intervals: `[proven, attained]`.
+fn least(network: &Network, tolerance: f64) -> [f64; 2] {
+    let value = |x: &[Interval]| network.evaluate(x).unwrap()[0];
+    let mut open = vec![[Interval::new(-1.0, 1.0); 2]];
+    let (mut attained, mut proven) = (f64::INFINITY, f64::INFINITY);
+    while let Some(x) = open.pop() {
+        let centre = value(&x.map(|x| Interval::point(x.middle())));
+        attained = attained.min(centre.hi);
+        // The mean value form would be tighter; the boxes become small enough without it.
+        let bound = value(&x).lo;
+        if bound > attained - tolerance {
+            proven = proven.min(bound);
+            continue;
+        }
+        let wide = usize::from(x[1].width() > x[0].width());
+        let middle = x[wide].middle();
+        for half in [Interval::new(x[wide].lo, middle), Interval::new(middle, x[wide].hi)] {
+            let mut child = x;
+            child[wide] = half;
+            open.push(child);
+        }
+    }
+    [proven, attained]
+}
+
+const OPERATORS: [&[&str]; 8] = [
+    &["Sigmoid"],
+    &["Tanh"],
+    &["Sigmoid", "Tanh"],
+    &["Softplus", "Atan"],
+    &["Relu", "Sigmoid"],
+    &["Sin", "Cos"],
+    &["Gelu"],
+    &["Elu", "Softsign"],
+];
+
+/// Every method agrees with bisection, and the deciding ones decide all but ties.
+#[test]
+fn verdicts_agree_with_bisection_in_two_dimensions() {
+    for (seed, operators) in OPERATORS.iter().enumerate() {
+        let mut dice = Dice::new(seed as u64);
+        let network = network(&mut dice, &[2, 5, 4, 1], operators);
+        let [proven, attained] = least(&network, 0.1);
+        assert!(proven <= attained && attained - proven < 0.101, "{operators:?}");
+        for (threshold, expected) in [(proven - 0.03, "verified"), (attained + 0.01, "falsified")] {
+            let query = at_most(square(2), threshold);
+            for method in Method::ALL {
+                let name = method.row().name;
+                let options = Options { method, ..Options::default() };
+                let budget = absint::analyze::deadline(Some(Duration::from_secs(60)));
+                let analysis = analyze_within(&network, &query, &options, Run::silent(&budget)).unwrap();
+                let verdict = analysis.verdict.name();
+                assert!(verdict == expected || verdict == "unknown", "{operators:?}, {name}: {verdict}, {expected}");
+                let decides = [Method::AUTO, Method::EXACT].contains(&method);
+                assert!(!decides || verdict == expected, "{operators:?}, {name}: {verdict}, not {expected}");
+            }
+        }
+    }
+}
+
+/// Bounds hold and every claim is consistent on sampled points of networks that nobody solves.
+#[test]
+fn bounds_hold_at_sampled_points() {
+    for (seed, operators) in OPERATORS.iter().enumerate() {
+        let mut dice = Dice::new(100 + seed as u64);
+        let network = network(&mut dice, &[6, 12, 10, 8, 2], operators);
+        let query = at_most(square(6), -1e3);
+        for method in [Method::INTERVAL, Method::ZONOTOPE, Method::DEEPPOLY, Method::LP_LAST, Method::KPOLY] {
+            let options = Options { method, all_margins: true, ..Options::default() };
+            let analysis = analyze(&network, &query, &options).unwrap();
+            let bounds = &analysis.bounds[0];
+            for _ in 0..200 {
+                let x: Vec<f64> = (0..6).map(|_| 2.0 * dice.unit() - 1.0).collect();
+                let values = network.evaluate_all(&x.iter().map(|&x| Interval::point(x)).collect::<Vec<_>>()).unwrap();
+                for (values, bounds) in values.iter().zip(bounds.nodes()) {
+                    for (value, bound) in values.iter().zip(bounds.iter()) {
+                        assert!(bound.lo <= value.hi && value.lo <= bound.hi, "{operators:?}, {}", method.row().name);
+                    }
+                }
+                let margin = values[network.output()][0].hi + 1e3;
+                assert!(analysis.margins[0].bound <= margin);
+            }
+        }
+    }
+}
+
+/// A counterexample counts only where the enclosure of the outputs shows it.
+#[test]
+fn ties_within_the_enclosure_are_no_counterexamples() {
+    let mut writer = OnnxWriter::input(&[1]);
+    writer.node("Sigmoid", &["input"], &[]);
+    let network = parse(&writer.finish(&[1]), "smooth.onnx").unwrap().network;
+    let region = Region::new_box(vec![Rational::ONE], vec![Rational::ONE]).unwrap();
+    let y = network.evaluate(&[Interval::point(1.0)]).unwrap()[0];
+    assert!(y.lo < y.hi && y.width() < 1e-15);
+    let verdict = |c: f64| analyze(&network, &at_most(region.clone(), c), &Options::default()).unwrap().verdict;
+    assert_eq!(verdict(y.lo - 1e-9).name(), "verified");
+    assert_eq!(verdict(y.lo).name(), "unknown", "the margin may be zero");
+    assert_eq!(verdict(y.hi).name(), "falsified");
+    let Verdict::Falsified(witness) = verdict(y.hi) else { panic!("a witness") };
+    assert_eq!(nearest(&witness.input()[0]), 1.0);
+    assert!(witness.output()[0].hi <= y.hi);
+}
+
+#[test]
+fn float32_is_refused_by_name() {
+    let network = network(&mut Dice::new(3), &[2, 3, 1], &["Sigmoid"]);
+    let options = Options { arithmetic: Arithmetic::Float32, ..Options::default() };
+    let error = analyze(&network, &at_most(square(2), 0.0), &options).unwrap_err();
+    assert_eq!(error, AnalyzeError::Float32Activation("Sigmoid_1".into()));
+}
+
+/// Gradients lead the attack through curves.
+#[test]
+fn the_attack_finds_counterexamples() {
+    let mut found = 0;
+    for seed in 0..20 {
+        let mut dice = Dice::new(seed);
+        let network = network(&mut dice, &[8, 16, 16, 1], &["Sigmoid", "Tanh"]);
+        let y = |x: &[f64]| network.evaluate(x).unwrap()[0];
+        let sampled = (0..2000).map(|_| y(&(0..8).map(|_| 2.0 * dice.unit() - 1.0).collect::<Vec<_>>()));
+        let query = at_most(square(8), sampled.fold(f64::INFINITY, f64::min) - 0.05);
+        let target = absint::attack::Target { network: &network, case: &query.cases[0], open: &[0] };
+        found += usize::from(Attack::pgd(1).run(target, &Budget::unlimited()).witness.is_some());
+    }
+    assert!(found > 5, "{found}");
+}

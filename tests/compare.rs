@@ -11,7 +11,8 @@ use absint::domains::query::{Query, Region};
 use absint::format::images;
 use absint::format::onnx;
 use absint::report::compare::{
-    Comparison, QueryResult, QueryRow, comparison_html, comparison_json, layers_csv, measurements_csv, plots, summaries,
+    Comparison, PLOTS, QueryResult, QueryRow, comparison_html, comparison_json, layers_csv, measurements_csv, plots,
+    summaries,
 };
 use assert_cmd::Command;
 use std::path::Path;
@@ -284,6 +285,25 @@ fn the_command_writes_what_it_was_asked_for() {
     assert_eq!(std::fs::read_to_string(file("r.csv")).unwrap().lines().count(), 1 + 3 * 4);
     assert_eq!(std::fs::read_to_string(file("r_layers.csv")).unwrap().lines().count(), 1 + 2 * 4 * 3);
     assert_eq!(std::fs::read_dir(file("svg")).unwrap().count(), 5);
+}
+
+/// As all other outputs: a plot replaces nothing that is there, unless it is told to.
+#[test]
+fn plots_replace_nothing_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    for plot in PLOTS {
+        let file = folder.path().join(format!("{plot}.svg"));
+        std::fs::write(&file, "mine").unwrap();
+        let mut command = absint();
+        command.args(["--domains", "interval", "--no-volume", "-q"]).arg("--svg").arg(folder.path());
+        let refused = command.output().unwrap();
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(refused.status.code() == Some(2) && said.contains("--force"), "{said}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+        std::fs::remove_file(&file).unwrap();
+    }
+    let drawn: Vec<&str> = plots(&sample()).iter().map(|plot| plot.name).collect();
+    assert!(drawn.iter().all(|name| PLOTS.contains(name)), "{drawn:?}");
 }
 
 #[test]

@@ -14,9 +14,10 @@ use absint::domains::num::{Rational, parse_decimal};
 use absint::domains::query::{Query, Region};
 use absint::domains::verdict::Verdict;
 use absint::exact::signum::{SignumOptions, decide};
+use absint::format::onnx::OnnxWriter;
 use common::Dice;
 use common::certificates::{accepted, accepted_only_as_they_are};
-use ndarray::Array2;
+use ndarray::{Array2, array};
 use rayon::prelude::*;
 use std::process::Command;
 use std::sync::Arc;
@@ -127,4 +128,36 @@ fn an_ensemble_is_typed_and_certified() {
     let mnist = path("mnist_bnn_1x32.onnx");
     let (code, _, error) = run(&[&analyze[..], &["--ensemble", &mnist], &ball, &["1"]].concat());
     assert!(code == Some(2) && error.contains("mnist_bnn_1x32.onnx: the members of an ensemble"), "{error}");
+}
+
+/// Each member's outputs are those of its file.
+#[test]
+fn outputs_of_a_member_that_ends_in_a_softmax_are_probabilities() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, operator: Option<&str>| {
+        let mut writer = OnnxWriter::input(&[2]);
+        writer.gemm(array![[1.0f32, -1.0], [0.0, 1.0]].view(), &[0.0, 0.0]);
+        let logits = writer.current().to_owned();
+        if let Some(operator) = operator {
+            writer.node(operator, &[&logits], &[]);
+        }
+        let path = folder.path().join(name);
+        std::fs::write(&path, writer.finish(&[2])).unwrap();
+        path
+    };
+    let members = [write("a.onnx", Some("Softmax")), write("b.onnx", None), write("c.onnx", Some("LogSoftmax"))];
+    let region = folder.path().join("box.csv");
+    std::fs::write(&region, "0.75,1\n0.125,0.25\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_absint"));
+    command.arg("analyze").arg(&members[0]).arg("--ensemble").arg(&members[1]).arg("--ensemble").arg(&members[2]);
+    command.arg("--box").arg(&region).args(["--label", "1", "-q"]);
+    let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    assert!(text.contains("(probabilities, logits, log-probabilities)"), "{text}");
+    let text = command.args(["--format", "json"]).output().unwrap().stdout;
+    let witness = serde_json::from_slice::<serde_json::Value>(&text).unwrap()["witness"].clone();
+    let y: Vec<f64> = witness["model_output"].as_array().unwrap().iter().map(|y| y.as_f64().unwrap()).collect();
+    let logit =
+        |i: usize| (witness["output"][i][0].as_f64().unwrap() + witness["output"][i][1].as_f64().unwrap()) / 2.0;
+    assert!((y[0] + y[1] - 1.0).abs() < 1e-9 && (y[4].exp() + y[5].exp() - 1.0).abs() < 1e-9, "{y:?}");
+    assert!((y[2] - logit(2)).abs() < 1e-9 && (y[3] - logit(3)).abs() < 1e-9 && y[0] > y[1], "{y:?}");
 }

@@ -43,21 +43,51 @@ fn slow_network(path: &Path) {
     fs::write(path, writer.finish(&[2])).unwrap();
 }
 
+/// What is slow in a query: the region, or the number of disjuncts.
+fn slow_queries() -> [(&'static str, String); 3] {
+    let declared: String = (0..20).map(|i| format!("(declare-const X_{i} Real)")).collect();
+    let declared = format!("{declared}(declare-const Y_0 Real)(declare-const Y_1 Real)");
+    let within = |low: &str, high: &str| -> String {
+        (0..20).map(|i| format!("(assert (>= X_{i} {low}))(assert (<= X_{i} {high}))")).collect()
+    };
+    let many = "(<= Y_0 -1000000)".repeat(1 << 17);
+    [
+        ("a box", format!("{declared}{}(assert (>= Y_0 1000000))", within("-1", "1"))),
+        ("a point", format!("{declared}{}(assert (>= Y_0 1000000))", within("0.123456789", "0.123456789"))),
+        ("many disjuncts", format!("{declared}{}(assert (or {many}))", within("-1", "1"))),
+    ]
+}
+
 #[test]
 fn every_method_keeps_its_time_limit() {
     let folder = tempfile::tempdir().unwrap();
-    let (network, query) = (folder.path().join("net.onnx"), folder.path().join("q.vnnlib"));
+    let (network, file) = (folder.path().join("net.onnx"), folder.path().join("q.vnnlib"));
     slow_network(&network);
-    let declared: String = (0..20).map(|i| format!("(declare-const X_{i} Real)")).collect();
-    let boxed: String = (0..20).map(|i| format!("(assert (>= X_{i} -1))(assert (<= X_{i} 1))")).collect();
-    let text = format!("{declared}(declare-const Y_0 Real)(declare-const Y_1 Real){boxed}(assert (>= Y_0 1000000))");
-    fs::write(&query, text).unwrap();
-    let (network, query) = (network.to_str().unwrap(), query.to_str().unwrap());
-    for method in Method::ALL {
-        let name = method.to_string();
-        let output = limited(&["analyze", network, "--vnnlib", query, "--domain", &name]);
-        assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{name}: {output:?}");
+    for (what, query) in slow_queries() {
+        fs::write(&file, query).unwrap();
+        for method in Method::ALL {
+            let name = method.to_string();
+            let (network, query) = (network.to_str().unwrap(), file.to_str().unwrap());
+            let output = limited(&["analyze", network, "--vnnlib", query, "--domain", &name]);
+            assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{what}, {name}: {output:?}");
+        }
     }
+}
+
+/// What was found before a stage that does not stop in time is part of the answer.
+#[test]
+fn an_abandoned_analysis_says_what_it_knows_so_far() {
+    let folder = tempfile::tempdir().unwrap();
+    let (network, file) = (folder.path().join("net.onnx"), folder.path().join("q.vnnlib"));
+    slow_network(&network);
+    fs::write(&file, &slow_queries()[0].1).unwrap();
+    let (network, query) = (network.to_str().unwrap(), file.to_str().unwrap());
+    let output = limited(&["analyze", network, "--vnnlib", query, "--domain", "auto", "--format", "json"]);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["verdict"], "unknown");
+    assert_eq!(answer["may_help"], serde_json::json!(["a larger --timeout"]));
+    assert!(answer["disjuncts"][0]["bound"].is_number(), "{answer}");
+    assert_eq!(answer["stages"][0]["name"], "interval");
 }
 
 #[cfg(unix)]
@@ -71,6 +101,15 @@ fn a_pipe_that_nobody_writes_to_is_not_waited_for() {
         [&["info", pipe][..], &["analyze", pipe, "--query", "q.json"], &["attack", pipe, "--query", "q.json"]]
     {
         assert_eq!(limited(arguments).status.code(), Some(3), "{arguments:?}");
+    }
+    for arguments in [
+        &["certify", pipe, "--data", pipe, "--eps", "0.1"][..],
+        &["radius", pipe, "--data", pipe],
+        &["compare", pipe, "--data", pipe, "--eps", "0.1"],
+    ] {
+        let output = limited(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("--timeout"), "{arguments:?}");
     }
     let output = limited(&["info", pipe, "--format", "json"]);
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -185,6 +185,21 @@ fn outputs_of_a_counterexample_are_those_of_the_file_with_its_softmax() {
     }
 }
 
+/// As many boxes as the largest public queries have, one after the other.
+#[test]
+fn every_one_of_very_many_boxes_counts() {
+    let boxes = |last: &str| {
+        let one = |i: usize| {
+            let (low, threshold) = (i as f64 / 11_000.0, if i == 10_999 { last } else { "2" });
+            format!("(and (<= {low} X_0 1) (<= 0 X_1 0.5) (>= Y_0 {threshold}))")
+        };
+        format!("(assert (or {}))", (0..11_000).map(one).collect::<String>())
+    };
+    assert_eq!(Fixture::new(&boxes("2")).answer().trim(), "unsat");
+    let fixture = Fixture::new(&boxes("0.9995"));
+    fixture.replay(&fixture.answer());
+}
+
 #[test]
 fn out_of_time_is_said_in_time() {
     let fixture = Fixture::new(&format!("{BOX}(assert (>= Y_0 1.5))"));

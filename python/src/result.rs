@@ -143,7 +143,7 @@ impl Result {
             query: &self.names.1,
             domain: self.options.0.clone(),
             arithmetic: self.options.1,
-            softmax: self.model.final_softmax,
+            endings: self.model.final_softmax.into(),
             is_example: false,
         }
     }

@@ -1,5 +1,6 @@
 //! What an analysis answers.
 
+use super::reasons::Reason;
 use crate::domains::domain::{Bounds, NodeBounds};
 use crate::domains::network::Activation;
 use crate::domains::query::{Disjunct, Query};
@@ -84,6 +85,8 @@ impl Stage {
 pub struct Analysis {
     /// The answer.
     pub verdict: Verdict,
+    /// Why the query stayed open, where it did.
+    pub reasons: Vec<Reason>,
     /// The stages that ran, in order.
     pub stages: Vec<Stage>,
     /// One per atom, in file order.
@@ -111,6 +114,7 @@ impl Analysis {
         let all = query.cases.iter().flat_map(|case| &case.property.disjuncts).enumerate();
         Self {
             verdict: Verdict::Unknown(Gap { open, out_of_time: true }),
+            reasons: vec![Reason::OutOfTime],
             stages: Vec::new(),
             margins: all.flat_map(of_disjunct).collect(),
             disjuncts,

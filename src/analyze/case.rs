@@ -1,6 +1,7 @@
 //! What is known of one case of a query, and what the present step adds to it.
 
 use super::analysis::Counters;
+use super::reasons::Reason;
 use crate::domains::domain::Bounds;
 use crate::domains::query::Case;
 use crate::domains::verdict::Witness;
@@ -22,6 +23,8 @@ pub(crate) struct Findings {
     pub witness: Option<Witness>,
     /// Certificates of what is refuted.
     pub certificates: Vec<Certificate>,
+    /// Why it left something open, as far as that is known.
+    pub reasons: Vec<Reason>,
 }
 
 /// What is known of one case.
@@ -99,6 +102,11 @@ impl<'a> CaseState<'a> {
             *margin = margin.max(bound);
             self.margins[d][0] = self.margins[d][0].max(bound);
         }
+    }
+
+    /// Says why something stays open.
+    pub fn note(&mut self, reason: Reason) {
+        self.found.reasons.push(reason);
     }
 
     /// Counts more of what has a name, such as `conflicts`.

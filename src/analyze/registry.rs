@@ -247,8 +247,9 @@ fn relaxed(context: &Context, joins: bool, hull: bool) -> Steps {
     deeppoly(context).chain([attack()]).chain(refine).chain([joint(context, joins, hull)]).collect()
 }
 
-/// Where back-substitution takes longer than a short attack, the attack comes first.
-const MANY_NEURONS: usize = 4096;
+/// Where back-substitution takes longer than a short attack, the attack comes first: a product for each neuron against
+/// some hundred for the attack.
+const MANY_NEURONS: usize = 1024;
 
 fn cascade(context: &Context) -> Steps {
     let neurons: usize = context.network.activations().map(|(id, _)| context.network.node(id).len).sum();

@@ -148,9 +148,15 @@ impl Attack {
         for batch in starts.chunks(BATCH) {
             self.descend(search, batch.iter().collect(), &vec![None; batch.len()], budget)?;
         }
-        // One step to the point that the gradient points to, for every disjunct; then the steps go where
-        // that came closest.
-        let all: Vec<usize> = (0..search.closest.len()).collect();
+        // One step to the point that the gradient points to, for every disjunct (of very many those that are closest);
+        // then the steps go where that came closest.
+        const MOST_LOOKS: usize = 1 << 24;
+        let mut all: Vec<usize> = (0..search.closest.len()).collect();
+        let most = (MOST_LOOKS / all.len().max(1)).max(BATCH);
+        if all.len() > most {
+            all.sort_by_key(|&i| FloatOrd(search.closest[i]));
+            all.truncate(most);
+        }
         for batch in all.chunks(BATCH) {
             if budget.is_spent() {
                 return Err(None);

@@ -200,10 +200,13 @@ impl<'a> Search<'a> {
     pub(super) fn try_corners(&self, budget: &Budget) -> Option<Witness> {
         const MOST_INPUTS: usize = 11;
         const MOST_PARAMETERS: usize = 2000;
+        const MOST_REPLAYS: usize = 1 << 15;
         let ranges = self.target.case.region.bounds();
         let free: Vec<usize> = (0..ranges.len()).filter(|&i| ranges[i].lo < ranges[i].hi).collect();
-        if self.goal != Goal::Witness || free.len() > MOST_INPUTS || self.target.network.parameters() > MOST_PARAMETERS
-        {
+        let is_small = free.len() <= MOST_INPUTS
+            && self.target.network.parameters() <= MOST_PARAMETERS
+            && self.target.open.len() << free.len() <= MOST_REPLAYS;
+        if self.goal != Goal::Witness || !is_small {
             return None;
         }
         let (lower, upper) = self.target.case.region.exact_box();

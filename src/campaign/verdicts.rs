@@ -1,10 +1,10 @@
 //! The results of a whole data set: one line per image, and what they amount to.
 
 use super::outcomes::Outcomes;
-use crate::analyze::Analysis;
+use crate::analyze::{Analysis, Reason};
 use crate::domains::verdict::Verdict;
 use crate::format::onnx::Softmax;
-use crate::report::{SCHEMA, number, witness_json};
+use crate::report::{SCHEMA, because, number, witness_json};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::ops::Range;
@@ -28,13 +28,14 @@ pub enum ImageOutcome {
 
 /// One line of results:
 ///
-/// `{image, label, verdict, by?, margin?, open?, out_of_time?, predicted?, adversarial?, witness?, error?, time_s}`
+/// `{image, label, verdict, by?, margin?, open?, out_of_time?, because?, predicted?, adversarial?, witness?, error?, time_s}`
 ///
 /// * `verdict`: `verified`, `falsified`, `unknown`, `misclassified` or `error`;
 /// * `by`: the stage that decided; `margin`: the smallest certified bound over the other classes, if there
 ///   is one; `open`: how many of them are not refuted;
 /// * `predicted`: the class of a misclassified image; `adversarial`: the class that a counterexample
 ///   reaches; `witness`: the counterexample as in the answer of `analyze`, if `witness_of` says what ends the model;
+/// * `because`: why it is unknown;
 /// * `time_s`: wall time in seconds, the only field that differs between two runs without a time limit.
 #[must_use]
 pub fn image_line(
@@ -56,6 +57,7 @@ pub fn image_line(
         ImageOutcome::Abandoned => {
             set("verdict", "unknown".into());
             set("out_of_time", true.into());
+            set("because", json!([Reason::OutOfTime.because()]));
         }
         ImageOutcome::Failed(error) => {
             set("verdict", "error".into());
@@ -74,13 +76,14 @@ pub fn image_line(
                     set("margin", margin(analysis));
                     set("open", gap.open.len().into());
                     set("out_of_time", gap.out_of_time.into());
+                    set("because", because(analysis));
                 }
                 Verdict::Falsified(witness) => {
                     // Disjunct d of robustness is the d-th class other than the label.
                     let class = witness.disjunct() + usize::from(witness.disjunct() >= label);
                     set("adversarial", class.into());
                     if let Some(softmax) = witness_of {
-                        set("witness", witness_json(witness, softmax));
+                        set("witness", witness_json(witness, &softmax.into()));
                     }
                 }
             }

@@ -1,12 +1,12 @@
 //! `absint analyze`.
 
 use super::inputs::QueryArgs;
-use super::limit::Answer;
+use super::limit::{Answer, SoFar};
 use super::options::EngineArgs;
 use super::outputs::OutputArgs;
 use super::progress::Progress;
 use super::{CliResult, Exit, Format, Global};
-use crate::analyze::{Options, analyze_within, deadline};
+use crate::analyze::{Analysis, Options, analyze_in_stages, deadline};
 use crate::domains::domain::Run;
 use crate::domains::verdict::Verdict;
 use crate::report;
@@ -52,24 +52,35 @@ impl AnalyzeArgs {
     }
 }
 
-pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Answer> {
+pub fn run(args: &AnalyzeArgs, global: &Global, so_far: &SoFar) -> CliResult<Answer> {
     let budget = deadline(global.timeout);
     let certify = args.proof.is_some();
     let (all_margins, all_bounds) = (args.all_margins, args.bounds.is_some());
     let options = Options { all_margins, all_bounds, certify, ..args.engine.options(global.seed) };
     args.check_outputs()?;
     let problem = args.problem.load(options.arithmetic)?;
-    let analysis = {
-        let progress = Progress::new(global.quiet);
-        analyze_within(&problem.network, &problem.query, &options, Run { budget: &budget, observer: &progress })?
-    };
     let context = report::Context {
         network: &problem.network_name,
         query: &problem.query_name,
         domain: options.method.to_string(),
         arithmetic: options.arithmetic,
-        softmax: problem.softmax,
+        endings: problem.endings,
         is_example: problem.is_example,
+    };
+    let text = |analysis: &Analysis| match global.format {
+        Format::Text => report::analysis_text(analysis, &problem.query, &context, global.is_coloured()),
+        Format::Json => report::analysis_json(analysis, &context).to_string(),
+    };
+    let analysis = {
+        let progress = Progress::new(global.quiet);
+        let run = Run { budget: &budget, observer: &progress };
+        // Should the next stage not stop in time.
+        let after_stage = |known: &dyn Fn() -> Analysis| {
+            if global.timeout.is_some() {
+                so_far.say(text(&known()));
+            }
+        };
+        analyze_in_stages(&problem.network, &problem.query, &options, run, &after_stage)?
     };
     if let Some(path) = &args.bounds {
         report::write_bounds(path, &problem.network, &analysis)?;
@@ -83,14 +94,10 @@ pub fn run(args: &AnalyzeArgs, global: &Global) -> CliResult<Answer> {
             None => return Err("--proof: a case has no certificate: this is a bug, please report it".into()),
         }
     }
-    let text = match global.format {
-        Format::Text => report::analysis_text(&analysis, &problem.query, &context, global.is_coloured()),
-        Format::Json => report::analysis_json(&analysis, &context).to_string(),
-    };
     let exit = match analysis.verdict {
         Verdict::Verified(_) => Exit::Success,
         Verdict::Falsified(_) => Exit::Falsified,
         Verdict::Unknown(_) => Exit::Unknown,
     };
-    Ok((text, exit))
+    Ok((text(&analysis), exit))
 }

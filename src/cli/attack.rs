@@ -135,7 +135,7 @@ pub fn run(args: &AttackArgs, global: &Global) -> CliResult<Answer> {
         network: &problem.network_name,
         query: &problem.query_name,
         domain: String::new(),
-        softmax: problem.softmax,
+        endings: problem.endings,
         is_example: problem.is_example,
     };
     let text = match global.format {

@@ -25,7 +25,7 @@ Examples:
 
 --timeout is per image. A results file begins with a header that binds network, data, options and
 version; then comes one line per image, as soon as it is done:
-  {\"image\", \"label\", \"verdict\", \"by\"?, \"margin\"?, \"open\"?, \"out_of_time\"?, \"predicted\"?,
+  {\"image\", \"label\", \"verdict\", \"by\"?, \"margin\"?, \"open\"?, \"out_of_time\"?, \"because\"?, \"predicted\"?,
    \"adversarial\"?, \"witness\"?, \"error\"?, \"time_s\"}
 The lines of shards are put together by `absint merge`.")]
 pub struct CertifyArgs {
@@ -63,9 +63,9 @@ pub struct CertifyArgs {
 
 pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     let options = args.engine.options(global.seed);
-    let (model, network_hash) = args.images.read_hashed(&args.network, options.arithmetic)?;
-    let (network, channels, softmax) = (model.network, model.channels, model.final_softmax);
-    let images = args.images.read_images(&args.data, &network, channels)?;
+    let files = (&*args.network, &*args.data);
+    let (model, network_hash, images) = data_set::read(&args.images, files, options.arithmetic, global)?;
+    let (network, softmax) = (model.network, model.final_softmax);
     let range = args.range.within(&images, &args.data)?;
     check_labels(&args.data, &range, &images, &network)?;
     let images_hash = images.fingerprint().to_string();

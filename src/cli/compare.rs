@@ -3,6 +3,7 @@
 use super::data_set::check_labels;
 use super::ensemble::Members;
 use super::inputs::{ImageArgs, Problem, radius, read_queries, refuse_softmax};
+use super::limit::reading;
 use super::outputs::OutputArgs;
 use super::progress::Progress;
 use super::range::ImageRange;
@@ -16,14 +17,15 @@ use crate::domains::query::Query;
 use crate::format::images::ImageSet;
 use crate::format::onnx;
 use crate::report::compare::{
-    Comparison, QueryResult, QueryRow, comparison_html, comparison_json, comparison_text, layers_csv, measurements_csv,
-    plots,
+    Comparison, PLOTS, QueryResult, QueryRow, comparison_html, comparison_json, comparison_text, layers_csv,
+    measurements_csv, plots,
 };
 use crate::report::write_whole;
 use clap::{Args, ValueEnum};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long the attack looks for small margins.
@@ -129,10 +131,12 @@ fn complete(text: &str) -> Result<Method, String> {
     Err(format!("`{text}` only bounds; what decides is {}", names.join(", ")))
 }
 
-pub fn run(args: &CompareArgs, global: &Global) -> CliResult<Exit> {
+pub fn run(args: Box<CompareArgs>, global: &Global) -> CliResult<Exit> {
+    let args: Arc<CompareArgs> = args.into();
     let setting = args.setting(global)?;
     args.check_outputs()?;
-    let subject = args.subject()?;
+    let read = Arc::clone(&args);
+    let subject = reading(global, move || read.subject())?;
     let mut comparison = Comparison {
         network: subject.name.clone(),
         question: subject.question.clone(),
@@ -198,7 +202,7 @@ impl CompareArgs {
     }
 
     /// Reads the files that the arguments name.
-    fn subject(&self) -> CliResult<Subject<'_>> {
+    fn subject(&self) -> CliResult<Subject> {
         let Some(path) = &self.network else {
             return self.example();
         };
@@ -222,7 +226,7 @@ impl CompareArgs {
         Ok(Subject { network: model.network, name: path.display().to_string(), question, asked })
     }
 
-    fn example(&self) -> CliResult<Subject<'_>> {
+    fn example(&self) -> CliResult<Subject> {
         if self.data.is_some() || !self.vnnlib.is_empty() || !self.query.is_empty() {
             return Err("a query needs a network: absint compare NETWORK.onnx …".into());
         }
@@ -232,7 +236,7 @@ impl CompareArgs {
         Ok(Subject { network, name: network_name, question: query_name, asked })
     }
 
-    fn images_of(&self, data: &Path, model: &onnx::Model) -> CliResult<(Asked<'_>, String)> {
+    fn images_of(&self, data: &Path, model: &onnx::Model) -> CliResult<(Asked, String)> {
         let set = self.images.read_images(data, &model.network, model.channels)?;
         let range = self.range.unwrap_or(ImageRange::first(set.len().min(10))).within(&set, data)?;
         check_labels(data, &range, &set, &model.network)?;
@@ -242,7 +246,7 @@ impl CompareArgs {
         let norm = self.images.norm;
         let question =
             format!("{file}, images {} to {}, {} balls of radius {eps_text}", range.start, range.end - 1, norm.title());
-        Ok((Asked::Images { set, range, eps, args: &self.images }, question))
+        Ok((Asked::Images { set, range, eps, args: self.images.clone() }, question))
     }
 
     /// That the files can and may be written is known before the work begins.
@@ -251,7 +255,9 @@ impl CompareArgs {
         let inputs: Vec<&Path> = inputs.map(PathBuf::as_path).collect();
         let out = self.out.iter().flat_map(|path| [("--out", path.clone()), ("--out", layers_path(path))]);
         let report = self.report.iter().map(|path| ("--report", path.clone()));
-        self.outputs.check(&out.chain(report).collect::<Vec<_>>(), &inputs)
+        let folder = self.svg.iter().filter(|folder| folder.exists());
+        let plots = folder.flat_map(|folder| PLOTS.map(|name| ("--svg", plot_path(folder, name))));
+        self.outputs.check(&out.chain(report).chain(plots).collect::<Vec<_>>(), &inputs)
     }
 
     /// Writes whatever was asked for, whole.
@@ -266,11 +272,15 @@ impl CompareArgs {
         if let Some(folder) = &self.svg {
             std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
             for plot in plots(comparison) {
-                write_whole(&folder.join(format!("{}.svg", plot.name)), &plot.standalone())?;
+                write_whole(&plot_path(folder, plot.name), &plot.standalone())?;
             }
         }
         Ok(())
     }
+}
+
+fn plot_path(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.svg"))
 }
 
 /// `results.csv` → `results_layers.csv`.
@@ -285,25 +295,25 @@ fn layers_path(path: &Path) -> PathBuf {
 }
 
 /// The network and what is asked of it.
-struct Subject<'a> {
+struct Subject {
     network: Network,
     name: String,
     question: String,
-    asked: Asked<'a>,
+    asked: Asked,
 }
 
-enum Asked<'a> {
+enum Asked {
     Queries(Vec<(String, Query)>),
     /// Queries of images are made one at a time: exact regions take room.
     Images {
         set: ImageSet,
         range: Range<usize>,
         eps: Rational,
-        args: &'a ImageArgs,
+        args: ImageArgs,
     },
 }
 
-impl Asked<'_> {
+impl Asked {
     fn len(&self) -> usize {
         match self {
             Self::Queries(queries) => queries.len(),
@@ -312,7 +322,7 @@ impl Asked<'_> {
     }
 }
 
-impl Subject<'_> {
+impl Subject {
     /// Runs everybody on one query.
     fn row(&self, index: usize, setting: &Setting, progress: &Progress) -> CliResult<QueryRow> {
         let network = &self.network;

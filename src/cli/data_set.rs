@@ -1,13 +1,31 @@
 //! What the subcommands that go through a whole data set share.
 
+use super::inputs::ImageArgs;
+use super::limit::reading;
 use super::progress::DataSetProgress;
 use super::{CliResult, Exit, Global};
 use crate::campaign::{Campaign, Outcomes, Worker};
-use crate::domains::network::Network;
+use crate::domains::network::{Arithmetic, Network};
 use crate::format::images::ImageSet;
+use crate::format::onnx;
 use serde_json::Value;
 use std::ops::Range;
 use std::path::Path;
+
+/// Reads a network, as it is executed, with the hash of its file, and the images of a data set.
+pub fn read(
+    args: &ImageArgs,
+    (network, data): (&Path, &Path),
+    arithmetic: Arithmetic,
+    global: &Global,
+) -> CliResult<(onnx::Model, String, ImageSet)> {
+    let (args, network, data) = (args.clone(), network.to_owned(), data.to_owned());
+    reading(global, move || {
+        let (model, hash) = args.read_hashed(&network, arithmetic)?;
+        let images = args.read_images(&data, &model.network, model.channels)?;
+        Ok((model, hash, images))
+    })
+}
 
 /// Refuses images whose label the network does not have.
 pub fn check_labels(file: &Path, range: &Range<usize>, images: &ImageSet, network: &Network) -> CliResult<()> {

@@ -4,7 +4,7 @@ use super::CliResult;
 use crate::domains::network::Network;
 use crate::domains::query::{Query, Region, Variable};
 use crate::format::images::Channels;
-use crate::format::onnx;
+use crate::format::onnx::{self, Endings};
 use std::path::{Path, PathBuf};
 
 /// How many networks are asked, and how many classes each tells apart.
@@ -49,28 +49,28 @@ impl Members {
 }
 
 /// Several networks side by side.
-pub struct Ensemble<'a> {
+pub struct Ensemble {
     pub network: Network,
     pub members: Members,
     pub name: String,
     /// The channels of their input, where they read the same.
     pub channels: Option<Channels>,
-    /// A member that ends in a Softmax, which was dropped.
-    pub softmax: Option<&'a Path>,
+    /// What was dropped at the end of each member.
+    pub endings: Endings,
 }
 
-impl<'a> Ensemble<'a> {
+impl Ensemble {
     /// Reads the others by `read`; they must fit to the first.
     pub fn read(
-        path: &'a Path,
+        path: &Path,
         first: onnx::Model,
-        others: &'a [PathBuf],
+        others: &[PathBuf],
         read: impl Fn(&Path) -> CliResult<onnx::Model>,
     ) -> CliResult<Self> {
         let classes = first.network.output_len();
         let shape = first.network.input_shape().to_vec();
         let mut name = path.display().to_string();
-        let mut softmax = first.final_softmax.map(|_| path);
+        let mut endings = vec![first.final_softmax];
         let mut channels = first.channels;
         let mut networks = vec![first.network];
         for path in others {
@@ -84,12 +84,12 @@ impl<'a> Ensemble<'a> {
                 )
                 .into());
             }
-            softmax = softmax.or(model.final_softmax.map(|_| path.as_path()));
+            endings.push(model.final_softmax);
             channels = channels.filter(|_| channels == model.channels);
             name.push_str(&format!(" + {file}"));
             networks.push(model.network);
         }
         let members = Members { count: networks.len(), classes };
-        Ok(Self { network: Network::side_by_side(&networks)?, members, name, channels, softmax })
+        Ok(Self { network: Network::side_by_side(&networks)?, members, name, channels, endings: Endings(endings) })
     }
 }

@@ -8,7 +8,7 @@ use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::{Rational, parse_decimal};
 use crate::domains::query::{Query, Region, RegionError};
 use crate::format::images::{self, Channels, Image, ImageSet, Layout, StatedChannels};
-use crate::format::onnx::Softmax;
+use crate::format::onnx::Endings;
 use crate::format::{file, json_query, onnx, vnnlib};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
@@ -229,7 +229,7 @@ impl ImageArgs {
         let image = format!("image {} (a {label})", crate::example::IMAGE);
         let query_name = format!("{image}, {} ball of radius {eps}", self.norm.title());
         let network_name = crate::example::NAME.into();
-        Ok((Problem { network, query, network_name, query_name, softmax: None, is_example: true }, image))
+        Ok((Problem { network, query, network_name, query_name, endings: Endings::default(), is_example: true }, image))
     }
 
     /// The smallest and the largest value of a pixel, as the network reads it.
@@ -291,8 +291,8 @@ pub struct Problem {
     pub query: Query,
     pub network_name: String,
     pub query_name: String,
-    /// What was dropped at the end of the network, where it is one.
-    pub softmax: Option<Softmax>,
+    /// What was dropped at the end of the network, or of each of them.
+    pub endings: Endings,
     /// True when the built-in example stands in for missing arguments.
     pub is_example: bool,
 }
@@ -326,8 +326,8 @@ impl QueryArgs {
         refuse_softmax(&model, &query, path)?;
         check_query(&model.network, &query).map_err(|e| format!("{query_name}: {e}"))?;
         let network_name = path.display().to_string();
-        let softmax = model.final_softmax;
-        Ok(Problem { network: model.network, query, network_name, query_name, softmax, is_example: false })
+        let endings = model.final_softmax.into();
+        Ok(Problem { network: model.network, query, network_name, query_name, endings, is_example: false })
     }
 
     /// Reads the other members of an ensemble and puts all of them side by side.
@@ -335,11 +335,14 @@ impl QueryArgs {
         let ensemble =
             Ensemble::read(path, first, &self.ensemble, |path| self.images.read_network(path, Arithmetic::Real))?;
         let (query, query_name) = self.read_query((&ensemble.network, ensemble.channels), ensemble.members)?;
-        if let Some(path) = ensemble.softmax.filter(|_| !ensemble.members.are_compared_within(&query)) {
+        let (network, network_name, endings) = (ensemble.network, ensemble.name, ensemble.endings);
+        let mut files = std::iter::once(path).chain(self.ensemble.iter().map(PathBuf::as_path)).zip(&endings.0);
+        if let Some((path, _)) = files.find(|(_, softmax)| softmax.is_some())
+            && !ensemble.members.are_compared_within(&query)
+        {
             return Err(named(path, onnx::SOFTMAX_IS_DROPPED));
         }
-        let (network, network_name) = (ensemble.network, ensemble.name);
-        Ok(Problem { network, query, network_name, query_name, softmax: None, is_example: false })
+        Ok(Problem { network, query, network_name, query_name, endings, is_example: false })
     }
 
     fn example(&self) -> CliResult<Problem> {

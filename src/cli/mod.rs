@@ -216,13 +216,15 @@ where
         Command::Radius(args) => radius::run(&args, &global),
         Command::Verify(args) => verify::run(&args, &global),
         Command::Merge(args) => merge::run(&args, &global),
-        Command::Check(args) => in_time(limit::within(&global, move |global| check::run(&args, global))),
+        Command::Check(args) => in_time(limit::within(&global, move |global, _| check::run(&args, global))),
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),
-        Command::Analyze(args) => in_time(limit::within(&global, move |global| analyze::run(&args, global))),
-        Command::Attack(args) => in_time(limit::within(&global, move |global| attack::run(&args, global))),
-        Command::Compare(args) => with_threads(&global, || compare::run(&args, &global)),
-        Command::Info(args) => in_time(limit::within(&global, move |global| info::run(&args, global))),
+        Command::Analyze(args) => {
+            in_time(limit::within(&global, move |global, so_far| analyze::run(&args, global, so_far)))
+        }
+        Command::Attack(args) => in_time(limit::within(&global, move |global, _| attack::run(&args, global))),
+        Command::Compare(args) => with_threads(&global, || compare::run(args, &global)),
+        Command::Info(args) => in_time(limit::within(&global, move |global, _| info::run(&args, global))),
     };
     outcome.unwrap_or_else(|error| {
         complain(&*error);

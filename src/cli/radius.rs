@@ -75,9 +75,9 @@ pub fn run(args: &RadiusArgs, global: &Global) -> CliResult<Exit> {
     let ball = args.images.norm.ball();
     let ball = ball.ok_or("--norm hamming has no radii in between; the norms are linf, l1 and l2")?;
     let analysis = args.engine.options(global.seed);
-    let (model, network_hash) = args.images.read_hashed(&args.network, analysis.arithmetic)?;
-    let (network, channels) = (model.network, model.channels);
-    let images = args.images.read_images(&args.data, &network, channels)?;
+    let files = (&*args.network, &*args.data);
+    let (model, network_hash, images) = data_set::read(&args.images, files, analysis.arithmetic, global)?;
+    let network = model.network;
     let range = args.range.within(&images, &args.data)?;
     check_labels(&args.data, &range, &images, &network)?;
     let options = RadiusOptions {

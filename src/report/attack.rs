@@ -65,7 +65,7 @@ fn write_attack(
     writeln!(out, "query     {}", name(context.query))?;
     writeln!(out, "attack    {} points in {:.3} s", attacked.points, attacked.time.as_secs_f64())?;
     if let Some(witness) = &attacked.witness {
-        return write_witness(out, witness, context.softmax);
+        return write_witness(out, witness, &context.endings);
     }
     let atoms: Vec<&[Atom]> =
         query.cases.iter().flat_map(|c| &c.property.disjuncts).map(|d| d.atoms.as_slice()).collect();
@@ -102,7 +102,7 @@ pub fn attack_json(attacked: &Attacked, context: &Context) -> Value {
     object.insert("out_of_time".into(), attacked.out_of_time.into());
     object.insert("closest".into(), closest.into());
     if let Some(witness) = &attacked.witness {
-        object.insert("witness".into(), witness_json(witness, context.softmax));
+        object.insert("witness".into(), witness_json(witness, &context.endings));
     }
     Value::Object(object)
 }

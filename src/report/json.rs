@@ -1,10 +1,11 @@
 //! An analysis as JSON, and the numbers and witnesses of all JSON.
 
 use super::Context;
-use crate::analyze::Analysis;
+use super::text::helps;
+use crate::analyze::{Analysis, Reason};
 use crate::domains::num::{Rational, nearest};
 use crate::domains::verdict::{Verdict, Witness};
-use crate::format::onnx::Softmax;
+use crate::format::onnx::Endings;
 use serde_json::{Map, Value, json};
 
 /// Version of the objects written here.
@@ -20,7 +21,7 @@ fn numbers(values: &[f64]) -> Value {
 }
 
 /// The analysis as one object: `{schema, verdict, network, query, domain, arithmetic, stages, margins, disjuncts,
-/// open?, out_of_time?, witness?}`.
+/// open?, out_of_time?, because?, may_help?, witness?}`; the last but one say why a query is open, and what may help.
 #[must_use]
 pub fn analysis_json(analysis: &Analysis, context: &Context) -> Value {
     let stages: Vec<Value> = analysis
@@ -63,20 +64,27 @@ pub fn analysis_json(analysis: &Analysis, context: &Context) -> Value {
     match &analysis.verdict {
         Verdict::Verified(_) => {}
         Verdict::Falsified(witness) => {
-            object.insert("witness".into(), witness_json(witness, context.softmax));
+            object.insert("witness".into(), witness_json(witness, &context.endings));
         }
         Verdict::Unknown(gap) => {
             object.insert("open".into(), gap.open.clone().into());
             object.insert("out_of_time".into(), gap.out_of_time.into());
+            object.insert("because".into(), because(analysis));
+            object.insert("may_help".into(), helps(analysis).collect());
         }
     }
     Value::Object(object)
 }
 
+/// Why a query is open, a sentence for each reason.
+pub(crate) fn because(analysis: &Analysis) -> Value {
+    analysis.reasons.iter().map(Reason::because).collect()
+}
+
 /// The input exactly, as `"p/q"`, and as decimals that lie in the region (text where they need more digits than a
 /// float64); the output as enclosures, for a model that ends in a Softmax those of the logits, and what the model puts
 /// out beside them; in float32 the order of summation that shows it.
-pub(crate) fn witness_json(witness: &Witness, softmax: Option<Softmax>) -> Value {
+pub(crate) fn witness_json(witness: &Witness, endings: &Endings) -> Value {
     let exact: Vec<String> = witness.input().iter().map(ToString::to_string).collect();
     let of_float = |(q, text): (&Rational, &String)| match nearest(q) {
         x if x.to_string() == *text => number(x),
@@ -93,10 +101,10 @@ pub(crate) fn witness_json(witness: &Witness, softmax: Option<Softmax>) -> Value
     if let (Some(order), Some(fields)) = (witness.order(), object.as_object_mut()) {
         fields.insert("order".into(), order.to_string().into());
     }
-    if let (Some(softmax), Some(fields)) = (softmax, object.as_object_mut()) {
+    if let (Some(outputs), Some(fields)) = (endings.of(witness.output()), object.as_object_mut()) {
         fields.insert("output_is".into(), "logits".into());
-        fields.insert("model_output".into(), numbers(&softmax.of(witness.output())));
-        fields.insert("model_output_is".into(), softmax.outputs().into());
+        fields.insert("model_output".into(), numbers(&outputs));
+        fields.insert("model_output_is".into(), endings.outputs().into());
     }
     object
 }

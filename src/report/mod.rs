@@ -17,13 +17,13 @@ pub use certificate::{
 };
 pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};
-pub(crate) use json::{number, witness_json};
+pub(crate) use json::{because, number, witness_json};
 pub use text::analysis_text;
 pub use vnnlib::{TIMED_OUT, UNKNOWN, vnnlib_answer};
 pub use whole::{try_whole, write_whole};
 
 use crate::domains::network::Arithmetic;
-use crate::format::onnx::Softmax;
+use crate::format::onnx::Endings;
 
 /// A text from a file as one line for a terminal: control characters are escaped, and what is too long loses its
 /// middle, so that at most so many characters of it are left.
@@ -58,7 +58,7 @@ pub struct Context<'a> {
     /// The arithmetic that the answer is about.
     pub arithmetic: Arithmetic,
     /// What was dropped at the network's end.
-    pub softmax: Option<Softmax>,
+    pub endings: Endings,
     /// True for the built-in example.
     pub is_example: bool,
 }

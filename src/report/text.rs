@@ -1,13 +1,14 @@
 //! An analysis as text.
 
 use super::{Context, name};
-use crate::analyze::Analysis;
+use crate::analyze::{Analysis, Reason};
 use crate::domains::network::Arithmetic;
 use crate::domains::num::nearest;
 use crate::domains::query::{Atom, Query, Variable};
 use crate::domains::verdict::{Verdict, Witness};
-use crate::format::onnx::Softmax;
+use crate::format::onnx::Endings;
 use float_ord::FloatOrd;
+use itertools::Itertools;
 use std::fmt::Write;
 
 /// The most margins that are listed one by one.
@@ -20,6 +21,11 @@ pub fn analysis_text(analysis: &Analysis, query: &Query, context: &Context, colo
     // Writing to a string cannot fail.
     let _ = write_analysis(&mut out, analysis, query, context, colour);
     out
+}
+
+/// What may help, each once.
+pub(super) fn helps(analysis: &Analysis) -> impl Iterator<Item = &'static str> {
+    analysis.reasons.iter().filter_map(Reason::may_help).unique()
 }
 
 /// The name of a verdict, in its colour.
@@ -52,6 +58,12 @@ fn write_analysis(
         _ => analysis.decided_by().map_or(String::new(), |stage| format!(" by {stage}")),
     };
     writeln!(out, "{word}{how}")?;
+    for reason in &analysis.reasons {
+        writeln!(out, "because   {}", reason.because())?;
+    }
+    for help in helps(analysis) {
+        writeln!(out, "may help  {help}")?;
+    }
     writeln!(out, "network   {}", name(context.network))?;
     writeln!(out, "query     {}", name(context.query))?;
     if context.arithmetic != Arithmetic::Real {
@@ -60,18 +72,18 @@ fn write_analysis(
     write_margins(out, analysis, query)?;
     write_stages(out, analysis)?;
     if let Verdict::Falsified(witness) = &analysis.verdict {
-        write_witness(out, witness, context.softmax)?;
+        write_witness(out, witness, &context.endings)?;
     }
     Ok(())
 }
 
 /// What the model puts out at a witness, in floats: a Softmax at its end included.
-pub(super) fn model_outputs(witness: &Witness, softmax: Option<Softmax>) -> Vec<f64> {
+pub(super) fn model_outputs(witness: &Witness, endings: &Endings) -> Vec<f64> {
     let logits = witness.output();
-    softmax.map_or_else(|| logits.iter().map(|y| y.middle()).collect(), |softmax| softmax.of(logits))
+    endings.of(logits).unwrap_or_else(|| logits.iter().map(|y| y.middle()).collect())
 }
 
-pub(super) fn write_witness(out: &mut String, witness: &Witness, softmax: Option<Softmax>) -> std::fmt::Result {
+pub(super) fn write_witness(out: &mut String, witness: &Witness, endings: &Endings) -> std::fmt::Result {
     let input = witness.decimals();
     let shown = input.len().min(16);
     let more = if input.len() > shown {
@@ -81,10 +93,13 @@ pub(super) fn write_witness(out: &mut String, witness: &Witness, softmax: Option
     };
     writeln!(out, "witness   x = {}{more}", input[..shown].join(" "))?;
     let joined = |values: Vec<f64>| values.iter().map(|y| format!("{y:.6}")).collect::<Vec<_>>().join(" ");
-    let what = softmax.map_or(String::new(), |softmax| format!(" ({})", softmax.outputs()));
-    writeln!(out, "          y = {}{what}", joined(model_outputs(witness, softmax)))?;
-    if softmax.is_some() {
-        writeln!(out, "          before the Softmax: {} (logits)", joined(model_outputs(witness, None)))?;
+    match endings.of(witness.output()) {
+        None => writeln!(out, "          y = {}", joined(model_outputs(witness, endings)))?,
+        Some(y) => {
+            writeln!(out, "          y = {} ({})", joined(y), endings.outputs())?;
+            let logits = model_outputs(witness, &Endings::default());
+            writeln!(out, "          before the Softmax: {} (logits)", joined(logits))?;
+        }
     }
     let how = witness.order().map_or("exactly".into(), |order| format!("in float32, every sum in the order {order}"));
     writeln!(out, "          replayed {how}; it satisfies disjunct {} of the unsafe set", witness.disjunct())

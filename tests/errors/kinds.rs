@@ -152,6 +152,7 @@ kinds! {
     domain, "domain": DomainError {
         OutOfTime => "out-of-time",
         Contradiction { .. } => "contradiction",
+        Memory { .. } => "memory",
         Float32 { .. } => "float32",
         Region { .. } => "region",
     }
@@ -204,6 +205,7 @@ pub const NEVER: &[(&str, &str)] = &[
     ("analyze.variable", "the readers refuse the index before"),
     ("domain.out-of-time", "an answer, no error: unknown"),
     ("domain.contradiction", "a bug: two sound bounds exclude each other"),
+    ("domain.memory", "an answer, no error: unknown, and why"),
     ("domain.float32", "an answer, no error: unknown"),
     ("domain.region", "met as `analyze.domain`"),
     ("signum.out-of-time", "an answer, no error: unknown"),

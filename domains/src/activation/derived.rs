@@ -158,16 +158,18 @@ pub(super) fn image(pieces: &[Piece], z: Reach<'_>) -> Interval {
 /// The pieces that a value of `z` can lie on, each with the part of the bounds that it covers (closed;
 /// on a lattice up to the last values there).
 fn overlapping<'p>(pieces: &'p [Piece], z: Reach<'p>) -> impl Iterator<Item = (&'p Piece, Interval)> {
-    let Reach { bounds: z, lattice } = z;
+    let Reach { bounds: z, lattice, open } = z;
+    let is_left_out =
+        |at: f64, end: f64, closed: bool, bound: f64, open: bool| (at == end && !closed) || (at == bound && open);
     pieces.iter().filter_map(move |piece| {
         let mut part = z.intersect(Interval { lo: piece.from, hi: piece.to });
         // An open end that only touches the bounds cannot be reached.
-        let misses_left = z.hi == piece.from && !piece.from_closed;
-        let misses_right = z.lo == piece.to && !piece.to_closed;
+        let misses_left = z.hi == piece.from && (open.upper || !piece.from_closed);
+        let misses_right = z.lo == piece.to && (open.lower || !piece.to_closed);
         if let Some(lattice) = lattice {
             part = Interval {
-                lo: lattice.at_least(part.lo, part.lo == piece.from && !piece.from_closed),
-                hi: lattice.at_most(part.hi, part.hi == piece.to && !piece.to_closed),
+                lo: lattice.at_least(part.lo, is_left_out(part.lo, piece.from, piece.from_closed, z.lo, open.lower)),
+                hi: lattice.at_most(part.hi, is_left_out(part.hi, piece.to, piece.to_closed, z.hi, open.upper)),
             };
         }
         let infinite_point = part.lo == part.hi && part.lo.is_infinite();
@@ -332,7 +334,7 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ActivationFn, Relu, Sign, SignWithZero, all};
+    use super::super::{ActivationFn, OpenEnds, Relu, Sign, SignWithZero, all};
     use super::*;
     use crate::num::exact;
     use proptest::prelude::*;
@@ -354,24 +356,28 @@ mod tests {
 
         /// The law behind every relaxation: the graph lies inside, in exact arithmetic.
         #[test]
-        fn every_relaxation_contains_the_graph(z in bounds(), t in 0.0..=1.0f64, which in 0..PIECEWISE) {
+        fn every_relaxation_contains_the_graph(
+            z in bounds(), t in 0.0..=1.0f64, which in 0..PIECEWISE, lower in any::<bool>(), upper in any::<bool>(),
+        ) {
             let f = &all()[which];
             let x = (z.lo + t * (z.hi - z.lo)).clamp(z.lo, z.hi);
-            for x in [x, z.lo, z.hi, 0.0f64.clamp(z.lo, z.hi)] {
+            let reach = Reach { open: OpenEnds { lower, upper }, ..z.into() };
+            let belongs = |x: &f64| !(lower && *x == z.lo || upper && *x == z.hi);
+            for x in [x, z.lo, z.hi, 0.0f64.clamp(z.lo, z.hi)].into_iter().filter(belongs) {
                 let (rx, ry) = (exact(x).unwrap(), exact(x).unwrap().activate(f.pieces().unwrap()));
                 prop_assert_eq!(exact(f.eval(x)).unwrap(), ry.clone());
-                let image = f.image(z.into());
+                let image = f.image(reach);
                 prop_assert!(exact(image.lo).unwrap() <= ry && ry <= exact(image.hi).unwrap());
-                for h in f.hull(z.into()) {
+                for h in f.hull(reach) {
                     let value = exact(h.z).unwrap() * &rx + exact(h.y).unwrap() * &ry;
                     prop_assert!(value <= exact(h.rhs).unwrap(), "{:?}", h);
                 }
                 for slopes in [Slopes::Area, Slopes::Parallel, Slopes::Zero, Slopes::One] {
-                    let lines = f.lines_with(z.into(), slopes);
+                    let lines = f.lines_with(reach, slopes);
                     let line = |l: Line| exact(l.slope).unwrap() * &rx + exact(l.intercept).unwrap();
                     prop_assert!(line(lines.lower) <= ry && ry <= line(lines.upper), "{:?}", slopes);
                 }
-                let on_a_segment = f.segments(z.into()).iter().any(|s| {
+                let on_a_segment = f.segments(reach).iter().any(|s| {
                     s.from <= x && x <= s.to
                         && exact(s.slope).unwrap() * &rx + exact(s.intercept).unwrap() == ry
                 });
@@ -417,7 +423,7 @@ mod tests {
     #[test]
     fn a_step_has_flat_and_sloped_lines() {
         let odd = Lattice::Floats { offset: 1.0, step: 2.0 };
-        let z = Reach { bounds: Interval::new(-3.0, 5.0), lattice: Some(&odd) };
+        let z = on_lattice(Interval::new(-3.0, 5.0), &odd);
         let flat = Sign.lines_with(z, Slopes::Zero);
         assert_eq!(
             (flat.lower, flat.upper),
@@ -451,6 +457,10 @@ mod tests {
         assert_eq!((lines.lower.intercept, lines.upper.intercept), (-1.0, 1.0));
     }
 
+    fn on_lattice(bounds: Interval, lattice: &Lattice) -> Reach<'_> {
+        Reach { lattice: Some(lattice), ..bounds.into() }
+    }
+
     fn even() -> Lattice {
         Lattice::Floats { offset: 0.0, step: 2.0 }
     }
@@ -459,7 +469,7 @@ mod tests {
     fn a_lattice_leaves_gaps_around_zero() {
         let (z, even, odd) = (Interval::new(-4.0, 4.0), even(), Lattice::Floats { offset: 1.0, step: 2.0 });
         let ends = |f: &dyn ActivationFn, z: Interval, lattice: &Lattice| -> Vec<(f64, f64)> {
-            f.segments(Reach { bounds: z, lattice: Some(lattice) }).iter().map(|s| (s.from, s.to)).collect()
+            f.segments(on_lattice(z, lattice)).iter().map(|s| (s.from, s.to)).collect()
         };
         assert_eq!(ends(&Sign, z, &even), [(-4.0, -2.0), (0.0, 4.0)]);
         assert_eq!(ends(&Sign, z, &odd), [(-3.0, -1.0), (1.0, 3.0)]);
@@ -467,9 +477,9 @@ mod tests {
         assert_eq!(ends(&SignWithZero, z, &odd).len(), 2, "zero is no odd number");
         assert_eq!(ends(&Sign, Interval::new(-1.0, 4.0), &even), [(0.0, 4.0)], "no even number in [-1, 0)");
         // Proposition 1 of Geyer et al.: the quadrilateral (l, −1), (−2, −1), (0, 1), (u, 1).
-        let hull = Sign.hull(Reach { bounds: z, lattice: Some(&even) });
+        let hull = Sign.hull(on_lattice(z, &even));
         assert!(hull.iter().any(|h| h.z / h.y == -1.0 / 2.0 * 1.0 && h.y > 0.0), "{hull:?}");
-        let signs = Sign.image_lattice(Reach { bounds: z, lattice: Some(&even) });
+        let signs = Sign.image_lattice(on_lattice(z, &even));
         assert_eq!(signs, Lattice::Floats { offset: -1.0, step: 2.0 });
     }
 
@@ -484,7 +494,7 @@ mod tests {
             let lattice = Lattice::Floats { offset, step };
             let x = offset + f64::from(k) * step;
             let z = Interval::new(x - f64::from(a) / 8.0, x + b);
-            let reach = Reach { bounds: z, lattice: Some(&lattice) };
+            let reach = on_lattice(z, &lattice);
             let f = &all()[which];
             let (rx, ry) = (exact(x).unwrap(), exact(x).unwrap().activate(f.pieces().unwrap()));
             let image = f.image(reach);

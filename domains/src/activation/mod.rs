@@ -30,11 +30,33 @@ pub struct Reach<'a> {
     pub bounds: Interval,
     /// The lattice; `None` for any real number.
     pub lattice: Option<&'a Lattice>,
+    /// Which of the bounds are no values themselves.
+    pub open: OpenEnds,
+}
+
+/// Which ends of a range do not belong to it: on `[l, 0)` a sign is −1 throughout, on `[l, 0]` it jumps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenEnds {
+    /// Whether the lower end is left out.
+    pub lower: bool,
+    /// Whether the upper end is left out.
+    pub upper: bool,
+}
+
+impl Reach<'_> {
+    /// The values in tighter bounds; an end that moved belongs to them.
+    #[must_use]
+    pub fn within(self, bounds: Interval) -> Self {
+        let OpenEnds { lower, upper } = self.open;
+        let open =
+            OpenEnds { lower: lower && bounds.lo == self.bounds.lo, upper: upper && bounds.hi == self.bounds.hi };
+        Self { bounds, open, ..self }
+    }
 }
 
 impl From<Interval> for Reach<'_> {
     fn from(bounds: Interval) -> Self {
-        Self { bounds, lattice: None }
+        Self { bounds, lattice: None, open: OpenEnds::default() }
     }
 }
 

@@ -40,3 +40,20 @@ impl ActivationFn for SignWithZero {
         Shape::Pieces(&PIECES)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{OpenEnds, Reach};
+    use super::*;
+    use crate::num::Interval;
+
+    #[test]
+    fn a_sign_without_the_end_at_its_jump_is_constant() {
+        let below = |upper| Reach { open: OpenEnds { lower: false, upper }, ..Interval::new(-2.0, 0.0).into() };
+        assert_eq!((Sign.segments(below(false)).len(), Sign.segments(below(true)).len()), (2, 1));
+        assert_eq!(Sign.image(below(true)), Interval::point(-1.0));
+        let above = |lower| Reach { open: OpenEnds { lower, upper: false }, ..Interval::new(0.0, 2.0).into() };
+        assert_eq!((SignWithZero.segments(above(false)).len(), SignWithZero.segments(above(true)).len()), (2, 1));
+        assert_eq!(above(true).within(Interval::new(0.5, 2.0)).open, OpenEnds::default());
+    }
+}

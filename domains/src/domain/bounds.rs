@@ -1,19 +1,21 @@
 //! Concrete bounds of neurons and nodes: the currency between all steps.
 
 use super::DomainError;
-use crate::activation::Reach;
+use crate::activation::{OpenEnds, Reach};
 use crate::network::Network;
 use crate::num::round::{lower_or_nothing, upper_or_nothing};
 use crate::num::{Interval, Lattice};
 use std::sync::Arc;
 
 /// Concrete bounds `lower ≤ x ≤ upper` of the neurons of one node, and the lattice on which each
-/// neuron's values lie where one is known (sums of ±1, quantised inputs).
+/// neuron's values lie where one is known (sums of ±1, quantised inputs). Where a search puts a neuron on one side of
+/// a jump, the bound there may be left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeBounds {
     lower: Vec<f64>,
     upper: Vec<f64>,
     lattices: Option<Arc<[Lattice]>>,
+    open: Option<Arc<[OpenEnds]>>,
 }
 
 impl NodeBounds {
@@ -23,13 +25,13 @@ impl NodeBounds {
         debug_assert_eq!(lower.len(), upper.len());
         let lower = lower.into_iter().map(lower_or_nothing).collect();
         let upper = upper.into_iter().map(upper_or_nothing).collect();
-        Self { lower, upper, lattices: None }
+        Self { lower, upper, lattices: None, open: None }
     }
 
     /// Nothing of so many neurons.
     #[must_use]
     pub fn unknown(len: usize) -> Self {
-        Self { lower: vec![f64::NEG_INFINITY; len], upper: vec![f64::INFINITY; len], lattices: None }
+        Self { lower: vec![f64::NEG_INFINITY; len], upper: vec![f64::INFINITY; len], lattices: None, open: None }
     }
 
     /// Nothing but the lattices of the neurons.
@@ -72,7 +74,23 @@ impl NodeBounds {
     /// The values that neuron `i` can take: bounds and lattice.
     #[must_use]
     pub fn reach(&self, i: usize) -> Reach<'_> {
-        Reach { bounds: self.get(i), lattice: self.lattices.as_deref().map(|all| &all[i]) }
+        let lattice = self.lattices.as_deref().map(|all| &all[i]);
+        Reach { bounds: self.get(i), lattice, open: self.open(i) }
+    }
+
+    /// Which bounds of neuron `i` are left out.
+    fn open(&self, i: usize) -> OpenEnds {
+        self.open.as_deref().map_or_else(OpenEnds::default, |all| all[i])
+    }
+
+    /// Keeps neuron `i` to a range without its open ends.
+    pub fn restrict(&mut self, i: usize, range: Interval, open: OpenEnds) {
+        let mut other = Self::new(vec![f64::NEG_INFINITY; self.len()], vec![f64::INFINITY; self.len()]);
+        (other.lower[i], other.upper[i]) = (range.lo, range.hi);
+        if open != OpenEnds::default() {
+            other.open = Some((0..self.len()).map(|j| if i == j { open } else { OpenEnds::default() }).collect());
+        }
+        self.intersect(&other);
     }
 
     /// The values that each neuron can take.
@@ -109,6 +127,9 @@ impl NodeBounds {
     /// Keeps the tighter of both on each side, rounded inward to the lattices known; `other` must have
     /// the same length.
     pub fn intersect(&mut self, other: &Self) {
+        if self.open.is_some() || other.open.is_some() {
+            self.open = Some((0..self.len()).map(|i| self.open_with(other, i)).collect());
+        }
         for (a, b) in self.lower.iter_mut().zip(&other.lower) {
             *a = a.max(*b);
         }
@@ -119,15 +140,35 @@ impl NodeBounds {
             self.lattices.clone_from(&other.lattices);
         }
         for (i, lattice) in self.lattices.iter().flat_map(|all| all.iter()).enumerate() {
-            let z = lattice.tighten(Interval { lo: self.lower[i], hi: self.upper[i] });
+            let before = Interval { lo: self.lower[i], hi: self.upper[i] };
+            let z = lattice.tighten(before);
+            if let Some(open) = &mut self.open {
+                let open = &mut Arc::make_mut(open)[i];
+                *open = Reach { open: *open, ..before.into() }.within(z).open;
+            }
             (self.lower[i], self.upper[i]) = (z.lo, z.hi);
         }
     }
 
-    /// True when some lower bound exceeds its upper bound.
+    /// Which of the tighter bounds of neuron `i` are left out: those that one of both leaves out, unless the other's
+    /// is tighter.
+    fn open_with(&self, other: &Self, i: usize) -> OpenEnds {
+        let (a, b) = (self.open(i), other.open(i));
+        let (lower, upper) = (self.lower[i].max(other.lower[i]), self.upper[i].min(other.upper[i]));
+        OpenEnds {
+            lower: (a.lower && self.lower[i] == lower) || (b.lower && other.lower[i] == lower),
+            upper: (a.upper && self.upper[i] == upper) || (b.upper && other.upper[i] == upper),
+        }
+    }
+
+    /// True when some lower bound exceeds its upper bound, or no value is left between them.
     #[must_use]
     pub fn is_contradictory(&self) -> bool {
-        self.iter().any(Interval::is_empty)
+        let is_empty = |i: usize| {
+            let (z, open) = (self.get(i), self.open(i));
+            z.is_empty() || (z.lo == z.hi && (open.lower || open.upper))
+        };
+        (0..self.len()).any(is_empty)
     }
 }
 

@@ -43,6 +43,19 @@ pub enum DomainError {
         /// Its name.
         name: String,
     },
+    /// The domain would take more memory than it may.
+    #[error(
+        "node {node} (`{name}`): the generators of the zonotope would take more than {most} GiB; use another domain, \
+         such as deeppoly, or a region with fewer unstable neurons"
+    )]
+    Memory {
+        /// Index of the node.
+        node: NodeId,
+        /// Its name.
+        name: String,
+        /// The limit.
+        most: usize,
+    },
     /// A float32 execution may leave the range of `f32`, or its result is not known.
     #[error("node {node} (`{name}`) may overflow in float32, or its float32 execution is not known")]
     Float32 {

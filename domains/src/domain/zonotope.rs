@@ -1,10 +1,12 @@
 //! Zonotopes: every neuron an affine form over the inputs and noise symbols.
 //!
-//! *Requires* activations of either kind; memory in proportion to symbols × neurons. *Returns* bounds of every neuron
-//! and certified lower bounds of forms: sound, not complete. *Source*: Singh et al. 2018 (DeepZ); Ghorbal et al. 2009.
+//! *Requires* activations of either kind; memory in proportion to symbols × neurons, of which it takes no more than
+//! [`MOST_MEMORY`]. *Returns* bounds of every neuron and certified lower bounds of forms: sound, not complete. *Source*:
+//! Singh et al. 2018 (DeepZ); Ghorbal et al. 2009.
 
 use super::{AbstractDomain, DomainError, Fact, NodeBounds, Trace};
 use crate::activation::{ActivationFn, Reach};
+use crate::budget::Budget;
 use crate::network::{Activation, Affine, Coefficients, LinearMap, NodeId, Rounding, Term};
 use crate::num::Interval;
 use crate::num::error::{ETA, UNIT, gamma, underflow};
@@ -107,9 +109,44 @@ fn add_noise(sum: &mut (Vec<usize>, Array2<f64>), symbols: &[usize], more: Array
     *sum = (all, joined);
 }
 
+/// GiB that the coefficients of all nodes, and the copies that one more node is made with, may take together.
+const MOST_MEMORY: usize = 1;
+
+/// Copies of a node's coefficients while it is made.
+const COPIES: usize = 4;
+
+/// Whether there is room for node `id` with so many coefficients for each of its `n` neurons.
+fn check_memory(id: NodeId, rows: usize, n: usize, seen: &Trace<ZonotopeFact>) -> Result<(), DomainError> {
+    let size = |fact: &ZonotopeFact| fact.noise.len() + fact.inputs.as_ref().map_or(0, Array2::len);
+    let so_far: usize = seen.facts.iter().map(size).sum();
+    let all = rows.saturating_mul(n).saturating_mul(COPIES).saturating_add(so_far);
+    if all > MOST_MEMORY * (1 << 30) / size_of::<f64>() {
+        let name = seen.network.nodes().get(id).map_or_else(|| "the property".into(), |node| node.name.clone());
+        return Err(DomainError::Memory { node: id, name, most: MOST_MEMORY });
+    }
+    Ok(())
+}
+
+/// Rows of coefficients behind a linear map, as many at a time as keep a deadline.
+fn push_forward(map: &LinearMap, rows: &Array2<f64>, budget: &Budget) -> Result<Array2<f64>, DomainError> {
+    const MOST_PRODUCTS: usize = 1 << 26;
+    let at_once = (MOST_PRODUCTS / (map.output_len() * map.fan_in()).max(1)).max(1);
+    let mut forward = Array2::zeros((rows.nrows(), map.output_len()));
+    for (mut to, rows) in forward.axis_chunks_iter_mut(Axis(0), at_once).zip(rows.axis_chunks_iter(Axis(0), at_once)) {
+        if budget.is_spent() {
+            return Err(DomainError::OutOfTime);
+        }
+        to.assign(&map.push_forward(rows));
+    }
+    Ok(forward)
+}
+
 /// The zonotope of an affine node from those of its sources.
-fn affine_fact(node: &Affine, seen: &Trace<ZonotopeFact>) -> ZonotopeFact {
+fn affine_fact(id: NodeId, node: &Affine, seen: &Trace<ZonotopeFact>) -> Result<ZonotopeFact, DomainError> {
     let n = node.bias.len();
+    let symbols = node.terms.iter().map(|term| seen.facts[term.source].symbols.len()).max().unwrap_or(0);
+    check_memory(id, seen.network.input_len() + symbols, n, seen)?;
+    let budget = seen.run.budget;
     let inputs_bound: Vec<f64> = seen.region.bounds().iter().map(|x| x.magnitude()).collect();
     let mut center = node.bias.values().to_vec();
     let mut radius: Vec<f64> = (0..n).map(|i| node.bias.radius(i)).collect();
@@ -123,10 +160,10 @@ fn affine_fact(node: &Affine, seen: &Trace<ZonotopeFact>) -> ZonotopeFact {
                 let units: Vec<(usize, f64)> = (0..n).map(|i| (i, 1.0)).collect();
                 inputs += &term.map.rows(&units).t();
             }
-            Some(forms) => inputs += &term.map.push_forward(forms.view()),
+            Some(forms) => inputs += &push_forward(&term.map, forms, budget)?,
         }
         if !source.symbols.is_empty() {
-            add_noise(&mut noise, &source.symbols, term.map.push_forward(source.noise.view()));
+            add_noise(&mut noise, &source.symbols, push_forward(&term.map, &source.noise, budget)?);
         }
         let source_center = Array2::from_shape_fn((1, source.center.len()), |(_, i)| source.center[i]);
         for (c, more) in center.iter_mut().zip(term.map.push_forward(source_center.view())) {
@@ -163,7 +200,7 @@ fn affine_fact(node: &Affine, seen: &Trace<ZonotopeFact>) -> ZonotopeFact {
     let mut fact =
         ZonotopeFact { center, inputs: Some(inputs), noise, symbols, radius, bounds: NodeBounds::new(vec![], vec![]) };
     fact.bounds = fact.concretise(seen.region);
-    fact
+    Ok(fact)
 }
 
 /// The slope of the narrowest band around the graph, among the slopes of its lines and 0.
@@ -193,8 +230,8 @@ impl AbstractDomain for Zonotope {
         }
     }
 
-    fn affine(&self, _: NodeId, node: &Affine, seen: &Trace<ZonotopeFact>) -> Result<ZonotopeFact, DomainError> {
-        Ok(affine_fact(node, seen))
+    fn affine(&self, id: NodeId, node: &Affine, seen: &Trace<ZonotopeFact>) -> Result<ZonotopeFact, DomainError> {
+        affine_fact(id, node, seen)
     }
 
     fn activation(
@@ -212,13 +249,14 @@ impl AbstractDomain for Zonotope {
         let size = z.magnitudes(&inputs_bound);
         let slopes: Vec<f64> = z.bounds.reaches().map(|b| best_slope(function, b)).collect();
         let bands: Vec<Interval> = (0..n).map(|i| function.band(z.bounds.reach(i), slopes[i])).collect();
+        let fresh: Vec<usize> = (0..n).filter(|&i| bands[i].lo < bands[i].hi).collect();
+        check_memory(id, seen.network.input_len() + z.symbols.len() + fresh.len(), n, seen)?;
         let slope_row = ndarray::ArrayView1::from(&slopes);
         let identity = || Array2::from_diag(&ndarray::Array1::ones(n));
         let mut inputs = z.inputs.clone().unwrap_or_else(identity);
         inputs *= &slope_row;
         let mut noise = z.noise.clone();
         noise *= &slope_row;
-        let fresh: Vec<usize> = (0..n).filter(|&i| bands[i].lo < bands[i].hi).collect();
         let mut own = Array2::zeros((fresh.len(), n));
         let mut center = Vec::with_capacity(n);
         let mut radius = Vec::with_capacity(n);
@@ -251,7 +289,7 @@ impl AbstractDomain for Zonotope {
             .collect();
         // A form is what we compute, not the network: nothing is lost in float32.
         let node = Affine { terms, bias: Coefficients::floats(forms.constants.clone()), rounding: Rounding::default() };
-        let mut minima = affine_fact(&node, seen).bounds.lower().to_vec();
+        let mut minima = affine_fact(seen.facts.len(), &node, seen)?.bounds.lower().to_vec();
         for term in &forms.terms {
             if let Some(radius) = &term.radius {
                 let magnitudes = seen.bounds_of(term.node).magnitudes();

@@ -1,7 +1,7 @@
 //! Arithmetic progressions that values are known to lie on.
 
 use super::{Interval, Rational, Scalar, enclose, exact, exact_or_zero};
-use dashu_base::{Abs, Gcd};
+use dashu_base::{Abs, BitTest, Gcd};
 
 /// What is known of the set of values that a number can take: an arithmetic progression
 /// `offset + step · ℤ` that holds them all (Granger's congruences, over the rationals).
@@ -28,6 +28,9 @@ pub enum Lattice {
 /// Steps that are finer than this fraction of the offset tell nothing worth the work.
 const FINEST: f64 = 1e-12;
 
+/// Fractions of more bits tell nothing worth the work: they grow with every layer.
+const LONGEST: usize = 128;
+
 /// Beyond this many units (the step, or the last bit of the offset) float arithmetic may round.
 const LARGEST_COUNT: f64 = (1u64 << 50) as f64;
 
@@ -42,8 +45,11 @@ impl Lattice {
     #[must_use]
     pub fn new(offset: &Rational, step: &Rational) -> Self {
         let (o, s) = (enclose(offset), enclose(step));
+        let is_long = |q: &Rational| q.numerator().bit_len() + q.denominator().bit_len() > LONGEST;
         if o.lo == o.hi && s.lo == s.hi {
             Self::floats(o.lo, s.lo)
+        } else if is_long(offset) || is_long(step) {
+            Self::Any
         } else {
             Self::Rationals(Box::new((offset.clone(), step.clone().abs())))
         }
@@ -318,6 +324,11 @@ impl Scalar for Lattice {
     }
 
     fn accumulate_all(&mut self, w: &[f64], x: &[Self]) {
+        // Known before any fraction is added.
+        if w.iter().zip(x).any(|(&w, x)| w != 0.0 && matches!(x, Self::Any)) {
+            *self = Self::Any;
+            return;
+        }
         for (&w, x) in w.iter().zip(x) {
             self.accumulate(w, x);
             if matches!(self, Self::Any) {

@@ -4,6 +4,7 @@ use super::super::analysis::unstable;
 use super::super::case::CaseState;
 use super::super::error::AnalyzeError;
 use super::super::method::{Context, Step};
+use super::super::reasons::Reason;
 use crate::domains::domain::{
     AbstractDomain, Bounds, DeepPoly, DomainError, Fact, LpDomain, RationalDeepPoly, Tighten, Trace, margin_lattice,
     propagate,
@@ -114,7 +115,11 @@ fn apply<D: AbstractDomain>(
     context: &Context,
 ) -> Result<(), AnalyzeError> {
     match bound(domain, script.filter(|_| context.options.certify), case, context) {
-        Ok(()) | Err(DomainError::OutOfTime | DomainError::Float32 { .. }) => Ok(()),
+        Ok(()) | Err(DomainError::OutOfTime) => Ok(()),
+        Err(error @ (DomainError::Memory { .. } | DomainError::Float32 { .. })) => {
+            case.note(Reason::Refused { step: domain.name(), error });
+            Ok(())
+        }
         Err(other) => Err(other.into()),
     }
 }
@@ -133,8 +138,15 @@ fn bound<D: AbstractDomain>(
     case.found.unstable = unstable_neurons(&trace);
     let disjuncts = &case.case.property.disjuncts;
     let wanted = case.wanted(context.options.all_margins);
-    let atoms: Vec<(usize, usize)> =
-        wanted.iter().flat_map(|&d| (0..disjuncts[d].atoms.len()).map(move |a| (d, a))).collect();
+    let mut atoms: Vec<(usize, usize)> = Vec::new();
+    let mut joint: Vec<(usize, Vec<usize>)> = Vec::new();
+    for d in wanted {
+        let members = atoms.len()..atoms.len() + disjuncts[d].atoms.len();
+        atoms.extend((0..members.len()).map(|a| (d, a)));
+        if members.len() > 1 {
+            joint.push((d, members.collect()));
+        }
+    }
     let forms = LinearForms::of_atoms(context.network, atoms.iter().map(|&(d, a)| &disjuncts[d].atoms[a]));
     if forms.is_empty() {
         return Ok(());
@@ -150,11 +162,10 @@ fn bound<D: AbstractDomain>(
         case.improve(d, a, bound);
     }
     // A disjunct of several atoms may be refuted by a combination of them.
-    for d in wanted {
-        let members: Vec<usize> = (0..atoms.len()).filter(|&i| atoms[i].0 == d).collect();
-        if members.len() > 1 && case.disjuncts()[d] <= 0.0 {
-            let joint = domain.minimum_of_maximum(&forms.select(&members), &trace)?;
-            case.raise(d, joint);
+    for (d, members) in joint {
+        if case.disjuncts()[d] <= 0.0 {
+            let bound = domain.minimum_of_maximum(&forms.select(&members), &trace)?;
+            case.raise(d, bound);
         }
     }
     Ok(())

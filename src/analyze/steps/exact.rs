@@ -3,6 +3,7 @@
 use super::super::case::CaseState;
 use super::super::error::AnalyzeError;
 use super::super::method::{Context, Step};
+use super::super::reasons::Reason;
 use crate::attack::Target;
 use crate::domains::domain::{DomainError, IntervalDomain, Run, propagate};
 use crate::domains::network::{Arithmetic, Network};
@@ -31,26 +32,34 @@ impl Step for Decide {
     fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
         let &Context { network, .. } = context;
         let is_signum = signum::applies(network, &case.case.region);
-        case.found.witness = if network.arithmetic() == Arithmetic::Float32 {
+        if network.arithmetic() == Arithmetic::Float32 {
             if !is_signum || !is_real(case, context)? {
+                case.note(Reason::NoEngine);
                 return Ok(());
             }
             // Where every float32 execution is the real one, what the engine proves holds for all of them.
             let real = network.in_arithmetic(Arithmetic::Real);
-            let witness = self.run_signum(&real, case, context)?;
-            witness
-                .and_then(|w| Witness::replay(network, case.case, w.disjunct() - case.case.first, w.input().to_vec()))
-        } else if continuous::applies(network, &case.case.region) {
-            match self.run_continuous(case, context) {
-                Err(DomainError::OutOfTime) => None,
-                other => other?,
-            }
-        } else if is_signum {
-            self.run_signum(network, case, context)?
-        } else {
-            None
-        };
-        Ok(())
+            self.run_signum(&real, case, context)?;
+            let replay =
+                |w: Witness| Witness::replay(network, case.case, w.disjunct() - case.case.first, w.input().to_vec());
+            case.found.witness = case.found.witness.take().and_then(replay);
+            return Ok(());
+        }
+        if is_signum && self.run_signum(network, case, context)? {
+            return Ok(());
+        }
+        if !continuous::applies(&case.case.region) {
+            case.note(Reason::NoEngine);
+            return Ok(());
+        }
+        if self.is_limited && !continuous::is_promising(network, &case.case.region, &case.bounds) {
+            case.note(Reason::NotSearched);
+            return Ok(());
+        }
+        match self.run_continuous(case, context) {
+            Err(DomainError::OutOfTime) => Ok(()),
+            other => Ok(other?),
+        }
     }
 }
 
@@ -60,15 +69,11 @@ impl Decide {
         if self.is_limited && context.run.budget.remaining().is_none() { limited } else { unlimited }
     }
 
-    fn run_signum(
-        &self,
-        network: &Network,
-        case: &mut CaseState,
-        context: &Context,
-    ) -> Result<Option<Witness>, AnalyzeError> {
+    /// Whether the engine takes the numbers of the query.
+    fn run_signum(&self, network: &Network, case: &mut CaseState, context: &Context) -> Result<bool, AnalyzeError> {
         let open = case.open();
         if open.is_empty() {
-            return Ok(None);
+            return Ok(true);
         }
         let disjuncts = open.iter().map(|&d| case.case.property.disjuncts[d].clone()).collect();
         let query = Query::over(case.case.region.clone(), Property { disjuncts });
@@ -79,8 +84,10 @@ impl Decide {
             Ok(answer) => answer,
             Err(error @ SignumError::Replay) => return Err(error.into()),
             Err(error) if certify => return Err(error.into()),
-            // Numbers that it does not take: the query stays open.
-            Err(_) => return Ok(None),
+            Err(error) => {
+                case.note(Reason::Signum(error));
+                return Ok(false);
+            }
         };
         for (i, bound) in answer.refuted {
             case.settle(open[i], bound);
@@ -88,12 +95,20 @@ impl Decide {
         case.count("conflicts", answer.statistics.conflicts);
         case.count("neurons_fixed", answer.fixed as u64);
         case.found.certificates = answer.certificates;
-        // The witness once more, by the number that its disjunct has in the case.
-        let Verdict::Falsified(witness) = answer.verdict else { return Ok(None) };
-        Ok(Witness::replay(network, case.case, open[witness.disjunct()], witness.input().to_vec()))
+        match answer.verdict {
+            // The witness once more, by the number that its disjunct has in the case.
+            Verdict::Falsified(witness) => {
+                let input = witness.input().to_vec();
+                case.found.witness = Witness::replay(network, case.case, open[witness.disjunct()], input);
+            }
+            Verdict::Unknown(_) if conflicts < u64::MAX => case.note(Reason::EndedEarly),
+            Verdict::Unknown(gap) if !gap.out_of_time => case.note(Reason::AllTakenApart),
+            Verdict::Unknown(_) | Verdict::Verified(_) => {}
+        }
+        Ok(true)
     }
 
-    fn run_continuous(&self, case: &mut CaseState, context: &Context) -> Result<Option<Witness>, DomainError> {
+    fn run_continuous(&self, case: &mut CaseState, context: &Context) -> Result<(), DomainError> {
         let question = Question {
             target: Target { network: context.network, case: case.case, open: &case.open() },
             known: &case.bounds,
@@ -108,7 +123,13 @@ impl Decide {
         for (name, count) in decided.figures {
             case.count(name, count);
         }
-        Ok(decided.witness)
+        case.found.witness = decided.witness;
+        if decided.is_cut_short {
+            case.note(Reason::EndedEarly);
+        } else if case.found.witness.is_none() && !case.open().is_empty() && !context.run.budget.is_spent() {
+            case.note(Reason::AllTakenApart);
+        }
+        Ok(())
     }
 }
 

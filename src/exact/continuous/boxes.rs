@@ -7,7 +7,7 @@
 use super::forms::{self, Below};
 use super::halving::Halving;
 use super::search::{Examined, Part, Space};
-use super::{Problem, cells};
+use super::{Problem, cells, has_jumps};
 use crate::attack::{Target, try_candidates};
 use crate::domains::activation::Slopes;
 use crate::domains::domain::{Bounds, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run, Wanted};
@@ -35,7 +35,9 @@ impl Part for InputBox {
 
 /// Input splitting of one case.
 pub(super) struct Boxes<'a> {
-    pub problem: &'a Problem<'a>,
+    problem: &'a Problem<'a>,
+    /// Boxes deeper than this that leave few neurons unstable are decided by their affine pieces, exactly.
+    deep: usize,
 }
 
 /// The bounds around the box stand in for those that concretising on the way would give.
@@ -44,8 +46,9 @@ const BASE: DeepPoly = DeepPoly { concretise: Concretise::Input, slopes: Slopes:
 /// A box that shrank to less than this share of its volume is bounded again before it is halved.
 const MUCH_SMALLER: f64 = 0.5;
 
-/// Boxes deeper than this that leave few neurons unstable are decided by their affine pieces, exactly.
+/// What counts as deep, and where activations jump: no box at a jump is small enough for bounds.
 const DEEP: usize = 30;
+const DEEP_AT_JUMPS: usize = 3;
 
 /// How many unstable neurons are few.
 const FEW_UNSTABLE: usize = 10;
@@ -53,7 +56,12 @@ const FEW_UNSTABLE: usize = 10;
 /// Beyond this depth floats are used up.
 const DEEPEST: usize = 400;
 
-impl Boxes<'_> {
+impl<'a> Boxes<'a> {
+    /// Boxes of the problem's region.
+    pub fn new(problem: &'a Problem<'a>) -> Self {
+        Self { problem, deep: if has_jumps(problem.network) { DEEP_AT_JUMPS } else { DEEP } }
+    }
+
     /// The whole region.
     pub fn root(&self, open: Vec<(usize, f64)>) -> InputBox {
         let (lower, upper) = self.problem.case.region.exact_box();
@@ -94,6 +102,9 @@ impl Space for Boxes<'_> {
         let mut scores = vec![0.0f64; ranges.len()];
         let mut candidates = VecDeque::from([ranges.iter().map(|x| x.middle()).collect::<Vec<f64>>()]);
         for (&(d, before), rows) in part.open.iter().zip(rows) {
+            if run.budget.is_spent() {
+                return Err(DomainError::OutOfTime);
+            }
             let mut bound = minima[rows.clone()].iter().copied().fold(before, f64::max);
             if bound > 0.0 {
                 examined.closed.push((d, bound));
@@ -166,7 +177,7 @@ impl Boxes<'_> {
         let ranges = region.bounds();
         // Without unstable neurons what stays open is a violation or a tie, and halving would not end.
         let unstable = cells::unstable(self.problem.network, &known);
-        let has_few = part.depth >= DEEP && unstable <= FEW_UNSTABLE && !self.problem.network.has_curves();
+        let has_few = part.depth >= self.deep && unstable <= FEW_UNSTABLE && !self.problem.network.has_curves();
         if unstable == 0 || has_few || self.problem.is_too_near(&open) {
             return self.problem.cells(region, &known, known.clone(), &open, examined);
         }

@@ -73,10 +73,16 @@ impl Scalar for Form {
 /// A half-space `a · x ≤ b` over the inputs.
 type HalfSpace = (Vec<Rational>, Rational);
 
+/// An affine function `a · x + c` of the inputs.
+type Margin = (Vec<Rational>, Rational);
+
 /// A network on one cell.
 pub(super) struct Cell<'a> {
     region: &'a Region,
+    /// What the cell's closure keeps.
     constraints: Vec<HalfSpace>,
+    /// Those of them that no point of the cell meets exactly: ends that a piece lacks, at a jump.
+    strict: Vec<HalfSpace>,
     outputs: Vec<Form>,
 }
 
@@ -84,8 +90,6 @@ pub(super) struct Cell<'a> {
 pub(super) struct CellMinimum {
     /// No point of the cell has less; `None` when the cell is empty.
     pub bound: Option<Rational>,
-    /// The point that the linear program ended in.
-    pub point: Option<Vec<Rational>>,
 }
 
 /// How many neurons the bounds leave on more than one segment.
@@ -104,7 +108,7 @@ impl<'a> Cell<'a> {
     /// parameter is no rational.
     pub fn new(network: &Network, region: &'a Region, bounds: &Bounds, free: &Bounds) -> Option<Self> {
         let inputs = network.input_len();
-        let mut constraints = Vec::new();
+        let (mut constraints, mut strict) = (Vec::new(), Vec::new());
         let mut values: Vec<Vec<Form>> = Vec::new();
         for node in network.nodes() {
             let forms = match &node.kind {
@@ -127,8 +131,8 @@ impl<'a> Cell<'a> {
                     let (z, free) = (bounds.get(activation.source)?, free.get(activation.source));
                     let mut outputs = Vec::with_capacity(node.len);
                     for (i, form) in values[activation.source].iter().enumerate() {
-                        let [segment] = activation.function.segments(z.get(i).into())[..] else { return None };
-                        let is_free = free.is_some_and(|free| !activation.function.is_unstable(free.get(i).into()));
+                        let [segment] = activation.function.segments(z.reach(i))[..] else { return None };
+                        let is_free = free.is_some_and(|free| !activation.function.is_unstable(free.reach(i)));
                         let is_its = |p: &&Piece| {
                             p.slope == segment.slope
                                 && p.intercept == segment.intercept
@@ -137,7 +141,10 @@ impl<'a> Cell<'a> {
                         };
                         let piece = activation.function.pieces()?.iter().find(is_its)?;
                         if !is_free {
-                            constrain(&mut constraints, form, piece, inputs)?;
+                            constrain(form, piece, inputs, |half_space, is_closed| {
+                                strict.extend((!is_closed).then(|| half_space.clone()));
+                                constraints.push(half_space);
+                            })?;
                         }
                         let mut output = Form::from_f64(piece.intercept);
                         output.accumulate(piece.slope, form);
@@ -148,11 +155,11 @@ impl<'a> Cell<'a> {
             };
             values.push(forms);
         }
-        Some(Self { region, constraints, outputs: values.swap_remove(network.output()) })
+        Some(Self { region, constraints, strict, outputs: values.swap_remove(network.output()) })
     }
 
-    /// The atom's margin as `coefficients · x + constant`.
-    fn margin(&self, atom: &Atom) -> Option<(Vec<Rational>, Rational)> {
+    /// The atom's margin.
+    fn margin(&self, atom: &Atom) -> Option<Margin> {
         let n = self.region.len();
         let mut sum = Form(Some((vec![Rational::ZERO; n], atom.constant.clone())));
         for (variable, c) in &atom.terms {
@@ -164,33 +171,69 @@ impl<'a> Cell<'a> {
         sum.0
     }
 
-    /// The minimum of the largest margin over the cell. Balls are cut by tangents, as many as it takes
-    /// until `is_enough` says so of the bound and the point reached.
+    /// The minimum of the largest margin over the cell's closure, where there are atoms. Balls are cut by tangents, as
+    /// many as it takes until `is_enough` says so of the bound and the point reached; it is asked of each.
     pub fn minimum(
         &self,
         atoms: &[Atom],
         budget: &Budget,
+        is_enough: impl FnMut(&Rational, &[Rational]) -> bool,
+    ) -> Option<CellMinimum> {
+        let margins: Vec<Margin> = atoms.iter().map(|a| self.margin(a)).collect::<Option<_>>()?;
+        self.least(&margins, self.constraints.clone(), budget, is_enough)
+    }
+
+    /// Whether all points of the closure belong to the cell.
+    pub fn is_closed(&self) -> bool {
+        self.strict.is_empty()
+    }
+
+    /// By how much, at least, a point of the closure without positive margins misses the cell or breaks an atom that is
+    /// strict: less than zero where there is a point of the cell that does neither.
+    pub fn miss(
+        &self,
+        atoms: &[Atom],
+        budget: &Budget,
+        is_enough: impl FnMut(&Rational, &[Rational]) -> bool,
+    ) -> Option<CellMinimum> {
+        let mut constraints = self.constraints.clone();
+        let mut missed: Vec<Margin> = self.strict.iter().map(|(a, b)| (a.clone(), -b)).collect();
+        for atom in atoms {
+            let (a, c) = self.margin(atom)?;
+            if atom.is_strict {
+                missed.push((a, c));
+            } else {
+                constraints.push((a, -c));
+            }
+        }
+        self.least(&missed, constraints, budget, is_enough)
+    }
+
+    /// The minimum of the largest of some affine functions over the region, where the constraints hold.
+    fn least(
+        &self,
+        margins: &[Margin],
+        mut constraints: Vec<HalfSpace>,
+        budget: &Budget,
         mut is_enough: impl FnMut(&Rational, &[Rational]) -> bool,
     ) -> Option<CellMinimum> {
         const MOST_CUTS: usize = 200;
-        let margins: Vec<(Vec<Rational>, Rational)> = atoms.iter().map(|a| self.margin(a)).collect::<Option<_>>()?;
-        let mut constraints = self.constraints.clone();
         for h in self.region.half_spaces() {
             let mut a = vec![Rational::ZERO; self.region.len()];
             h.terms.iter().for_each(|(i, c)| a[*i] += c);
             constraints.push((a, h.rhs.clone()));
         }
-        let mut program = Shifted::new(self.region, &margins, &constraints)?;
+        let mut program = Shifted::new(self.region, margins, &constraints)?;
         let mut last = None;
         for _ in 0..MOST_CUTS {
             match program.session.minimise(budget) {
-                RationalOptimum::Infeasible => return Some(CellMinimum { bound: None, point: None }),
+                RationalOptimum::Infeasible => return Some(CellMinimum { bound: None }),
                 RationalOptimum::Unbounded | RationalOptimum::OutOfTime => break,
                 RationalOptimum::Optimal { value, point } => {
                     let (value, x) = (value + &program.floor, program.input(&point));
                     let cut = self.tangent(&x);
-                    let is_last = cut.is_none() || is_enough(&value, &x);
-                    last = Some(CellMinimum { bound: Some(value), point: Some(x) });
+                    let is_last = is_enough(&value, &x) || cut.is_none();
+                    last = Some(CellMinimum { bound: Some(value) });
                     match cut {
                         Some((a, b)) if !is_last => program.add(&a, &b),
                         _ => break,
@@ -238,10 +281,10 @@ struct Shifted<'a> {
 }
 
 impl<'a> Shifted<'a> {
-    fn new(region: &'a Region, margins: &[(Vec<Rational>, Rational)], constraints: &[HalfSpace]) -> Option<Self> {
+    fn new(region: &'a Region, margins: &[Margin], constraints: &[HalfSpace]) -> Option<Self> {
         let (lower, upper) = region.exact_box();
         let varying: Vec<usize> = (0..lower.len()).filter(|&i| lower[i] < upper[i]).collect();
-        let least = |(a, c): &(Vec<Rational>, Rational)| {
+        let least = |(a, c): &Margin| {
             varying.iter().fold(product(a, lower) + c, |sum, &i| {
                 if a[i] < Rational::ZERO { sum + &a[i] * (&upper[i] - &lower[i]) } else { sum }
             })
@@ -288,16 +331,16 @@ fn product(a: &[Rational], x: &[Rational]) -> Rational {
     a.iter().zip(x).filter(|(a, _)| **a != Rational::ZERO).fold(Rational::ZERO, |sum, (a, x)| sum + a * x)
 }
 
-/// Adds `from ≤ form ≤ to` for the ends of the piece that are finite.
-fn constrain(constraints: &mut Vec<HalfSpace>, form: &Form, piece: &Piece, inputs: usize) -> Option<()> {
+/// Adds `from ≤ form ≤ to` for the ends of the piece that are finite, and says whether the piece has them.
+fn constrain(form: &Form, piece: &Piece, inputs: usize, mut add: impl FnMut(HalfSpace, bool)) -> Option<()> {
     let (a, c) = form.0.as_ref()?;
     let mut a = a.clone();
     a.resize(inputs, Rational::ZERO);
     if piece.to.is_finite() {
-        constraints.push((a.clone(), exact_or_zero(piece.to) - c));
+        add((a.clone(), exact_or_zero(piece.to) - c), piece.to_closed);
     }
     if piece.from.is_finite() {
-        constraints.push((a.iter().map(|a| -a).collect(), c - exact_or_zero(piece.from)));
+        add((a.iter().map(|a| -a).collect(), c - exact_or_zero(piece.from)), piece.from_closed);
     }
     Some(())
 }

@@ -1,5 +1,8 @@
-//! Exact engines for networks with continuous activations: input splitting where few inputs vary, neuron
-//! splitting elsewhere. An answer is a proof by certified bounds, or a replayed counterexample.
+//! Exact engines for networks over connected regions: input splitting where few inputs vary, neuron splitting
+//! elsewhere. An answer is a proof by certified bounds, or a replayed counterexample.
+//!
+//! Where an activation jumps, a neuron is put on one of its pieces without the end that the piece lacks: bounds hold on
+//! the closure, and whether a point belongs to the part is asked exactly, in the end.
 
 mod boxes;
 mod cells;
@@ -27,7 +30,6 @@ use boxes::Boxes;
 use neurons::Neurons;
 use phases::{Incumbent, Phase, Phases};
 use search::{Examined, Part, search};
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// With more varying inputs than this, splitting them leads nowhere; with no more than the other number, nothing else is
@@ -177,16 +179,22 @@ impl<'a> Problem<'a> {
     }
 }
 
-/// Whether the engines apply: every activation is continuous, and the region is connected.
-pub(crate) fn applies(network: &Network, region: &Region) -> bool {
-    let is_joined = |pair: &[Piece]| {
-        let at = |i: usize| pair[i].slope * pair[1].from + pair[i].intercept;
-        at(0) == at(1)
-    };
-    let is_continuous = network
-        .activations()
-        .all(|(_, activation)| activation.function.pieces().unwrap_or_default().windows(2).all(is_joined));
-    is_continuous && !matches!(region.ball(), Ball::Hamming { .. } | Ball::Grid { .. } | Ball::GridL1 { .. })
+/// Whether the engines apply: the region is connected.
+pub(crate) fn applies(region: &Region) -> bool {
+    !matches!(region.ball(), Ball::Hamming { .. } | Ball::Grid { .. } | Ball::GridL1 { .. })
+}
+
+/// Whether a search is likely to pay: where activations jump, relaxations are so loose that it does on small problems
+/// only.
+pub(crate) fn is_promising(network: &Network, region: &Region, bounds: &Bounds) -> bool {
+    let is_small = || boxes::applies(region, FEW_INPUTS) || cells::unstable(network, bounds) <= FEW_NEURONS;
+    !has_jumps(network) || is_small()
+}
+
+/// Whether some activation jumps: at the end of a piece that its neighbour has and it has not.
+fn has_jumps(network: &Network) -> bool {
+    let jumps = |pair: &[Piece]| !(pair[0].to_closed && pair[1].from_closed);
+    network.activations().any(|(_, activation)| activation.function.pieces().unwrap_or_default().windows(2).any(jumps))
 }
 
 /// What the search takes apart.
@@ -229,29 +237,29 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
     let open: Vec<(usize, f64)> = target.open.iter().map(|&d| (d, f64::NEG_INFINITY)).collect();
     if network.arithmetic() != Arithmetic::Real {
         // Affine pieces are decided by the real network.
-        return Ok(Found { bounds: open.into_iter().collect(), witness: None, figures: BTreeMap::new() });
+        return Ok(Found::untouched(open, None));
     }
     let problem = Problem::new(question, run)?;
     if attack {
         let witness = long_attack().run(target, run.budget).witness;
         if witness.is_some() {
-            return Ok(Found { bounds: open.into_iter().collect(), witness, figures: BTreeMap::new() });
+            return Ok(Found::untouched(open, witness));
         }
     }
     let reduced = problem.reduced();
     let problem = problem.on(&reduced);
     let network = problem.network;
     let is_small = splitting == Splitting::Automatic
-        && !boxes::applies(&case.region, FEW_INPUTS)
+        && (has_jumps(network) || !boxes::applies(&case.region, FEW_INPUTS))
         && cells::unstable(network, &problem.bounds) <= FEW_NEURONS;
     let may = |which: Splitting| splitting == which || (splitting == Splitting::Automatic && !is_small);
     if may(Splitting::Inputs) && boxes::applies(&case.region, MOST_INPUTS) {
-        let boxes = Boxes { problem: &problem };
+        let boxes = Boxes::new(&problem);
         return search(&boxes, vec![boxes.root(open)], most, run);
     }
     let is_joint = open.iter().any(|&(d, _)| problem.rows[d].len() > 1);
     if is_joint && may(Splitting::Inputs) && boxes::applies(&case.region, MANY_INPUTS) {
-        let boxes = Boxes { problem: &problem };
+        let boxes = Boxes::new(&problem);
         let found = search(&boxes, vec![boxes.root(open.clone())], most.min(PARTS_TRIED), run)?;
         if found.witness.is_some() || found.bounds.values().all(|&bound| bound > 0.0) {
             return Ok(found);

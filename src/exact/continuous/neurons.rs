@@ -72,7 +72,8 @@ impl Neurons {
         self.count("parts", self.parts);
         let mut bounds = self.closed;
         bounds.extend(self.open);
-        Ok(Found { bounds, witness: self.witness, figures: self.figures })
+        let is_cut_short = self.parts > self.most;
+        Ok(Found { bounds, witness: self.witness, is_cut_short, figures: self.figures })
     }
 
     fn count(&mut self, name: &'static str, more: usize) {

@@ -1,6 +1,6 @@
 //! Neuron splitting for small networks: an unstable neuron is put on either side of a break point and
-//! everything is bounded again; when no neuron is unstable, exact rationals decide. Complete for
-//! continuous activations.
+//! everything is bounded again; when no neuron is unstable, exact rationals decide. Complete, but for margins that
+//! come as close to zero as one likes at a jump and never reach it.
 
 use super::cells::{Cell, CellMinimum};
 use super::search::{Examined, Part, Space};
@@ -142,7 +142,8 @@ impl Phases<'_> {
         let Problem { whole, network, case, run, .. } = *self.problem;
         let atoms = &case.property.disjuncts[d].atoms;
         let mut witness = None;
-        let minimum = Cell::new(network, self.region, known, &self.free).and_then(|cell| {
+        let cell = Cell::new(network, self.region, known, &self.free);
+        let minimum = cell.as_ref().and_then(|cell| {
             cell.minimum(atoms, run.budget, |value, x| {
                 let inside = if self.region.contains(x) {
                     Some(x.to_vec())
@@ -161,23 +162,17 @@ impl Phases<'_> {
                 value > &Rational::ZERO || witness.is_some() || nearest(value) > -AS_GOOD_AS_ZERO
             })
         });
-        // The optimum over a box is attained, and has not been tried yet.
-        if let (None, Some(CellMinimum { point: Some(x), bound: Some(value) })) = (&witness, &minimum)
-            && self.region.contains(x)
-        {
-            match self.incumbent {
-                Some(_) => self.offer(d, x),
-                None if value <= &Rational::ZERO => {
-                    witness = Witness::replay(whole, case, d, x.clone());
-                }
-                None => {}
-            }
-        }
         match minimum {
             Some(CellMinimum { bound: None, .. }) => examined.closed.push((d, f64::INFINITY)),
             Some(CellMinimum { bound: Some(value), .. }) => {
-                let bound = enclose(&value).lo;
-                let bound = bound.max(before);
+                let mut bound = enclose(&value).lo.max(before);
+                let is_sought = bound <= 0.0 && witness.is_none() && self.incumbent.is_none();
+                if let Some(cell) = cell.filter(|cell| is_sought && !cell.is_closed()) {
+                    match self.at_jump(&cell, d) {
+                        None => bound = f64::INFINITY,
+                        Some(found) => witness = found,
+                    }
+                }
                 if bound > self.target() { examined.closed.push((d, bound)) } else { examined.stuck.push((d, bound)) }
             }
             None => examined.stuck.push((d, before)),
@@ -185,12 +180,30 @@ impl Phases<'_> {
         examined.witness = examined.witness.take().or(witness);
     }
 
+    /// A witness to a disjunct on a cell without all of its closure, where the minimum over that is not positive;
+    /// `None` when the cell is empty.
+    fn at_jump(&self, cell: &Cell, d: usize) -> Option<Option<Witness>> {
+        let Problem { whole, case, run, .. } = *self.problem;
+        let mut witness = None;
+        let found = cell.miss(&case.property.disjuncts[d].atoms, run.budget, |miss, x| {
+            if miss < &Rational::ZERO && self.region.contains(x) {
+                witness = Witness::replay(whole, case, d, x.to_vec());
+            }
+            miss >= &Rational::ZERO || witness.is_some()
+        });
+        let misses = |found: Option<CellMinimum>| {
+            found.is_some_and(|found| found.bound.is_none_or(|miss| miss >= Rational::ZERO))
+        };
+        let is_empty = || misses(cell.miss(&[], run.budget, |_, _| false));
+        if witness.is_none() && misses(found) && is_empty() { None } else { Some(witness) }
+    }
+
     /// The bounds on both sides of the neuron whose split raises the bound of disjunct `d` the most, as
     /// back-substitution sees it: every candidate is tried (strong branching).
     fn split(&self, known: &Bounds, d: usize, candidates: &[BreakPoint]) -> Result<[Bounds; 2], DomainError> {
         let mut best: Option<(f64, [Bounds; 2])> = None;
         for point in candidates.iter().take(MOST_TRIED) {
-            let halves = point.sides().map(|side| side.within(known));
+            let halves = point.sides(known);
             let bounds = [self.bound(&halves[0], d)?, self.bound(&halves[1], d)?];
             let (least, most) = (bounds[0].min(bounds[1]), bounds[0].max(bounds[1]));
             let score = least + SHARE_OF_THE_BETTER * (most - least).min(least.abs());
@@ -236,6 +249,9 @@ impl Space for Phases<'_> {
         let mut open: Vec<(usize, f64)> = Vec::new();
         let mut candidates = VecDeque::new();
         for (&(d, before), rows) in part.open.iter().zip(rows) {
+            if run.budget.is_spent() {
+                return Err(DomainError::OutOfTime);
+            }
             let mut bound = minima[rows.clone()].iter().copied().fold(before, f64::max);
             let of_disjunct = below.get(rows).unwrap_or(&[]);
             let balance = forms::balance(of_disjunct, ranges);
@@ -267,15 +283,14 @@ impl Space for Phases<'_> {
             examined.stuck = open;
             return Ok(examined);
         }
-        match BreakPoint::all(network, &known) {
-            Some(points) if points.is_empty() => open.into_iter().for_each(|d| self.settle(&known, d, &mut examined)),
-            Some(points) => {
-                let worst = open.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(d, _)| *d);
-                for known in self.split(&known, worst, &points)? {
-                    examined.children.push(Phase { known, open: open.clone() });
-                }
-            }
-            None => examined.stuck = open,
+        let points = BreakPoint::all(network, &known);
+        if points.is_empty() {
+            open.into_iter().for_each(|d| self.settle(&known, d, &mut examined));
+            return Ok(examined);
+        }
+        let worst = open.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(d, _)| *d);
+        for known in self.split(&known, worst, &points)? {
+            examined.children.push(Phase { known, open: open.clone() });
         }
         Ok(examined)
     }

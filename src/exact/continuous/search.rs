@@ -39,10 +39,10 @@ impl<P: Part> Examined<P> {
         self
     }
 
-    /// Whether something is said of the disjunct: one that is passed over must not count as refuted.
-    fn accounts_for(&self, d: usize) -> bool {
-        self.closed.iter().chain(&self.stuck).any(|&(e, _)| d == e)
-            || self.children.iter().any(|child| child.open().iter().any(|&(e, _)| d == e))
+    /// The disjuncts of which something is said: one that is passed over must not count as refuted.
+    fn accounted_for(&self) -> BTreeSet<usize> {
+        let said = self.children.iter().flat_map(Part::open).chain(&self.closed).chain(&self.stuck);
+        said.map(|&(d, _)| d).collect()
     }
 }
 
@@ -66,8 +66,17 @@ pub struct Found {
     pub bounds: BTreeMap<usize, f64>,
     /// A replayed counterexample.
     pub witness: Option<Witness>,
+    /// Whether it ended because it had as many parts as it might.
+    pub is_cut_short: bool,
     /// What the search did, by name: `parts`, and where neurons were refined `sides_refined` and `neurons_fixed`.
     pub figures: BTreeMap<&'static str, u64>,
+}
+
+impl Found {
+    /// Nothing was taken apart.
+    pub(super) fn untouched(open: Vec<(usize, f64)>, witness: Option<Witness>) -> Self {
+        Self { bounds: open.into_iter().collect(), witness, is_cut_short: false, figures: BTreeMap::new() }
+    }
 }
 
 /// With more open parts than this the ones nearest to their end go first, so that memory stays bounded.
@@ -119,7 +128,8 @@ pub(in crate::exact) fn search<S: Space>(
                 Some(Err(DomainError::OutOfTime)) | None => Examined::default(),
                 Some(Err(other)) => return Err(other),
             };
-            for &(d, bound) in before.iter().filter(|(d, _)| !result.accounts_for(*d)) {
+            let said = result.accounted_for();
+            for &(d, bound) in before.iter().filter(|(d, _)| !said.contains(d)) {
                 lower(d, bound);
             }
             closed += usize::from(result.children.is_empty());
@@ -141,5 +151,6 @@ pub(in crate::exact) fn search<S: Space>(
     for part in open.values() {
         part.open().iter().for_each(|&(d, bound)| lower(d, bound));
     }
-    Ok(Found { bounds, witness, figures: [("parts", number as u64)].into() })
+    let is_cut_short = !open.is_empty() && witness.is_none() && number > most;
+    Ok(Found { bounds, witness, is_cut_short, figures: [("parts", number as u64)].into() })
 }

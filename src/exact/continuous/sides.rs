@@ -1,74 +1,70 @@
 //! Break points of activations, and the sides of them that neurons are put on.
 
-use crate::domains::domain::{Bounds, NodeBounds};
+use crate::domains::activation::{OpenEnds, Piece};
+use crate::domains::domain::Bounds;
 use crate::domains::network::{Network, NodeId};
 use crate::domains::num::Interval;
 
-/// A neuron (of the node that an activation reads) and a break point of the activation.
+/// A neuron (of the node that an activation reads) and a point where two pieces of the activation meet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BreakPoint {
-    pub node: NodeId,
-    pub neuron: usize,
-    pub at: f64,
-}
-
-/// One side of a break point.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Side {
-    pub of: BreakPoint,
-    /// Whether the neuron is at most at the break point, and not at least.
-    pub is_below: bool,
+    node: NodeId,
+    neuron: usize,
+    at: f64,
+    /// Whether the piece on the left, or that on the right, lacks the point: at a jump one of them does.
+    left_open: bool,
+    right_open: bool,
 }
 
 impl BreakPoint {
-    /// The break points that bounds leave inside, those first where the relaxation has the largest gap; a smooth
-    /// activation has one in the middle of the bounds, as long as there is a gap. `None` when a neuron is unstable
-    /// without such a point: at an activation that jumps.
-    pub fn all(network: &Network, known: &Bounds) -> Option<Vec<Self>> {
+    /// The break points that divide what bounds leave of unstable neurons, those first where the relaxation has the
+    /// largest gap; a smooth activation has one in the middle of the bounds, as long as there is one.
+    pub fn all(network: &Network, known: &Bounds) -> Vec<Self> {
         let mut found: Vec<(f64, Self)> = Vec::new();
-        let mut any = false;
         for (_, activation) in network.activations() {
-            let z = known.get(activation.source)?;
-            for (neuron, z) in z.iter().enumerate() {
-                if !activation.function.is_unstable(z.into()) {
-                    continue;
-                }
-                any = true;
-                let lines = activation.function.lines(z.into());
-                let segments = activation.function.segments(z.into());
-                let corners = segments.iter().take(segments.len().saturating_sub(1)).map(|segment| segment.to);
-                let middle = activation.function.pieces().is_none().then(|| z.middle());
-                for at in corners.chain(middle) {
-                    let gap = lines.upper.at(at).hi - lines.lower.at(at).lo;
-                    if z.lo < at && at < z.hi {
-                        found.push((gap, Self { node: activation.source, neuron, at }));
+            let function = &activation.function;
+            let Some(bounds) = known.get(activation.source) else { continue };
+            let between = |neuron, z: &Interval| -> Vec<Self> {
+                let Some(pieces) = function.pieces() else {
+                    let at = z.middle();
+                    return vec![Self { node: activation.source, neuron, at, left_open: false, right_open: false }];
+                };
+                pieces.windows(2).map(|pair| Self::between(activation.source, neuron, [pair[0], pair[1]])).collect()
+            };
+            for (neuron, z) in bounds.reaches().enumerate().filter(|(_, z)| function.is_unstable(*z)) {
+                let lines = function.lines(z);
+                for point in between(neuron, &z.bounds) {
+                    let gap = lines.upper.at(point.at).hi - lines.lower.at(point.at).lo;
+                    if point.divides(z.bounds, z.open) {
+                        found.push((gap, point));
                     }
                 }
             }
         }
         found.sort_by(|a, b| b.0.total_cmp(&a.0));
-        (!any || !found.is_empty()).then(|| found.into_iter().map(|(_, point)| point).collect())
+        found.into_iter().map(|(_, point)| point).collect()
     }
 
-    /// Both sides.
-    pub fn sides(self) -> [Side; 2] {
-        [true, false].map(|is_below| Side { of: self, is_below })
+    fn between(node: NodeId, neuron: usize, [left, right]: [Piece; 2]) -> Self {
+        Self { node, neuron, at: right.from, left_open: !left.to_closed, right_open: !right.from_closed }
     }
-}
 
-impl Side {
-    /// The bounds of the inputs on this side.
-    pub fn within(&self, known: &Bounds) -> Bounds {
-        let BreakPoint { node, neuron, at } = self.of;
-        let range = if self.is_below {
-            Interval { lo: f64::NEG_INFINITY, hi: at }
-        } else {
-            Interval { lo: at, hi: f64::INFINITY }
-        };
-        let mut nodes = known.nodes().to_vec();
-        let side: NodeBounds =
-            (0..nodes[node].len()).map(|j| if j == neuron { range } else { Interval::ALL }).collect();
-        nodes[node].intersect(&side);
-        Bounds::new(nodes)
+    /// Whether both sides leave something out of the range.
+    fn divides(self, z: Interval, open: OpenEnds) -> bool {
+        let is_less_below = self.at < z.hi || (self.at == z.hi && self.left_open && !open.upper);
+        let is_less_above = self.at > z.lo || (self.at == z.lo && self.right_open && !open.lower);
+        is_less_below && is_less_above && z.contains(self.at)
+    }
+
+    /// The bounds of the inputs on either side, which together are all.
+    pub fn sides(self, known: &Bounds) -> [Bounds; 2] {
+        let below = Interval { lo: f64::NEG_INFINITY, hi: self.at };
+        let above = Interval { lo: self.at, hi: f64::INFINITY };
+        let open = OpenEnds { lower: self.right_open, upper: self.left_open };
+        [below, above].map(|range| {
+            let mut nodes = known.nodes().to_vec();
+            nodes[self.node].restrict(self.neuron, range, open);
+            Bounds::new(nodes)
+        })
     }
 }

@@ -19,7 +19,8 @@ pub fn write_network(network: &Network, out: &mut impl Write) -> Result<()> {
             NodeKind::Input => writeln!(out, "input {}", node.len)?,
             NodeKind::Affine(affine) => write_affine(affine, out)?,
             NodeKind::Activation(activation) => {
-                let pieces = activation.function.pieces();
+                // Curves are refused before anything is written.
+                let pieces = activation.function.pieces().unwrap_or_default();
                 writeln!(out, "activation {} {}", activation.source, pieces.len())?;
                 pieces.iter().try_for_each(|piece| write_piece(piece, out))?;
             }

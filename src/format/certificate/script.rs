@@ -62,7 +62,8 @@ impl Script {
     fn lines(&mut self, network: &Network, id: NodeId, bounds: &Bounds, name: Name<'_>) {
         let NodeKind::Activation(activation) = &network.node(id).kind else { return };
         let (function, z) = (&activation.function, bounds.get(activation.source));
-        let has_one_corner = matches!(function.pieces(), [_, right] if right.from == 0.0) && !function.is_step();
+        let pieces = function.pieces().unwrap_or_default();
+        let has_one_corner = matches!(pieces, [_, right] if right.from == 0.0) && !function.is_step();
         for (i, z) in z.into_iter().flat_map(NodeBounds::iter).enumerate() {
             if !function.is_unstable(z.into()) {
                 continue;

@@ -43,7 +43,7 @@ mod write;
 mod tests;
 
 pub use error::OnnxError;
-pub use model::{Model, OPSETS, SOFTMAX_IS_DROPPED, Softmax};
+pub use model::{Endings, Model, OPSETS, SOFTMAX_IS_DROPPED, Softmax};
 pub use write::{Attribute, OnnxWriter};
 
 use super::file;

@@ -40,6 +40,38 @@ impl Softmax {
     }
 }
 
+/// What was dropped at the end of one model, or of the members of an ensemble, whose outputs follow each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Endings(pub Vec<Option<Softmax>>);
+
+impl From<Option<Softmax>> for Endings {
+    fn from(softmax: Option<Softmax>) -> Self {
+        Self(vec![softmax])
+    }
+}
+
+impl Endings {
+    /// What the models put out for these logits; `None` where that is the logits.
+    #[must_use]
+    pub fn of(&self, logits: &[Interval]) -> Option<Vec<f64>> {
+        self.0.iter().flatten().next()?;
+        let members = logits.chunks(logits.len().div_ceil(self.0.len()).max(1)).zip(&self.0);
+        let of_member = |(logits, softmax): (&[Interval], &Option<Softmax>)| match softmax {
+            Some(softmax) => softmax.of(logits),
+            None => logits.iter().map(|y| y.middle()).collect(),
+        };
+        Some(members.flat_map(of_member).collect())
+    }
+
+    /// What the outputs are, in a word or one for each member.
+    #[must_use]
+    pub fn outputs(&self) -> String {
+        let mut words: Vec<&str> = self.0.iter().map(|softmax| softmax.map_or("logits", Softmax::outputs)).collect();
+        words.dedup();
+        words.join(", ")
+    }
+}
+
 /// A network and what its file says about it.
 #[derive(Clone, Debug)]
 pub struct Model {

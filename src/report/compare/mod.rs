@@ -10,7 +10,7 @@ mod text;
 
 pub use csv::{layers_csv, measurements_csv};
 pub use html::comparison_html;
-pub use plots::{Plot, plots};
+pub use plots::{PLOTS, Plot, plots};
 pub use summary::{Summary, summaries};
 pub use text::{comparison_json, comparison_text};
 

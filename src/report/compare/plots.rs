@@ -38,6 +38,9 @@ const LEFT: f64 = 72.0;
 /// The most queries that are drawn point by point; of more, evenly spread ones are.
 const DRAWN: usize = 400;
 
+/// The names of all plots.
+pub const PLOTS: [&str; 5] = ["gap", "margin-time", "unstable", "volume", "widths"];
+
 /// All plots that the data allow.
 #[must_use]
 pub fn plots(comparison: &Comparison) -> Vec<Plot> {

@@ -187,7 +187,7 @@ impl DeepPoly {
             }
             let readers: Vec<&dyn ActivationFn> = readers(&seen.network, id).collect();
             let is_open = |i: usize, z: Interval| {
-                let reach = Reach { bounds: z, ..bounds.reach(i) };
+                let reach = bounds.reach(i).within(z);
                 is_output || readers.iter().any(|function| function.is_unstable(reach))
             };
             let enough = |i: usize, z: Interval| !is_open(i, z);

@@ -3,7 +3,7 @@
 
 use crate::activation::{ActivationFn, Piece};
 use crate::domain::{AbstractDomain, DomainError, Fact, NodeBounds, Trace};
-use crate::network::{Activation, Affine, Network, NodeId, NodeKind, Term};
+use crate::network::{Activation, Affine, LinearMap, Network, NodeId, NodeKind, Term};
 use crate::num::{Interval, Rational, bounds_of, enclose, exact, exact_or_zero};
 use crate::query::{LinearForms, Region};
 use rayon::prelude::*;
@@ -101,7 +101,7 @@ impl RationalDeepPoly {
                     for term in &affine.terms {
                         let sum =
                             pending[term.source].get_or_insert_with(|| vec![Rational::ZERO; term.map.input_len()]);
-                        if term.map.apply_transposed_to(&a, sum).is_none() {
+                        if apply_transposed(&term.map, &a, sum, seen).is_none() {
                             return best;
                         }
                     }
@@ -123,6 +123,21 @@ impl RationalDeepPoly {
         }
         best
     }
+}
+
+/// Adds `Wᵀ a` to `sum`, a few coefficients at a time: fractions grow with every layer, and the time may be up.
+fn apply_transposed(map: &LinearMap, a: &[Rational], sum: &mut [Rational], seen: &Trace<RationalFact>) -> Option<()> {
+    const AT_ONCE: usize = 16;
+    let rows: Vec<usize> = (0..a.len()).filter(|&i| a[i] != Rational::ZERO).collect();
+    for some in rows.chunks(AT_ONCE) {
+        if seen.run.budget.is_spent() {
+            return None;
+        }
+        let mut part = vec![Rational::ZERO; a.len()];
+        some.iter().for_each(|&i| part[i] = a[i].clone());
+        map.apply_transposed_to(&part, sum)?;
+    }
+    Some(())
 }
 
 /// A lower bound of the pending forms by the ranges of the nodes that they read.
@@ -243,7 +258,7 @@ impl AbstractDomain for RationalDeepPoly {
             let mut pending = vec![None; seen.facts.len()];
             for Term { source, map } in &node.terms {
                 let sum = pending[*source].get_or_insert_with(|| vec![Rational::ZERO; map.input_len()]);
-                map.apply_transposed_to(&row, sum)?;
+                apply_transposed(map, &row, sum, seen)?;
             }
             Self::minimum(pending, sign * node.bias.rational(i)?, seen)
         };

@@ -164,21 +164,18 @@ impl<'t, 'a> Tightening<'t, 'a> {
         known: Reach<'_>,
         solve: &mut dyn FnMut(&LinearForms, Stop, usize) -> Option<f64>,
     ) -> Interval {
-        let Reach { bounds: mut z, lattice } = known;
+        let mut z = known.bounds;
         let gap = PRECISION * z.width();
         let order = if -z.lo < z.hi { [1.0, -1.0] } else { [-1.0, 1.0] };
         for sign in order {
-            if z.is_empty()
-                || !is_unstable(&self.activations, Reach { bounds: z, lattice })
-                || self.seen.run.budget.is_spent()
-            {
+            if z.is_empty() || !is_unstable(&self.activations, known.within(z)) || self.seen.run.budget.is_spent() {
                 break;
             }
             let forms = affine_forms(self.affine, &[(i, sign)]);
-            let known = z.scale(sign).lo;
-            let stop = Stop { above: self.decisive(z, sign), gap, known };
+            let least = z.scale(sign).lo;
+            let stop = Stop { above: self.decisive(z, sign), gap, known: least };
             let form = 2 * i + usize::from(sign < 0.0);
-            let bound = solve(&forms, stop, form).unwrap_or(f64::NEG_INFINITY).max(known);
+            let bound = solve(&forms, stop, form).unwrap_or(f64::NEG_INFINITY).max(least);
             if sign > 0.0 { z.lo = bound } else { z.hi = -bound }
         }
         z

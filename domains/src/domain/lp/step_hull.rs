@@ -398,7 +398,7 @@ mod tests {
             use crate::num::Lattice;
             let bound = n as f64;
             let least = |lattice: &Lattice| {
-                let z = Reach { bounds: Interval::new(-bound, bound), lattice: Some(lattice) };
+                let z = Reach { lattice: Some(lattice), ..Interval::new(-bound, bound).into() };
                 let at_zero = |h: &crate::activation::HalfPlane| if h.y < 0.0 { h.rhs / h.y } else { -1.0 };
                 Sign.hull(z).iter().map(at_zero).fold(-1.0, f64::max)
             };

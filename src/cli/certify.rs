@@ -62,7 +62,7 @@ pub struct CertifyArgs {
 }
 
 pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
-    let options = args.engine.options(global.seed);
+    let options = Options { ties: args.images.ties.into(), ..args.engine.options(global.seed) };
     let (model, network_hash) = args.images.read_hashed(&args.network, options.arithmetic)?;
     let (network, channels, softmax) = (model.network, model.channels, model.final_softmax);
     let images = args.images.read_images(&args.data, &network, channels)?;

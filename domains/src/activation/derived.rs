@@ -332,7 +332,7 @@ mod tests {
 
         /// The law behind every relaxation: the graph lies inside, in exact arithmetic.
         #[test]
-        fn every_relaxation_contains_the_graph(z in bounds(), t in 0.0..=1.0f64, which in 0..5usize) {
+        fn every_relaxation_contains_the_graph(z in bounds(), t in 0.0..=1.0f64, which in 0..all().len()) {
             let f = &all()[which];
             let x = (z.lo + t * (z.hi - z.lo)).clamp(z.lo, z.hi);
             for x in [x, z.lo, z.hi, 0.0f64.clamp(z.lo, z.hi)] {
@@ -387,7 +387,9 @@ mod tests {
                 assert!(is_step || lines.upper == area.upper, "{}: {slopes:?}", f.name());
                 assert!(is_step || f.name().contains("relu") || lines == area, "{}: {slopes:?}", f.name());
                 let stable = Interval::new(1.5, 2.0);
-                assert_eq!(f.lines_with(stable.into(), slopes), f.lines(stable.into()));
+                if !f.is_unstable(stable.into()) {
+                    assert_eq!(f.lines_with(stable.into(), slopes), f.lines(stable.into()));
+                }
             }
         }
     }
@@ -456,7 +458,7 @@ mod tests {
 
         #[test]
         fn every_relaxation_contains_the_graph_on_a_lattice(
-            (offset, step) in (-8..8i32, 1..8i32), k in -20..20i32, (a, b) in (0..40i32, 0.0..9.0f64), which in 0..5usize
+            (offset, step) in (-8..8i32, 1..8i32), k in -20..20i32, (a, b) in (0..40i32, 0.0..9.0f64), which in 0..all().len()
         ) {
             let (offset, step) = (f64::from(offset) / 4.0, f64::from(step) / 4.0);
             let lattice = Lattice::Floats { offset, step };

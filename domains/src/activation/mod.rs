@@ -8,12 +8,14 @@ mod derived;
 mod leaky_relu;
 mod relu;
 mod sign;
+mod staircase;
 
 pub use clip::Clip;
 pub use derived::{Activate, HalfPlane, Line, Lines, Slopes};
 pub use leaky_relu::LeakyRelu;
 pub use relu::Relu;
 pub use sign::{Sign, SignWithZero};
+pub use staircase::Staircase;
 
 use crate::num::{Interval, Lattice};
 use crate::polyhedra::Segment;
@@ -65,6 +67,11 @@ pub trait ActivationFn: std::fmt::Debug + Send + Sync {
     /// True when the function only jumps: all its pieces are constant.
     fn is_step(&self) -> bool {
         self.pieces().iter().all(|piece| piece.slope == 0.0)
+    }
+
+    /// True when all values are integers, and so the function only jumps.
+    fn takes_integers(&self) -> bool {
+        self.pieces().iter().all(|piece| piece.slope == 0.0 && piece.intercept.fract() == 0.0)
     }
 
     /// True for the signs, whatever they are at zero.
@@ -135,5 +142,8 @@ pub fn all() -> Vec<std::sync::Arc<dyn ActivationFn>> {
         Arc::new(Clip::new(-1.0, 1.0)),
         Arc::new(Sign),
         Arc::new(SignWithZero),
+        Arc::new(Staircase::floor(-2, 2)),
+        Arc::new(Staircase::truncation(-2, 2)),
+        Arc::new(Staircase::nearest(-2, 2)),
     ]
 }

@@ -10,6 +10,7 @@ use crate::domains::query::{Property, Query};
 use crate::domains::verdict::{Verdict, Witness};
 use crate::exact::continuous::{self, Question, Splitting};
 use crate::exact::signum::{self, SignumError, SignumOptions};
+use std::time::Duration;
 
 /// Parts that the exact engines examine at the end of `auto` when there is no limit of time.
 const AUTO_PARTS: usize = 1000;
@@ -30,7 +31,7 @@ impl Step for Decide {
 
     fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
         let &Context { network, .. } = context;
-        let is_signum = signum::applies(network, &case.case.region);
+        let is_signum = signum::applies(network, case.case);
         case.found.witness = if network.arithmetic() == Arithmetic::Float32 {
             if !is_signum || !is_real(case, context)? {
                 return Ok(());
@@ -87,6 +88,8 @@ impl Decide {
         }
         case.count("conflicts", answer.statistics.conflicts);
         case.count("neurons_fixed", answer.fixed as u64);
+        case.count("build_us", micros(answer.build));
+        case.count("search_us", micros(answer.search));
         case.found.certificates = answer.certificates;
         // The witness once more, by the number that its disjunct has in the case.
         let Verdict::Falsified(witness) = answer.verdict else { return Ok(None) };
@@ -110,6 +113,10 @@ impl Decide {
         }
         Ok(decided.witness)
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Whether no float32 execution differs from the real one over the case's region.

@@ -378,6 +378,10 @@ fn every_kind_of_json_region_is_read_exactly() {
     assert_eq!(box_of(&hamming(r#""center": [1, 1], "domain": [0, 1]"#).cases[0])[0], ("0".into(), "1".into()));
     let grid = r#"{"type": "linf_grid", "center": [0.5], "eps": 0.4, "step": 0.25, "lo": 0, "hi": 1, "label": 2}"#;
     assert_eq!(box_of(&json(grid).cases[0]), ends(&[("1/4", "3/4")]));
+    // Every input has integers of its own.
+    let ranges = json(r#"{"type": "box", "lower": [0, -2, 3], "upper": [2, 5, "7/2"], "step": 1, "label": 2}"#);
+    assert_eq!(box_of(&ranges.cases[0]), ends(&[("0", "2"), ("-2", "5"), ("3", "3")]));
+    assert!(matches!(ranges.cases[0].region.ball(), Ball::Grid { .. }));
 }
 
 #[test]

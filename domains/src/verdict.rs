@@ -7,7 +7,8 @@ use crate::query::{Atom, Case, Disjunct};
 /// The answer to a query.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// Every disjunct of the unsafe set is refuted by a strict certified bound.
+    /// Every disjunct of the unsafe set is refuted by a certified bound that is positive, or 0 where all its atoms are
+    /// strict.
     Verified(Proof),
     /// A point of the region reaches the unsafe set.
     Falsified(Witness),

@@ -163,6 +163,7 @@ def verify(
     all_margins: bool = False,
     certificate: bool = False,
     seed: int = 0,
+    ties: str = "unsafe",
     executor: object = None,
 ) -> Result:
     """Proves that no input of the region is classified otherwise than ``label``, or that none reaches ``unsafe``.
@@ -182,6 +183,7 @@ def verify(
         all_margins: bound every margin as well as the method can, even where the verdict no longer depends on it.
         certificate: for signum networks with ``method="exact"``: a proof that ``absint check`` accepts.
         seed: of everything random.
+        ties: whether another class that only equals the label is ``unsafe`` or ``safe``.
         executor: with ``method="lp-all"``, who solves the neurons' programs (see :mod:`absint.distributed`).
 
     Returns:
@@ -189,7 +191,7 @@ def verify(
         within a second.
     """
     query = _query(network, region, label, unsafe)
-    choices = choices_of(method, timeout, threads, arithmetic, attack, seed, certificate, all_margins)
+    choices = choices_of(method, timeout, threads, arithmetic, attack, seed, certificate, all_margins, ties)
     if executor is None:
         return _absint.verify(network, query, choices)
     from absint.distributed import neurons

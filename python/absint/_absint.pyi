@@ -24,6 +24,7 @@ class Choices(TypedDict):
     threads: int | None
     certificate: bool
     all_margins: bool
+    ties: str
 
 class Contest(TypedDict):
     methods: list[str]

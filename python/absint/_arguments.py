@@ -70,6 +70,7 @@ def choices_of(
     seed: int,
     certificate: bool = False,
     all_margins: bool = False,
+    ties: str = "unsafe",
 ) -> Choices:
     """What the library reads of how something is analysed."""
     return {
@@ -81,6 +82,7 @@ def choices_of(
         "seed": seed,
         "certificate": certificate,
         "all_margins": all_margins,
+        "ties": ties,
     }
 
 

@@ -219,6 +219,7 @@ def certify(
     arithmetic: str = "real",
     attack: bool = True,
     seed: int = 0,
+    ties: str = "unsafe",
     progress: bool | None = None,
 ) -> Run:
     """The neighbourhoods of all images of a data set, several side by side; iterate over the result.
@@ -238,9 +239,10 @@ def certify(
         method: a name from :func:`absint.methods`.
         timeout: seconds for each image.
         threads: threads in all; ``jobs`` images share them.
+        ties: whether another class that only equals the label is ``unsafe`` or ``safe``.
         progress: whether a bar of tqdm is shown; without, where tqdm is installed.
     """
-    choices = choices_of(method, timeout, threads, arithmetic, attack, seed)
+    choices = choices_of(method, timeout, threads, arithmetic, attack, seed, ties=ties)
     _, campaign, total = begin_certify(
         network, dataset, eps, choices, norm, clip, images, shard, out, resume, witnesses
     )

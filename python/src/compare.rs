@@ -133,7 +133,7 @@ impl OnImages {
     fn compared(&self, index: usize) -> Result<Value, Failure> {
         let image = (self.images)(index).ok_or("an image vanished")?;
         let (label, name) = (image.label, format!("image {index} (a {})", image.label));
-        let row = match beaten_by(&self.model.network, &image.pixels, label) {
+        let row = match beaten_by(&self.model.network, &image.pixels, label, asked::Ties::Unsafe) {
             Some(predicted) => QueryRow { query: name, result: QueryResult::Misclassified { label, predicted } },
             None => {
                 let region = (self.neighbourhood)(&image.pixels).map_err(|e| format!("image {index}: {e}"))?;

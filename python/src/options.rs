@@ -4,6 +4,7 @@ use crate::error::wrong;
 use absint::analyze::{Method, Options};
 use absint::domains::network::Arithmetic;
 use absint::domains::num::{Rational, parse_decimal};
+use absint::domains::query::Ties;
 use pyo3::prelude::*;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub struct Choices {
     timeout: Option<f64>,
     threads: Option<usize>,
     certificate: bool,
+    ties: String,
     all_margins: bool,
 }
 
@@ -35,6 +37,7 @@ impl Choices {
             arithmetic: self.arithmetic()?,
             all_margins: self.all_margins,
             attack: self.attack,
+            ties: self.ties()?,
             seed: self.seed,
             certify: self.certificate,
             ..Options::from(method)
@@ -47,6 +50,15 @@ impl Choices {
             "real" => Ok(Arithmetic::Real),
             "float32" => Ok(Arithmetic::Float32),
             other => Err(wrong(format!("there is no arithmetic `{other}`; real or float32"))),
+        }
+    }
+
+    /// What equal outputs count as.
+    pub fn ties(&self) -> PyResult<Ties> {
+        match self.ties.as_str() {
+            "unsafe" => Ok(Ties::Unsafe),
+            "safe" => Ok(Ties::Safe),
+            other => Err(wrong(format!("ties count as unsafe or as safe, not as `{other}`"))),
         }
     }
 

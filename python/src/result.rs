@@ -56,7 +56,8 @@ pub fn verify(
     if options.neurons.is_some() && query.query.cases.len() != 1 {
         return Err(wrong("an executor takes a query about one region"));
     }
-    let (asked, shared) = (Arc::clone(&query.query), (Arc::clone(&model), options.clone(), budget.clone()));
+    let query_asked = Arc::new((*query.query).clone().with_ties(choices.ties()?));
+    let (asked, shared) = (Arc::clone(&query_asked), (Arc::clone(&model), options.clone(), budget.clone()));
     let task = move || {
         let (model, options, budget) = shared;
         let mut analysis = analyze_within(&model.network, &asked, &options, Run::silent(&budget))?;
@@ -67,11 +68,11 @@ pub fn verify(
     };
     let done = run(py, (threads, limit), &budget, task);
     Neurons::raise(failure)?;
-    let analysis = done?.transpose().map_err(wrong)?.unwrap_or_else(|| Analysis::out_of_time(&query.query));
+    let analysis = done?.transpose().map_err(wrong)?.unwrap_or_else(|| Analysis::out_of_time(&query_asked));
     Ok(Result {
         analysis,
         model,
-        query: Arc::clone(&query.query),
+        query: query_asked,
         shape: query.shape.clone(),
         names: (network.name.clone(), query.name.clone()),
         options: (options.method.to_string(), options.arithmetic),

@@ -82,7 +82,7 @@ fn check_certifiable(network: &Network, query: &Query, options: &Options) -> Res
         if method != Method::EXACT {
             return Err(AnalyzeError::SignumCertificate);
         }
-        let applies = query.cases.iter().all(|case| signum::applies(network, &case.region));
+        let applies = query.cases.iter().all(|case| signum::applies(network, case));
         return if applies { Ok(()) } else { Err(AnalyzeError::NoCertificate) };
     }
     if !method.proves() {

@@ -73,7 +73,11 @@ impl<'a> CaseState<'a> {
 
     /// The disjuncts that are not refuted, by index in the case.
     pub fn open(&self) -> Vec<usize> {
-        (0..self.disjuncts.len()).filter(|&d| self.disjuncts[d] <= 0.0).collect()
+        let is_open = |&d: &usize| {
+            let bound = self.disjuncts[d];
+            !(bound > 0.0 || bound == 0.0 && self.case.property.disjuncts[d].is_strict())
+        };
+        (0..self.disjuncts.len()).filter(is_open).collect()
     }
 
     /// The disjuncts whose margins are wanted: all, or those that are open.

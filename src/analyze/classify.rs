@@ -2,14 +2,15 @@
 
 use crate::domains::network::Network;
 use crate::domains::num::{Interval, Rational, enclose};
+use crate::domains::query::Ties;
 
 /// The class whose output reaches that of `label` at the exact input `x`: the largest such output, the
-/// first of several. `None` where `label` wins strictly. A tie counts as a loss.
+/// first of several. `None` where `label` wins, strictly where ties are unsafe.
 ///
 /// The answer holds in real arithmetic. Only where an output cannot be told from that of `label` and a
 /// parameter is irrational does `label` keep its place.
 #[must_use]
-pub fn beaten_by(network: &Network, x: &[Rational], label: usize) -> Option<usize> {
+pub fn beaten_by(network: &Network, x: &[Rational], label: usize, ties: Ties) -> Option<usize> {
     let enclosed: Vec<Interval> = x.iter().map(enclose).collect();
     let y = network.evaluate::<Interval>(&enclosed).ok()?;
     let own = *y.get(label)?;
@@ -21,12 +22,14 @@ pub fn beaten_by(network: &Network, x: &[Rational], label: usize) -> Option<usiz
         among.into_iter().reduce(|best, j| if of(j, best) { j } else { best })
     };
     // Exact arithmetic is for what enclosures leave open.
-    let surely: Vec<usize> = rivals().filter(|&j| y[j].lo >= own.hi).collect();
+    let is_safe = ties == Ties::Safe;
+    let surely: Vec<usize> = rivals().filter(|&j| y[j].lo > own.hi || !is_safe && y[j].lo == own.hi).collect();
     if !surely.is_empty() {
         return first_largest(&|j, best| y[j].middle() > y[best].middle(), surely);
     }
     let exact = network.evaluate::<Rational>(x).ok()?;
-    first_largest(&|j, best| exact[j] > exact[best], rivals().filter(|&j| exact[j] >= exact[label]).collect())
+    let wins = |j: usize| if is_safe { exact[j] > exact[label] } else { exact[j] >= exact[label] };
+    first_largest(&|j, best| exact[j] > exact[best], rivals().filter(|&j| wins(j)).collect())
 }
 
 #[cfg(test)]
@@ -46,13 +49,15 @@ mod tests {
     fn a_tie_is_a_loss_and_the_least_excess_is_seen() {
         let network = network();
         let q = |p: i64| Rational::from(p) / Rational::from(3);
-        assert_eq!(beaten_by(&network, &[q(2), q(1)], 0), None);
-        assert_eq!(beaten_by(&network, &[q(2), q(1)], 1), Some(0));
-        assert_eq!(beaten_by(&network, &[q(1), q(1)], 0), Some(1));
+        assert_eq!(beaten_by(&network, &[q(2), q(1)], 0, Ties::Unsafe), None);
+        assert_eq!(beaten_by(&network, &[q(2), q(1)], 1, Ties::Unsafe), Some(0));
+        assert_eq!(beaten_by(&network, &[q(1), q(1)], 0, Ties::Unsafe), Some(1));
         let tiny = Rational::ONE / Rational::from(10u64.pow(18)) / Rational::from(10u64.pow(18));
-        assert_eq!(beaten_by(&network, &[q(1) + &tiny, q(1)], 0), None);
-        assert_eq!(beaten_by(&network, &[q(1) - &tiny, q(1)], 0), Some(1));
-        assert_eq!(beaten_by(&network, &[q(-1), q(-2)], 1), Some(2));
-        assert_eq!(beaten_by(&network, &[q(0), q(0)], 2), Some(0));
+        assert_eq!(beaten_by(&network, &[q(1) + &tiny, q(1)], 0, Ties::Unsafe), None);
+        assert_eq!(beaten_by(&network, &[q(1) - &tiny, q(1)], 0, Ties::Unsafe), Some(1));
+        assert_eq!(beaten_by(&network, &[q(-1), q(-2)], 1, Ties::Unsafe), Some(2));
+        assert_eq!(beaten_by(&network, &[q(0), q(0)], 2, Ties::Unsafe), Some(0));
+        assert_eq!(beaten_by(&network, &[q(1), q(1)], 0, Ties::Safe), None);
+        assert_eq!(beaten_by(&network, &[q(1) - &tiny, q(1)], 0, Ties::Safe), Some(1));
     }
 }

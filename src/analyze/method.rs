@@ -6,6 +6,7 @@ use crate::domains::activation::Slopes;
 use crate::domains::domain::{Concretise, DeepPoly, NeuronSolver, Run, Wanted};
 use crate::domains::lp::{LpBackend, backends};
 use crate::domains::network::{Arithmetic, Network};
+use crate::domains::query::Ties;
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -270,6 +271,8 @@ pub struct Options {
     pub attack: bool,
     /// The arithmetic in which the network is executed.
     pub arithmetic: Arithmetic,
+    /// What equal outputs count as in runs over data sets; a query says it itself.
+    pub ties: Ties,
     /// Seed of everything random.
     pub seed: u64,
     /// Whether a verified query must come with a certificate; then only steps run that write one.
@@ -318,6 +321,7 @@ impl From<Method> for Options {
             all_bounds: false,
             attack: true,
             arithmetic: Arithmetic::Real,
+            ties: Ties::Unsafe,
             seed: 0,
             certify: false,
             neurons: None,

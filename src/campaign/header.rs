@@ -5,6 +5,7 @@ use crate::analyze::Options;
 use crate::attack::{Aim, Attack, Schedule};
 use crate::domains::domain::Concretise;
 use crate::domains::num::Rational;
+use crate::domains::query::Ties;
 use crate::format::images::StatedChannels;
 use crate::report::SCHEMA;
 use serde_json::{Map, Value, json};
@@ -91,7 +92,11 @@ fn of_options(options: &Options) -> Map<String, Value> {
         "arithmetic": options.arithmetic.to_string(),
         "seed": options.seed,
     });
-    every.as_object().cloned().unwrap_or_default()
+    let mut every = every.as_object().cloned().unwrap_or_default();
+    if options.ties == Ties::Safe {
+        every.insert("ties".into(), "safe".into());
+    }
+    every
 }
 
 /// The fields of a search for radii.

@@ -54,7 +54,7 @@ impl Certification {
         let image = (self.images)(index).ok_or("an image vanished")?;
         let label = image.label;
         let region = (self.neighbourhood)(&image.pixels).map_err(|e| format!("image {index}: {e}"))?;
-        let query = Query::robustness(region, self.network.output_len(), label);
+        let query = Query::robustness(region, self.network.output_len(), label).with_ties(self.options.ties);
         let shared = Arc::clone(self);
         let work = move |budget: &Budget| shared.outcome(&image, &query, budget);
         let (abandoned, failed) = (ImageOutcome::Abandoned, ImageOutcome::Failed);
@@ -64,7 +64,7 @@ impl Certification {
     }
 
     fn outcome(&self, image: &Image, query: &Query, budget: &Budget) -> Result<ImageOutcome, Failure> {
-        if let Some(predicted) = beaten_by(&self.network, &image.pixels, image.label) {
+        if let Some(predicted) = beaten_by(&self.network, &image.pixels, image.label, self.options.ties) {
             return Ok(ImageOutcome::Misclassified { predicted });
         }
         let analysis = analyze_within(&self.network, query, &self.options, Run::silent(budget))?;
@@ -104,11 +104,13 @@ impl RadiusSearch {
     }
 
     fn outcome(&self, image: &Image, budget: &Budget) -> Result<RadiusOutcome, Failure> {
-        if let Some(predicted) = beaten_by(&self.network, &image.pixels, image.label) {
+        let ties = self.options.analysis.ties;
+        if let Some(predicted) = beaten_by(&self.network, &image.pixels, image.label, ties) {
             return Ok(RadiusOutcome::Misclassified { predicted });
         }
         let ball = |eps: &Rational| -> Result<Query, RegionError> {
-            Ok(Query::robustness((self.ball)(&image.pixels, eps)?, self.network.output_len(), image.label))
+            let region = (self.ball)(&image.pixels, eps)?;
+            Ok(Query::robustness(region, self.network.output_len(), image.label).with_ties(ties))
         };
         let found = radius(&self.network, &ball, &self.options, Run::silent(budget))?;
         Ok(RadiusOutcome::Searched(Box::new(found)))

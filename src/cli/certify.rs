@@ -62,7 +62,7 @@ pub struct CertifyArgs {
 }
 
 pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
-    let options = args.engine.options(global.seed);
+    let options = Options { ties: args.images.ties.into(), ..args.engine.options(global.seed) };
     let files = (&*args.network, &*args.data);
     let (model, network_hash, images) = data_set::read(&args.images, files, options.arithmetic, global)?;
     let (network, softmax) = (model.network, model.final_softmax);

@@ -336,7 +336,7 @@ impl Subject {
                 let number = range.start + index;
                 let image = args.pick(set, number).ok_or("an image vanished")?;
                 let name = format!("image {number} (a {})", image.label);
-                match beaten_by(network, &image.pixels, image.label) {
+                match beaten_by(network, &image.pixels, image.label, args.ties.into()) {
                     Some(predicted) => Ok(QueryRow {
                         query: name,
                         result: QueryResult::Misclassified { label: image.label, predicted },

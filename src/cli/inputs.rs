@@ -6,7 +6,7 @@ use crate::analyze::check_query;
 use crate::campaign::{Preparation, Subject};
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::{Rational, parse_decimal};
-use crate::domains::query::{Query, Region, RegionError};
+use crate::domains::query::{Query, Region, RegionError, Ties};
 use crate::format::images::{self, Channels, Image, ImageSet, Layout, StatedChannels};
 use crate::format::onnx::Endings;
 use crate::format::{file, json_query, onnx, vnnlib};
@@ -36,6 +36,24 @@ pub enum LayoutName {
     Chw,
     /// Pixel by pixel
     Hwc,
+}
+
+/// What equal outputs count as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TiesName {
+    /// A counterexample
+    Unsafe,
+    /// None: the other class must win strictly
+    Safe,
+}
+
+impl From<TiesName> for Ties {
+    fn from(name: TiesName) -> Self {
+        match name {
+            TiesName::Unsafe => Self::Unsafe,
+            TiesName::Safe => Self::Safe,
+        }
+    }
 }
 
 /// The network and what is asked of it.
@@ -95,6 +113,9 @@ pub struct ImageArgs {
     /// The deviation, or that of each channel
     #[arg(long, value_name = "STD", value_delimiter = ',', requires = "mean", value_parser = rational)]
     pub std: Vec<Rational>,
+    /// What it counts as where another class only equals the label; a VNN-LIB query says it itself
+    #[arg(long, value_enum, default_value = "unsafe")]
+    pub ties: TiesName,
 }
 
 impl ImageArgs {
@@ -193,7 +214,8 @@ impl ImageArgs {
 
     /// The robustness query of the ball around an image that [`ImageArgs::pick`] gave.
     pub fn ball(&self, network: &Network, center: &[Rational], eps: &Rational, label: usize) -> CliResult<Query> {
-        Ok(Query::robustness(self.region(center, eps)?, network.output_len(), label))
+        let query = Query::robustness(self.region(center, eps)?, network.output_len(), label);
+        Ok(query.with_ties(self.ties.into()))
     }
 
     /// The ball around an image.
@@ -322,7 +344,7 @@ impl QueryArgs {
             }
             return self.load_ensemble(path, model);
         }
-        let (query, query_name) = self.read_query((&model.network, model.channels), Members::one(&model.network))?;
+        let (query, query_name) = self.asked((&model.network, model.channels), Members::one(&model.network))?;
         refuse_softmax(&model, &query, path)?;
         check_query(&model.network, &query).map_err(|e| format!("{query_name}: {e}"))?;
         let network_name = path.display().to_string();
@@ -334,7 +356,7 @@ impl QueryArgs {
     fn load_ensemble(&self, path: &Path, first: onnx::Model) -> CliResult<Problem> {
         let ensemble =
             Ensemble::read(path, first, &self.ensemble, |path| self.images.read_network(path, Arithmetic::Real))?;
-        let (query, query_name) = self.read_query((&ensemble.network, ensemble.channels), ensemble.members)?;
+        let (query, query_name) = self.asked((&ensemble.network, ensemble.channels), ensemble.members)?;
         let (network, network_name, endings) = (ensemble.network, ensemble.name, ensemble.endings);
         let mut files = std::iter::once(path).chain(self.ensemble.iter().map(PathBuf::as_path)).zip(&endings.0);
         if let Some((path, _)) = files.find(|(_, softmax)| softmax.is_some())
@@ -350,6 +372,13 @@ impl QueryArgs {
             return Err("a query needs a network: absint analyze NETWORK.onnx …".into());
         }
         Ok(self.images.example(self.eps.as_deref(), self.label)?.0)
+    }
+
+    /// What is asked, with ties as they are to count.
+    fn asked(&self, network: (&Network, Option<Channels>), members: Members) -> CliResult<(Query, String)> {
+        let (query, name) = self.read_query(network, members)?;
+        let ties = if self.vnnlib.is_some() { Ties::Unsafe } else { self.images.ties.into() };
+        Ok((query.with_ties(ties), name))
     }
 
     fn read_query(

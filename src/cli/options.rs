@@ -102,16 +102,13 @@ impl EngineArgs {
             },
             slopes: self.slopes.iter().map(|name| name.slopes()).collect(),
             lp: self.lp.0,
-            all_margins: false,
-            all_bounds: false,
             attack: !self.no_attack,
             arithmetic: match self.arithmetic {
                 ArithmeticName::Real => Arithmetic::Real,
                 ArithmeticName::Float32 => Arithmetic::Float32,
             },
             seed,
-            certify: false,
-            neurons: None,
+            ..Options::default()
         }
     }
 }

@@ -6,6 +6,7 @@ use super::inputs::ImageArgs;
 use super::options::EngineArgs;
 use super::range::ImageRange;
 use super::{CliResult, Exit, Format, Global, answer};
+use crate::analyze::Options;
 use crate::campaign::{self, Campaign, RadiusOptions, RadiusSearch, RadiusTally, Tolerance, Worker};
 use crate::domains::num::{Rational, parse_decimal};
 use clap::Args;
@@ -74,7 +75,7 @@ pub fn run(args: &RadiusArgs, global: &Global) -> CliResult<Exit> {
     }
     let ball = args.images.norm.ball();
     let ball = ball.ok_or("--norm hamming has no radii in between; the norms are linf, l1 and l2")?;
-    let analysis = args.engine.options(global.seed);
+    let analysis = Options { ties: args.images.ties.into(), ..args.engine.options(global.seed) };
     let files = (&*args.network, &*args.data);
     let (model, network_hash, images) = data_set::read(&args.images, files, analysis.arithmetic, global)?;
     let network = model.network;

@@ -5,7 +5,7 @@
 //!
 //! | `type` | region |
 //! |---|---|
-//! | `box` | `lower`, `upper`: a number per input |
+//! | `box` | `lower`, `upper`: a number per input; optional `step`: only inputs `lower_i + j·step`, `j` an integer |
 //! | `linf` | `center`, `radius`: `\|x_i − center_i\| ≤ radius`; optional `domain: [lo, hi]` of every input |
 //! | `l1` | `center`, `radius`: `Σ \|x_i − center_i\| ≤ radius`; optional `domain` |
 //! | `l2` | `center`, `radius`: `Σ (x_i − center_i)² ≤ radius²`; optional `domain` |
@@ -211,7 +211,7 @@ impl Kind {
     /// The name in files and the fields that it may have.
     fn describe(self) -> (&'static str, &'static [&'static str]) {
         match self {
-            Self::Box => ("box", &["lower", "upper"]),
+            Self::Box => ("box", &["lower", "upper", "step"]),
             Self::Linf => ("linf", &["center", "radius", "domain"]),
             Self::L1 => ("l1", &["center", "radius", "domain"]),
             Self::L2 => ("l2", &["center", "radius", "domain"]),
@@ -306,9 +306,12 @@ fn region(raw: RawQuery) -> Result<Region, JsonQueryProblem> {
         return Err(JsonQueryProblem::Domain);
     }
     if let Kind::Box = raw.kind {
-        let lower = raw.lower.ok_or_else(missing("lower"))?;
-        let upper = raw.upper.ok_or_else(missing("upper"))?;
-        return Ok(Region::new_box(plain(lower), plain(upper))?);
+        let lower = plain(raw.lower.ok_or_else(missing("lower"))?);
+        let upper = plain(raw.upper.ok_or_else(missing("upper"))?);
+        return Ok(match raw.step {
+            Some(step) => Region::grid(&lower, &step.0, &lower, &upper)?,
+            None => Region::new_box(lower, upper)?,
+        });
     }
     let center = plain(raw.center.ok_or_else(missing("center"))?);
     match raw.kind {

@@ -112,7 +112,10 @@ fn graphs() -> Vec<Case> {
             }),
             &["`Resize_0`", "whole factors"],
         ),
-        case_of(node(&[1], "Cast", &[], &[("to", Attribute::Int(7))]), &["`Cast_0`", "int64"]),
+        case_of(
+            node(&[1], "Cast", &[], &[("to", Attribute::Int(7))]),
+            &["`Cast_0`", "put a Clip between two numbers in front of it"],
+        ),
     ]
 }
 
@@ -140,6 +143,22 @@ fn parameters() -> Vec<Case> {
                 w.node("Clip", &["input", &low, &high], &[]);
             }),
             &["`Clip_0`", "min = 1 exceeds max = 0"],
+        ),
+        case_of(node(&[3], "Floor", &[], &[]), &["`Floor_0`", "put a Clip between two numbers in front of it"]),
+        case_of(
+            model(&[1], |w| {
+                let (low, high) = (w.floats(&[], [0.0]), w.floats(&[], [1e6]));
+                w.node("Clip", &["input", &low, &high], &[]);
+                w.node("Round", &[w.current().to_owned().as_str()], &[]);
+            }),
+            &["`Round_1`", "from 0 to 1000000", "too many"],
+        ),
+        case_of(
+            model(&[1], |w| {
+                let zero = w.floats(&[], [0.0]);
+                w.node("Equal", &["input", &zero], &[]);
+            }),
+            &["`Equal_0`", "compared by <, ≤, > and ≥ only"],
         ),
         case_of(model(&[3], |w| _ = w.gemm(array![[1.0, 2.0]].view(), &[0.0])), &["`Gemm_0`", "[1, 3]", "[1, 2]"]),
         case_of(model(&[3], |w| _ = w.sub(&[2], &[1.0, 2.0])), &["`Sub_0`", "broadcast"]),

@@ -157,6 +157,54 @@ fn activations_clip_and_leak() {
 }
 
 #[test]
+fn data_is_rounded_to_integers_between_the_ends_of_a_clip() {
+    let x = [-2.5, -1.0, -0.5, 0.5, 1.5, 2.0, 9.0];
+    let rounded = |op: &str, attributes: &[(&str, Attribute)]| {
+        let mut w = OnnxWriter::input(&[7]);
+        let (low, high) = (w.floats(&[], [-1.5]), w.floats(&[], [2.5]));
+        w.node("Clip", &["input", &low, &high], &[]);
+        let shape = w.integers(&[1, 7]);
+        w.node("Reshape", &[w.current().to_owned().as_str(), &shape], &[]);
+        w.node(op, &[w.current().to_owned().as_str()], attributes);
+        // The clip becomes part of the rounding, and integers are rounded to themselves.
+        w.node("Floor", &[w.current().to_owned().as_str()], &[]);
+        w.node("Cast", &[w.current().to_owned().as_str()], &[("to", Attribute::Int(1))]);
+        assert_eq!(model(&w, 7).network.activations().count(), 1);
+        assert!(model(&w, 7).network.is_signum());
+        run(&w, &x)
+    };
+    assert_eq!(rounded("Floor", &[]), [-2.0, -1.0, -1.0, 0.0, 1.0, 2.0, 2.0]);
+    assert_eq!(rounded("Round", &[]), [-2.0, -1.0, 0.0, 0.0, 2.0, 2.0, 2.0]);
+    assert_eq!(rounded("Cast", &[("to", Attribute::Int(7))]), [-1.0, -1.0, 0.0, 0.0, 1.0, 2.0, 2.0]);
+}
+
+#[test]
+fn data_is_compared_as_zeros_and_ones() {
+    let compared = |op: &str, is_first: bool| {
+        let mut w = OnnxWriter::input(&[3]);
+        let c = w.floats(&[], [0.5]);
+        let operands = if is_first { ["input", &c] } else { [&c, "input"] };
+        w.node(op, &operands, &[]);
+        w.node("Cast", &[w.current().to_owned().as_str()], &[("to", Attribute::Int(1))]);
+        let names: Vec<&str> = model(&w, 3).network.activations().map(|(_, a)| a.function.name()).collect();
+        assert_eq!(names, ["sign"]);
+        run(&w, &[0.25, 0.5, 3.0])
+    };
+    assert_eq!(compared("GreaterOrEqual", true), [0.0, 1.0, 1.0]);
+    assert_eq!(compared("Greater", true), [0.0, 0.0, 1.0]);
+    assert_eq!(compared("LessOrEqual", true), [1.0, 1.0, 0.0]);
+    assert_eq!(compared("Less", true), [1.0, 0.0, 0.0]);
+    assert_eq!(compared("GreaterOrEqual", false), [1.0, 1.0, 0.0]);
+    assert_eq!(compared("Less", false), [0.0, 0.0, 1.0]);
+    let mut w = OnnxWriter::input(&[2]);
+    w.relu();
+    w.node("Greater", &["input", w.current().to_owned().as_str()], &[]);
+    assert_eq!(run(&w, &[-1.0, 1.0]), [0.0, 0.0]);
+    w.node("Less", &["input", w.current().to_owned().as_str()], &[]);
+    assert_eq!(run(&w, &[-1.0, 1.0]), [1.0, 0.0]);
+}
+
+#[test]
 fn the_sign_of_zero_is_what_the_chain_makes_it() {
     let chain = |shift: &[f32]| {
         let mut w = OnnxWriter::input(&[3]);

@@ -340,7 +340,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// So many of all activations are made of pieces, and come first.
-    const PIECEWISE: usize = 5;
+    const PIECEWISE: usize = 8;
 
     fn bounds() -> impl Strategy<Value = Interval> {
         prop_oneof![
@@ -415,7 +415,9 @@ mod tests {
                 assert!(is_step || lines.upper == area.upper, "{}: {slopes:?}", f.name());
                 assert!(is_step || f.name().contains("relu") || lines == area, "{}: {slopes:?}", f.name());
                 let stable = Interval::new(1.5, 2.0);
-                assert_eq!(f.lines_with(stable.into(), slopes), f.lines(stable.into()));
+                if !f.is_unstable(stable.into()) {
+                    assert_eq!(f.lines_with(stable.into(), slopes), f.lines(stable.into()));
+                }
             }
         }
     }

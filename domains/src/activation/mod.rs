@@ -10,6 +10,7 @@ mod leaky_relu;
 mod relu;
 mod sign;
 mod smooth;
+mod staircase;
 
 pub use clip::Clip;
 pub use derived::{Activate, HalfPlane, Line, Lines, Slopes};
@@ -18,6 +19,7 @@ pub use relu::Relu;
 pub use sign::{Sign, SignWithZero};
 pub use smooth::{Arctan, Cos, Elu, Erf, Exp, Gelu, Log, Power, Reciprocal, Sigmoid, Silu, Sin, Softplus, Softsign};
 pub use smooth::{Bend, Part, Smooth, Sqrt, Tanh};
+pub use staircase::Staircase;
 
 use crate::num::{Interval, Lattice};
 use crate::polyhedra::Segment;
@@ -119,6 +121,11 @@ pub trait ActivationFn: std::fmt::Debug + Send + Sync {
         self.pieces().is_some_and(|pieces| pieces.iter().all(|piece| piece.slope == 0.0))
     }
 
+    /// True when all values are integers, and so the function only jumps.
+    fn takes_integers(&self) -> bool {
+        self.pieces().is_some_and(|pieces| pieces.iter().all(|p| p.slope == 0.0 && p.intercept.fract() == 0.0))
+    }
+
     /// True for the signs, whatever they are at zero.
     fn is_sign(&self) -> bool {
         self.is_two_valued_sign() || self.pieces() == SignWithZero.pieces()
@@ -206,6 +213,9 @@ pub fn all() -> Vec<std::sync::Arc<dyn ActivationFn>> {
         Arc::new(Clip::new(-1.0, 1.0)),
         Arc::new(Sign),
         Arc::new(SignWithZero),
+        Arc::new(Staircase::floor(-2, 2)),
+        Arc::new(Staircase::truncation(-2, 2)),
+        Arc::new(Staircase::nearest(-2, 2)),
         Arc::new(Sigmoid),
         Arc::new(Tanh),
         Arc::new(Exp),

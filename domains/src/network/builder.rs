@@ -1,5 +1,6 @@
 //! Building a network node by node, and folding what folds without rounding.
 
+use super::derived::Derived;
 use super::float32::Original;
 use super::node::{maps, used};
 use super::threshold::{Maximum, plain_thresholds};
@@ -176,6 +177,7 @@ impl NetworkBuilder {
             output_shape: output_shape.to_vec(),
             original: Arc::new(original),
             arithmetic: Arithmetic::Real,
+            derived: Derived::default(),
         })
     }
 }
@@ -207,7 +209,7 @@ impl Network {
         ];
         nodes.extend(self.nodes[1..].iter().map(|node| node.clone().moved(|source| source + 1)));
         let original = Arc::new(self.original.after_normalisation(mean, std, channel));
-        Some(Self { nodes, output: self.output + 1, original, ..self.clone() })
+        Some(Self { nodes, output: self.output + 1, original, derived: Derived::default(), ..self.clone() })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Several networks over one input as one network.
 
+use super::derived::Derived;
 use super::float32::{Operator, Original};
 use super::{Affine, Arithmetic, Coefficients, LinearMap, Network, NetworkError, Node, NodeKind, Rounding, Term};
 use std::collections::HashMap;
@@ -45,7 +46,15 @@ impl Network {
         // The members' own operators are not kept, so no float32 execution is ever replayed.
         let original = Arc::new(Original::new(&nodes, output, HashMap::from([(output, Operator::Unknown)])));
         let input_shape = first.input_shape.clone();
-        Ok(Self { nodes, output, input_shape, output_shape: vec![len], original, arithmetic: Arithmetic::Real })
+        Ok(Self {
+            nodes,
+            output,
+            input_shape,
+            output_shape: vec![len],
+            original,
+            arithmetic: Arithmetic::Real,
+            derived: Derived::default(),
+        })
     }
 }
 

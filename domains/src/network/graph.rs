@@ -1,5 +1,6 @@
 //! The layer graph as a whole.
 
+use super::derived::Derived;
 use super::float32::Original;
 use super::{Activation, Arithmetic, Coefficients, Node, NodeId, NodeKind};
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ pub struct Network {
     /// The operators before any were folded.
     pub(super) original: Arc<Original>,
     pub(super) arithmetic: Arithmetic,
+    pub(super) derived: Derived,
 }
 
 /// Why nodes do not make a network.
@@ -183,10 +185,20 @@ impl Network {
         self.activations().find(|(_, a)| rounds(a)).map(|(id, _)| id)
     }
 
+    /// What `make` makes of this network, kept with it and its copies from the first call on for all that ask for the same
+    /// type; whoever asks for another one later has it made anew.
+    ///
+    /// # Errors
+    /// Those of `make`, of which nothing is kept.
+    pub fn derived<T: Send + Sync + 'static, E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+        self.derived.get(make)
+    }
+
     /// Replaces the bias of an affine node, in the copy of the network that a float32 analysis widens as it goes.
     pub(crate) fn replace_bias(&mut self, id: NodeId, bias: Coefficients) {
         if let Some(NodeKind::Affine(affine)) = self.nodes.get_mut(id).map(|node| &mut node.kind) {
             affine.bias = bias;
         }
+        self.derived = Derived::default();
     }
 }

@@ -3,8 +3,10 @@
 //! Every network is lowered to these three kinds of node. Linear operators differ only in their
 //! [`LinearMap`]; a residual sum is an affine node with two terms.
 
+mod behind;
 mod builder;
 mod coefficients;
+mod derived;
 mod ensemble;
 mod evaluate;
 mod float32;

@@ -1,5 +1,6 @@
 //! Networks without the neurons that are zero on all of a region, and without the products by zero.
 
+use super::derived::Derived;
 use super::{Activation, Affine, Arithmetic, Network, Node, NodeId, NodeKind, Rounding, Term};
 use std::sync::Arc;
 
@@ -49,8 +50,8 @@ impl Network {
         }
         let nodes = self.nodes.iter().enumerate().map(|(id, node)| reduced(node, kept[id].as_deref(), &kept)).collect();
         let (input_shape, output_shape) = (self.input_shape.clone(), self.output_shape.clone());
-        let (original, arithmetic) = (Arc::clone(&self.original), Arithmetic::Real);
-        let network = Self { nodes, output: self.output, input_shape, output_shape, original, arithmetic };
+        let (original, arithmetic, derived) = (Arc::clone(&self.original), Arithmetic::Real, Derived::default());
+        let network = Self { nodes, output: self.output, input_shape, output_shape, original, arithmetic, derived };
         Reduced { network, kept }
     }
 

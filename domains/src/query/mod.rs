@@ -5,7 +5,7 @@ mod property;
 mod region;
 
 pub use forms::{FormTerm, LinearForms};
-pub use property::{Atom, Disjunct, Property, Variable};
+pub use property::{Atom, Disjunct, Property, Ties, Variable};
 pub use region::{Ball, HalfSpace, Region, RegionError};
 
 /// One region with the unsafe set that it must not reach.
@@ -63,6 +63,14 @@ impl Query {
             0 | 1 => Self::robustness(region, classes, label),
             _ => Self::over(region, Property::agreement(members, classes, label)),
         }
+    }
+
+    /// The same where equalities count as asked: safe ones make every atom strict.
+    #[must_use]
+    pub fn with_ties(mut self, ties: Ties) -> Self {
+        let disjuncts = self.cases.iter_mut().flat_map(|case| &mut case.property.disjuncts);
+        disjuncts.flat_map(|d| &mut d.atoms).for_each(|atom| atom.is_strict |= ties == Ties::Safe);
+        self
     }
 
     /// The case that holds disjunct `number` of the query.

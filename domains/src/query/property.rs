@@ -80,6 +80,24 @@ pub struct Disjunct {
     pub atoms: Vec<Atom>,
 }
 
+impl Disjunct {
+    /// True where all its atoms are strict: then it is refuted by a maximum of its margins that is 0 already.
+    #[must_use]
+    pub fn is_strict(&self) -> bool {
+        self.atoms.iter().all(|atom| atom.is_strict)
+    }
+}
+
+/// What it counts as where outputs are equal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ties {
+    /// Unsafe: a class must win strictly.
+    #[default]
+    Unsafe,
+    /// Safe, as in Jia & Rinard 2020: another class must win strictly.
+    Safe,
+}
+
 /// The unsafe set: a disjunction of conjunctions.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Property {

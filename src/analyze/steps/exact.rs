@@ -11,6 +11,7 @@ use crate::domains::query::{Property, Query};
 use crate::domains::verdict::{Verdict, Witness};
 use crate::exact::continuous::{self, Question, Splitting};
 use crate::exact::signum::{self, SignumError, SignumOptions};
+use std::time::Duration;
 
 /// Parts that the exact engines examine at the end of `auto` when there is no limit of time.
 const AUTO_PARTS: usize = 1000;
@@ -31,7 +32,7 @@ impl Step for Decide {
 
     fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
         let &Context { network, .. } = context;
-        let is_signum = signum::applies(network, &case.case.region);
+        let is_signum = signum::applies(network, case.case);
         if network.arithmetic() == Arithmetic::Float32 {
             if !is_signum || !is_real(case, context)? {
                 case.note(Reason::NoEngine);
@@ -94,6 +95,8 @@ impl Decide {
         }
         case.count("conflicts", answer.statistics.conflicts);
         case.count("neurons_fixed", answer.fixed as u64);
+        case.count("build_us", micros(answer.build));
+        case.count("search_us", micros(answer.search));
         case.found.certificates = answer.certificates;
         match answer.verdict {
             // The witness once more, by the number that its disjunct has in the case.
@@ -131,6 +134,10 @@ impl Decide {
         }
         Ok(())
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Whether no float32 execution differs from the real one over the case's region.

@@ -5,17 +5,22 @@ use super::cells::{Cell, Infeasible};
 use super::encode::Encoded;
 use super::ledger::Ledger;
 use super::load::{Preprocessing, load};
+use super::memo::Memo;
 use super::original::Original;
+use super::quantiser::Quantiser;
 use super::region::is_supported;
 use super::reuse::Encoder;
+use super::steps::StepNetwork;
 use crate::domains::budget::Budget;
 use crate::domains::domain::Run;
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::Rational;
-use crate::domains::query::{Case, Query, Region};
+use crate::domains::query::{Case, Query};
 use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
 use absint_check::{Certificate, Lemma};
 use absint_sat::{Config, Limits, Lit, Outcome, ProofSink, Solver, Statistics, VeripbLog};
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How the engine works.
@@ -42,7 +47,8 @@ impl Default for SignumOptions {
 pub struct Answer {
     /// The verdict.
     pub verdict: Verdict,
-    /// The disjuncts that are refuted, each with a positive lower bound of the maximum of its margins.
+    /// The disjuncts that are refuted, each with a lower bound of the maximum of its margins: positive, or 0 where all atoms
+    /// are strict.
     pub refuted: Vec<(usize, f64)>,
     /// The solver's work, summed over the query's cases.
     pub statistics: Statistics,
@@ -75,14 +81,16 @@ impl Answer {
 /// values of the inputs takes longer than those after it.
 pub struct Compiled<'a> {
     network: &'a Network,
-    encoder: Encoder<'a>,
+    encoder: Memo<(), Encoder<'a>, 1>,
+    /// The quantiser in front, and what is behind it.
+    quantised: Option<(Quantiser<'a>, Encoder<'a>)>,
 }
 
-/// Whether the engine is the one for a network and a region: there are activations, all of them are step
-/// functions, and the inputs are two-valued or quantised, or they are few.
+/// Whether the engine is the one for a network and a case: there are activations, all of them are step
+/// functions, and the inputs are two-valued or quantised, or the network quantises them, or they are few.
 #[must_use]
-pub fn applies(network: &Network, region: &Region) -> bool {
-    network.is_signum() && is_supported(region)
+pub fn applies(network: &Network, case: &Case) -> bool {
+    network.is_signum() && (is_supported(&case.region) || (Quantiser::takes(case) && Quantiser::of(network).is_some()))
 }
 
 /// Decides a query on a signum network; of a network in float32 it decides nothing.
@@ -94,6 +102,23 @@ pub fn decide(network: &Network, query: &Query, options: &SignumOptions, run: Ru
     match Compiled::within(network, run.budget) {
         Err(SignumError::OutOfTime) => Ok(Answer::unknown(query)),
         compiled => compiled?.decide(query, options, run),
+    }
+}
+
+/// The network behind a quantiser, and its sums, which are made once per network.
+struct Behind {
+    network: Network,
+    steps: Arc<StepNetwork>,
+}
+
+impl Behind {
+    fn of(network: &Network, quantiser: &Quantiser<'_>, budget: &Budget) -> Result<Option<Arc<Self>>, SignumError> {
+        let kept = network.derived(|| {
+            let Some(behind) = quantiser.rest(network) else { return Ok(None) };
+            let steps = Arc::new(StepNetwork::new(&behind, budget)?);
+            Ok::<_, SignumError>(Some(Arc::new(Self { network: behind, steps })))
+        })?;
+        Ok(kept.as_ref().clone())
     }
 }
 
@@ -111,7 +136,25 @@ impl<'a> Compiled<'a> {
     /// # Errors
     /// As [`Compiled::new`], and [`SignumError::OutOfTime`].
     pub fn within(network: &'a Network, budget: &Budget) -> Result<Self, SignumError> {
-        Ok(Self { network, encoder: Encoder::new(network, budget)? })
+        let quantised = match Quantiser::of(network) {
+            Some(quantiser) => Behind::of(network, &quantiser, budget)?.map(|b| (quantiser, b)),
+            None => None,
+        };
+        let encoder = |b: Arc<Behind>| Encoder::new(Cow::Owned(b.network.clone()), Arc::clone(&b.steps));
+        let quantised = quantised.map(|(quantiser, behind)| (quantiser, encoder(behind)));
+        let compiled = Self { network, encoder: Memo::default(), quantised };
+        if compiled.quantised.is_none() {
+            compiled.encoder(budget)?;
+        }
+        Ok(compiled)
+    }
+
+    /// The encoder of the whole network, which is made when it is needed.
+    fn encoder(&self, budget: &Budget) -> Result<Arc<Encoder<'a>>, SignumError> {
+        self.encoder.get(&(), || {
+            let steps = self.network.derived(|| StepNetwork::new(self.network, budget))?;
+            Ok(Encoder::new(Cow::Borrowed(self.network), steps))
+        })
     }
 
     /// Decides a query, as [`decide`].
@@ -138,14 +181,17 @@ impl<'a> Compiled<'a> {
             };
             match found {
                 Found::Point(d, input) => {
-                    // The formula is about the closure.
-                    let is_strict = |d: usize| case.property.disjuncts[d].atoms.iter().any(|a| a.is_strict);
+                    // Where only some atoms are strict the formula is about the closure.
+                    let is_closure = |d: usize| {
+                        let disjunct = &case.property.disjuncts[d];
+                        !disjunct.is_strict() && disjunct.atoms.iter().any(|a| a.is_strict)
+                    };
                     match Witness::replay(self.network, case, d, input.clone()) {
                         Some(witness) => {
                             answer.verdict = Verdict::Falsified(witness);
                             return Ok(answer);
                         }
-                        None if !is_strict(d) && self.network.evaluate::<Rational>(&input).is_ok() => {
+                        None if !is_closure(d) && self.network.evaluate::<Rational>(&input).is_ok() => {
                             return Err(SignumError::Replay);
                         }
                         // A tie that is none of a strict inequality, or that an enclosure of the parameters cannot
@@ -167,6 +213,7 @@ impl<'a> Compiled<'a> {
         Ok(answer)
     }
 
+    /// One case, over what the network's quantiser makes of its inputs where it takes them.
     fn case(
         &self,
         case: &Case,
@@ -174,15 +221,34 @@ impl<'a> Compiled<'a> {
         run: Run<'_>,
         answer: &mut Answer,
     ) -> Result<Found, SignumError> {
+        if let Some((quantiser, behind)) = self.quantised.as_ref().filter(|_| Quantiser::takes(case))
+            && let Some(quantised) = quantiser.case(case)
+        {
+            return Ok(match self.encoded(behind, &quantised, options, run, answer)? {
+                Found::Point(d, values) => Found::Point(d, quantiser.point(&case.region, &values)),
+                searched => searched,
+            });
+        }
+        self.encoded(&*self.encoder(run.budget)?, case, options, run, answer)
+    }
+
+    fn encoded(
+        &self,
+        encoder: &Encoder<'_>,
+        case: &Case,
+        options: &SignumOptions,
+        run: Run<'_>,
+        answer: &mut Answer,
+    ) -> Result<Found, SignumError> {
         let start = Instant::now();
-        let prepared = self.encoder.encode(case, run.budget)?;
+        let prepared = encoder.encode(case, options.certify, run.budget)?;
         let encoded = &prepared.encoded;
         answer.build += start.elapsed();
         let mut lemmas = Vec::new();
         if !options.certify {
             return Ok(self.attempt(encoded, options, run, answer, &mut lemmas, None)?.0);
         }
-        let (original, numbers) = self.encoder.original(case, &prepared, run.budget)?;
+        let (original, numbers) = encoder.original(case, &prepared, run.budget)?;
         loop {
             // What is known of real inputs belongs to the formula, so that the proof is made when all of it is
             // known.

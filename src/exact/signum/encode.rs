@@ -32,6 +32,8 @@ pub(super) struct Neurons {
     /// Over real inputs the sides of hyperplanes that neurons tell apart.
     pub sides: Vec<Indicator>,
     unit: Rational,
+    /// Whether constant neurons have bits, too.
+    has_constants: bool,
 }
 
 /// An unsafe set over the neurons of a network.
@@ -40,8 +42,8 @@ pub(super) struct Goal {
     pub formula: Formula,
     /// For each disjunct the literal that makes it hold.
     pub disjuncts: Vec<Lit>,
-    /// For each disjunct a positive lower bound of the maximum of its margins, should it be refuted:
-    /// margins are discrete.
+    /// For each disjunct a lower bound of the maximum of its margins, should it be refuted: positive, since
+    /// margins are discrete, or 0 where all atoms are strict.
     pub bounds: Vec<f64>,
 }
 
@@ -82,6 +84,13 @@ fn integer_bound(threshold: &Threshold, constant: i128, scale: &Rational) -> Res
     Ok((low == high).then_some((!threshold.is_reversed, low)))
 }
 
+/// The least and the largest value of a sum over literals.
+fn ends(terms: &[(i64, Lit)]) -> (i128, i128) {
+    let part =
+        |(least, most): (i128, i128), &(a, _): &(i64, Lit)| (least + i128::from(a.min(0)), most + i128::from(a.max(0)));
+    terms.iter().fold((0, 0), part)
+}
+
 struct TooLarge;
 
 impl Encoded {
@@ -108,7 +117,7 @@ pub(super) fn denominator(network: &StepNetwork, region: &Region) -> Result<IBig
 
 impl Neurons {
     /// Encodes a network over inputs that are encoded already, with `vars` bits: the bits of every neuron in
-    /// order.
+    /// order, or only those of neurons that are no constants, as interval arithmetic over the bits tells.
     ///
     /// # Errors
     /// Numbers that the solver cannot hold; or the time is up.
@@ -117,10 +126,12 @@ impl Neurons {
         inputs: &Inputs,
         vars: usize,
         denominator: &IBig,
+        has_constants: bool,
         name_of: impl Fn(usize) -> String,
         budget: &Budget,
     ) -> Result<Self, SignumError> {
         let mut neurons = Self {
+            has_constants,
             formula: Formula { vars, constraints: Vec::new() },
             values: [(0, inputs.values.clone())].into(),
             sides: Vec::new(),
@@ -144,7 +155,7 @@ impl Neurons {
     ) -> Result<Vec<Value>, SignumError> {
         let too_large = || SignumError::TooLarge(format!("node `{name}`"));
         let unit = self.unit.clone();
-        let base = in_units(&layer.start, &unit).ok_or_else(too_large)?;
+        let start = in_units(&layer.start, &unit).ok_or_else(too_large)?;
         let jumps: Vec<i64> =
             layer.jumps.iter().map(|j| in_units(j, &unit)).collect::<Option<_>>().ok_or_else(too_large)?;
         let mut of_layer = Vec::with_capacity(layer.neurons.len());
@@ -154,18 +165,27 @@ impl Neurons {
             }
             if is_real && neuron.sum.terms.iter().any(|t| t.0.0 == 0) {
                 let steps = self.sides(neuron, &jumps, name)?;
-                of_layer.push(Value { base, steps });
+                of_layer.push(Value { base: start, steps });
                 continue;
             }
+            let mut base = start;
             let (terms, constant) = literals(&neuron.sum, &self.values).ok_or_else(too_large)?;
             let scale = Rational::from(neuron.sum.denominator.clone()) * &unit;
-            let mut steps: Vec<(i64, Lit)> = Vec::with_capacity(jumps.len());
+            let (least, most) = ends(&terms);
+            let mut steps: Vec<(i64, Lit)> = Vec::new();
             let mut terms = std::iter::repeat_n(terms, jumps.len());
             for (threshold, &jump) in neuron.thresholds.iter().zip(&jumps) {
-                let target = self.formula.new_var().positive();
                 let (is_reached, bound) = integer_bound(threshold, constant, &scale)
                     .map_err(|TooLarge| too_large())?
                     .ok_or_else(|| SignumError::Irrational(name.to_owned()))?;
+                let is_constant = i128::from(bound) <= least || i128::from(bound) > most;
+                if is_constant && !self.has_constants {
+                    if is_reached == (i128::from(bound) <= least) {
+                        base = base.checked_add(jump).ok_or_else(too_large)?;
+                    }
+                    continue;
+                }
+                let target = self.formula.new_var().positive();
                 if let Some(&(_, before)) = steps.last() {
                     // A later step needs the earlier one.
                     self.formula.clause(&[before, !target]);
@@ -221,7 +241,7 @@ impl Goal {
             let selector = goal.formula.new_var().positive();
             let mut least = f64::INFINITY;
             for atom in &disjunct.atoms {
-                let bound = goal.atom(atom, network, neurons, selector)?;
+                let bound = goal.atom((atom, disjunct.is_strict()), network, neurons, selector)?;
                 least = least.min(bound);
             }
             goal.disjuncts.push(selector);
@@ -231,10 +251,11 @@ impl Goal {
         Ok(goal)
     }
 
-    /// Makes `selector` imply an atom; returns the least positive value that its margin can have.
+    /// Makes `selector` imply an atom (its closure, unless all of its disjunct are strict); returns the least value
+    /// that its margin can have where it does not hold.
     fn atom(
         &mut self,
-        atom: &Atom,
+        (atom, is_strict): (&Atom, bool),
         network: &StepNetwork,
         neurons: &Neurons,
         selector: Lit,
@@ -265,7 +286,7 @@ impl Goal {
             coefficients.iter().map(|((node, i), c)| Some((neurons.values.get(node)?.get(*i)?, -c))).collect();
         let terms = terms.ok_or_else(|| SignumError::Mixed("output".into()))?;
         let unit = &neurons.unit;
-        let (literals, bound) = at_least(&terms, &constant, unit).ok_or_else(too_large)?;
+        let (literals, bound) = at_least(&terms, &constant, is_strict, unit).ok_or_else(too_large)?;
         self.formula.reified(selector, Direction::TargetImplies, literals, bound);
         // The sum, an integer in these units, misses the bound by at least one step.
         let common = Rational::from(super::steps::common_denominator(terms.iter().map(|t| &t.1)));

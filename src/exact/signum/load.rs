@@ -110,10 +110,12 @@ mod tests {
     use crate::domains::num::Rational;
     use crate::domains::query::{Atom, Disjunct, Property, Query, Region};
     use crate::exact::signum::reuse::Encoder;
+    use crate::exact::signum::steps::StepNetwork;
     use absint_sat::{Config, Limits, Lit, Outcome, Var};
     use ndarray::Array2;
     use rand_xoshiro::SplitMix64;
     use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
+    use std::borrow::Cow;
     use std::sync::Arc;
 
     /// Up to four layers of integers, and every kind of region over bits; the unsafe set is everything.
@@ -148,7 +150,10 @@ mod tests {
         let always = Atom { terms: std::collections::BTreeMap::new(), constant: Rational::from(-1), is_strict: false };
         let query = Query::over(region, Property { disjuncts: vec![Disjunct { atoms: vec![always] }] });
         let budget = Budget::unlimited();
-        Encoder::new(&network, &budget).unwrap().encode(&query.cases[0], &budget).unwrap().encoded
+        Encoder::new(Cow::Borrowed(&network), Arc::new(StepNetwork::new(&network, &budget).unwrap()))
+            .encode(&query.cases[0], true, &budget)
+            .unwrap()
+            .encoded
     }
 
     /// Fixed neurons, counts and aliases are tried at every input: those of the region keep the values of all

@@ -1,7 +1,8 @@
 //! The exact engine for signum networks: integer thresholds, bits, and a solver for them.
 //!
-//! [`decide`] answers every query over two-valued or quantised inputs, or over few real ones, given time:
-//! *verified* is the solver's proof that no assignment exists, *falsified* is a replayed witness.
+//! [`decide`] answers every query over two-valued or quantised inputs, over real ones that the network itself
+//! quantises, or over few real ones, given time: *verified* is the solver's proof that no assignment exists,
+//! *falsified* is a replayed witness.
 
 mod alias;
 mod cells;
@@ -14,6 +15,7 @@ mod load;
 mod memo;
 mod order;
 mod original;
+mod quantiser;
 mod region;
 mod reuse;
 mod steps;

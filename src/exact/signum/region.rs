@@ -135,7 +135,7 @@ impl Inputs {
         for half_space in region.half_spaces() {
             let terms: Vec<(&Value, Rational)> =
                 half_space.terms.iter().map(|(i, c)| (&inputs.values[*i], -c)).collect();
-            let (terms, bound) = at_least(&terms, &-&half_space.rhs, &unit).ok_or_else(too_large)?;
+            let (terms, bound) = at_least(&terms, &-&half_space.rhs, false, &unit).ok_or_else(too_large)?;
             formula.at_least(terms, bound);
         }
         Ok(inputs)
@@ -184,10 +184,11 @@ fn away_from_center(region: &Region, values: &[Value]) -> Option<Option<(Vec<Lit
     Some(Some((away, most)))
 }
 
-/// `Σ c_i v_i ≥ bound` over values as an integer constraint over literals: its terms and its bound.
+/// `Σ c_i v_i ≥ bound` (`>` where strict) over values as an integer constraint over literals: its terms and its bound.
 pub(super) fn at_least(
     terms: &[(&Value, Rational)],
     bound: &Rational,
+    is_strict: bool,
     unit: &Rational,
 ) -> Option<(Vec<(i64, Lit)>, i64)> {
     let common = Rational::from(common_denominator(terms.iter().map(|t| &t.1)));
@@ -200,5 +201,6 @@ pub(super) fn at_least(
             literals.push((c.checked_mul(a)?, l));
         }
     }
-    Some((literals, i64::try_from(rest.ceil()).ok()?))
+    let least = if is_strict { rest.floor() + IBig::ONE } else { rest.ceil() };
+    Some((literals, i64::try_from(least).ok()?))
 }

@@ -13,6 +13,7 @@ use crate::domains::network::Network;
 use crate::domains::query::{Case, Property};
 use absint_sat::{Constraint, Formula};
 use dashu_int::IBig;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What inputs can be.
@@ -21,6 +22,7 @@ struct Values {
     values: Vec<Value>,
     is_real: bool,
     denominator: IBig,
+    has_constants: bool,
 }
 
 /// Everything over inputs that can be the same.
@@ -51,8 +53,8 @@ pub(super) struct Prepared {
 
 /// A network ready to be encoded with one query after the other.
 pub(super) struct Encoder<'a> {
-    network: &'a Network,
-    steps: StepNetwork,
+    network: Cow<'a, Network>,
+    steps: Arc<StepNetwork>,
     shared: Memo<Values, Shared, 2>,
 }
 
@@ -64,27 +66,26 @@ fn numbers<'a>(
 }
 
 impl<'a> Encoder<'a> {
-    /// Reads the network.
-    ///
-    /// # Errors
-    /// As [`StepNetwork::new`].
-    pub fn new(network: &'a Network, budget: &Budget) -> Result<Self, SignumError> {
-        Ok(Self { network, steps: StepNetwork::new(network, budget)?, shared: Memo::default() })
+    /// An encoder of a network, given what its [`StepNetwork`] is.
+    pub fn new(network: Cow<'a, Network>, steps: Arc<StepNetwork>) -> Self {
+        Self { network, steps, shared: Memo::default() }
     }
 
-    /// Encodes a case for the search.
+    /// Encodes a case for the search; constant neurons have bits only where a certificate has them.
     ///
     /// # Errors
     /// Numbers that the solver cannot hold; or the time is up.
-    pub fn encode(&self, case: &Case, budget: &Budget) -> Result<Prepared, SignumError> {
+    pub fn encode(&self, case: &Case, has_constants: bool, budget: &Budget) -> Result<Prepared, SignumError> {
         let mut region = Formula::default();
         let denominator = denominator(&self.steps, &case.region)?;
         let mut inputs = Inputs::encode(&case.region, &denominator, &mut region)?;
         let is_real = inputs.cells.is_some();
-        let values = Values { values: inputs.values.clone(), is_real, denominator: denominator.clone() };
+        let values = inputs.values.clone();
+        let values = Values { values, is_real, denominator: denominator.clone(), has_constants };
         let shared = self.shared.get(&values, || {
             let name_of = |node| self.network.node(node).name.clone();
-            let neurons = Neurons::new(&self.steps, &inputs, region.vars, &denominator, name_of, budget)?;
+            let neurons =
+                Neurons::new(&self.steps, &inputs, region.vars, &denominator, has_constants, name_of, budget)?;
             Ok(Shared { neurons: Arc::new(neurons), original: Memo::default(), goals: Memo::default() })
         })?;
         if let Some(cells) = &mut inputs.cells {
@@ -113,7 +114,7 @@ impl<'a> Encoder<'a> {
         let inputs = original::Inputs::encode(&case.region)?;
         let of_region = numbers(inputs.opb(), &encoded.region.constraints)?;
         let neurons = prepared.shared.original.get(&(), || {
-            let part = original::Neurons::encode(self.network, &inputs, budget)?;
+            let part = original::Neurons::encode(&self.network, &inputs, budget)?;
             let numbers = numbers(part.opb(), &encoded.network.formula.constraints)?;
             Ok(Numbered { part: Arc::new(part), numbers })
         })?;

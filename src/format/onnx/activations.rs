@@ -1,12 +1,12 @@
-//! Relu, LeakyRelu, Clip, Sign and the final Softmax.
+//! Relu, LeakyRelu, Clip, rounding to integers, Sign and the final Softmax.
 
 use super::arithmetic::scaled;
 use super::constant::Constant;
 use super::fault::Fault;
-use super::lowering::{Lowering, Operator, ShiftedSign, Tensor, Value, finite};
+use super::lowering::{Clipped, Lowering, Operator, ShiftedSign, Tensor, Value, finite};
 use super::model::Softmax;
 use super::shape;
-use crate::domains::activation::{Clip, LeakyRelu, Relu, Sign, SignWithZero};
+use crate::domains::activation::{Clip, LeakyRelu, Relu, Sign, SignWithZero, Staircase};
 use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -41,7 +41,10 @@ pub(super) fn clip(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
         (None, None) => Ok(x.clone().into()),
         (Some(v), _) | (_, Some(v)) if !v.is_finite() => Err(format!("it clips at {v}").into()),
         (Some(low), Some(high)) if low > high => Err(format!("min = {low} exceeds max = {high}").into()),
-        (Some(low), Some(high)) => Ok(net.activation(op, x, Arc::new(Clip::new(low, high)))?.into()),
+        (Some(low), Some(high)) => {
+            let clipped = Some(Clipped { source: x.node, low, high });
+            Ok(Tensor { clipped, ..net.activation(op, x, Arc::new(Clip::new(low, high)))? }.into())
+        }
         (Some(0.0), None) => relu(op, net),
         (Some(low), None) => clip_one_side(op, net, x, 1.0, low),
         (None, Some(high)) => clip_one_side(op, net, x, -1.0, high),
@@ -61,6 +64,46 @@ fn clip_one_side(op: &Operator, net: &mut Lowering, x: &Tensor, sign: f64, end: 
         net.computed_by(node, if is_float32 { NodeOperator::Choice } else { NodeOperator::Unknown })?;
     }
     Ok(limited.into())
+}
+
+/// No more integers than this are told apart by a rounding.
+const MOST_STEPS: f64 = 65536.0;
+
+/// The integers to which a rounding takes the ends of a clipped range.
+type Staircases = fn(i32, i32) -> Staircase;
+
+/// The largest integer that is not above `x`.
+pub(super) fn floor(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    Ok(rounded(op, net, op.tensor(0)?, f64::floor, Staircase::floor)?.into())
+}
+
+/// The nearest integer, the even one of two.
+pub(super) fn round(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    Ok(rounded(op, net, op.tensor(0)?, f64::round_ties_even, Staircase::nearest)?.into())
+}
+
+/// A tensor rounded to integers, of which there are finitely many: what is rounded was clipped before. The clip becomes
+/// part of the rounding, `⌊min(max(z, low), high)⌋ = min(max(⌊z⌋, ⌊low⌋), ⌊high⌋)`, so that nothing but steps is left.
+pub(super) fn rounded(
+    op: &Operator,
+    net: &mut Lowering,
+    x: &Tensor,
+    rounding: fn(f64) -> f64,
+    staircase: Staircases,
+) -> Result<Tensor, Fault> {
+    if x.integers {
+        return Ok(x.clone());
+    }
+    let Some(Clipped { source, low, high }) = x.clipped else {
+        let what = "it rounds numbers to integers without limits; put a Clip between two numbers in front of it";
+        return Err(what.into());
+    };
+    let (first, last) = (rounding(low), rounding(high));
+    if last - first > MOST_STEPS || first.abs().max(last.abs()) > f64::from(i32::MAX) {
+        return Err(format!("it tells apart the integers from {first} to {last}, of which there are too many").into());
+    }
+    let z = Tensor::new(source, x.shape.clone());
+    Ok(Tensor { integers: true, ..net.activation(op, &z, Arc::new(staircase(first as i32, last as i32)))? })
 }
 
 /// ONNX's sign, which is 0 at 0; and the pattern that gives 0 a sign.

@@ -1,12 +1,15 @@
-//! Comparisons and choices among constants, and constants that are made or rescaled.
+//! Comparisons, choices among constants, and constants that are made or rescaled.
 
+use super::arithmetic::{scaled, sub};
 use super::constant::Constant;
 use super::fault::Fault;
-use super::lowering::{Lowering, Operator, Value, finite};
+use super::lowering::{Lowering, Operator, Tensor, Value, finite};
 use super::select::Selections;
 use super::shape;
-use crate::domains::network::Coefficients;
+use crate::domains::activation::Sign;
+use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator};
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// A constant of zeros and ones.
 fn truths(shape: Vec<usize>, truths: impl Iterator<Item = bool>) -> Value {
@@ -22,7 +25,32 @@ fn pair(op: &Operator, net: &mut Lowering) -> Result<(Vec<usize>, Coefficients, 
     Ok((shape.clone(), a.broadcast_to(&shape)?, b.broadcast_to(&shape)?))
 }
 
+/// `a ≥ b` of data as 0 and 1: `(sign(a − b) + 1) / 2`, whose sign of 0 is 1; the difference of two floats has the sign
+/// that their comparison tells. What holds exactly where that does not is 1 less it.
+fn compare_data(op: &Operator, net: &mut Lowering, holds: fn(Ordering) -> bool) -> Result<Value, Fault> {
+    let (is_above, is_at, is_below) = (holds(Ordering::Greater), holds(Ordering::Equal), holds(Ordering::Less));
+    if is_above == is_below {
+        return Err("data can be compared by <, ≤, > and ≥ only".into());
+    }
+    let Value::Tensor(difference) = sub(op, net)? else {
+        return Err("two constants differ by data".into());
+    };
+    // ≥ and its opposite < have the sign of a − b, ≤ and > that of b − a.
+    let is_of_opposite = is_above != is_at;
+    let len = net.reserve_tensor(&difference.shape)?;
+    let factors = |c: f64| Coefficients::floats(vec![c; len]);
+    let z = if is_of_opposite { scaled(op, net, &difference, factors(-1.0))? } else { difference };
+    let sign = net.activation(op, &z, Arc::new(Sign))?;
+    let half = if is_at { 0.5 } else { -0.5 };
+    let truth = net.linear(op, sign.node, LinearMap::Diagonal(factors(half)), factors(0.5), sign.shape)?;
+    net.computed_by(&truth, NodeOperator::Choice)?;
+    Ok(Tensor { integers: true, ..truth }.into())
+}
+
 fn compare(op: &Operator, net: &mut Lowering, holds: fn(Ordering) -> bool) -> Result<Value, Fault> {
+    if op.inputs.iter().flatten().any(|value| matches!(value, Value::Tensor(_))) {
+        return compare_data(op, net, holds);
+    }
     let (shape, a, b) = pair(op, net)?;
     let order = |i: usize| match (a.radius(i) == 0.0 && b.radius(i) == 0.0, a.rational(i), b.rational(i)) {
         (true, ..) => a.values()[i].partial_cmp(&b.values()[i]).ok_or_else(|| Fault::from("a constant is NaN")),
@@ -33,22 +61,22 @@ fn compare(op: &Operator, net: &mut Lowering, holds: fn(Ordering) -> bool) -> Re
     Ok(truths(shape, orders.into_iter().map(holds)))
 }
 
-/// `a > b` of constants.
+/// `a > b`.
 pub(super) fn greater(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     compare(op, net, Ordering::is_gt)
 }
 
-/// `a ≥ b` of constants.
+/// `a ≥ b`.
 pub(super) fn greater_or_equal(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     compare(op, net, Ordering::is_ge)
 }
 
-/// `a < b` of constants.
+/// `a < b`.
 pub(super) fn less(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     compare(op, net, Ordering::is_lt)
 }
 
-/// `a ≤ b` of constants.
+/// `a ≤ b`.
 pub(super) fn less_or_equal(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     compare(op, net, Ordering::is_le)
 }

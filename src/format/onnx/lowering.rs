@@ -21,8 +21,21 @@ pub(super) struct Tensor {
     pub shape: Vec<usize>,
     /// That it is `sign(z) + shift` with ONNX's sign, when that is known.
     pub shifted_sign: Option<Rc<ShiftedSign>>,
+    /// That it is another node clipped, when that is known.
+    pub clipped: Option<Clipped>,
+    /// True where all its values are integers, by what they are the results of.
+    pub integers: bool,
     /// The Softmax that was dropped here: nothing but a change of shape may follow.
     pub softmax: Option<Softmax>,
+}
+
+/// `min(max(z, low), high)`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clipped {
+    /// The node that `z` is, entry by entry.
+    pub source: NodeId,
+    pub low: f64,
+    pub high: f64,
 }
 
 /// `sign(z) + shift`, where the sign of 0 is 0.
@@ -39,7 +52,7 @@ pub(super) struct ShiftedSign {
 impl Tensor {
     /// The entries of `node` in this shape.
     pub fn new(node: NodeId, shape: Vec<usize>) -> Self {
-        Self { node, shape, shifted_sign: None, softmax: None }
+        Self { node, shape, shifted_sign: None, clipped: None, integers: false, softmax: None }
     }
 
     /// The same entries in another shape of the same size.

@@ -1,10 +1,12 @@
 //! Operators that leave the entries where they are: only the tracked shape changes.
 
+use super::activations::rounded;
 use super::constant::Constant;
 use super::fault::Fault;
 use super::lowering::{Lowering, Operator, Value, finite};
 use super::proto::{BFLOAT16, BOOL, DOUBLE, FLOAT, FLOAT16, INT32, INT64, type_name};
 use super::shape;
+use crate::domains::activation::Staircase;
 use crate::domains::network::Coefficients;
 
 /// A constant of the graph.
@@ -46,11 +48,14 @@ pub(super) fn dropout(op: &Operator, _: &mut Lowering) -> Result<Value, Fault> {
 }
 
 /// The same tensor, where the new type holds its numbers.
-pub(super) fn cast(op: &Operator, _: &mut Lowering) -> Result<Value, Fault> {
+pub(super) fn cast(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let to = i32::try_from(op.attributes.int("to", 0)).unwrap_or(0);
     let refuse = || Err(Fault::from(format!("a conversion to {} is not supported here", type_name(to))));
     let c = match op.value(0)? {
         Value::Tensor(x) if [FLOAT, DOUBLE].contains(&to) => return Ok(x.clone().into()),
+        Value::Tensor(x) if [INT32, INT64].contains(&to) => {
+            return Ok(rounded(op, net, x, f64::trunc, Staircase::truncation)?.into());
+        }
         Value::Tensor(_) => return refuse(),
         Value::Constant(c) => finite(c, 0)?,
     };

@@ -12,7 +12,7 @@ use absint::attack::Target;
 use absint::domains::domain::{Bounds, Run};
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, nearest, parse_decimal};
-use absint::domains::query::{Query, Region};
+use absint::domains::query::{Query, Region, Ties};
 use absint::domains::verdict::Verdict;
 use absint::exact::milp::{MilpOptions, optimise};
 use absint::format::{images, onnx};
@@ -73,7 +73,7 @@ fn main() {
             pixels = at_upper.iter().map(|&high| if high { one.clone() } else { Rational::from(-1) }).collect();
             Region::hamming(&Rational::from(-1), &one, at_upper, radius.parse().unwrap()).unwrap()
         };
-        if beaten_by(&network, &pixels, image.label).is_none() {
+        if beaten_by(&network, &pixels, image.label, Ties::Unsafe).is_none() {
             queries.push(Query::robustness(region, network.output_len(), image.label));
         }
     }

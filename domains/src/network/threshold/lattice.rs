@@ -91,7 +91,9 @@ pub(super) fn of_node(
         NodeKind::Activation(a) if a.function.is_two_valued_sign() => {
             Some(vec![IntegerLattice { offset: 1, step: 2 }; len])
         }
-        NodeKind::Activation(a) if a.function.is_sign() => Some(vec![IntegerLattice { offset: 0, step: 1 }; len]),
+        NodeKind::Activation(a) if a.function.takes_integers() => {
+            Some(vec![IntegerLattice { offset: 0, step: 1 }; len])
+        }
         NodeKind::Activation(_) => None,
         NodeKind::Affine(Affine { terms, bias, .. }) => {
             if !bias.is_exact() || terms.iter().any(|t| known[t.source].is_none()) {

@@ -24,6 +24,7 @@ pub(super) use inputs::Inputs;
 pub(super) use neurons::Neurons;
 
 use super::SignumError;
+use super::quantiser::Quantiser;
 use crate::domains::budget::Budget;
 use crate::domains::network::Network;
 use crate::domains::query::{Case, Query};
@@ -49,14 +50,21 @@ pub enum FormulaError {
     Given(#[from] absint_check::FormulaError),
 }
 
-/// Checks that `opb` is the formula of case number `case` of a query on a network, with lemmas about real
-/// inputs that do hold: then a proof that it is unsatisfiable is one that no input of the case is unsafe.
+/// Checks that `opb` is the formula of case number `case` of a query on a network (behind its quantiser, where it
+/// begins with one), with lemmas about real inputs that do hold: then a proof that it is unsatisfiable is one that no input of the case is unsafe.
 ///
 /// # Errors
 /// The first line that is not the query's.
 pub fn check_formula(network: &Network, query: &Query, case: usize, opb: &str) -> Result<(), FormulaError> {
     let missing = absint_check::FormulaError::Different(1);
-    let original = Original::encode(network, query.cases.get(case).ok_or(missing)?, &Budget::unlimited())?;
+    let (case, budget) = (query.cases.get(case).ok_or(missing)?, Budget::unlimited());
+    let quantised = Quantiser::of(network)
+        .filter(|_| Quantiser::takes(case))
+        .and_then(|quantiser| Some((quantiser.rest(network)?, quantiser.case(case)?)));
+    let original = match &quantised {
+        Some((behind, quantised)) => Original::encode(behind, quantised, &budget)?,
+        None => Original::encode(network, case, &budget)?,
+    };
     original.check(opb)
 }
 

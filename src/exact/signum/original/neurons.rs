@@ -105,7 +105,7 @@ impl Neurons {
                     return Err(SignumError::OutOfTime);
                 }
                 let side = unsafe_side(atom, &inputs, &self.outputs);
-                let (terms, bound) = integer_sum(side, "output", false)?;
+                let (terms, bound) = integer_sum(side, "output", disjunct.is_strict())?;
                 opb.implied(selector, &terms, &bound);
             }
         }

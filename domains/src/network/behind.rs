@@ -1,0 +1,26 @@
+//! The part of a network behind one of its nodes.
+
+use super::derived::Derived;
+use super::{Arithmetic, Network, Node, NodeId, NodeKind};
+use std::sync::Arc;
+
+impl Network {
+    /// The network whose inputs are the values of a node, for real arithmetic only; `None` where the output depends on
+    /// the network's input by another way, too.
+    #[must_use]
+    pub fn behind(&self, front: NodeId) -> Option<Self> {
+        let mut place = vec![None; self.nodes.len()];
+        place[front] = Some(0);
+        let input = Node { len: self.nodes[front].len, kind: NodeKind::Input, name: self.nodes[front].name.clone() };
+        let mut nodes = vec![input];
+        for (id, used) in super::node::used(&self.nodes, self.output).into_iter().enumerate().skip(front + 1) {
+            if used && self.nodes[id].sources().all(|source| place[source].is_some()) {
+                place[id] = Some(nodes.len());
+                nodes.push(self.nodes[id].clone().moved(|source| place[source].unwrap_or(0)));
+            }
+        }
+        let (input_shape, output_shape) = (vec![self.nodes[front].len], self.output_shape.clone());
+        let (original, arithmetic, derived) = (Arc::clone(&self.original), Arithmetic::Real, Derived::default());
+        Some(Self { nodes, output: place[self.output]?, input_shape, output_shape, original, arithmetic, derived })
+    }
+}

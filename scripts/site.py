@@ -61,6 +61,25 @@ def class_page(definition: ast.ClassDef, prefix: str) -> str:
     return page + "\n"
 
 
+def bnn_reference() -> str:
+    """What trains binarized networks: functions, and the settings of a run with their defaults."""
+    folder = PACKAGE / "bnn"
+    functions, settings = "", ""
+    for file in ["training.py", "export.py", "evaluation.py", "attack.py"]:
+        wanted = ("train", "load", "export", "to_onnx", "network_of", "evaluate", "pgd", "accuracy", "attacked_accuracy")
+        for node in ast.parse((folder / file).read_text()).body:
+            if isinstance(node, ast.FunctionDef) and node.name in wanted and (file, node.name) != ("training.py", "network_of"):
+                functions += function_page(node, "absint.bnn.", "###")
+    config = next(n for n in ast.parse((folder / "config.py").read_text()).body if isinstance(n, ast.ClassDef))
+    for member, after in zip(config.body, [*config.body[1:], None]):
+        if isinstance(member, ast.AnnAssign):
+            is_text = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+            text = re.sub(r"\s+", " ", after.value.value.replace("``", "`")) if is_text else ""
+            settings += f"* `{ast.unparse(member.target)} = {ast.unparse(member.value)}` {text}\n"
+    module = ast.parse((folder / "__init__.py").read_text())
+    return f"## `absint.bnn`\n\n{explained(module)}\n\n### `absint.bnn.Config`\n\n{settings}\n{functions}"
+
+
 def python_reference() -> str:
     """The public names of the package, from its sources."""
     front = ast.parse((PACKAGE / "__init__.py").read_text())
@@ -88,7 +107,7 @@ def python_reference() -> str:
     )
     return (
         f"# Python reference\n\n{explained(front)}\n\n## Functions\n\n{functions}## Classes\n\n{classes}"
-        f"## `absint.distributed`\n\n{explained(module)}\n\n{distributed}"
+        f"## `absint.distributed`\n\n{explained(module)}\n\n{distributed}{bnn_reference()}"
     )
 
 

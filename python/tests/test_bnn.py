@@ -4,6 +4,7 @@
 import json
 import subprocess
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -202,7 +203,7 @@ def test_verdicts_are_those_of_the_network_in_pytorch(trained, images, tmp_path)
         i = line["image"]
         image = torch.tensor(x[i : i + 1]).float() / 255
         if line["verdict"] == "falsified":
-            witness = torch.tensor(line["witness"], dtype=torch.float32).reshape(1, 1, 8, 8)
+            witness = torch.tensor([float(Fraction(x)) for x in line["witness"]["input"]]).reshape(1, 1, 8, 8)
             scores = net(witness)[0]
             assert scores[line["adversarial"]] > scores[labels[i]]
             assert (witness - image).abs().max() <= 0.1 + 1e-6

@@ -89,6 +89,9 @@ fn check_certifiable(network: &Network, query: &Query, options: &Options) -> Res
         let proving: Vec<&str> = Method::ALL.iter().filter(|m| m.proves()).map(|m| m.row().name).collect();
         return Err(AnalyzeError::NoProof { method: method.to_string(), proving: proving.join(", ") });
     }
+    if let Some((id, _)) = network.activations().find(|(_, a)| a.function.pieces().is_none()) {
+        return Err(AnalyzeError::ProofCurve(network.node(id).name.clone()));
+    }
     if options.slopes.iter().any(|slopes| *slopes != Slopes::Area) {
         return Err(AnalyzeError::ProofSlopes);
     }

@@ -7,8 +7,8 @@ use crate::domains::query::Ties;
 /// The class whose output reaches that of `label` at the exact input `x`: the largest such output, the
 /// first of several. `None` where `label` wins, strictly where ties are unsafe.
 ///
-/// The answer holds in real arithmetic. Only where an output cannot be told from that of `label` and a
-/// parameter is irrational does `label` keep its place.
+/// The answer holds in real arithmetic. Where an output cannot be told from that of `label`, since a parameter or a
+/// value of an activation is irrational, `label` has lost.
 #[must_use]
 pub fn beaten_by(network: &Network, x: &[Rational], label: usize, ties: Ties) -> Option<usize> {
     let enclosed: Vec<Interval> = x.iter().map(enclose).collect();
@@ -27,7 +27,9 @@ pub fn beaten_by(network: &Network, x: &[Rational], label: usize, ties: Ties) ->
     if !surely.is_empty() {
         return first_largest(&|j, best| y[j].middle() > y[best].middle(), surely);
     }
-    let exact = network.evaluate::<Rational>(x).ok()?;
+    let Ok(exact) = network.evaluate::<Rational>(x) else {
+        return first_largest(&|j, best| y[j].hi > y[best].hi, rivals().filter(|&j| y[j].hi >= own.lo).collect());
+    };
     let wins = |j: usize| if is_safe { exact[j] > exact[label] } else { exact[j] >= exact[label] };
     first_largest(&|j, best| exact[j] > exact[best], rivals().filter(|&j| wins(j)).collect())
 }

@@ -49,6 +49,9 @@ pub enum AnalyzeError {
     /// A certificate is asked for over a region that is no box.
     #[error("certificates over real inputs are about boxes (with half-spaces), not about L1, L2 or other balls")]
     ProofRegion,
+    /// A certificate is asked for of a network with a smooth activation.
+    #[error("node `{0}`: certificates take piecewise affine activations; leave out --proof")]
+    ProofCurve(String),
     /// Certificates are about real arithmetic.
     #[error("certificates hold in real arithmetic only; leave out --arithmetic float32")]
     Float32Certificate,

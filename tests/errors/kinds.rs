@@ -145,6 +145,7 @@ kinds! {
         NoProof { .. } => "no-proof",
         ProofSlopes => "proof-slopes",
         ProofRegion => "proof-region",
+        ProofCurve(_) => "proof-curve",
         Float32Activation(_) => "float32-activation",
         Float32Certificate => "float32-certificate",
         Nothing => "nothing",

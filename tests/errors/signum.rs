@@ -38,6 +38,8 @@ pub fn cases() -> Vec<Case> {
     let slopes = Case::new("analyze.proof-slopes", slopes, &["--slopes"]);
     let ball = "analyze net.onnx --data i.csv --norm l2 --eps 0.1 --domain deeppoly --proof cert";
     let ball = Case::new("analyze.proof-region", ball, &["boxes"]);
+    let curve = "analyze net.onnx --data i.csv --eps 0.1 --domain deeppoly --proof cert";
+    let curve = Case::new("analyze.proof-curve", curve, &["`Tanh_0`", "--proof"]);
     let signum = "analyze net.onnx --data i.csv --eps 0.1 --domain deeppoly --proof cert";
     let signum = Case::new("analyze.signum-certificate", signum, &["--domain exact"]);
     let refused = Case::new("usage.refused-certificate", "check cert", &["cert: ", "query, line 2: ", "a case"]);
@@ -55,6 +57,7 @@ pub fn cases() -> Vec<Case> {
         signum.file("net.onnx", spread()).file("i.csv", "0,1,2\n"),
         zonotope.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
         ball.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
+        curve.file("net.onnx", node(&[2], "Tanh", &[], &[])).file("i.csv", "0,1,2\n"),
         slopes.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
         float32.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
         leaky.file("net.onnx", node(&[2], "LeakyRelu", &[], &[])).file("i.csv", "0,1,2\n"),

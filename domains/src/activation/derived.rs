@@ -129,7 +129,8 @@ impl Activate for Interval {
     }
 
     fn activate_smooth(&self, f: &dyn Smooth) -> Option<Self> {
-        Some(super::smooth::image(f, *self))
+        // Where it is not defined there is no value, whatever is made of it afterwards.
+        (!f.parts(*self).is_empty()).then(|| super::smooth::image(f, *self))
     }
 }
 

@@ -7,14 +7,22 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug, Default)]
 pub struct Spare(Mutex<Vec<Vec<f64>>>);
 
+/// So many numbers more than are needed do not matter.
+const FEW: usize = 4096;
+
+/// So many numbers are kept at most (256 MiB).
+const MOST: usize = 1 << 25;
+
 impl Spare {
-    /// So many numbers, whatever they are: the smallest vector at hand that has room for them, or else the largest.
+    /// So many numbers, whatever they are: the smallest vector at hand that has room for them, or else the largest. One
+    /// with far more room stays for those who need it.
     #[must_use]
     pub fn take(&self, len: usize) -> Vec<f64> {
         let found = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let fit = |room: usize| (room < len, if room < len { usize::MAX - room } else { room });
             let best = (0..all.len()).min_by_key(|&i| fit(all[i].capacity()));
+            let best = best.filter(|&i| all[i].capacity() <= 4 * len + FEW);
             best.map(|i| all.swap_remove(i))
         };
         let mut numbers = found.unwrap_or_default();
@@ -53,7 +61,10 @@ impl Spare {
 
     /// Keeps a vector for later.
     pub fn give(&self, numbers: Vec<f64>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(numbers);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.iter().map(Vec::capacity).sum::<usize>() + numbers.capacity() <= MOST {
+            all.push(numbers);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ class Counterexamples:
                 )
                 for line in run:
                     if line.get("witness") is not None:
-                        pixels = torch.tensor(line["witness"], dtype=torch.float32)
+                        pixels = torch.tensor([float(Fraction(x)) for x in line["witness"]["input"]])
                         self._next[int(sample[line["image"]])] = pixels.reshape(x.shape[1:])
             except BaseException as failure:
                 self._failure = failure

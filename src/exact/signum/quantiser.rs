@@ -38,7 +38,7 @@ impl<'a> Quantiser<'a> {
     /// The quantiser of a network that begins with one.
     pub fn of(network: &'a Network) -> Option<Self> {
         let (node, activation) = network.activations().next()?;
-        let pieces = activation.function.pieces();
+        let pieces = activation.function.pieces()?;
         if !activation.function.is_step() {
             return None;
         }

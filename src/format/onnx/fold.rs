@@ -56,7 +56,9 @@ pub(super) fn folded(
             }
         }
     };
-    Ok(net.computed(Constant { shape: result.shape, values, integer: data.integer }))
+    let has_curves = network.has_curves();
+    net.rounds_constants |= has_curves;
+    Ok(net.computed(Constant { shape: result.shape, values, integer: data.integer && !has_curves }))
 }
 
 /// Whether the network only applies functions whose pieces are constants or the identity, which is exact in floats.

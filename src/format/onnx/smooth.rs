@@ -84,7 +84,15 @@ pub(super) fn sqrt(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
 pub(super) fn pow(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let Value::Tensor(x) = op.value(0)? else { return power::pow(op, net) };
     const LARGEST: f64 = 64.0;
-    match op.constant(1)?.scalar()? {
+    let exponent = op.constant(1)?;
+    if exponent.shape.len() > x.shape.len() {
+        return Err(format!(
+            "an exponent of shape {:?} gives the result another shape; make it a scalar",
+            exponent.shape
+        )
+        .into());
+    }
+    match exponent.scalar()? {
         1.0 => Ok(x.clone().into()),
         0.5 => apply(op, net, Sqrt),
         -1.0 => apply(op, net, Reciprocal),

@@ -153,9 +153,15 @@ fn line(f: &dyn Smooth, z: Interval, middle: f64, sign: f64) -> Line {
     touching(f, z, if is_finite { nearest_slope(f, &parts, z, middle, sign) } else { 0.0 }, sign)
 }
 
+/// Contradictory bounds say nothing here: whoever made them will notice.
+fn not_empty(z: Interval) -> Interval {
+    if z.is_empty() { Interval::ALL } else { z }
+}
+
 /// The line below and the line above that enclose the least area with the graph: that area is linear in a line's value
 /// at the middle. For parallel lines that below has the slope of that above.
 pub(in super::super) fn lines(f: &dyn Smooth, z: Interval, slopes: Slopes) -> Lines {
+    let z = not_empty(z);
     let upper = line(f, z, z.middle(), -1.0);
     let lower = match slopes {
         Slopes::Parallel => touching(f, z, upper.slope, 1.0),
@@ -169,7 +175,7 @@ const NEAREST: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
 /// A polygon around the graph.
 pub(in super::super) fn hull(f: &dyn Smooth, z: Interval) -> Vec<HalfPlane> {
-    let mut half_planes: Vec<HalfPlane> = Vec::new();
+    let (z, mut half_planes) = (not_empty(z), Vec::<HalfPlane>::new());
     for (share, sign) in NEAREST.into_iter().flat_map(|share| [(share, 1.0), (share, -1.0)]) {
         let middle = (z.lo + share * (z.hi - z.lo)).clamp(z.lo, z.hi);
         let Line { slope, intercept } = line(f, z, middle, sign);

@@ -20,7 +20,7 @@ pub use relaxation::{NodeLines, Relaxation};
 pub use within::DeepPolyWithin;
 
 use super::{AbstractDomain, DomainError, Fact, NodeBounds, Trace};
-use crate::activation::{ActivationFn, Reach, Slopes};
+use crate::activation::{ActivationFn, Slopes};
 use crate::network::{Activation, Affine, Network, NodeId, NodeKind};
 use crate::num::Interval;
 use crate::query::{LinearForms, Region};

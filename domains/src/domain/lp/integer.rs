@@ -36,7 +36,7 @@ impl<'s> IntegerModel<'s> {
     /// the reference at the same time. Each count is the certified bound of a linear program that has the
     /// counts of the layers before, rounded down to an integer.
     ///
-    /// `None` when a bound is infinite.
+    /// `None` when a bound is infinite, or an activation is smooth.
     #[must_use]
     pub fn new(
         domain: &LpDomain,
@@ -44,6 +44,9 @@ impl<'s> IntegerModel<'s> {
         counts: Option<&[f64]>,
         seen: &'s Trace<'s, LpFact>,
     ) -> Option<Self> {
+        if seen.network.has_curves() {
+            return None;
+        }
         let targets: Vec<NodeId> = forms.terms.iter().map(|term| term.node).collect();
         let bounds = |id: NodeId| seen.bounds_of(id);
         let mut encoding = Encoding::new(&seen.network, seen.region, &bounds, &targets, &WHOLE)?;

@@ -7,14 +7,16 @@
 mod clip;
 mod derived;
 mod leaky_relu;
+mod lines;
 mod relu;
 mod sign;
 mod smooth;
 mod staircase;
 
 pub use clip::Clip;
-pub use derived::{Activate, HalfPlane, Line, Lines, Slopes};
+pub use derived::Activate;
 pub use leaky_relu::LeakyRelu;
+pub use lines::{HalfPlane, Line, Lines, Slopes};
 pub use relu::Relu;
 pub use sign::{Sign, SignWithZero};
 pub use smooth::{Arctan, Cos, Elu, Erf, Exp, Gelu, Log, Power, Reciprocal, Sigmoid, Silu, Sin, Softplus, Softsign};

@@ -17,7 +17,7 @@ use absint::attack::Target;
 use absint::domains::domain::{Bounds, Run};
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, parse_decimal};
-use absint::domains::query::{Case, Property, Query, Region};
+use absint::domains::query::{Case, Property, Query, Region, Ties};
 use absint::domains::verdict::Verdict;
 use absint::exact::continuous::{Question, Splitting, decide};
 use absint::exact::signum::{self, SignumOptions};
@@ -113,7 +113,7 @@ fn run(experiment: &Experiment) -> Result<Tally, Box<dyn Error + Send + Sync>> {
     for index in FIRST.. {
         let image = if is_signum { images.get_binarized(index, 96) } else { images.get(index) };
         let Some(image) = image.filter(|_| asked < experiment.images) else { break };
-        if beaten_by(&network, &image.pixels, image.label).is_some() {
+        if beaten_by(&network, &image.pixels, image.label, Ties::Unsafe).is_some() {
             continue;
         }
         asked += 1;
@@ -168,7 +168,7 @@ fn exact(
     let start = Instant::now();
     let budget = deadline(Some(LIMIT));
     let run = Run::silent(&budget);
-    let is_refuted = if signum::applies(network, &case.region) {
+    let is_refuted = if signum::applies(network, case) {
         let disjuncts = open.iter().map(|&d| case.property.disjuncts[d].clone()).collect();
         let query = Query::over(case.region.clone(), Property { disjuncts });
         match signum::decide(network, &query, &SignumOptions::default(), run)?.verdict {

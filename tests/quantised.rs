@@ -153,6 +153,17 @@ fn verdicts_over_boxes_are_those_of_all_quantised_inputs() {
             let again = Compiled::new(&network).unwrap();
             let again = again.decide(&query, &SignumOptions::default(), Run::silent(&Budget::unlimited())).unwrap();
             assert_eq!(again.verdict.name(), answer.verdict.name(), "seed {seed}");
+            // What the network keeps for boxes is not taken for grids of its inputs, nor the other way round.
+            let (lower, upper) = region.exact_box();
+            let grid = Region::grid(lower, &q("1/2"), lower, upper).unwrap();
+            let grid = Query::over(grid, query.cases[0].property.clone());
+            let fresh = self::network(&mut Dice::new(seed));
+            let ask = |network: &Network, query: &Query| {
+                let budget = Budget::unlimited();
+                decide(network, query, &SignumOptions::default(), Run::silent(&budget)).unwrap().verdict.name()
+            };
+            assert_eq!(ask(&network, &grid), ask(&fresh, &grid), "seed {seed}: grid");
+            assert_eq!(ask(&fresh, &query), answer.verdict.name(), "seed {seed}: box after grid");
             let all = analyze(&network, &query, &Options::default()).unwrap();
             assert_eq!(all.verdict.name(), answer.verdict.name(), "seed {seed}: auto");
             (is_safe, ties == Ties::Safe)

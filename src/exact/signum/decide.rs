@@ -105,22 +105,8 @@ pub fn decide(network: &Network, query: &Query, options: &SignumOptions, run: Ru
     }
 }
 
-/// The network behind a quantiser, and its sums, which are made once per network.
-struct Behind {
-    network: Network,
-    steps: Arc<StepNetwork>,
-}
-
-impl Behind {
-    fn of(network: &Network, quantiser: &Quantiser<'_>, budget: &Budget) -> Result<Option<Arc<Self>>, SignumError> {
-        let kept = network.derived(|| {
-            let Some(behind) = quantiser.rest(network) else { return Ok(None) };
-            let steps = Arc::new(StepNetwork::new(&behind, budget)?);
-            Ok::<_, SignumError>(Some(Arc::new(Self { network: behind, steps })))
-        })?;
-        Ok(kept.as_ref().clone())
-    }
-}
+/// The sums behind a network's quantiser: a type of their own, by which the network tells them from its own sums.
+struct Behind(Arc<StepNetwork>);
 
 impl<'a> Compiled<'a> {
     /// Reads the network once for all queries.
@@ -137,11 +123,14 @@ impl<'a> Compiled<'a> {
     /// As [`Compiled::new`], and [`SignumError::OutOfTime`].
     pub fn within(network: &'a Network, budget: &Budget) -> Result<Self, SignumError> {
         let quantised = match Quantiser::of(network) {
-            Some(quantiser) => Behind::of(network, &quantiser, budget)?.map(|b| (quantiser, b)),
+            Some(quantiser) => {
+                let steps = || StepNetwork::new(quantiser.rest(), budget).map(|steps| Behind(Arc::new(steps)));
+                let steps = Arc::clone(&network.derived(steps)?.0);
+                let encoder = Encoder::new(Cow::Owned(quantiser.rest().clone()), steps);
+                Some((quantiser, encoder))
+            }
             None => None,
         };
-        let encoder = |b: Arc<Behind>| Encoder::new(Cow::Owned(b.network.clone()), Arc::clone(&b.steps));
-        let quantised = quantised.map(|(quantiser, behind)| (quantiser, encoder(behind)));
         let compiled = Self { network, encoder: Memo::default(), quantised };
         if compiled.quantised.is_none() {
             compiled.encoder(budget)?;

@@ -12,8 +12,8 @@ use std::cmp::Ordering;
 
 /// The front of a network.
 pub(super) struct Quantiser<'a> {
-    /// The node of the step functions.
-    node: NodeId,
+    /// The network behind it.
+    rest: Network,
     pieces: &'a [Piece],
     /// What the value changes by from one piece to the next.
     step: Rational,
@@ -51,12 +51,15 @@ impl<'a> Quantiser<'a> {
             pieces.windows(2).map(|pair| exact_or_zero(pair[1].intercept) - exact_or_zero(pair[0].intercept)).collect();
         let step = rises.first()?.clone();
         let is_even = step > Rational::ZERO && rises.iter().all(|rise| *rise == step);
-        is_even.then_some(Self { node, pieces, step, cells })
+        if !is_even {
+            return None;
+        }
+        Some(Self { rest: network.behind(node)?, pieces, step, cells })
     }
 
     /// The network behind it.
-    pub fn rest(&self, network: &Network) -> Option<Network> {
-        network.behind(self.node)
+    pub fn rest(&self) -> &Network {
+        &self.rest
     }
 
     /// Whether it takes a case: a box, and a property of the outputs.

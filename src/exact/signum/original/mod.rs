@@ -60,9 +60,9 @@ pub fn check_formula(network: &Network, query: &Query, case: usize, opb: &str) -
     let (case, budget) = (query.cases.get(case).ok_or(missing)?, Budget::unlimited());
     let quantised = Quantiser::of(network)
         .filter(|_| Quantiser::takes(case))
-        .and_then(|quantiser| Some((quantiser.rest(network)?, quantiser.case(case)?)));
+        .and_then(|quantiser| Some((quantiser.case(case)?, quantiser)));
     let original = match &quantised {
-        Some((behind, quantised)) => Original::encode(behind, quantised, &budget)?,
+        Some((quantised, quantiser)) => Original::encode(quantiser.rest(), quantised, &budget)?,
         None => Original::encode(network, case, &budget)?,
     };
     original.check(opb)

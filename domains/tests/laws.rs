@@ -13,7 +13,7 @@ use absint_domains::domain::{
     IntervalDomain, NodeBounds, Relaxation, Run, Trace, Wanted, all, propagate,
 };
 use absint_domains::network::{Coefficients, LinearMap, Network, NetworkBuilder, NodeId, NodeKind, Sparse, Term};
-use absint_domains::num::{Interval, Rational, Spare, exact};
+use absint_domains::num::{Interval, Spare, exact};
 use absint_domains::query::{LinearForms, Region};
 use common::{Dice, any_activation, random_member, random_network, random_region};
 use ndarray::Array2;

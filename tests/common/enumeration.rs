@@ -122,16 +122,15 @@ impl<'a> Cells<'a> {
     }
 }
 
-/// Whether an activation of the network jumps.
+/// Whether all activations of the network are piecewise affine and none jumps.
 pub fn is_continuous(network: &Network) -> bool {
     network.nodes().iter().all(|node| match &node.kind {
-        NodeKind::Activation(activation) => {
-            let pieces = activation.function.pieces().unwrap();
+        NodeKind::Activation(activation) => activation.function.pieces().is_some_and(|pieces| {
             pieces.windows(2).all(|pair| {
                 let value = |p: &absint::domains::activation::Piece| p.slope * pair[1].from + p.intercept;
                 value(&pair[0]) == value(&pair[1])
             })
-        }
+        }),
         _ => true,
     })
 }

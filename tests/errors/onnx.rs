@@ -75,8 +75,8 @@ fn graphs() -> Vec<Case> {
     let case_of = |bytes: Vec<u8>, names: &[&'static str]| case("onnx.node", bytes, names);
     vec![
         case_of(
-            node(&[2], "Floor", &[], &[]),
-            &["node `Floor_0`", "`Floor` is not supported", "Abs, Add, And, Atan, AveragePool"],
+            node(&[2], "Ceil", &[], &[]),
+            &["node `Ceil_0`", "`Ceil` is not supported", "Abs, Add, And, Atan, AveragePool"],
         ),
         case_of(model(&[1], |w| _ = w.node("Relu", &["nothing"], &[])), &["`Relu_0`", "`nothing`"]),
         case_of(

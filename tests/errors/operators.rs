@@ -39,7 +39,7 @@ fn complaint(operator: &str, node: usize) -> Option<String> {
 
 #[test]
 fn every_operator_outside_of_the_list_is_named_with_its_node() {
-    let list = complaint("Floor", 0).unwrap();
+    let list = complaint("Ceil", 0).unwrap();
     let (mut refused, mut read) = (0, 0);
     for (i, operator) in STANDARD.split(' ').enumerate() {
         let message = complaint(operator, i % 4).unwrap_or_default();

@@ -9,7 +9,7 @@ use super::elsewhere::LayerPrograms;
 use super::encoding::Encoding;
 use super::{Cuts, LpDomain, LpFact};
 use crate::activation::{ActivationFn, Reach};
-use crate::domain::{Bounds, DeepPolyFact, DomainError, Fact, NodeBounds, Run, Tighten, Trace, propagate_until};
+use crate::domain::{Bounds, DeepPolyFact, DeepPolyWithin, DomainError, Fact, NodeBounds, Run, Trace, propagate_until};
 use crate::lp::Stop;
 use crate::network::{Affine, Network, NodeId, NodeKind};
 use crate::num::Interval;
@@ -93,8 +93,12 @@ impl LpDomain {
         let Some(NodeKind::Affine(_)) = network.nodes().get(layer.node).map(|node| &node.kind) else {
             return Ok(Vec::new());
         };
-        let before = Self { tighten: Tighten::None, ..self.clone() };
-        let mut trace = propagate_until(&before, network, region, &layer.bounds, layer.node + 1, run)?;
+        // Nothing is bounded again, which might come out tighter by a rounding where fewer rows go back together.
+        let before = DeepPolyWithin { base: self.base, known: &layer.bounds, settled: layer.node };
+        let trace = propagate_until(&before, network, region, &layer.bounds, layer.node + 1, run)?;
+        let Trace { network, region, facts, known, run, spare, is_real } = trace;
+        let facts = facts.into_iter().map(LpFact::from).collect();
+        let mut trace = Trace { network, region, facts, known, run, spare, is_real };
         let Some(fact) = trace.facts.pop() else { return Ok(Vec::new()) };
         let NodeKind::Affine(affine) = &trace.network.node(layer.node).kind else { return Ok(Vec::new()) };
         let inside = |session: &Vec<usize>| session.iter().copied().filter(|&i| i < fact.bounds().len()).collect();

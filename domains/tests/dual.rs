@@ -81,7 +81,7 @@ fn is_on(relaxed: &Relaxed, part: &Member, values: &[Vec<Rational>]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(800))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn any_slopes_and_multipliers_give_a_bound(seed in any::<u64>(), f in any_activation()) {

@@ -13,7 +13,7 @@ use absint_domains::domain::{
     IntervalDomain, NodeBounds, Relaxation, Run, Trace, Wanted, all, propagate,
 };
 use absint_domains::network::{Coefficients, LinearMap, Network, NetworkBuilder, NodeId, NodeKind, Sparse, Term};
-use absint_domains::num::{Interval, Spare, exact};
+use absint_domains::num::{Interval, Rational, Spare, exact};
 use absint_domains::query::{LinearForms, Region};
 use common::{Dice, any_activation, random_member, random_network, random_region};
 use ndarray::Array2;
@@ -31,25 +31,27 @@ fn contains_all_executions(domain: &AnyDomain, network: &Network, region: &Regio
     for _ in 0..12 {
         let input = random_member(dice, region);
         let Some(values) = precise::values(network, &input) else { continue };
+        // Beside curves the values have some ninety digits, and an exact domain may have more.
+        let noise = if network.has_curves() { exact(1e-60).unwrap() } else { Rational::ZERO };
         for ((bounds, values), node) in bounds.nodes().iter().zip(&values).zip(network.nodes()) {
             for (i, value) in values.iter().enumerate() {
                 let b = bounds.get(i);
-                let above = b.lo == f64::NEG_INFINITY || exact(b.lo).is_some_and(|lo| &lo <= value);
-                let below = b.hi == f64::INFINITY || exact(b.hi).is_some_and(|hi| value <= &hi);
+                let above = b.lo == f64::NEG_INFINITY || exact(b.lo).is_some_and(|lo| &lo - &noise <= *value);
+                let below = b.hi == f64::INFINITY || exact(b.hi).is_some_and(|hi| *value <= hi + &noise);
                 assert!(above && below, "{}: {value} of node {i} ({}) is outside {b:?}", domain.name, node.name);
             }
         }
         let output = &values[network.output()];
         for (row, minimum) in forms.rows().into_iter().zip(&minima) {
             let value = row.iter().zip(output).fold(exact(1.5).unwrap(), |s, (&c, y)| s + exact(c).unwrap() * y);
-            let holds = *minimum == f64::NEG_INFINITY || exact(*minimum).unwrap() <= value;
+            let holds = *minimum == f64::NEG_INFINITY || exact(*minimum).unwrap() - &noise <= value;
             assert!(holds, "{}: {minimum} exceeds {value}", domain.name);
         }
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     /// Each time all domains but those that solve programs, and one of these every tenth time.
     #[test]

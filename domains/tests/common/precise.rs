@@ -65,6 +65,12 @@ pub fn reference(f: &dyn Smooth, z: &Big) -> Option<[Big; 2]> {
             [y, number(4) * sigmoid(&twice) * sigmoid(&-twice.clone())]
         }
         "Exp" => [exp(z), exp(z)],
+        // At the ends the sum or the exponent is beyond all digits.
+        "Softplus" if z > &number(1000) => [z.clone(), sigmoid(z)],
+        "Softplus" if z < &number(-100) => {
+            let y = exp(z);
+            [&y - &y * &y / &two + &y * &y * &y / number(3), sigmoid(z)]
+        }
         "Softplus" => [(&one + exp(z)).ln(), sigmoid(z)],
         "Arctan" => [z.atan(), &one / (&one + z * z)],
         "Softsign" => [z / (&one + &size), &one / ((&one + &size) * (&one + &size))],

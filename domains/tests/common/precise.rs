@@ -43,7 +43,7 @@ fn erf(x: &Big) -> Big {
     while term > &little * &sum || number(odd) < &square * &two {
         odd += 2;
         term = term * &square * &two / number(odd);
-        sum = sum + &term;
+        sum += &term;
     }
     let pi = number(1).atan() * number(4);
     two / pi.sqrt() * exp(&-square) * sum

@@ -49,7 +49,7 @@ impl Smooth for Power {
     }
 
     fn parts(&self, _: Interval) -> Vec<Part> {
-        if self.exponent % 2 == 0 {
+        if self.exponent.is_multiple_of(2) {
             return all(Bend::Convex);
         }
         let (from, to) = (f64::NEG_INFINITY, f64::INFINITY);
@@ -57,6 +57,6 @@ impl Smooth for Power {
     }
 
     fn range(&self) -> Interval {
-        if self.exponent % 2 == 0 { Interval { lo: 0.0, hi: f64::INFINITY } } else { Interval::ALL }
+        if self.exponent.is_multiple_of(2) { Interval { lo: 0.0, hi: f64::INFINITY } } else { Interval::ALL }
     }
 }

@@ -60,8 +60,12 @@ def test_assert_robust(digits):
 
 
 def test_what_cannot_be_analysed_is_refused():
-    with pytest.raises(absint.AbsintError, match="Erf|GELU|Gelu|`"):
-        absint.Network.from_torch(nn.Sequential(nn.Linear(3, 3), nn.GELU()), torch.zeros(1, 3))
+    class Floor(nn.Module):
+        def forward(self, x):
+            return torch.floor(x)
+
+    with pytest.raises(absint.AbsintError, match="Floor|`"):
+        absint.Network.from_torch(nn.Sequential(nn.Linear(3, 3), Floor()), torch.zeros(1, 3))
 
 
 def test_a_query_is_not_asked_of_a_network_whose_softmax_was_dropped():

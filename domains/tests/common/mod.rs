@@ -152,6 +152,12 @@ pub fn any_activation() -> impl Strategy<Value = Arc<dyn ActivationFn>> {
     (0..activation::all().len()).prop_map(|i| activation::all()[i].clone())
 }
 
+/// Piecewise affine ones nine times in ten: those are quick to evaluate exactly, curves in many digits are not.
+pub fn mostly_piecewise() -> impl Strategy<Value = Arc<dyn ActivationFn>> {
+    let (pieces, curves): (Vec<_>, Vec<_>) = activation::all().into_iter().partition(|f| f.pieces().is_some());
+    prop_oneof![9 => prop::sample::select(pieces), 1 => prop::sample::select(curves)]
+}
+
 /// A box in which at most three inputs vary.
 pub fn random_box(dice: &mut Dice, inputs: usize) -> Region {
     let mut lower: Vec<Rational> = dice.weights(inputs).into_iter().map(exact_or_zero).collect();

@@ -147,12 +147,7 @@ pub fn random_member(dice: &mut Dice, region: &Region) -> Vec<Rational> {
     region.nearest_member(&direct).expect("a region without half-spaces has a member near every point")
 }
 
-/// One of the activations of the project.
-pub fn any_activation() -> impl Strategy<Value = Arc<dyn ActivationFn>> {
-    (0..activation::all().len()).prop_map(|i| activation::all()[i].clone())
-}
-
-/// Piecewise affine ones nine times in ten: those are quick to evaluate exactly, curves in many digits are not.
+/// Any activation, piecewise affine ones nine times in ten: those are quick to evaluate exactly, curves in many digits are not.
 pub fn mostly_piecewise() -> impl Strategy<Value = Arc<dyn ActivationFn>> {
     let (pieces, curves): (Vec<_>, Vec<_>) = activation::all().into_iter().partition(|f| f.pieces().is_some());
     prop_oneof![9 => prop::sample::select(pieces), 1 => prop::sample::select(curves)]

@@ -183,6 +183,7 @@ fn exact(
             attack: true,
             splitting: Splitting::Automatic,
             most: usize::MAX,
+            certify: false,
         };
         let found = decide(&question, run)?;
         let refuted = open.iter().all(|d| found.bounds.get(d).is_some_and(|&bound| bound > 0.0));

@@ -74,6 +74,7 @@ fn verdict(solved: &Solved, splitting: Splitting, what: &str) -> Option<bool> {
         attack: true,
         splitting,
         most: usize::MAX,
+        certify: false,
     };
     let found = decide(&question, Run::silent(&budget)).unwrap();
     let is_safe = minima.iter().all(|m| m > &Rational::ZERO);
@@ -126,7 +127,8 @@ fn no_moment_is_wrong_to_run_out_of_time() {
                 };
                 let budget = Budget::new(remaining);
                 let target = Target { network: &network, case: &case, open: &open };
-                let question = Question { target, known: &known, attack: false, splitting, most: usize::MAX };
+                let question =
+                    Question { target, known: &known, attack: false, splitting, most: usize::MAX, certify: false };
                 let Ok(found) = decide(&question, Run::silent(&budget)) else { continue };
                 stopped += usize::from(budget.is_spent());
                 for (&d, &bound) in &found.bounds {
@@ -228,8 +230,14 @@ fn unsatisfiable_formulas_are_refuted() {
         let budget = deadline(Some(Duration::from_secs(60)));
         let known = Bounds::unknown();
         let target = Target { network: &network, case: &case, open: &[0] };
-        let question =
-            Question { target, known: &known, attack: true, splitting: Splitting::default(), most: usize::MAX };
+        let question = Question {
+            target,
+            known: &known,
+            attack: true,
+            splitting: Splitting::default(),
+            most: usize::MAX,
+            certify: false,
+        };
         if is_satisfiable(&clauses, &mut Vec::new(), VARIABLES) {
             satisfiable += 1;
             // Finding the assignment may take longer than a test should.

@@ -2,7 +2,7 @@
 
 use super::analysis::Analysis;
 use super::error::AnalyzeError;
-use super::method::{Context, Method, Options};
+use super::method::{Completeness, Context, Method, Options};
 use super::registry::plan;
 use super::state::State;
 use crate::domains::activation::Slopes;
@@ -11,7 +11,7 @@ use crate::domains::domain::{DomainError, Run};
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::observer::{Event, Silent};
 use crate::domains::query::{Ball, Query};
-use crate::exact::signum;
+use crate::exact::{continuous, signum};
 
 /// Analyses a query without a time limit, reporting to nobody.
 ///
@@ -61,7 +61,7 @@ pub(crate) fn analyze_in_stages(
         check_certifiable(network, query, options)?;
     }
     let context = Context { network, options, run };
-    let mut state = State::new(query);
+    let mut state = State::new(query, options.certify);
     for step in plan(&context) {
         if state.is_decided(options) || run.budget.is_spent() {
             break;
@@ -91,6 +91,9 @@ fn check_certifiable(network: &Network, query: &Query, options: &Options) -> Res
     }
     if let Some((id, _)) = network.activations().find(|(_, a)| a.function.pieces().is_none()) {
         return Err(AnalyzeError::ProofCurve(network.node(id).name.clone()));
+    }
+    if let Some(id) = continuous::jump(network).filter(|_| method.row().completeness == Completeness::Decides) {
+        return Err(AnalyzeError::ProofJump(network.node(id).name.clone()));
     }
     if options.slopes.iter().any(|slopes| *slopes != Slopes::Area) {
         return Err(AnalyzeError::ProofSlopes);

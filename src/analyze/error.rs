@@ -52,6 +52,9 @@ pub enum AnalyzeError {
     /// A certificate is asked for of a network with a smooth activation.
     #[error("node `{0}`: certificates take piecewise affine activations; leave out --proof")]
     ProofCurve(String),
+    /// A certificate of a search is asked for where an activation jumps.
+    #[error("node `{0}` jumps: searches write no certificate there; use --domain deeppoly")]
+    ProofJump(String),
     /// Certificates are about real arithmetic.
     #[error("certificates hold in real arithmetic only; leave out --arithmetic float32")]
     Float32Certificate,

@@ -136,6 +136,7 @@ impl Method {
     pub const EXACT: Self = Self::of(&MethodRow {
         name: "exact",
         help: "splits inputs or neurons, or solves signum networks, until the query is decided: as long as it takes",
+        proves: true,
         completeness: Completeness::Decides,
         plan: |context| deeppoly(context).chain([attack(), exact()]).collect(),
         ..LP
@@ -154,6 +155,7 @@ impl Method {
     pub const AUTO: Self = Self::of(&MethodRow {
         name: "auto",
         help: "the cascade of these, stopping as soon as the query is decided",
+        proves: true,
         completeness: Completeness::Decides,
         joins: Joins::Within,
         refines: true,

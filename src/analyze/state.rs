@@ -27,8 +27,8 @@ pub(super) struct State<'a> {
 
 impl<'a> State<'a> {
     /// Nothing is known yet.
-    pub fn new(query: &'a Query) -> Self {
-        let cases = query.cases.iter().map(CaseState::new).collect();
+    pub fn new(query: &'a Query, certify: bool) -> Self {
+        let cases = query.cases.iter().map(|case| CaseState::new(case, certify)).collect();
         Self { cases, stages: Vec::new(), witness: None, certificates: Vec::new(), reasons: Vec::new() }
     }
 
@@ -127,7 +127,7 @@ impl<'a> State<'a> {
             analysis.certificates = self.certificates;
             let scripts: Vec<&Script> = self.cases.iter().map(|c| &c.script).collect();
             let is_script = context.options.certify && !context.network.is_signum();
-            analysis.proof = is_script.then(|| Script::proof(&scripts));
+            analysis.proof = is_script.then(|| Script::proof(&scripts)).flatten();
         }
         analysis.bounds = self.cases.into_iter().map(|c| c.bounds).collect();
         analysis

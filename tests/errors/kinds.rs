@@ -146,6 +146,7 @@ kinds! {
         ProofSlopes => "proof-slopes",
         ProofRegion => "proof-region",
         ProofCurve(_) => "proof-curve",
+        ProofJump(_) => "proof-jump",
         Float32Activation(_) => "float32-activation",
         Float32Certificate => "float32-certificate",
         Nothing => "nothing",

@@ -15,12 +15,14 @@ mod ball;
 mod batch;
 mod certify;
 mod layers;
+mod record;
 mod refine;
 mod relaxed;
 mod tree;
 
 pub use ascent::Effort;
 pub use batch::{Member, Objective, Side};
+pub use record::{NeuronBound, Record, allowance};
 pub use refine::{Refined, Refinement};
 pub use relaxed::{Compiled, Relaxed, has_corners};
 pub use tree::{Candidate, Forest, Limits};

@@ -3,7 +3,8 @@
 //! multiplies through all that follow).
 
 use super::ascent::Effort;
-use super::batch::Objective;
+use super::batch::{Member, Objective};
+use super::record::{NeuronBound, Record, allowance};
 use super::relaxed::{Compiled, Relaxed};
 use super::tree::{Forest, Limits};
 use crate::activation::ActivationFn;
@@ -50,6 +51,18 @@ impl Refinement {
     /// Tightens `bounds` (of all nodes, over `region`) in place, until the parts or the time is used up. They are about
     /// the network in real arithmetic: of one in float32 nothing is refined.
     pub fn run(&self, compiled: &Compiled<'_>, region: &Region, bounds: &mut Bounds, budget: &Budget) -> Refined {
+        self.recorded(compiled, region, bounds, budget, None)
+    }
+
+    /// [`run`](Self::run), which tells what proves the bounds that it finds.
+    pub fn recorded(
+        &self,
+        compiled: &Compiled<'_>,
+        region: &Region,
+        bounds: &mut Bounds,
+        budget: &Budget,
+        mut record: Option<&mut (dyn Record + '_)>,
+    ) -> Refined {
         let network = compiled.network;
         let mut refined = Refined::default();
         if network.arithmetic() != Arithmetic::Real {
@@ -69,7 +82,8 @@ impl Refinement {
             let is_over = |budget: &Budget| budget.is_spent() || share.is_some_and(|share| spent(budget) >= share);
             if !is_over(budget) {
                 let of_layer = Self { parts: parts_of(self.parts, at + 1, layers.len()), ..*self };
-                of_layer.layer(compiled, region, bounds, (id, source), budget, &is_over, &mut refined);
+                let record = record.as_mut().map(|record| &mut **record as &mut dyn Record);
+                of_layer.layer(compiled, region, bounds, (id, source), budget, &is_over, &mut refined, record);
             }
         }
         follow(network, bounds, network.nodes().len());
@@ -88,6 +102,7 @@ impl Refinement {
         budget: &Budget,
         is_over: &dyn Fn(&Budget) -> bool,
         refined: &mut Refined,
+        record: Option<&mut dyn Record>,
     ) {
         let NodeKind::Activation(activation) = &compiled.network.node(id).kind else { return };
         let before = bounds.clone();
@@ -99,14 +114,23 @@ impl Refinement {
         let unstable: Vec<usize> = (0..z.len()).filter(|&i| is_unstable(activation.function.as_ref(), z, i)).collect();
         let sides: Vec<(usize, f64)> = unstable.iter().flat_map(|&i| [(i, 1.0), (i, -1.0)]).collect();
         let forms = sides.iter().map(|&(i, sign)| Objective::neuron(source, i, sign)).collect();
-        let limits = Limits { goal: 0.0, parts: self.parts, tolerance: 1e-3, root: AT_ROOT, below: BELOW };
+        let reach = z.iter().map(|z| z.magnitude()).fold(0.0, f64::max);
+        let goal = if record.is_some() { allowance(reach) } else { 0.0 };
+        let limits = Limits { goal, parts: self.parts, tolerance: 1e-3, root: AT_ROOT, below: BELOW };
         let mut forest = Forest::new(&relaxed, forms, limits);
+        if record.is_some() {
+            forest.keep();
+        }
         forest.plant(budget);
         while !is_over(budget) && forest.grow(budget).is_some() {}
         refined.sides += sides.len();
         refined.parts += forest.parts();
         let mut found = vec![Interval::ALL; z.len()];
-        for (&(i, sign), bound) in sides.iter().zip(forest.bounds()) {
+        let bounds_of_sides = match record {
+            None => forest.bounds(),
+            Some(record) => recorded(&mut forest, &relaxed, (source, &sides), goal, record),
+        };
+        for (&(i, sign), bound) in sides.iter().zip(bounds_of_sides) {
             if sign > 0.0 { found[i].lo = bound } else { found[i].hi = -bound }
         }
         let mut now = z.clone();
@@ -114,6 +138,26 @@ impl Refinement {
         refined.settled += unstable.iter().filter(|&&i| !is_unstable(activation.function.as_ref(), &now, i)).count();
         set(bounds, source, now);
     }
+}
+
+/// The bounds that a forest proves of neurons of a node, up to `loss`; those that are news are told.
+fn recorded(
+    forest: &mut Forest<'_>,
+    relaxed: &Relaxed<'_>,
+    (node, sides): (NodeId, &[(usize, f64)]),
+    loss: f64,
+    record: &mut dyn Record,
+) -> Vec<f64> {
+    let tell = |(&(neuron, sign), (bound, parts)): (&(usize, f64), (f64, Vec<Member>))| {
+        let known = relaxed.bounds.nodes()[node].get(neuron);
+        let is_news = if sign > 0.0 { bound > known.lo } else { -bound < known.hi };
+        if !is_news {
+            return f64::NEG_INFINITY;
+        }
+        record.bound(relaxed, NeuronBound { node, neuron, at_least: sign > 0.0, bound: sign * bound, parts });
+        bound
+    };
+    sides.iter().zip(forest.proved(loss)).map(tell).collect()
 }
 
 /// What the lines above lose at most, summed over all neurons.

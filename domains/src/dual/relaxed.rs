@@ -175,6 +175,18 @@ impl<'a> Relaxed<'a> {
         self.compiled.network
     }
 
+    /// The bounds of the nodes over the region.
+    #[must_use]
+    pub fn bounds(&self) -> &Bounds {
+        self.bounds
+    }
+
+    /// Whether the unstable neurons of an activation node have free slopes.
+    #[must_use]
+    pub fn has_corner(&self, id: NodeId) -> bool {
+        self.layers[id].as_ref().is_some_and(|layer| layer.corner.0 < layer.corner.1)
+    }
+
     /// How many neurons have a free slope, of the activation nodes up to `node`.
     #[must_use]
     pub fn free_up_to(&self, node: NodeId) -> usize {

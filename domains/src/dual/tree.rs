@@ -35,7 +35,7 @@ struct Part {
 
 /// The parts of one form.
 #[derive(Debug)]
-struct Tree {
+pub(super) struct Tree {
     /// Those that are open, by their guessed bounds and their numbers.
     open: BTreeMap<(FloatOrd<f32>, usize), Part>,
     /// The least certified bound of the parts that are closed.
@@ -59,16 +59,24 @@ impl Tree {
         let least = self.leaves.iter().map(|m| m.bound).fold(f32::INFINITY, f32::min);
         self.open.values().next().map_or(least, |part| part.member.bound.min(least))
     }
+
+    /// Takes out all parts that are not closed.
+    pub fn take_open(&mut self) -> Vec<Member> {
+        let open = std::mem::take(&mut self.open).into_values().map(|part| part.member);
+        open.chain(std::mem::take(&mut self.leaves)).collect()
+    }
 }
 
 /// Trees over one relaxation.
 #[derive(Debug)]
 pub struct Forest<'a> {
-    relaxed: &'a Relaxed<'a>,
-    forms: Vec<Objective>,
+    pub(super) relaxed: &'a Relaxed<'a>,
+    pub(super) forms: Vec<Objective>,
     limits: Limits,
     start: NodeId,
-    trees: Vec<Tree>,
+    pub(super) trees: Vec<Tree>,
+    /// Parts that are closed, where they are kept.
+    pub(super) kept: Option<Vec<Member>>,
     number: usize,
     pool: Mutex<Vec<Workspace>>,
 }
@@ -116,11 +124,11 @@ impl<'a> Forest<'a> {
             used: 0,
         };
         let trees = forms.iter().map(|_| tree()).collect();
-        Self { relaxed, forms, limits, start, trees, number: 0, pool: Mutex::default() }
+        Self { relaxed, forms, limits, start, trees, kept: None, number: 0, pool: Mutex::default() }
     }
 
     /// Members of one batch.
-    fn together(&self) -> usize {
+    pub(super) fn together(&self) -> usize {
         let widest = self.relaxed.network().nodes()[..=self.start].iter().map(|n| n.len).max().unwrap_or(1);
         (NUMBERS / widest.max(1)).clamp(8, MEMBERS)
     }
@@ -177,6 +185,7 @@ impl<'a> Forest<'a> {
             let tree = &mut self.trees[member.objective];
             if let Some(bound) = closed {
                 tree.closed = tree.closed.min(bound);
+                self.kept.iter_mut().for_each(|kept| kept.push(member.clone()));
                 continue;
             }
             let Some(Outcome { attained, pick, input }) = outcome else {
@@ -198,7 +207,7 @@ impl<'a> Forest<'a> {
         candidates
     }
 
-    fn with_workspace<R>(&self, f: impl FnOnce(&mut Workspace) -> R) -> R {
+    pub(super) fn with_workspace<R>(&self, f: impl FnOnce(&mut Workspace) -> R) -> R {
         let kept = self.pool.lock().ok().and_then(|mut pool| pool.pop());
         let mut work = kept.unwrap_or_default();
         let result = f(&mut work);
@@ -235,6 +244,12 @@ impl<'a> Forest<'a> {
                 let member = std::slice::from_mut(&mut failed.member);
                 failed.outcome =
                     self.relaxed.ascend(&self.forms, member, &[f32::INFINITY], NO_STEPS, work).pop().flatten();
+            }
+            if self.kept.is_some() {
+                let closed = examined.iter_mut().filter(|e| e.closed.is_some());
+                let mut closed: Vec<&mut Member> = closed.map(|e| &mut e.member).collect();
+                let goals = vec![self.limits.goal; closed.len()];
+                self.coarsen(&mut closed, &goals, work);
             }
             examined
         })

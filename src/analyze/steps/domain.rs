@@ -11,7 +11,7 @@ use crate::domains::domain::{
 };
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::query::LinearForms;
-use crate::format::certificate::Script;
+use crate::format::certificate::{Multipliers, Script};
 
 /// Says in a script how the bounds of neurons are recomputed that came out so.
 type ScriptOf = fn(&mut Script, &Network, &Bounds);
@@ -157,7 +157,7 @@ fn bound<D: AbstractDomain>(
         let lattice = margin_lattice(&trace.network, &disjuncts[d].atoms[a], &bounds);
         let bound = if context.options.certify { bound } else { lattice.at_least(bound, false) };
         if context.options.certify && bound > 0.0 && case.disjuncts()[d] <= 0.0 {
-            case.script.refute_by_atom(d, a);
+            case.script.refute_by_atom(d, a, &Multipliers::default());
         }
         case.improve(d, a, bound);
     }

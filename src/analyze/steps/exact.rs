@@ -30,6 +30,10 @@ impl Step for Decide {
         "exact"
     }
 
+    fn proves(&self) -> bool {
+        true
+    }
+
     fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
         let &Context { network, .. } = context;
         let is_signum = signum::applies(network, case.case);
@@ -118,8 +122,10 @@ impl Decide {
             attack: context.options.attack,
             splitting: Splitting::Automatic,
             most: self.limit(context, usize::MAX, AUTO_PARTS),
+            certify: context.options.certify,
         };
         let decided = continuous::decide(&question, context.run)?;
+        case.script.append(&decided.script);
         for (d, bound) in decided.bounds {
             case.settle(d, bound);
         }

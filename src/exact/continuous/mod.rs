@@ -8,7 +8,9 @@ mod boxes;
 mod cells;
 mod forms;
 mod halving;
+mod leaves;
 mod lines;
+mod names;
 mod neurons;
 mod phases;
 mod search;
@@ -19,7 +21,7 @@ use crate::domains::domain::{
     AbstractDomain, Bounds, DeepPoly, DomainError, NodeBounds, Run, Trace, Wanted, propagate,
 };
 use crate::domains::dual::has_corners;
-use crate::domains::network::{Arithmetic, Network, Reduced};
+use crate::domains::network::{Activation, Arithmetic, Network, NodeId, Reduced};
 use crate::domains::num::Interval;
 use crate::domains::query::{Ball, Case, Disjunct, LinearForms, Property, Region};
 use crate::domains::verdict::Witness;
@@ -27,6 +29,7 @@ pub use search::Found;
 
 use crate::attack::{Attack, Target};
 use boxes::Boxes;
+use names::Names;
 use neurons::Neurons;
 use phases::{Incumbent, Phase, Phases};
 use search::{Examined, Part, search};
@@ -71,24 +74,34 @@ pub(super) struct Problem<'a> {
     pub forms: LinearForms,
     /// Which of them belong to each disjunct.
     pub rows: Vec<Range<usize>>,
+    /// What the neurons of `network` are called in `whole`.
+    names: Names,
     /// Whether counterexamples are looked for.
     pub attack: bool,
+    /// Whether what is refuted must come with a certificate.
+    pub certify: bool,
     pub run: Run<'a>,
 }
 
 impl<'a> Problem<'a> {
     fn new(question: &Question<'a>, run: Run<'a>) -> Result<Self, DomainError> {
-        let &Question { target: Target { network, case, .. }, known, attack, .. } = question;
-        let domain = DeepPoly { wanted: Wanted::Unstable, ..DeepPoly::default() };
-        let mut bounds = propagate(&domain, network, &case.region, known, run)?.bounds();
-        bounds.intersect(known);
+        let &Question { target: Target { network, case, .. }, known, attack, certify, .. } = question;
+        let bounds = if certify {
+            // A certificate says how these are found, and of no others.
+            known.clone().checked(network)?
+        } else {
+            let domain = DeepPoly { wanted: Wanted::Unstable, ..DeepPoly::default() };
+            let mut bounds = propagate(&domain, network, &case.region, known, run)?.bounds();
+            bounds.intersect(known);
+            bounds
+        };
         let mut rows = Vec::new();
         for disjunct in &case.property.disjuncts {
             let start = rows.last().map_or(0, |r: &Range<usize>| r.end);
             rows.push(start..start + disjunct.atoms.len());
         }
         let forms = LinearForms::of_atoms(network, case.property.atoms());
-        Ok(Self { whole: network, network, case, bounds, forms, rows, attack, run })
+        Ok(Self { whole: network, network, case, bounds, forms, rows, names: Names::default(), attack, certify, run })
     }
 
     /// The network without the neurons that are zero on all of the region.
@@ -106,8 +119,8 @@ impl<'a> Problem<'a> {
             None => z.clone(),
         };
         let bounds = Bounds::new(self.bounds.nodes().iter().enumerate().map(of_node).collect());
-        let (forms, rows) = (self.forms.clone(), self.rows.clone());
-        Problem { network: &reduced.network, bounds, forms, rows, ..*self }
+        let (forms, rows, names) = (self.forms.clone(), self.rows.clone(), self.names.on(reduced));
+        Problem { network: &reduced.network, bounds, forms, rows, names, ..*self }
     }
 
     /// Propagates over a part of the region: nothing where proven bounds exclude each other, since no input is there.
@@ -191,10 +204,15 @@ pub(crate) fn is_promising(network: &Network, region: &Region, bounds: &Bounds) 
     !has_jumps(network) || is_small()
 }
 
-/// Whether some activation jumps: at the end of a piece that its neighbour has and it has not.
-fn has_jumps(network: &Network) -> bool {
+/// The first activation node that jumps: at the end of a piece that its neighbour has and it has not.
+pub(crate) fn jump(network: &Network) -> Option<NodeId> {
     let jumps = |pair: &[Piece]| !(pair[0].to_closed && pair[1].from_closed);
-    network.activations().any(|(_, activation)| activation.function.pieces().unwrap_or_default().windows(2).any(jumps))
+    let has_jump = |activation: &Activation| activation.function.pieces().unwrap_or_default().windows(2).any(jumps);
+    network.activations().find(|(_, activation)| has_jump(activation)).map(|(id, _)| id)
+}
+
+fn has_jumps(network: &Network) -> bool {
+    jump(network).is_some()
 }
 
 /// What the search takes apart.
@@ -224,6 +242,8 @@ pub struct Question<'a> {
     pub splitting: Splitting,
     /// After so many parts the search ends, decided or not.
     pub most: usize,
+    /// Whether what is refuted must come with statements that show it; `known` are bounds of all nodes then.
+    pub certify: bool,
 }
 
 /// Bounds the disjuncts of a question until each is refuted, one has a witness, or the time is up. A network in
@@ -232,7 +252,7 @@ pub struct Question<'a> {
 /// # Errors
 /// [`DomainError`] when the region does not fit the network, or the time is up before it is bounded at all.
 pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainError> {
-    let Question { target, attack, splitting, most, .. } = *question;
+    let Question { target, attack, splitting, most, certify, .. } = *question;
     let (network, case) = (target.network, target.case);
     let open: Vec<(usize, f64)> = target.open.iter().map(|&d| (d, f64::NEG_INFINITY)).collect();
     if network.arithmetic() != Arithmetic::Real {
@@ -249,6 +269,12 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
     let reduced = problem.reduced();
     let problem = problem.on(&reduced);
     let network = problem.network;
+    if certify {
+        return match has_corners(network) {
+            true => Neurons::new(&open, most).run(&problem),
+            false => Ok(Found::untouched(open, None)),
+        };
+    }
     let is_small = splitting == Splitting::Automatic
         && (has_jumps(network) || !boxes::applies(&case.region, FEW_INPUTS))
         && cells::unstable(network, &problem.bounds) <= FEW_NEURONS;
@@ -306,6 +332,7 @@ pub fn minimum(
         attack: false,
         splitting,
         most: usize::MAX,
+        certify: false,
     };
     let problem = Problem::new(&question, run)?;
     let incumbent = Incumbent::new(tolerance);

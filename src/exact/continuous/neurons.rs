@@ -2,15 +2,19 @@
 //! search first: rounds of refinement and of trees for what is open, each round with several times the parts of the one
 //! before, on a network without the neurons that have turned out to be zero.
 
+use super::leaves::{Grown, Lemmas, Writer};
 use super::search::{Examined, Found};
 use super::{Problem, phases::Phase};
 use crate::attack::{Target, try_candidates};
 use crate::domains::domain::{Bounds, DomainError};
-use crate::domains::dual::{Candidate, Compiled, Effort, Forest, Limits, Member, Objective, Refinement, Relaxed};
-use crate::domains::network::NodeKind;
+use crate::domains::dual::{
+    Candidate, Compiled, Effort, Forest, Limits, Member, Objective, Record, Refinement, Relaxed, allowance,
+};
+use crate::domains::network::{NodeId, NodeKind};
 use crate::domains::num::Interval;
 use crate::domains::observer::Event;
 use crate::domains::verdict::Witness;
+use crate::format::certificate::Script;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -52,6 +56,8 @@ pub(super) struct Neurons {
     most: usize,
     next_attack: usize,
     figures: BTreeMap<&'static str, u64>,
+    /// What shows the refined bounds and that disjuncts are refuted, where a certificate is asked for.
+    script: Script,
 }
 
 /// After so many parts the region is attacked again, and whenever there are twice as many.
@@ -62,18 +68,20 @@ impl Neurons {
     pub fn new(open: &[(usize, f64)], most: usize) -> Self {
         let open = open.iter().copied().collect();
         let most = most.saturating_mul(PARTS_PER_COSTLY);
-        let (closed, witness, figures) = (BTreeMap::new(), None, BTreeMap::new());
-        Self { open, closed, witness, parts: 0, most, next_attack: FIRST_ATTACK, figures }
+        let (closed, witness, figures, script) = (BTreeMap::new(), None, BTreeMap::new(), Script::default());
+        Self { open, closed, witness, parts: 0, most, next_attack: FIRST_ATTACK, figures, script }
     }
 
     /// Decides what is open on the problem's region.
     pub fn run(mut self, problem: &Problem) -> Result<Found, DomainError> {
+        // The lines that other steps spoke of are none of these.
+        self.script.area();
         self.round(problem, None)?;
         self.count("parts", self.parts);
         let mut bounds = self.closed;
         bounds.extend(self.open);
         let is_cut_short = self.parts > self.most;
-        Ok(Found { bounds, witness: self.witness, is_cut_short, figures: self.figures })
+        Ok(Found { bounds, witness: self.witness, is_cut_short, figures: self.figures, script: self.script })
     }
 
     fn count(&mut self, name: &'static str, more: usize) {
@@ -93,7 +101,10 @@ impl Neurons {
         let before = run.budget.remaining();
         if let Some(parts) = parts {
             let time = before.map(|left: Duration| left.mul_f64(SHARE_OF_REFINEMENT));
-            let refined = Refinement { parts, time }.run(&compiled, &case.region, &mut bounds, run.budget);
+            let mut lemmas = Lemmas::new(&problem.names);
+            let record = problem.certify.then_some(&mut lemmas as &mut dyn Record);
+            let refined = Refinement { parts, time }.recorded(&compiled, &case.region, &mut bounds, run.budget, record);
+            self.script.append(&lemmas.script);
             self.parts += refined.parts;
             self.count("sides_refined", refined.sides);
             self.count("neurons_fixed", refined.settled);
@@ -111,7 +122,8 @@ impl Neurons {
         if self.is_over(problem) || next.is_none() {
             return Ok(());
         }
-        let problem = Problem { bounds, forms: problem.forms.clone(), rows: problem.rows.clone(), ..*problem };
+        let (forms, rows, names) = (problem.forms.clone(), problem.rows.clone(), problem.names.clone());
+        let problem = Problem { bounds, forms, rows, names, ..*problem };
         let reduced = problem.reduced();
         self.round(&problem.on(&reduced), next)
     }
@@ -128,35 +140,37 @@ impl Neurons {
         // The atom with the best bound stands for its disjunct.
         let atoms: Vec<(usize, usize)> =
             self.open.keys().flat_map(|&d| problem.rows[d].clone().map(move |row| (d, row))).collect();
-        let mut disjuncts: Vec<usize> = atoms.iter().map(|&(d, _)| d).collect();
         let form = |row: usize| Objective::of_form(&problem.forms, row, bounds);
-        let limits = Limits { goal: 0.0, parts: usize::MAX, tolerance: -1.0, root: AT_ROOT, below: BELOW };
-        let mut forest = Forest::new(relaxed, atoms.iter().map(|&(_, row)| form(row)).collect(), limits);
-        let mut candidates = forest.plant(budget);
-        if atoms.len() > self.open.len() {
-            let mut chosen: BTreeMap<usize, usize> = BTreeMap::new();
-            for (o, &(d, _)) in atoms.iter().enumerate() {
-                let value = |o: usize| if forest.is_closed(o) { f32::INFINITY } else { forest.guess(o) };
-                let best = chosen.entry(d).or_insert(o);
-                if value(o) > value(*best) {
-                    *best = o;
+        let forms = |chosen: &[(usize, usize)]| chosen.iter().map(|&(_, row)| form(row)).collect::<Vec<_>>();
+        let goal = if problem.certify { allowance(reach(&forms(&atoms), bounds)) } else { 0.0 };
+        let limits = Limits { goal, parts: usize::MAX, tolerance: -1.0, root: AT_ROOT, below: BELOW };
+        let mut trees = Trees::new(problem, relaxed, atoms, forms, limits);
+        let mut candidates = trees.forest.plant(budget);
+        if trees.rows.len() > self.open.len() {
+            let mut chosen: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+            let forest = &trees.forest;
+            let value = |o: usize| if forest.is_closed(o) { f32::INFINITY } else { forest.guess(o) };
+            for (o, &(d, row)) in trees.rows.iter().enumerate() {
+                let best = chosen.entry(d).or_insert((o, row));
+                if value(o) > value(best.0) {
+                    *best = (o, row);
                 }
             }
-            disjuncts = chosen.keys().copied().collect();
-            forest = Forest::new(relaxed, chosen.values().map(|&o| form(atoms[o].1)).collect(), limits);
-            candidates = forest.plant(budget);
+            let atoms = chosen.into_iter().map(|(d, (_, row))| (d, row)).collect();
+            trees = Trees::new(problem, relaxed, atoms, forms, limits);
+            candidates = trees.forest.plant(budget);
         }
-        self.note(&forest, &disjuncts, true);
+        self.note(&mut trees, true);
         loop {
-            self.try_inputs(problem, &disjuncts, candidates);
+            self.try_inputs(problem, &trees, candidates);
             if !budget.is_spent() {
-                let leaves = forest.take_leaves();
-                self.settle(problem, relaxed, bounds, &disjuncts, &mut forest, leaves)?;
+                self.settle(problem, relaxed, bounds, &mut trees)?;
             }
-            self.note(&forest, &disjuncts, false);
+            self.note(&mut trees, false);
+            let forest = &mut trees.forest;
             let parts = self.parts + forest.parts();
             let is_over = self.is_over(problem) || forest.parts() > allowed || parts > self.most;
-            let bound = disjuncts.iter().enumerate().map(|(o, _)| forest.guess(o)).fold(f32::INFINITY, f32::min);
+            let bound = (0..trees.rows.len()).map(|o| forest.guess(o)).fold(f32::INFINITY, f32::min);
             let (open, closed) = (forest.open(), forest.parts() / 2 - forest.open().min(forest.parts() / 2));
             problem.run.observer.event(Event::Search { open, closed, bound: f64::from(bound) });
             if is_over {
@@ -175,35 +189,44 @@ impl Neurons {
                 None => break,
             }
         }
-        self.parts += forest.parts();
-        self.note(&forest, &disjuncts, true);
+        self.parts += trees.forest.parts();
+        self.note(&mut trees, true);
         Ok(())
     }
 
     /// Takes over what is closed, and, if asked, the bounds of what is not.
-    fn note(&mut self, forest: &Forest, disjuncts: &[usize], proves: bool) {
+    fn note(&mut self, trees: &mut Trees, proves: bool) {
+        let Trees { forest, rows, grown } = trees;
+        if let Some(grown) = grown {
+            grown.close(forest.take_kept());
+        }
         let proves = proves && forest.open() <= MOST_PROVED;
         let all = proves.then(|| forest.bounds());
-        for (o, &d) in disjuncts.iter().enumerate() {
+        for (o, &(d, _)) in rows.iter().enumerate() {
             let Some(known) = self.open.get_mut(&d) else { continue };
             if forest.is_closed(o) {
                 let bound = forest.closed_bound(o).min(f64::MAX);
                 self.open.remove(&d);
                 self.closed.insert(d, bound);
+                if let Some(grown) = grown {
+                    grown.write(o, &mut self.script);
+                }
             } else if let Some(all) = &all {
-                *known = known.max(all[o]);
+                // What is above zero by less than a certificate needs is not refuted.
+                let most = if grown.is_some() { 0.0 } else { f64::INFINITY };
+                *known = known.max(all[o].min(most));
             }
         }
     }
 
-    fn try_inputs(&mut self, problem: &Problem, disjuncts: &[usize], candidates: Vec<Candidate>) {
+    fn try_inputs(&mut self, problem: &Problem, trees: &Trees, candidates: Vec<Candidate>) {
         let Problem { whole, case, attack, .. } = *problem;
         if !attack || self.witness.is_some() {
             return;
         }
         self.witness = candidates.into_iter().take(MOST_TRIED).find_map(|candidate| {
             let input: Vec<f64> = candidate.input.iter().map(|&x| f64::from(x)).collect();
-            try_candidates(Target { network: whole, case, open: &[disjuncts[candidate.objective]] }, &[input].into())
+            try_candidates(Target { network: whole, case, open: &[trees.rows[candidate.objective].0] }, &[input].into())
         });
     }
 
@@ -213,28 +236,65 @@ impl Neurons {
         problem: &Problem,
         relaxed: &Relaxed,
         bounds: &Bounds,
-        disjuncts: &[usize],
-        forest: &mut Forest,
-        leaves: Vec<Member>,
+        trees: &mut Trees,
     ) -> Result<(), DomainError> {
-        for leaf in leaves {
+        for leaf in trees.forest.take_leaves() {
             if self.witness.is_some() {
-                forest.abandon(leaf);
+                trees.forest.abandon(leaf);
                 continue;
             }
-            let d = disjuncts[leaf.objective];
+            let (d, _) = trees.rows[leaf.objective];
             let known = on_sides(relaxed, bounds, &leaf);
             let open = [(d, f64::NEG_INFINITY)];
             let found: Examined<Phase> =
                 problem.cells(&problem.case.region, &problem.bounds, known, &open, Examined::default())?;
             self.witness = found.witness;
             match found.closed.first() {
-                Some(&(_, bound)) if self.witness.is_none() => forest.close(leaf.objective, bound),
-                _ => forest.abandon(leaf),
+                Some(&(_, bound)) if self.witness.is_none() && trees.grown.is_none() => {
+                    trees.forest.close(leaf.objective, bound);
+                }
+                _ => trees.forest.abandon(leaf),
             }
         }
         Ok(())
     }
+}
+
+/// A tree for each of some forms.
+struct Trees<'a> {
+    forest: Forest<'a>,
+    /// For each tree its disjunct, and its form among the problem's.
+    rows: Vec<(usize, usize)>,
+    /// Their leaves, where a certificate is asked for.
+    grown: Option<Grown<'a>>,
+}
+
+impl<'a> Trees<'a> {
+    fn new(
+        problem: &'a Problem,
+        relaxed: &'a Relaxed<'a>,
+        rows: Vec<(usize, usize)>,
+        forms: impl Fn(&[(usize, usize)]) -> Vec<Objective>,
+        limits: Limits,
+    ) -> Self {
+        let mut forest = Forest::new(relaxed, forms(&rows), limits);
+        let writer = Writer { names: &problem.names, relaxed };
+        let atoms = rows.iter().map(|&(d, row)| (d, row - problem.rows[d].start)).collect();
+        let grown = problem.certify.then(|| Grown::new(writer, atoms));
+        if grown.is_some() {
+            forest.keep();
+        }
+        Self { forest, rows, grown }
+    }
+}
+
+/// The largest magnitude of some forms by the bounds of neurons.
+fn reach(forms: &[Objective], bounds: &Bounds) -> f64 {
+    let of_term = |(node, entries): &(NodeId, Vec<(usize, f64)>)| -> f64 {
+        entries.iter().map(|&(i, c)| c.abs() * bounds.nodes()[*node].get(i).magnitude()).sum()
+    };
+    let of_form = |form: &Objective| form.constant.abs() + form.terms.iter().map(of_term).sum::<f64>();
+    forms.iter().map(of_form).fold(0.0, f64::max)
 }
 
 /// The parts per side of the round after one with `parts`, before and after which so much time was left; `None` when

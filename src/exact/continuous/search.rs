@@ -4,6 +4,7 @@
 use crate::domains::domain::{DomainError, Run};
 use crate::domains::observer::Event;
 use crate::domains::verdict::Witness;
+use crate::format::certificate::Script;
 use float_ord::FloatOrd;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,12 +71,20 @@ pub struct Found {
     pub is_cut_short: bool,
     /// What the search did, by name: `parts`, and where neurons were refined `sides_refined` and `neurons_fixed`.
     pub figures: BTreeMap<&'static str, u64>,
+    /// What shows that disjuncts are refuted, where that was asked for.
+    pub script: Script,
 }
 
 impl Found {
     /// Nothing was taken apart.
     pub(super) fn untouched(open: Vec<(usize, f64)>, witness: Option<Witness>) -> Self {
-        Self { bounds: open.into_iter().collect(), witness, is_cut_short: false, figures: BTreeMap::new() }
+        Self {
+            bounds: open.into_iter().collect(),
+            witness,
+            is_cut_short: false,
+            figures: BTreeMap::new(),
+            script: Script::default(),
+        }
     }
 }
 
@@ -152,5 +161,5 @@ pub(in crate::exact) fn search<S: Space>(
         part.open().iter().for_each(|&(d, bound)| lower(d, bound));
     }
     let is_cut_short = !open.is_empty() && witness.is_none() && number > most;
-    Ok(Found { bounds, witness, is_cut_short, figures: [("parts", number as u64)].into() })
+    Ok(Found { bounds, witness, is_cut_short, figures: [("parts", number as u64)].into(), script: Script::default() })
 }

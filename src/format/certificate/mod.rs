@@ -6,4 +6,4 @@ mod problem;
 mod script;
 
 pub use problem::{write_network, write_query};
-pub use script::{Multipliers, Script};
+pub use script::{MOST_BYTES, Multipliers, Name, Script};

@@ -8,29 +8,66 @@ use crate::domains::num::Rational;
 use std::fmt::Write;
 
 /// What a neuron of a node is called in the whole network.
-type Name<'a> = &'a dyn Fn(NodeId, usize) -> (NodeId, usize);
+pub type Name<'a> = &'a dyn Fn(NodeId, usize) -> (NodeId, usize);
 
 /// Statements that show something of one case, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
     text: String,
+    /// Whether it became too long, so that there is none.
+    is_given_up: bool,
 }
 
+/// Bytes of a case's statements, at most.
+pub const MOST_BYTES: usize = 1 << 30;
+
 impl Script {
-    /// The whole proof: the statements of every case.
+    /// The whole proof: the statements of every case; `None` where those of one became too long.
     #[must_use]
-    pub fn proof(cases: &[&Self]) -> String {
+    pub fn proof(cases: &[&Self]) -> Option<String> {
+        if cases.iter().any(|case| case.is_given_up) {
+            return None;
+        }
         let mut text = String::from("absint proof 1\n");
         for (c, case) in cases.iter().enumerate() {
             let _ = write!(text, "case {c}\n{}end\n", case.text);
         }
-        text
+        Some(text)
+    }
+
+    /// How many bytes the statements take.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// There will be no proof: it is too long.
+    pub fn give_up(&mut self) {
+        *self = Self { text: String::new(), is_given_up: true };
+    }
+
+    /// Whether there will be no proof.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        self.is_given_up
     }
 
     fn say(&mut self, statement: std::fmt::Arguments<'_>) {
+        if self.is_given_up {
+            return;
+        }
         // Writing to a string does not fail.
         let _ = self.text.write_fmt(statement);
         self.text.push('\n');
+        if self.text.len() > MOST_BYTES {
+            self.give_up();
+        }
     }
 
     /// Bounds of all neurons that activations read, and of the outputs, by back-substitution, and the lines that were kept with `bounds`.
@@ -59,7 +96,7 @@ impl Script {
 
     /// The slopes of the lines of least area around unstable neurons: a checker with slightly other bounds might choose
     /// others, which are not worse for a neuron, but may be for a form.
-    fn lines(&mut self, network: &Network, id: NodeId, bounds: &Bounds, name: Name<'_>) {
+    pub fn lines(&mut self, network: &Network, id: NodeId, bounds: &Bounds, name: Name<'_>) {
         let NodeKind::Activation(activation) = &network.node(id).kind else { return };
         let (function, z) = (&activation.function, bounds.get(activation.source));
         let pieces = function.pieces().unwrap_or_default();
@@ -86,8 +123,8 @@ impl Script {
     }
 
     /// One atom of a disjunct is above zero.
-    pub fn refute_by_atom(&mut self, disjunct: usize, atom: usize) {
-        self.refute(disjunct, &[vec![Rational::ZERO; atom], vec![Rational::ONE]].concat(), &Multipliers::default());
+    pub fn refute_by_atom(&mut self, disjunct: usize, atom: usize, multipliers: &Multipliers) {
+        self.refute(disjunct, &[vec![Rational::ZERO; atom], vec![Rational::ONE]].concat(), multipliers);
     }
 
     /// A combination of a disjunct's atoms is above zero.
@@ -109,31 +146,39 @@ impl Script {
 
     /// What other statements say, after these.
     pub fn append(&mut self, other: &Self) {
-        self.text.push_str(&other.text);
+        if other.is_given_up || self.text.len() + other.text.len() > MOST_BYTES {
+            self.give_up();
+        }
+        if !self.is_given_up {
+            self.text.push_str(&other.text);
+        }
     }
 
-    /// Other statements, whose slopes end with them.
-    pub fn part(&mut self, inside: &Self) {
-        self.say(format_args!("part"));
-        self.append(inside);
-        self.say(format_args!("end"));
+    /// From here on the lines are those of least area, whatever was said of their slopes.
+    pub fn area(&mut self) {
+        self.say(format_args!("area"));
     }
 
-    /// Statements where a neuron (or input) is at most so large, and where it is at least so large.
-    pub fn split(&mut self, (node, i): (NodeId, usize), at: &Rational, [below, above]: [&Self; 2]) {
+    /// Begins the part where a neuron (or input) is at most so large; [`otherwise`](Self::otherwise) begins the other one,
+    /// and [`end`](Self::end) ends both.
+    pub fn split(&mut self, (node, i): (NodeId, usize), at: &Rational) {
         self.say(format_args!("split {node} {i} {}", Exact(at)));
-        self.append(below);
+    }
+
+    /// Begins the part where the neuron is at least so large.
+    pub fn otherwise(&mut self) {
         self.say(format_args!("else"));
-        self.append(above);
+    }
+
+    /// Ends a split or a lemma.
+    pub fn end(&mut self) {
         self.say(format_args!("end"));
     }
 
-    /// A bound of a neuron, and what shows it.
-    pub fn lemma(&mut self, (node, i): (NodeId, usize), at_least: bool, bound: f64, inside: &Self) {
+    /// Begins what shows a bound of a neuron, up to [`end`](Self::end).
+    pub fn lemma(&mut self, (node, i): (NodeId, usize), at_least: bool, bound: f64) {
         let comparison = if at_least { ">=" } else { "<=" };
         self.say(format_args!("lemma {node} {i} {comparison} {}", Float(bound)));
-        self.append(inside);
-        self.say(format_args!("end"));
     }
 
     /// The neurons of an activation node of which [`slopes`](Self::slopes) speaks.
@@ -142,9 +187,13 @@ impl Script {
         self.say(format_args!("free {node}{neurons}"));
     }
 
-    /// The slopes below the free neurons of an activation node.
+    /// The slopes below the free neurons of an activation node; coarse ones have one digit.
     pub fn slopes(&mut self, node: NodeId, shares: &[u16]) {
-        let shares: String = shares.iter().map(|share| format!("{share:04x}")).collect();
+        let is_coarse = shares.iter().all(|share| share % 0x1111 == 0);
+        let digit = |share: u16, place: u32| char::from_digit(u32::from(share) >> (4 * place) & 15, 16);
+        let places = if is_coarse { 0..1 } else { 0..4 };
+        let digits = |&share: &u16| places.clone().rev().filter_map(move |place| digit(share, place));
+        let shares: String = shares.iter().flat_map(digits).collect();
         self.say(format_args!("slopes {node} {shares}"));
     }
 }
@@ -160,6 +209,13 @@ impl Multipliers {
     pub fn bound(&mut self, (node, i): (NodeId, usize), factor: &Rational) {
         if factor != &Rational::ZERO {
             let _ = write!(self.text, " {node} {i} {}", Exact(factor));
+        }
+    }
+
+    /// [`bound`](Self::bound) with a float as the factor.
+    pub fn float_bound(&mut self, (node, i): (NodeId, usize), factor: f64) {
+        if factor != 0.0 {
+            let _ = write!(self.text, " {node} {i} {}", Float(factor));
         }
     }
 

@@ -30,7 +30,7 @@ enum Goal {
     Bound { node: usize, i: usize, at_least: bool, value: f64 },
 }
 
-/// A block that is open: the case, one half of a split, a lemma, or a part for itself.
+/// A block that is open: the case, one half of a split, or a lemma.
 struct Block {
     goal: Goal,
     kind: BlockKind,
@@ -44,7 +44,6 @@ enum BlockKind {
     Case,
     Split { node: usize, i: usize, at: RBig, first: Option<Vec<bool>> },
     Lemma,
-    Part,
 }
 
 /// Blocks times disjuncts, at most.
@@ -131,6 +130,10 @@ impl<'a> Checker<'a> {
                     words.end()?;
                     self.is_exact = arithmetic == "exact";
                 }
+                "area" => {
+                    words.end()?;
+                    self.state.forget_slopes();
+                }
                 "free" => self.free(words)?,
                 "slopes" => self.slopes(words)?,
                 "lines" => self.lines(words)?,
@@ -139,7 +142,6 @@ impl<'a> Checker<'a> {
                 "empty" => self.empty(words)?,
                 "split" => self.split(words)?,
                 "lemma" => self.lemma(words)?,
-                "part" => self.part(words)?,
                 "else" => self.other_half(words)?,
                 "end" => self.end(words)?,
                 other => return Err(words.error(format!("the statement `{}` is not understood", shown(other)))),
@@ -180,11 +182,12 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    /// `slopes NODE HEX`: four digits for each of the free neurons.
+    /// `slopes NODE HEX`: four digits for each of the free neurons, or one that stands for four like it.
     fn slopes(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
         let id = self.activation(&mut words)?;
-        let shares = shares(words.word()?).filter(|shares| shares.len() == self.free[id].len());
-        let shares = shares.ok_or_else(|| words.error("four hexadecimal digits are expected for each free neuron"))?;
+        let shares = shares(words.word()?, self.free[id].len());
+        let shares =
+            shares.ok_or_else(|| words.error("one or four hexadecimal digits are expected for each free neuron"))?;
         let Kind::Activation { pieces, .. } = &self.state.network.nodes[id].kind else { return words.end() };
         let (first, last) = (pieces[0].slope, pieces[pieces.len() - 1].slope);
         for (&i, share) in self.free[id].iter().zip(shares) {
@@ -382,15 +385,7 @@ impl<'a> Checker<'a> {
         words.end()
     }
 
-    /// `part`: the same part again, whose slopes and arithmetic end with it.
-    fn part(&mut self, words: Words<'_>) -> Result<(), Refusal> {
-        let block = self.block(&words)?;
-        let (goal, shown) = (block.goal.clone(), block.shown.clone());
-        self.open(&words, goal, BlockKind::Part, shown)?;
-        words.end()
-    }
-
-    /// `end` of a split, a lemma, a part or the case.
+    /// `end` of a split, a lemma or the case.
     fn end(&mut self, words: Words<'_>) -> Result<(), Refusal> {
         let Some(block) = self.blocks.pop() else { return Err(words.error("no block is open")) };
         self.state.undo(block.mark);
@@ -401,11 +396,6 @@ impl<'a> Checker<'a> {
                 let both = first.iter().zip(&block.shown).map(|(a, b)| *a && *b);
                 if let Some(outer) = self.blocks.last_mut() {
                     outer.shown.iter_mut().zip(both).for_each(|(outer, both)| *outer |= both);
-                }
-            }
-            BlockKind::Part => {
-                if let Some(outer) = self.blocks.last_mut() {
-                    outer.shown = block.shown;
                 }
             }
             BlockKind::Lemma if !block.shown[0] => return Err(words.error("the lemma is not shown")),
@@ -426,11 +416,14 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Shares, four hexadecimal digits each.
-fn shares(digits: &str) -> Option<Vec<u16>> {
-    let is_hexadecimal = digits.len().is_multiple_of(4) && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    let share = |four: &[u8]| u16::from_str_radix(std::str::from_utf8(four).ok()?, 16).ok();
-    if is_hexadecimal { digits.as_bytes().chunks(4).map(share).collect() } else { None }
+/// So many shares, four hexadecimal digits each, or one that stands for four like it.
+fn shares(digits: &str, count: usize) -> Option<Vec<u16>> {
+    let (width, factor) = if digits.len() == count { (1, 0x1111) } else { (4, 1) };
+    if digits.len() != count * width || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let share = |some: &[u8]| Some(factor * u16::from_str_radix(std::str::from_utf8(some).ok()?, 16).ok()?);
+    digits.as_bytes().chunks(width).map(share).collect()
 }
 
 /// Bounds the neurons of a node by back-substitution: all, or those of which an activation sees several pieces.

@@ -200,10 +200,26 @@ impl<'a> State<'a> {
 
     /// Sets the slopes of the lines around neuron `i` of an activation node.
     pub fn give_slopes(&mut self, id: usize, i: usize, slopes: (f64, Option<f64>)) {
-        let old = self.slopes[id][i].replace(slopes);
-        self.undo.push(Undo::Slopes { node: id, i, old });
-        if let Some(pair) = self.lines.borrow_mut()[id].get_mut(i) {
+        self.set_slopes(id, i, Some(slopes));
+    }
+
+    fn set_slopes(&mut self, node: usize, i: usize, new: Given) {
+        let old = std::mem::replace(&mut self.slopes[node][i], new);
+        if old == new {
+            return;
+        }
+        self.undo.push(Undo::Slopes { node, i, old });
+        if let Some(pair) = self.lines.borrow_mut()[node].get_mut(i) {
             *pair = None;
+        }
+    }
+
+    /// Forgets what was said of slopes on the part.
+    pub fn forget_slopes(&mut self) {
+        for node in 0..self.slopes.len() {
+            for i in 0..self.slopes[node].len() {
+                self.set_slopes(node, i, None);
+            }
         }
     }
 

@@ -6,7 +6,7 @@
 mod common;
 
 use absint::Options;
-use absint::analyze::Method;
+use absint::analyze::{Method, Reason};
 use absint::campaign::{Radius, RadiusOptions, Tolerance, radius};
 use absint::domains::activation::{ActivationFn, Relu};
 use absint::domains::budget::Budget;
@@ -154,6 +154,25 @@ fn the_search_stays_in_its_bounds_and_keeps_its_tolerance() {
     spent.cancel();
     let stopped = radius(&network, &ball, &plain, Run::silent(&spent)).unwrap();
     assert!(stopped.out_of_time && stopped.certified.is_none());
+    assert_eq!(stopped.reasons, [Reason::OutOfTime]);
+}
+
+#[test]
+fn a_radius_says_why_it_goes_no_further() {
+    let (mut open, mut open_to_exact) = (0, 0);
+    for (seed, case) in (0..40).filter_map(|seed| Some((seed, Case::random(seed)?))) {
+        let found = case.radius(Region::linf, Method::DEEPPOLY);
+        // Neither the end of the search nor a counterexample leaves a question.
+        let certified = found.certified.as_ref().unwrap();
+        let least = found.attacked.as_ref().map_or(Rational::from(4), |(attacked, _)| attacked.clone());
+        let is_answered = &least - certified <= RadiusOptions::fine();
+        assert!(is_answered || found.reasons == [Reason::OnlyBounds("deeppoly")], "seed {seed}: {found:?}");
+        assert!(certified != &Rational::from(4) || found.reasons.is_empty(), "seed {seed}: {found:?}");
+        let is_open = |found: &Radius| !found.reasons.is_empty();
+        open += usize::from(is_open(&found));
+        open_to_exact += usize::from(is_open(&case.radius(Region::linf, Method::EXACT)));
+    }
+    assert!(open > 5 && open_to_exact == 0, "{open} {open_to_exact}");
 }
 
 fn command(arguments: &[&str], out: &Path) -> Command {

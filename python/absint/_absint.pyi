@@ -133,6 +133,12 @@ class Result:
     def out_of_time(self) -> bool:
         """Whether it is unknown because the time was up."""
     @property
+    def because(self) -> list[str]:
+        """Why it is unknown, in the words of the command line."""
+    @property
+    def may_help(self) -> list[str]:
+        """What may help, in the words of the command line: the options have the same names here."""
+    @property
     def decided_by(self) -> str | None:
         """The stage that decided."""
     @property

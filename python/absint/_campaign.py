@@ -80,7 +80,9 @@ class Run(Iterator["dict[str, Any]"]):
         self._new = lines
         self._before = iter(done)
         self._seen: list[str] = []
-        self._bar = _bar(total, len(done), progress)
+        from absint._show import progress_bar
+
+        self._bar = progress_bar(total, len(done), "image", progress)
 
     def __next__(self) -> Line:
         line = next(self._before, None)
@@ -126,19 +128,6 @@ class Run(Iterator["dict[str, Any]"]):
         from absint._show import text_html
 
         return text_html(str(self))
-
-
-def _bar(total: int, done: int, progress: bool | None) -> Any:
-    """A bar, unless that is unwanted or tqdm is not there."""
-    if progress is False:
-        return None
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        if progress:
-            raise
-        return None
-    return tqdm(total=total, initial=done, unit="image")
 
 
 def local_lines(campaign: _absint.Campaign, threads: int, jobs: int | None) -> Iterator[str]:

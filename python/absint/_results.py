@@ -36,6 +36,8 @@ class Radius(NamedTuple):
     """Attacks that were run."""
     out_of_time: bool
     """Whether the time was up before the search was over."""
+    because: list[str]
+    """Why no larger radius is certified; empty where a counterexample says that it would be too large."""
 
     @classmethod
     def of(cls, certified: str | None, attacked: str | None, *rest: Any) -> Radius:

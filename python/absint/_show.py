@@ -12,6 +12,19 @@ if TYPE_CHECKING:
 _COLOURS = {"verified": "#1a7f37", "falsified": "#cf222e", "unknown": "#9a6700"}
 
 
+def progress_bar(total: int, done: int, unit: str, progress: bool | None) -> Any:
+    """A bar of tqdm, unless that is unwanted or tqdm is not there."""
+    if progress is False:
+        return None
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        if progress:
+            raise
+        return None
+    return tqdm(total=total, initial=done, unit=unit)
+
+
 def text_html(text: str) -> str:
     """A text with its columns."""
     return f'<pre style="line-height:1.3;margin:0">{html.escape(text)}</pre>'

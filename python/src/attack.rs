@@ -7,7 +7,7 @@ use crate::query::Query;
 use crate::region::{Values, ball, ends};
 use crate::result::{executed, witness_array};
 use crate::run::run;
-use absint::analyze::{deadline, portable};
+use absint::analyze::{Reason, deadline, portable};
 use absint::attack::Attack;
 use absint::campaign::{RadiusOptions, Tolerance};
 use absint::domains::domain::Run;
@@ -49,8 +49,8 @@ pub fn attack<'py>(
 }
 
 /// What is known of the distance to the nearest counterexample: the certified radius, the attack's with its
-/// counterexample, how many analyses and attacks it took, and whether the time was up.
-type Radii<'py> = (Option<String>, Option<String>, Option<Bound<'py, PyUntypedArray>>, usize, usize, bool);
+/// counterexample, how many analyses and attacks it took, whether the time was up, and why no larger one is certified.
+type Radii<'py> = (Option<String>, Option<String>, Option<Bound<'py, PyUntypedArray>>, usize, usize, bool, Vec<String>);
 
 /// Searches for the radii of one input.
 #[pyfunction]
@@ -85,13 +85,16 @@ pub fn radius<'py>(
         absint::campaign::radius(&model.network, &query, &options, Run::silent(&shared))
     };
     let found = run(py, (threads, limit), &budget, task)?.transpose().map_err(wrong)?;
-    let Some(found) = found else { return Ok((None, None, None, 0, 0, true)) };
+    let Some(found) = found else {
+        return Ok((None, None, None, 0, 0, true, vec![Reason::OutOfTime.because()]));
+    };
     let certified = found.certified.as_ref().map(ToString::to_string);
     let (attacked, witness) = match &found.attacked {
         Some((eps, witness)) => (Some(eps.to_string()), Some(witness_array(py, witness, &shape)?)),
         None => (None, None),
     };
-    Ok((certified, attacked, witness, found.analyses, found.attacks, found.out_of_time))
+    let because = found.reasons.iter().map(Reason::because).collect();
+    Ok((certified, attacked, witness, found.analyses, found.attacks, found.out_of_time, because))
 }
 
 /// How radii are searched for, as `absint radius` does by default.

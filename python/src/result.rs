@@ -7,7 +7,7 @@ use crate::options::Choices;
 use crate::query::Query;
 use crate::region::Region;
 use crate::run::run;
-use absint::analyze::{Analysis, Options, analyze_within, deadline, portable};
+use absint::analyze::{Analysis, Options, Reason, analyze_within, deadline, portable};
 use absint::domains::domain::{Bounds, Run};
 use absint::domains::network::Arithmetic;
 use absint::domains::num::{exact, nearest};
@@ -167,6 +167,18 @@ impl Result {
     #[getter]
     fn out_of_time(&self) -> bool {
         matches!(&self.analysis.verdict, Verdict::Unknown(gap) if gap.out_of_time)
+    }
+
+    /// Why it is unknown.
+    #[getter]
+    fn because(&self) -> Vec<String> {
+        self.analysis.reasons.iter().map(Reason::because).collect()
+    }
+
+    /// What may help.
+    #[getter]
+    fn may_help(&self) -> Vec<&'static str> {
+        Reason::helps(&self.analysis.reasons).collect()
     }
 
     #[getter]

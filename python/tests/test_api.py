@@ -105,11 +105,20 @@ def test_attack_and_radius_enclose_the_truth(network, digits):
     image, label = digits[0][1300], int(digits[1][1300])
     found = absint.radius(network, image, label, method="deeppoly", tol="0.001")
     assert 0 < found.certified < found.attacked < 1
+    assert found.because == ["deeppoly only bounds margins, and its bounds do not refute what is open"]
     assert network.evaluate(found.witness).argmax() != label
     assert absint.verify(network, absint.linf(image, found.certified), label=label, method="deeppoly").verdict == "verified"
     attack = absint.attack(network, absint.linf(image, found.attacked + Fraction(1, 50)), label=label)
     assert attack.witness is not None and attack.points > 0
     assert absint.attack(network, absint.linf(image, found.certified), label=label).witness is None
+
+
+def test_a_radius_says_why_it_goes_no_further(network, digits):
+    image, label = digits[0][1300], int(digits[1][1300])
+    stopped = absint.radius(network, image, label, timeout=0)
+    assert stopped.out_of_time and stopped.because == ["the time was up"]
+    # Nothing stands in the way of the largest radius that was asked for.
+    assert absint.radius(network, image, label, method="deeppoly", hi="0.001", attack=False).because == []
 
 
 def test_vnnlib(network, digits, tmp_path):

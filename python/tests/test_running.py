@@ -77,6 +77,7 @@ def test_a_time_limit_is_no_error(network, slow_query):
     result = absint.verify(network, region, label=label, timeout=0)
     assert (result.verdict, result.out_of_time) == ("unknown", True)
     assert result.margins.shape == (9,) and "out of time" in repr(result)
+    assert (result.because, result.may_help) == (["the time was up"], ["a larger --timeout"])
 
 
 def test_ten_thousand_calls_leave_nothing_behind(network, digits):

@@ -2,6 +2,7 @@
 
 use crate::domains::domain::DomainError;
 use crate::exact::signum::SignumError;
+use itertools::Itertools;
 
 /// Why a query stayed open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,5 +68,10 @@ impl Reason {
             }
             Self::AllTakenApart | Self::NoEngine | Self::Signum(_) | Self::Refused { .. } => None,
         }
+    }
+
+    /// What may help against some of several reasons, each once.
+    pub fn helps(reasons: &[Self]) -> impl Iterator<Item = &'static str> {
+        reasons.iter().filter_map(Self::may_help).unique()
     }
 }

@@ -2,9 +2,11 @@
 
 use super::outcomes::Outcomes;
 use super::radius::Radius;
+use crate::analyze::Reason;
 use crate::domains::num::{Rational, nearest, parse_decimal};
-use crate::report::{SCHEMA, number};
+use crate::report::{SCHEMA, number, reasons_json};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -26,19 +28,21 @@ pub enum RadiusOutcome {
 
 /// One line of results:
 ///
-/// `{image, label, outcome, certified?, base?, attack?, adversarial?, analyses?, attacks?, out_of_time?,
-/// predicted?, error?, time_s}`
+/// `{image, label, outcome, certified?, base?, attack?, adversarial?, analyses?, attacks?, out_of_time?, because?,
+/// may_help?, predicted?, error?, time_s}`
 ///
 /// * `outcome`: `searched`, `misclassified` or `error`;
 /// * `certified`: the largest certified radius, `null` where none was; `base`: the cheap domain's, from
 ///   which a costly one went on;
 /// * `attack`: the smallest radius with an exactly replayed counterexample, `null` where none was found, of
 ///   the class `adversarial`;
+/// * `because`: why no larger radius is certified, where it was not a counterexample that said so; `may_help`: what may
+///   help;
 /// * `time_s`: wall time in seconds, the only field that differs between two runs without a time limit.
 #[must_use]
 pub fn radius_line(image: usize, label: usize, outcome: &RadiusOutcome, time: Duration) -> Value {
     let mut line = Map::new();
-    let mut set = |field: &str, value: Value| line.insert(field.into(), value);
+    let mut set = |field: &str, value: Value| drop(line.insert(field.into(), value));
     set("image", image.into());
     set("label", label.into());
     match outcome {
@@ -55,6 +59,7 @@ pub fn radius_line(image: usize, label: usize, outcome: &RadiusOutcome, time: Du
             set("certified", Value::Null);
             set("attack", Value::Null);
             set("out_of_time", true.into());
+            reasons_json(&[Reason::OutOfTime]).into_iter().for_each(|(field, value)| set(field, value));
         }
         RadiusOutcome::Searched(found) => {
             set("outcome", "searched".into());
@@ -71,6 +76,9 @@ pub fn radius_line(image: usize, label: usize, outcome: &RadiusOutcome, time: Du
             set("analyses", found.analyses.into());
             set("attacks", found.attacks.into());
             set("out_of_time", found.out_of_time.into());
+            if !found.reasons.is_empty() {
+                reasons_json(&found.reasons).into_iter().for_each(|(field, value)| set(field, value));
+            }
         }
     }
     set("time_s", number(time.as_secs_f64()));
@@ -226,7 +234,20 @@ pub fn radius_text(lines: &[Value], tally: &RadiusTally) -> String {
     if tally.errors > 0 {
         let _ = writeln!(out, "errors                  {:>10}  (internal errors, please report them)", tally.errors);
     }
+    for (field, title) in [("because", "goes no further because"), ("may_help", "what may help:")] {
+        for (words, count) in said(lines, field) {
+            let _ = writeln!(out, "{title} {words}  ({count} images)");
+        }
+    }
     out
+}
+
+/// The sentences of a field that lists some, each with the number of lines that have it.
+fn said<'a>(lines: &'a [Value], field: &str) -> BTreeMap<&'a str, usize> {
+    let of_line = |line: &'a Value| line[field].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let mut counts = BTreeMap::new();
+    lines.iter().flat_map(of_line).for_each(|words| *counts.entry(words).or_default() += 1);
+    counts
 }
 
 #[cfg(test)]

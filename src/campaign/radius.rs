@@ -1,7 +1,7 @@
 //! The largest radius that a domain certifies, by bisection, and the smallest at which an attack succeeds
 //! (Salman et al. 2019, appendix L).
 
-use crate::analyze::{AnalyzeError, Completeness, Cost, Method, Options, analyze_within};
+use crate::analyze::{AnalyzeError, Completeness, Cost, Method, Options, Reason, analyze_within};
 use crate::attack::{Attack, Target};
 use crate::domains::domain::Run;
 use crate::domains::network::Network;
@@ -111,6 +111,8 @@ pub struct Radius {
     pub attacks: usize,
     /// True when the time was up before the search was over.
     pub out_of_time: bool,
+    /// Why nothing is known of the next radius that was tried; nothing where a counterexample said that it is too large.
+    pub reasons: Vec<Reason>,
 }
 
 /// Why no radius can be searched for.
@@ -161,6 +163,7 @@ pub fn radius(
                 }
             }
             search.found.base = search.found.certified.clone();
+            search.found.reasons.clear();
             let share = |share: &Rational| share * search.found.base.as_ref().unwrap_or(&Rational::ZERO);
             let tolerance = match &options.tolerance {
                 None => share(&RadiusOptions::coarse()),
@@ -170,8 +173,7 @@ pub fn radius(
             search.gallop(&exhaustive, &tolerance.max(RadiusOptions::fine()))?;
         }
     }
-    search.found.out_of_time = run.budget.is_spent();
-    Ok(search.found)
+    Ok(search.ended())
 }
 
 /// The smallest radius at which the attack finds a counterexample, alone.
@@ -189,8 +191,7 @@ pub fn attacked_radius(
     if let Some(attack) = &options.attack {
         search.attack(attack)?;
     }
-    search.found.out_of_time = run.budget.is_spent();
-    Ok(search.found)
+    Ok(search.ended())
 }
 
 struct Search<'a> {
@@ -202,6 +203,16 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// What was found, and whether the time ended it.
+    fn ended(self) -> Radius {
+        let mut found = self.found;
+        found.out_of_time = self.run.budget.is_spent();
+        if found.out_of_time {
+            found.reasons = vec![Reason::OutOfTime];
+        }
+        found
+    }
+
     /// The smallest radius at which the attack succeeds, by bisection; each success is the next one's
     /// starting point.
     fn attack(&mut self, attack: &Attack) -> Result<(), RadiusError> {
@@ -249,9 +260,17 @@ impl Search<'_> {
                 if self.found.attacked.as_ref().is_none_or(|(attacked, _)| eps < attacked) {
                     self.found.attacked = Some((eps.clone(), witness));
                 }
+                self.found.reasons.clear();
                 Ok(false)
             }
-            Verdict::Unknown(_) => Ok(false),
+            Verdict::Unknown(_) => {
+                self.found.reasons = analysis.reasons;
+                // The attack has had its turn.
+                if self.options.attack.is_some() {
+                    self.found.reasons.retain(|reason| *reason != Reason::NoAttack);
+                }
+                Ok(false)
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use super::outcomes::Outcomes;
 use crate::analyze::{Analysis, Reason};
 use crate::domains::verdict::Verdict;
 use crate::format::onnx::Softmax;
-use crate::report::{SCHEMA, because, number, witness_json};
+use crate::report::{SCHEMA, number, reasons_json, witness_json};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::ops::Range;
@@ -28,14 +28,15 @@ pub enum ImageOutcome {
 
 /// One line of results:
 ///
-/// `{image, label, verdict, by?, margin?, open?, out_of_time?, because?, predicted?, adversarial?, witness?, error?, time_s}`
+/// `{image, label, verdict, by?, margin?, open?, out_of_time?, because?, may_help?, predicted?, adversarial?, witness?,
+/// error?, time_s}`
 ///
 /// * `verdict`: `verified`, `falsified`, `unknown`, `misclassified` or `error`;
 /// * `by`: the stage that decided; `margin`: the smallest certified bound over the other classes, if there
 ///   is one; `open`: how many of them are not refuted;
 /// * `predicted`: the class of a misclassified image; `adversarial`: the class that a counterexample
 ///   reaches; `witness`: the counterexample as in the answer of `analyze`, if `witness_of` says what ends the model;
-/// * `because`: why it is unknown;
+/// * `because`: why it is unknown; `may_help`: what may help;
 /// * `time_s`: wall time in seconds, the only field that differs between two runs without a time limit.
 #[must_use]
 pub fn image_line(
@@ -46,7 +47,7 @@ pub fn image_line(
     witness_of: Option<Option<Softmax>>,
 ) -> Value {
     let mut line = Map::new();
-    let mut set = |field: &str, value: Value| line.insert(field.into(), value);
+    let mut set = |field: &str, value: Value| drop(line.insert(field.into(), value));
     set("image", image.into());
     set("label", label.into());
     match outcome {
@@ -57,7 +58,7 @@ pub fn image_line(
         ImageOutcome::Abandoned => {
             set("verdict", "unknown".into());
             set("out_of_time", true.into());
-            set("because", json!([Reason::OutOfTime.because()]));
+            reasons_json(&[Reason::OutOfTime]).into_iter().for_each(|(field, value)| set(field, value));
         }
         ImageOutcome::Failed(error) => {
             set("verdict", "error".into());
@@ -76,7 +77,7 @@ pub fn image_line(
                     set("margin", margin(analysis));
                     set("open", gap.open.len().into());
                     set("out_of_time", gap.out_of_time.into());
-                    set("because", because(analysis));
+                    reasons_json(&analysis.reasons).into_iter().for_each(|(field, value)| set(field, value));
                 }
                 Verdict::Falsified(witness) => {
                     // Disjunct d of robustness is the d-th class other than the label.

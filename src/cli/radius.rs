@@ -27,7 +27,7 @@ the attack finds a counterexample, replayed exactly. The true one lies between.
 --timeout is per image. A results file begins with a header that binds network, data, options and
 version; then comes one line per image, as soon as it is done:
   {\"image\", \"label\", \"outcome\", \"certified\"?, \"base\"?, \"attack\"?, \"adversarial\"?, \"analyses\"?,
-   \"attacks\"?, \"out_of_time\"?, \"predicted\"?, \"error\"?, \"time_s\"}")]
+   \"attacks\"?, \"out_of_time\"?, \"because\"?, \"may_help\"?, \"predicted\"?, \"error\"?, \"time_s\"}")]
 pub struct RadiusArgs {
     /// The network, an ONNX file
     network: PathBuf,

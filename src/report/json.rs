@@ -1,7 +1,6 @@
 //! An analysis as JSON, and the numbers and witnesses of all JSON.
 
 use super::Context;
-use super::text::helps;
 use crate::analyze::{Analysis, Reason};
 use crate::domains::num::{Rational, nearest};
 use crate::domains::verdict::{Verdict, Witness};
@@ -69,16 +68,16 @@ pub fn analysis_json(analysis: &Analysis, context: &Context) -> Value {
         Verdict::Unknown(gap) => {
             object.insert("open".into(), gap.open.clone().into());
             object.insert("out_of_time".into(), gap.out_of_time.into());
-            object.insert("because".into(), because(analysis));
-            object.insert("may_help".into(), helps(analysis).collect());
+            object.extend(reasons_json(&analysis.reasons).map(|(field, value)| (field.to_owned(), value)));
         }
     }
     Value::Object(object)
 }
 
-/// Why a query is open, a sentence for each reason.
-pub(crate) fn because(analysis: &Analysis) -> Value {
-    analysis.reasons.iter().map(Reason::because).collect()
+/// Why something is open, a sentence for each reason, and what may help.
+pub(crate) fn reasons_json(reasons: &[Reason]) -> [(&'static str, Value); 2] {
+    let because = reasons.iter().map(Reason::because).collect();
+    [("because", because), ("may_help", Reason::helps(reasons).collect())]
 }
 
 /// The input exactly, as `"p/q"`, and as decimals that lie in the region (text where they need more digits than a

@@ -17,7 +17,7 @@ pub use certificate::{
 };
 pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};
-pub(crate) use json::{because, number, witness_json};
+pub(crate) use json::{number, reasons_json, witness_json};
 pub use text::analysis_text;
 pub use vnnlib::{TIMED_OUT, UNKNOWN, vnnlib_answer};
 pub use whole::{try_whole, write_whole};

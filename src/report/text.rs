@@ -8,7 +8,6 @@ use crate::domains::query::{Atom, Query, Variable};
 use crate::domains::verdict::{Verdict, Witness};
 use crate::format::onnx::Endings;
 use float_ord::FloatOrd;
-use itertools::Itertools;
 use std::fmt::Write;
 
 /// The most margins that are listed one by one.
@@ -21,11 +20,6 @@ pub fn analysis_text(analysis: &Analysis, query: &Query, context: &Context, colo
     // Writing to a string cannot fail.
     let _ = write_analysis(&mut out, analysis, query, context, colour);
     out
-}
-
-/// What may help, each once.
-pub(super) fn helps(analysis: &Analysis) -> impl Iterator<Item = &'static str> {
-    analysis.reasons.iter().filter_map(Reason::may_help).unique()
 }
 
 /// The name of a verdict, in its colour.
@@ -61,7 +55,7 @@ fn write_analysis(
     for reason in &analysis.reasons {
         writeln!(out, "because   {}", reason.because())?;
     }
-    for help in helps(analysis) {
+    for help in Reason::helps(&analysis.reasons) {
         writeln!(out, "may help  {help}")?;
     }
     writeln!(out, "network   {}", name(context.network))?;

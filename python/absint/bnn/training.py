@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from absint._show import progress_bar
 from absint.bnn.attack import accuracy, adapt, attacked_accuracy, pgd
 from absint.bnn.config import Config
 from absint.bnn.counterexamples import Counterexamples
@@ -227,7 +228,7 @@ def train(
     trainer = Trainer(config, x, y, of_test)
     if checkpoint is not None and resume and Path(checkpoint).exists():
         trainer.resume(checkpoint)
-    bar = _bar(config.epochs, trainer.epoch, progress)
+    bar = progress_bar(config.epochs, trainer.epoch, "epoch", progress)
     while trainer.epoch < config.epochs:
         measured = trainer.one_epoch()
         if checkpoint is not None:
@@ -254,15 +255,3 @@ def _short(measured: dict[str, Any]) -> dict[str, str]:
     names = ("loss", "natural", "pgd", "mean_bound", "max_bound")
     short = {name: f"{measured[name]:.4g}" for name in names if name in measured}
     return short | {"sparsity": " ".join(f"{s:.2f}" for s in measured["sparsity"])}
-
-
-def _bar(total: int, done: int, progress: bool | None) -> Any:
-    if progress is False:
-        return None
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        if progress:
-            raise
-        return None
-    return tqdm(total=total, initial=done, unit="epoch")

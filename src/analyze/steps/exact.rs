@@ -129,7 +129,8 @@ impl Decide {
         for (d, bound) in decided.bounds {
             case.settle(d, bound);
         }
-        for (name, count) in decided.figures {
+        let parts = (decided.parts > 0).then_some(("parts", decided.parts as u64));
+        for (name, count) in parts.into_iter().chain(decided.figures) {
             case.count(name, count);
         }
         case.found.witness = decided.witness;

@@ -14,6 +14,8 @@ use crate::domains::domain::{Bounds, Concretise, DeepPoly, DeepPolyWithin, Domai
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::Region;
 use crate::domains::verdict::Witness;
+use float_ord::FloatOrd;
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -232,7 +234,7 @@ fn inner_ends(part: &InputBox, ranges: &[Interval], shrunk: &[Interval]) -> (Vec
 fn cut(scores: &[f64], ranges: &[Interval], lower: &[Rational], upper: &[Rational]) -> Option<(usize, Rational)> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     let width = |j: usize| ranges[j].hi - ranges[j].lo;
-    order.sort_by(|&i, &j| scores[j].total_cmp(&scores[i]).then(width(j).total_cmp(&width(i))));
+    order.sort_by_key(|&j| Reverse((FloatOrd(scores[j]), FloatOrd(width(j)))));
     order.into_iter().find_map(|j| {
         let middle = exact_or_zero(ranges[j].middle());
         (lower[j] < middle && middle < upper[j]).then_some((j, middle))

@@ -80,12 +80,14 @@ pub(super) struct Problem<'a> {
     pub attack: bool,
     /// Whether what is refuted must come with a certificate.
     pub certify: bool,
+    /// After so many parts, those inside a leaf among them, nobody goes on.
+    pub most: usize,
     pub run: Run<'a>,
 }
 
 impl<'a> Problem<'a> {
     fn new(question: &Question<'a>, run: Run<'a>) -> Result<Self, DomainError> {
-        let &Question { target: Target { network, case, .. }, known, attack, certify, .. } = question;
+        let &Question { target: Target { network, case, .. }, known, attack, certify, most, .. } = question;
         let bounds = if certify {
             // A certificate says how these are found, and of no others.
             known.clone().checked(network)?
@@ -101,7 +103,19 @@ impl<'a> Problem<'a> {
             rows.push(start..start + disjunct.atoms.len());
         }
         let forms = LinearForms::of_atoms(network, case.property.atoms());
-        Ok(Self { whole: network, network, case, bounds, forms, rows, names: Names::default(), attack, certify, run })
+        Ok(Self {
+            whole: network,
+            network,
+            case,
+            bounds,
+            forms,
+            rows,
+            names: Names::default(),
+            attack,
+            certify,
+            most,
+            run,
+        })
     }
 
     /// The network without the neurons that are zero on all of the region.
@@ -183,7 +197,8 @@ impl<'a> Problem<'a> {
         }
         let phases = Phases { problem: self, region, free: free.clone(), incumbent: None };
         let root = Phase { known, open: open.to_vec() };
-        let found = search(&phases, vec![root], usize::MAX, Run::silent(self.run.budget))?;
+        let found = search(&phases, vec![root], self.most, Run::silent(self.run.budget))?;
+        examined.parts_inside += found.parts - 1;
         let (closed, stuck): (Vec<_>, Vec<_>) = found.bounds.into_iter().partition(|(_, bound)| *bound > 0.0);
         examined.closed.extend(closed);
         examined.stuck.extend(stuck);

@@ -77,11 +77,11 @@ impl Neurons {
         // The lines that other steps spoke of are none of these.
         self.script.area();
         self.round(problem, None)?;
-        self.count("parts", self.parts);
         let mut bounds = self.closed;
         bounds.extend(self.open);
         let is_cut_short = self.parts > self.most;
-        Ok(Found { bounds, witness: self.witness, is_cut_short, figures: self.figures, script: self.script })
+        let (parts, figures, script) = (self.parts, self.figures, self.script);
+        Ok(Found { bounds, witness: self.witness, is_cut_short, parts, figures, script })
     }
 
     fn count(&mut self, name: &'static str, more: usize) {
@@ -248,6 +248,7 @@ impl Neurons {
             let open = [(d, f64::NEG_INFINITY)];
             let found: Examined<Phase> =
                 problem.cells(&problem.case.region, &problem.bounds, known, &open, Examined::default())?;
+            self.parts += PARTS_PER_COSTLY * found.parts_inside;
             self.witness = found.witness;
             match found.closed.first() {
                 Some(&(_, bound)) if self.witness.is_none() && trees.grown.is_none() => {

@@ -13,6 +13,7 @@ use crate::domains::num::{Interval, Rational, enclose, nearest};
 use crate::domains::observer::{Event, Observer};
 use crate::domains::query::Region;
 use crate::domains::verdict::Witness;
+use float_ord::FloatOrd;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
@@ -288,7 +289,7 @@ impl Space for Phases<'_> {
             open.into_iter().for_each(|d| self.settle(&known, d, &mut examined));
             return Ok(examined);
         }
-        let worst = open.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(d, _)| *d);
+        let worst = open.iter().min_by_key(|(_, bound)| FloatOrd(*bound)).map_or(0, |(d, _)| *d);
         for known in self.split(&known, worst, &points)? {
             examined.children.push(Phase { known, open: open.clone() });
         }

@@ -25,11 +25,13 @@ pub(in crate::exact) struct Examined<P> {
     pub witness: Option<Witness>,
     /// Disjuncts that the engine cannot decide here, with their bounds.
     pub stuck: Vec<(usize, f64)>,
+    /// Further parts, of a search inside the part.
+    pub parts_inside: usize,
 }
 
 impl<P> Default for Examined<P> {
     fn default() -> Self {
-        Self { closed: Vec::new(), children: Vec::new(), witness: None, stuck: Vec::new() }
+        Self { closed: Vec::new(), children: Vec::new(), witness: None, stuck: Vec::new(), parts_inside: 0 }
     }
 }
 
@@ -69,7 +71,9 @@ pub struct Found {
     pub witness: Option<Witness>,
     /// Whether it ended because it had as many parts as it might.
     pub is_cut_short: bool,
-    /// What the search did, by name: `parts`, and where neurons were refined `sides_refined` and `neurons_fixed`.
+    /// Parts examined.
+    pub parts: usize,
+    /// What else the search did, by name: where neurons were refined `sides_refined` and `neurons_fixed`.
     pub figures: BTreeMap<&'static str, u64>,
     /// What shows that disjuncts are refuted, where that was asked for.
     pub script: Script,
@@ -82,6 +86,7 @@ impl Found {
             bounds: open.into_iter().collect(),
             witness,
             is_cut_short: false,
+            parts: 0,
             figures: BTreeMap::new(),
             script: Script::default(),
         }
@@ -95,7 +100,7 @@ const MANY: usize = 20_000;
 const BATCH: usize = 16;
 
 /// After so many parts the region is attacked again, and whenever there are twice as many.
-const FIRST_ATTACK: usize = 256;
+const FIRST_ATTACK: usize = 16;
 
 fn worst(part: &impl Part) -> f64 {
     part.open().iter().fold(f64::INFINITY, |least, &(_, bound)| least.min(bound))
@@ -147,6 +152,7 @@ pub(in crate::exact) fn search<S: Space>(
                 open.insert((FloatOrd(worst(&child)), number), child);
                 number += 1;
             }
+            number += result.parts_inside;
             witness = witness.or(result.witness);
         }
         if number >= next_attack && witness.is_none() {
@@ -160,6 +166,8 @@ pub(in crate::exact) fn search<S: Space>(
     for part in open.values() {
         part.open().iter().for_each(|&(d, bound)| lower(d, bound));
     }
-    let is_cut_short = !open.is_empty() && witness.is_none() && number > most;
-    Ok(Found { bounds, witness, is_cut_short, figures: [("parts", number as u64)].into(), script: Script::default() })
+    // A search inside a part, too, may have ended early and left it undecided.
+    let is_open = !open.is_empty() || bounds.values().any(|&bound| bound <= 0.0);
+    let is_cut_short = is_open && witness.is_none() && number > most;
+    Ok(Found { bounds, witness, is_cut_short, parts: number, figures: BTreeMap::new(), script: Script::default() })
 }

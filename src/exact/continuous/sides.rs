@@ -4,6 +4,8 @@ use crate::domains::activation::{OpenEnds, Piece};
 use crate::domains::domain::Bounds;
 use crate::domains::network::{Network, NodeId};
 use crate::domains::num::Interval;
+use float_ord::FloatOrd;
+use std::cmp::Reverse;
 
 /// A neuron (of the node that an activation reads) and a point where two pieces of the activation meet.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +43,7 @@ impl BreakPoint {
                 }
             }
         }
-        found.sort_by(|a, b| b.0.total_cmp(&a.0));
+        found.sort_by_key(|&(gap, _)| Reverse(FloatOrd(gap)));
         found.into_iter().map(|(_, point)| point).collect()
     }
 

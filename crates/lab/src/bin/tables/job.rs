@@ -89,18 +89,70 @@ impl Job {
 
     /// Writes a table below the runs that its rows came from, a line each: date, machine, arguments.
     pub fn write(&self, name: &str, header: &[&str], rows: &[Vec<String>]) -> Outcome<()> {
-        let (partial, table) = (self.out.join(format!("partial/{name}.tmp")), self.out.join(name));
-        let before = fs::read_to_string(&table).unwrap_or_default();
-        let this = format!("# {}, {}: tables {}", today()?, machine(self.threads), self.arguments);
+        let before = fs::read_to_string(self.out.join(name)).unwrap_or_default();
+        let this = self.run_line()?;
         let computed = self.work.computed.load(Ordering::Relaxed);
         let runs = runs(&before, &this, computed, self.work.carried_over.load(Ordering::Relaxed));
         let mut writer = csv::Writer::from_writer(runs.into_bytes());
         writer.write_record(header)?;
         rows.iter().try_for_each(|row| writer.write_record(row))?;
-        fs::write(&partial, writer.into_inner()?)?;
-        fs::rename(partial, table)?;
+        self.replace(name, &writer.into_inner()?)
+    }
+
+    /// Writes rows into a table beside those of other runs, each below the line of its run; rows are the same where their
+    /// first `key` columns are.
+    pub fn write_beside(&self, name: &str, header: &[&str], key: usize, rows: &[Vec<String>]) -> Outcome<()> {
+        let before = fs::read_to_string(self.out.join(name)).unwrap_or_default();
+        self.replace(name, beside(&before, &self.run_line()?, header, key, rows)?.as_bytes())
+    }
+
+    /// What stands above the rows of this run.
+    fn run_line(&self) -> Outcome<String> {
+        Ok(format!("# {}, {}: tables {}", today()?, machine(self.threads), self.arguments))
+    }
+
+    /// Replaces a table at once.
+    fn replace(&self, name: &str, contents: &[u8]) -> Outcome<()> {
+        let partial = self.out.join(format!("partial/{name}.tmp"));
+        fs::write(&partial, contents)?;
+        fs::rename(partial, self.out.join(name))?;
         Ok(())
     }
+}
+
+/// The table `before` with the `rows` of `this` run: one that is there with the same values stays where it is, one with
+/// other values moves below this run, and a run that is left without rows loses its line.
+fn beside(before: &str, this: &str, header: &[&str], key: usize, rows: &[Vec<String>]) -> Outcome<String> {
+    let mut runs: Vec<(&str, Vec<Vec<String>>)> = Vec::new();
+    for line in before.lines().filter(|line| *line != header.join(",")) {
+        if line.starts_with('#') {
+            runs.push((line, Vec::new()));
+            continue;
+        }
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
+        let old: Vec<String> = reader.records().next().ok_or("an empty line")??.iter().map(String::from).collect();
+        let is_replaced = rows.iter().any(|new| new[..key] == old[..key] && *new != old);
+        if let Some((_, kept)) = runs.last_mut().filter(|_| !is_replaced) {
+            kept.push(old);
+        }
+    }
+    let is_there = |row: &&Vec<String>| runs.iter().any(|(_, kept)| kept.contains(row));
+    let new: Vec<_> = rows.iter().filter(|row| !is_there(row)).cloned().collect();
+    match runs.iter_mut().find(|(line, _)| *line == this) {
+        Some((_, rows)) => rows.extend(new),
+        None => runs.push((this, new)),
+    }
+    runs.retain(|(_, rows)| !rows.is_empty());
+    let mut text = String::new();
+    for (i, (line, rows)) in runs.iter().enumerate() {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        if i == 0 {
+            writer.write_record(header)?;
+        }
+        rows.iter().try_for_each(|row| writer.write_record(row))?;
+        text += &format!("{line}\n{}", String::from_utf8(writer.into_inner()?)?);
+    }
+    Ok(text)
 }
 
 /// The lines above a table: `this` run where it computed anything, and those of the runs `before` it where any of
@@ -188,6 +240,23 @@ mod tests {
         assert_eq!(runs(&before, this, true, false), format!("{this}\n"));
         assert_eq!(runs(&before, this, false, true), old);
         assert_eq!(runs(&before, "# e, m: tables kpoly --k 1", true, true), "# e, m: tables kpoly --k 1\n");
+    }
+
+    #[test]
+    fn rows_of_other_runs_stay_below_their_own_line() {
+        let row = |cells: [&str; 3]| cells.map(String::from).to_vec();
+        let header = ["network", "method", "verified"];
+        let write = |before: &str, this, rows: &[Vec<String>]| beside(before, this, &header, 2, rows).unwrap();
+        let first = write("", "# run A", &[row(["x", "auto", "1"])]);
+        let first = write(&first, "# run A", &[row(["x", "auto", "1"]), row(["y", "auto", "2"])]);
+        assert_eq!(first, "# run A\nnetwork,method,verified\nx,auto,1\ny,auto,2\n");
+        let second = write(&first, "# run B", &[row(["y", "auto", "3"]), row(["z", "kpoly(k=2,refine)", "4"])]);
+        let rest = "# run B\ny,auto,3\nz,\"kpoly(k=2,refine)\",4\n";
+        assert_eq!(second, format!("# run A\nnetwork,method,verified\nx,auto,1\n{rest}"));
+        // The same rows once more, which nobody computed anew.
+        assert_eq!(write(&second, "# run C", &[row(["x", "auto", "1"]), row(["y", "auto", "3"])]), second);
+        let third = write(&second, "# run D", &[row(["x", "auto", "9"])]);
+        assert_eq!(third, rest.replace("run B\n", "run B\nnetwork,method,verified\n") + "# run D\nx,auto,9\n");
     }
 
     #[test]

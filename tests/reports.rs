@@ -20,6 +20,7 @@ const CASES: &[Case] = &[
     // Probabilities, and not logits.
     ("softmax_witness_outputs", "verify q.vnnlib --network net.onnx", 0, "(Y_0 0.2199411"),
     ("product_network", "verify q.vnnlib --network net.onnx --timeout 40", 0, "unsat\n"),
+    ("product_network", "verify q.vnnlib --network net.onnx", 0, "unsat\n"),
     ("mixed_sign_relu_exact", "analyze net.onnx --vnnlib q.vnnlib --domain exact", 0, "verified"),
     (
         "nhwc_layout",

@@ -13,8 +13,10 @@ use crate::exact::continuous::{self, Question, Splitting};
 use crate::exact::signum::{self, SignumError, SignumOptions};
 use std::time::Duration;
 
-/// Parts that the exact engines examine at the end of `auto` when there is no limit of time.
+/// Parts that the exact engines examine at the end of `auto` when there is no limit of time: so many on networks with so
+/// many neurons or more, and on smaller ones, whose parts cost less, as many neurons all in all.
 const AUTO_PARTS: usize = 1000;
+const AUTO_NEURONS: usize = 100;
 
 /// Conflicts that the exact engine for signum networks meets there, in each case.
 const AUTO_CONFLICTS: u64 = 20_000;
@@ -121,7 +123,7 @@ impl Decide {
             known: &case.bounds,
             attack: context.options.attack,
             splitting: Splitting::Automatic,
-            most: self.limit(context, usize::MAX, AUTO_PARTS),
+            most: self.limit(context, usize::MAX, auto_parts(context.network)),
             certify: context.options.certify,
         };
         let decided = continuous::decide(&question, context.run)?;
@@ -141,6 +143,11 @@ impl Decide {
         }
         Ok(())
     }
+}
+
+fn auto_parts(network: &Network) -> usize {
+    let neurons: usize = network.activations().map(|(id, _)| network.node(id).len).sum();
+    AUTO_PARTS * AUTO_NEURONS / neurons.clamp(1, AUTO_NEURONS)
 }
 
 fn micros(time: Duration) -> u64 {

@@ -38,6 +38,8 @@ class Radius(NamedTuple):
     """Whether the time was up before the search was over."""
     because: list[str]
     """Why no larger radius is certified; empty where a counterexample says that it would be too large."""
+    may_help: list[str]
+    """What may help, in the words of the command line."""
 
     @classmethod
     def of(cls, certified: str | None, attacked: str | None, *rest: Any) -> Radius:
@@ -47,4 +49,5 @@ class Radius(NamedTuple):
         def number(text: str | None) -> Fraction | None:
             return None if text is None else Fraction(text)
 
-        return cls(number(certified), number(attacked), *rest)
+        *counts, (because, may_help) = rest
+        return cls(number(certified), number(attacked), *counts, because, may_help)

@@ -49,8 +49,16 @@ pub fn attack<'py>(
 }
 
 /// What is known of the distance to the nearest counterexample: the certified radius, the attack's with its
-/// counterexample, how many analyses and attacks it took, whether the time was up, and why no larger one is certified.
-type Radii<'py> = (Option<String>, Option<String>, Option<Bound<'py, PyUntypedArray>>, usize, usize, bool, Vec<String>);
+/// counterexample, how many analyses and attacks it took, whether the time was up, and why no larger one is
+/// certified and what may help.
+type Radii<'py> = (Option<String>, Option<String>, Option<Bound<'py, PyUntypedArray>>, usize, usize, bool, Why);
+
+/// Why something is not known, and what may help.
+type Why = (Vec<String>, Vec<&'static str>);
+
+fn why(reasons: &[Reason]) -> Why {
+    (reasons.iter().map(Reason::because).collect(), Reason::helps(reasons).collect())
+}
 
 /// Searches for the radii of one input.
 #[pyfunction]
@@ -86,15 +94,14 @@ pub fn radius<'py>(
     };
     let found = run(py, (threads, limit), &budget, task)?.transpose().map_err(wrong)?;
     let Some(found) = found else {
-        return Ok((None, None, None, 0, 0, true, vec![Reason::OutOfTime.because()]));
+        return Ok((None, None, None, 0, 0, true, why(&[Reason::OutOfTime])));
     };
     let certified = found.certified.as_ref().map(ToString::to_string);
     let (attacked, witness) = match &found.attacked {
         Some((eps, witness)) => (Some(eps.to_string()), Some(witness_array(py, witness, &shape)?)),
         None => (None, None),
     };
-    let because = found.reasons.iter().map(Reason::because).collect();
-    Ok((certified, attacked, witness, found.analyses, found.attacks, found.out_of_time, because))
+    Ok((certified, attacked, witness, found.analyses, found.attacks, found.out_of_time, why(&found.reasons)))
 }
 
 /// How radii are searched for, as `absint radius` does by default.

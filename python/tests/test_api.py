@@ -116,7 +116,8 @@ def test_attack_and_radius_enclose_the_truth(network, digits):
 def test_a_radius_says_why_it_goes_no_further(network, digits):
     image, label = digits[0][1300], int(digits[1][1300])
     stopped = absint.radius(network, image, label, timeout=0)
-    assert stopped.out_of_time and stopped.because == ["the time was up"]
+    assert stopped.out_of_time
+    assert (stopped.because, stopped.may_help) == (["the time was up"], ["a larger --timeout"])
     # Nothing stands in the way of the largest radius that was asked for.
     assert absint.radius(network, image, label, method="deeppoly", hi="0.001", attack=False).because == []
 

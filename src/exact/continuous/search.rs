@@ -100,7 +100,7 @@ const MANY: usize = 20_000;
 const BATCH: usize = 16;
 
 /// After so many parts the region is attacked again, and whenever there are twice as many.
-const FIRST_ATTACK: usize = 16;
+const FIRST_ATTACK: usize = 256;
 
 fn worst(part: &impl Part) -> f64 {
     part.open().iter().fold(f64::INFINITY, |least, &(_, bound)| least.min(bound))

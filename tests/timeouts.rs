@@ -106,11 +106,16 @@ fn a_pipe_that_nobody_writes_to_is_not_waited_for() {
         &["certify", pipe, "--data", pipe, "--eps", "0.1"][..],
         &["radius", pipe, "--data", pipe],
         &["compare", pipe, "--data", pipe, "--eps", "0.1"],
+        &["merge", pipe],
     ] {
         let output = limited(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("--timeout"), "{arguments:?}");
     }
+    // What never ends is refused as soon as that shows, and not read for as long as there is memory.
+    let output = Command::new(env!("CARGO_BIN_EXE_absint")).args(["merge", "/dev/zero"]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && error.contains("first line is no header"), "{error}");
     let output = limited(&["info", pipe, "--format", "json"]);
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((answer["verdict"].as_str(), answer["out_of_time"].as_bool()), (Some("unknown"), Some(true)));

@@ -49,5 +49,4 @@ class Radius(NamedTuple):
         def number(text: str | None) -> Fraction | None:
             return None if text is None else Fraction(text)
 
-        *counts, (because, may_help) = rest
-        return cls(number(certified), number(attacked), *counts, because, may_help)
+        return cls(number(certified), number(attacked), *rest)

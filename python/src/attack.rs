@@ -9,7 +9,7 @@ use crate::result::{executed, witness_array};
 use crate::run::run;
 use absint::analyze::{Reason, deadline, portable};
 use absint::attack::Attack;
-use absint::campaign::{RadiusOptions, Tolerance};
+use absint::campaign::{Radius, RadiusOptions, Tolerance};
 use absint::domains::domain::Run;
 use absint::domains::num::Rational;
 use absint::domains::query as asked;
@@ -51,14 +51,16 @@ pub fn attack<'py>(
 /// What is known of the distance to the nearest counterexample: the certified radius, the attack's with its
 /// counterexample, how many analyses and attacks it took, whether the time was up, and why no larger one is
 /// certified and what may help.
-type Radii<'py> = (Option<String>, Option<String>, Option<Bound<'py, PyUntypedArray>>, usize, usize, bool, Why);
-
-/// Why something is not known, and what may help.
-type Why = (Vec<String>, Vec<&'static str>);
-
-fn why(reasons: &[Reason]) -> Why {
-    (reasons.iter().map(Reason::because).collect(), Reason::helps(reasons).collect())
-}
+type Radii<'py> = (
+    Option<String>,
+    Option<String>,
+    Option<Bound<'py, PyUntypedArray>>,
+    usize,
+    usize,
+    bool,
+    Vec<String>,
+    Vec<&'static str>,
+);
 
 /// Searches for the radii of one input.
 #[pyfunction]
@@ -93,15 +95,15 @@ pub fn radius<'py>(
         absint::campaign::radius(&model.network, &query, &options, Run::silent(&shared))
     };
     let found = run(py, (threads, limit), &budget, task)?.transpose().map_err(wrong)?;
-    let Some(found) = found else {
-        return Ok((None, None, None, 0, 0, true, why(&[Reason::OutOfTime])));
-    };
+    let found = found.unwrap_or_else(Radius::out_of_time);
     let certified = found.certified.as_ref().map(ToString::to_string);
     let (attacked, witness) = match &found.attacked {
         Some((eps, witness)) => (Some(eps.to_string()), Some(witness_array(py, witness, &shape)?)),
         None => (None, None),
     };
-    Ok((certified, attacked, witness, found.analyses, found.attacks, found.out_of_time, why(&found.reasons)))
+    let because = found.reasons.iter().map(Reason::because).collect();
+    let may_help = Reason::helps(&found.reasons).collect();
+    Ok((certified, attacked, witness, found.analyses, found.attacks, found.out_of_time, because, may_help))
 }
 
 /// How radii are searched for, as `absint radius` does by default.

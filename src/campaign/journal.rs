@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -188,19 +188,34 @@ impl Results {
     /// A [`JournalError`] that names the file and, where it is damaged, the line.
     pub fn read(path: &Path, key_field: &str) -> Result<Self, JournalError> {
         let fail = |line, problem| JournalError { path: path.to_owned(), line, problem };
-        let text = std::fs::read(path).map_err(|e| fail(None, e.into()))?;
-        let whole = text.iter().rposition(|&b| b == b'\n').map_or(&[][..], |end| &text[..end]);
-        let mut lines = whole.split(|&b| b == b'\n').enumerate();
-        let header = lines.next().and_then(|(_, line)| serde_json::from_slice(line).ok()).filter(Value::is_object);
+        let mut file = BufReader::new(File::open(path).map_err(|e| fail(None, e.into()))?);
+        let (mut header, mut lines, mut line) = (None, Vec::new(), Vec::new());
+        for number in 1.. {
+            line.clear();
+            file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(|e| fail(None, e.into()))?;
+            let is_whole = line.pop_if(|end| *end == b'\n').is_some();
+            if !is_whole && (line.len() as u64) < LONGEST_LINE {
+                // The file's end, or half a result.
+                break;
+            }
+            match &header {
+                None => {
+                    let read = serde_json::from_slice(&line).ok().filter(Value::is_object);
+                    header = Some(read.ok_or_else(|| fail(Some(1), JournalProblem::NoHeader))?);
+                }
+                Some(_) => match is_whole.then(|| keyed(&line, key_field)).flatten() {
+                    Some((_, _, result)) => lines.push((number, result)),
+                    None => return Err(fail(Some(number), JournalProblem::Line(key_field.into()))),
+                },
+            }
+        }
         let header = header.ok_or_else(|| fail(Some(1), JournalProblem::NoHeader))?;
-        let result = |(number, line)| match keyed(line, key_field) {
-            Some((_, _, result)) => Ok((number + 1, result)),
-            None => Err(fail(Some(number + 1), JournalProblem::Line(key_field.into()))),
-        };
-        let lines = lines.map(result).collect::<Result<_, _>>()?;
         Ok(Self { header, lines })
     }
 }
+
+/// No line is longer: what never ends is no file of results.
+const LONGEST_LINE: u64 = 1 << 26;
 
 /// A line's result with its key, and how many bytes in front of it are half a result: when a disk was full for a moment,
 /// the next result stands behind it in the same line. The half is nobody's, its item will be done again.

@@ -115,6 +115,14 @@ pub struct Radius {
     pub reasons: Vec<Reason>,
 }
 
+impl Radius {
+    /// Nothing is known, since the search did not stop in time and was abandoned.
+    #[must_use]
+    pub fn out_of_time() -> Self {
+        Self { out_of_time: true, reasons: vec![Reason::OutOfTime], ..Self::default() }
+    }
+}
+
 /// Why no radius can be searched for.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum RadiusError {

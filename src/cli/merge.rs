@@ -1,7 +1,7 @@
 //! `absint merge`.
 
 use super::outputs::OutputArgs;
-use super::{CliResult, Exit, Format, Global, answer};
+use super::{CliResult, Exit, Format, Global, answer, limit};
 use crate::campaign;
 use crate::report;
 use clap::Args;
@@ -28,7 +28,8 @@ pub fn run(args: &MergeArgs, global: &Global) -> CliResult<Exit> {
     let inputs: Vec<&Path> = args.files.iter().map(PathBuf::as_path).collect();
     let out = args.out.iter().map(|path| ("--out", path.clone())).collect::<Vec<_>>();
     args.outputs.check(&out, &inputs)?;
-    let merged = campaign::merge(&args.files)?;
+    let files = args.files.clone();
+    let merged = limit::reading(global, move || Ok(campaign::merge(&files)?))?;
     if let Some(path) = &args.out {
         report::write_whole(path, &merged.text())?;
     }

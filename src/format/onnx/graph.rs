@@ -12,9 +12,12 @@ use super::proto::{DOUBLE, FLOAT, FLOAT16, GraphProto, ModelProto, NodeProto, Te
 use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+/// Entries of tensors that a network may have beyond one for each byte of its file: small files may have large layers, and
+/// an entry takes some 50 bytes while it is made.
+const BUDGET: usize = 1 << 23;
+
 /// The model as a network. `file_size` scales how much the network may hold.
 pub(super) fn lower(model: &ModelProto, file_size: usize, external: &External) -> Result<Model, Failure> {
-    const BUDGET: usize = 1 << 26;
     let graph = model.graph.as_ref().ok_or("the file holds no graph: it is empty, truncated or not an ONNX model")?;
     let opset = opset(model)?;
     if !graph.sparse_initializer.is_empty() {

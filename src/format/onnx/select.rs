@@ -132,10 +132,10 @@ pub(super) fn pad(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     if mode == "reflect" && index.contains(&None) {
         return Err("a reflected border is wider than the tensor".into());
     }
-    let fill = index.iter().map(|i| if i.is_none() { value } else { 0.0 }).collect();
     if value == 0.0 {
         return net.rearrange(op, x, index, to);
     }
+    let fill = index.iter().map(|i| if i.is_none() { value } else { 0.0 }).collect();
     let mut sum = Selections::of(Coefficients::floats(fill));
     sum.add(net, 0, x, index)?;
     sum.into_value(op, net, to)

@@ -58,6 +58,7 @@ def result_html(result: Result) -> str:
     colour = _COLOURS[result.verdict]
     how = f" by {result.decided_by}" if result.decided_by else (": out of time" if result.out_of_time else "")
     title = f'<b style="color:{colour};font-size:115%">{result.verdict}</b>{html.escape(how)}'
+    why = "".join(f"<div>because {html.escape(reason)}</div>" for reason in result.because)
     about = f"{html.escape(answer['network'])} · {html.escape(answer['query'])}"
     known = [m["bound"] for m in answer["margins"] if m["bound"] is not None]
     scale = max((abs(bound) for bound in known), default=0.0)
@@ -68,7 +69,7 @@ def result_html(result: Result) -> str:
         for s in answer["stages"]
     ]
     return (
-        f'<div style="font-family:sans-serif"><div>{title}</div><div style="opacity:.7">{about}</div>'
+        f'<div style="font-family:sans-serif"><div>{title}</div>{why}<div style="opacity:.7">{about}</div>'
         f"{_table(['against', 'certified margin'], margins)}{_table(['stage', 'time', 'unstable', 'programs'], stages)}"
         f"{_witness_html(result)}</div>"
     )

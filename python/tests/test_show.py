@@ -11,6 +11,8 @@ def test_a_result_shows_itself(network, digits):
     assert "verified" in verified and "class 0" in verified and f"class {label}" not in verified.split("·")[0]
     falsified = absint.verify(network, absint.linf(image, "0.3"), label=label)._repr_html_()
     assert "falsified" in falsified and "data:image/png;base64," in falsified
+    unknown = absint.verify(network, absint.linf(image, "0.1"), label=label, method="interval", attack=False)
+    assert "because interval only bounds margins" in unknown._repr_html_()
     assert network._repr_html_().count("relu") >= 2
     comparison = absint.compare(network, absint.linf(image, "0.01"), ["interval"], label=label)
     assert comparison._repr_html_().startswith("<iframe srcdoc=")

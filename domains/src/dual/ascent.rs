@@ -40,8 +40,8 @@ pub(super) struct Outcome {
     pub attained: f32,
     /// The free neuron to be split, if there is one left.
     pub pick: Option<Pick>,
-    /// The minimiser over the region's box.
-    pub input: Vec<f32>,
+    /// The minimiser over the region's box, where the form is not positive.
+    pub input: Option<Vec<f32>>,
 }
 
 /// Memory of one thread.
@@ -248,12 +248,16 @@ impl<'a, 'b> Ascent<'a, 'b> {
             keep_columns(a, n, kept);
         }
         keep_columns(&mut self.work.values[0], n, kept);
-        for walk in [&mut self.start, walk] {
-            for (a, _) in walk.coefficients.iter_mut().zip(&walk.reached).filter(|(_, reached)| **reached) {
+        for (a, _) in self.start.coefficients.iter_mut().zip(&self.start.reached).filter(|(_, reached)| **reached) {
+            keep_columns(a, n, kept);
+        }
+        // On the way forth only those of activation nodes are read.
+        for (id, a) in walk.coefficients.iter_mut().enumerate() {
+            if walk.reached[id] && self.relaxed.layers[id].is_some() {
                 keep_columns(a, n, kept);
             }
-            walk.n = kept.len();
         }
+        (self.start.n, walk.n) = (kept.len(), kept.len());
         self.active = kept.iter().map(|&r| self.active[r]).collect();
         self.done = vec![false; kept.len()];
         let mut place = vec![None; n];
@@ -290,6 +294,8 @@ impl<'a, 'b> Ascent<'a, 'b> {
     fn forth(&mut self, steps: Option<([Step; 2], &[f32])>) {
         let Self { relaxed, work, active, slopes, entries, .. } = self;
         let (network, n) = (relaxed.compiled.network, active.len());
+        // Nodes before any activation, where nothing is relaxed.
+        let mut is_exact = vec![true; network.nodes().len()];
         let top = self.start.reached.iter().rposition(|&reached| reached).unwrap_or(0);
         let Workspace { guess: walk, values, truth, .. } = &mut **work;
         truth.resize_with(network.nodes().len(), Vec::new);
@@ -311,7 +317,10 @@ impl<'a, 'b> Ascent<'a, 'b> {
                         }
                     };
                     apply(before, &mut rest[0], &mut walk.spare);
-                    if steps.is_none() {
+                    is_exact[id] = affine.terms.iter().all(|term| is_exact[term.source]);
+                    if steps.is_none() && is_exact[id] {
+                        truth_rest[0].clone_from(&rest[0]);
+                    } else if steps.is_none() {
                         apply(truth_before, &mut truth_rest[0], &mut walk.spare);
                     }
                     if let Some(([_, step], improved)) = steps {
@@ -321,6 +330,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
                     }
                 }
                 NodeKind::Activation(activation) => {
+                    is_exact[id] = false;
                     let Some(layer) = &relaxed.layers[id] else { continue };
                     let (a, z) = (&mut walk.coefficients[id], &before[layer.source]);
                     if !walk.reached[id] {
@@ -359,30 +369,29 @@ impl<'a, 'b> Ascent<'a, 'b> {
     }
 
     /// What the last passes say of the members.
-    fn finish(self, members: &mut [Member], outcomes: &mut [Option<Outcome>]) {
-        let Self { relaxed, work, active, start, entries, .. } = &self;
-        let n = active.len();
+    fn finish(mut self, members: &mut [Member], outcomes: &mut [Option<Outcome>]) {
+        let (top, n) = (self.top(), self.active.len());
+        let Self { relaxed, work, start, entries, .. } = &mut self;
         let (mut most, mut pick) = (vec![-1.0f32; n], vec![u32::MAX; n]);
         let mut attained = start.sums.value.clone();
-        for id in (0..=self.top()).filter(|&id| start.reached[id]) {
+        for id in (0..=top).filter(|&id| start.reached[id]) {
             for (a, y) in start.coefficients[id].chunks_exact(n).zip(work.truth[id].chunks_exact(n)) {
                 attained.iter_mut().zip(a.iter().zip(y)).for_each(|(sum, (a, y))| *sum += a * y);
             }
         }
-        for id in 1..=self.top() {
+        for id in 1..=top {
             let (Some(layer), true) = (&relaxed.layers[id], work.guess.reached[id]) else { continue };
-            let mut a = work.guess.coefficients[id].clone();
             // A neuron that is split already is no choice.
-            let mut y = work.values[id].clone();
             for entry in of_activation(entries, id, layer.source) {
-                let at = entry.neuron * n + entry.column;
-                (a[at], y[at]) = (0.0, f32::NAN);
+                work.values[id][entry.neuron * n + entry.column] = f32::NAN;
             }
-            layer.losses(&a, &work.values[layer.source], &y, n, &mut most, &mut pick);
+            let (a, z, y) = (&work.guess.coefficients[id], &work.values[layer.source], &work.values[id]);
+            layer.losses(a, z, y, n, &mut most, &mut pick);
         }
-        for (r, &m) in active.iter().enumerate() {
-            members[m].bound = lower_or_nothing(work.guess.sums.value[r]);
-            let input = work.values[0].iter().skip(r).step_by(n).copied().collect();
+        for (r, &m) in self.active.iter().enumerate() {
+            members[m].bound = lower_or_nothing(self.work.guess.sums.value[r]);
+            let column = || self.work.values[0].iter().skip(r).step_by(n).copied().collect();
+            let input = (attained[r] <= 0.0).then(column);
             let pick = (pick[r] != u32::MAX).then(|| self.pick(pick[r], r));
             outcomes[m] = Some(Outcome { attained: attained[r], pick, input });
         }

@@ -1,8 +1,8 @@
 //! Where a form is least over a region, in single precision: for guesses.
 
 use crate::num::nearest;
+use crate::num::vectorised;
 use crate::query::{Ball, Region};
-use pulp::Arch;
 
 /// Whether the region's bounding box is the region, up to its lattice and half-spaces.
 pub(super) fn is_box(ball: &Ball) -> bool {
@@ -14,7 +14,7 @@ pub(super) fn is_box(ball: &Ball) -> bool {
 pub(super) fn minimise(region: &Region, a: &[f32], n: usize, x: &mut Vec<f32>, values: &mut [f32]) {
     x.resize(a.len(), 0.0);
     if is_box(region.ball()) {
-        Arch::new().dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 let values = &mut values[..n];

@@ -266,9 +266,14 @@ impl<T: Real> Walk<T> {
             self.saved.push(a[at]);
             a[at] = T::ZERO;
         }
-        let had = self.reach(layer.source, layer.passes.len());
+        let had = std::mem::replace(&mut self.reached[layer.source], true);
         let out = &mut self.coefficients[layer.source];
-        layer.back::<T, PROVES>(&a, self.n, slopes, out, &mut self.sums);
+        out.resize(layer.passes.len() * self.n, T::ZERO);
+        if had {
+            layer.back::<T, PROVES, true>(&a, self.n, slopes, out, &mut self.sums);
+        } else {
+            layer.back::<T, PROVES, false>(&a, self.n, slopes, out, &mut self.sums);
+        }
         for (entry, &c) in own.zip(&self.saved) {
             out[entry.neuron * self.n + entry.column] += T::of(entry.slope) * c;
             if PROVES {

@@ -6,8 +6,8 @@ use super::relaxed::Relaxed;
 use crate::num::error::{gamma, underflow};
 use crate::num::kernel::finite_or_nothing;
 use crate::num::round::{add_up, mul_up, sub_down};
+use crate::num::vectorised;
 use ndarray::Array2;
-use pulp::Arch;
 
 impl Relaxed<'_> {
     /// For each member (all of the same start) a certified lower bound of its form over its part of the region, by its
@@ -58,7 +58,7 @@ impl Relaxed<'_> {
         let n = walk.n;
         if is_box(self.region.ball()) {
             let (a, sums) = (&walk.coefficients[0], &mut walk.sums);
-            return Arch::new().dispatch(
+            return vectorised(
                 #[inline(always)]
                 || {
                     let (value, magnitude) = (&mut sums.value[..n], &mut sums.magnitude[..n]);

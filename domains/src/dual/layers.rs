@@ -1,8 +1,7 @@
 //! The kernels of an activation node, neuron by neuron over all members of a batch.
 
 use super::relaxed::{Layer, Pass};
-use crate::num::Real;
-use pulp::Arch;
+use crate::num::{Real, vectorised};
 
 /// Sums per member: the value of its form, and, for proofs, the magnitudes of its terms and what rounding lost.
 #[derive(Clone, Debug, Default)]
@@ -20,38 +19,48 @@ impl<T: Real> Sums<T> {
         }
     }
 
-    /// Adds `factor · a`, and charges `error · |a|`.
+    /// The first `n` of values, magnitudes and charges; only proofs have the latter two.
     #[inline(always)]
-    pub fn add<const PROVES: bool>(&mut self, a: &[T], factor: T, error: T) {
-        let n = a.len();
-        let value = &mut self.value[..n];
-        if PROVES {
-            let (magnitude, charge) = (&mut self.magnitude[..n], &mut self.charge[..n]);
-            for r in 0..n {
-                let term = factor * a[r];
-                value[r] += term;
-                magnitude[r] += term.magnitude();
-                charge[r] += error * a[r].magnitude();
-            }
-        } else {
-            for r in 0..n {
-                value[r] += factor * a[r];
-            }
-        }
+    fn split<const PROVES: bool>(&mut self, n: usize) -> (&mut [T], &mut [T], &mut [T]) {
+        let of_proof = if PROVES { n } else { 0 };
+        (&mut self.value[..n], &mut self.magnitude[..of_proof], &mut self.charge[..of_proof])
     }
 
     /// For every row `a_i`: adds `factors_i · a_i`, and charges `errors_i · |a_i|`.
     pub fn add_rows<const PROVES: bool>(&mut self, a: &[T], n: usize, factors: &[f64], errors: &[f64]) {
-        Arch::new().dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 for ((a, &factor), &error) in a.chunks_exact(n).zip(factors).zip(errors) {
                     if PROVES || factor != 0.0 {
-                        self.add::<PROVES>(a, T::of(factor), T::of(error));
+                        let (value, magnitude, charge) = self.split::<PROVES>(n);
+                        add_row::<T, PROVES>(a, T::of(factor), T::of(error), value, magnitude, charge);
                     }
                 }
             },
         );
+    }
+}
+
+// Rows go to functions of their own: parameters are known not to overlap, without which loops do not become vectors.
+
+/// Adds `factor · a`, and charges `error · |a|`.
+#[inline(always)]
+fn add_row<T: Real, const PROVES: bool>(
+    a: &[T],
+    factor: T,
+    error: T,
+    value: &mut [T],
+    magnitude: &mut [T],
+    charge: &mut [T],
+) {
+    for r in 0..a.len() {
+        let term = factor * a[r];
+        value[r] += term;
+        if PROVES {
+            magnitude[r] += term.magnitude();
+            charge[r] += error * a[r].magnitude();
+        }
     }
 }
 
@@ -65,26 +74,24 @@ fn negative<T: Real>(a: T) -> T {
     if a > T::ZERO { T::ZERO } else { a }
 }
 
-/// `out += s⁺ a⁺ + s⁻ a⁻` where the lines' slopes are `below` (one per member) and `above`; intercepts go to the sums.
+/// `out = s⁺ a⁺ + s⁻ a⁻`, or `out += …`, where the lines' slopes are `below` (one per member) and `above`; intercepts go
+/// to the sums.
+#[allow(clippy::too_many_arguments)]
 #[inline(always)]
-fn back_row<T: Real, const PROVES: bool>(
+fn back_row<T: Real, const PROVES: bool, const ADDS: bool>(
     a: &[T],
     below: impl Fn(usize) -> T,
     [below_intercept, above, above_intercept]: [T; 3],
     error: T,
     out: &mut [T],
-    sums: &mut Sums<T>,
+    value: &mut [T],
+    magnitude: &mut [T],
+    charge: &mut [T],
 ) {
-    let n = a.len();
-    let (out, value) = (&mut out[..n], &mut sums.value[..n]);
-    let (magnitude, charge) = if PROVES {
-        (&mut sums.magnitude[..n], &mut sums.charge[..n])
-    } else {
-        (&mut sums.magnitude[..0], &mut sums.charge[..0])
-    };
-    for r in 0..n {
+    for r in 0..a.len() {
         let (up, down) = (positive(a[r]), negative(a[r]));
-        out[r] += below(r) * up + above * down;
+        let passed = below(r) * up + above * down;
+        out[r] = if ADDS { out[r] + passed } else { passed };
         let term = below_intercept * up + above_intercept * down;
         value[r] += term;
         if PROVES {
@@ -94,10 +101,74 @@ fn back_row<T: Real, const PROVES: bool>(
     }
 }
 
+/// A neuron's outputs by the lines that the coefficients `a` choose, at the inputs `z`.
+#[inline(always)]
+fn forth_row(a: &[f32], z: &[f32], lower: impl Fn(usize, f32) -> f32, (slope, intercept): (f32, f32), y: &mut [f32]) {
+    let n = a.len();
+    let (z, y) = (&z[..n], &mut y[..n]);
+    for r in 0..n {
+        // Both are computed: a choice of two numbers needs no branch.
+        let (low, high) = (lower(r, z[r]), slope * z[r] + intercept);
+        y[r] = if a[r] > 0.0 { low } else { high };
+    }
+}
+
+/// One gradient step of a neuron's slopes, which keep between `left` and `right`.
+#[allow(clippy::too_many_arguments)]
+#[inline(always)]
+fn improve_row(
+    a: &[f32],
+    z: &[f32],
+    improved: &[f32],
+    slopes: &mut [f32],
+    best: &mut [f32],
+    first: &mut [f32],
+    second: &mut [f32],
+    (left, right): (f32, f32),
+    step: Step,
+) {
+    let n = a.len();
+    let (z, improved) = (&z[..n], &improved[..n]);
+    let (slopes, best) = (&mut slopes[..n], &mut best[..n]);
+    let (first, second) = (&mut first[..n], &mut second[..n]);
+    for r in 0..n {
+        let (slope, kept) = (slopes[r], best[r]);
+        best[r] = if improved[r] > 0.0 { slope } else { kept };
+        let (mut mean, mut square) = (first[r], second[r]);
+        let moved = slope + step.of(a[r].max(0.0) * z[r], &mut mean, &mut square);
+        (first[r], second[r]) = (mean, square);
+        slopes[r] = moved.max(left).min(right);
+    }
+}
+
+/// Where a neuron loses more than `best`, takes its loss and `index` over.
+#[allow(clippy::too_many_arguments)]
+#[inline(always)]
+fn loss_row(
+    a: &[f32],
+    z: &[f32],
+    y: &[f32],
+    (left, right): (f32, f32),
+    intercept: f32,
+    index: u32,
+    best: &mut [f32],
+    pick: &mut [u32],
+) {
+    let n = a.len();
+    let (z, y, best, pick) = (&z[..n], &y[..n], &mut best[..n], &mut pick[..n]);
+    for r in 0..n {
+        let missed = (a[r] * (y[r] - (left * z[r]).max(right * z[r]))).abs();
+        let score = missed + SHARE_OF_INTERCEPT * (-a[r]).max(0.0) * intercept;
+        let is_more = score > best[r];
+        best[r] = if is_more { score } else { best[r] };
+        pick[r] = if is_more { index } else { pick[r] };
+    }
+}
+
 impl Layer {
-    /// Coefficients `a` of the neurons' outputs, added to `out` as coefficients of their inputs. `slopes` has a row per
-    /// free neuron.
-    pub fn back<T: Real, const PROVES: bool>(
+    /// Coefficients `a` of the neurons' outputs, written or added to `out` as coefficients of their inputs. `slopes` has a
+    /// row per free neuron.
+    pub fn back<T: Real, const PROVES: bool, const ADDS: bool>(
         &self,
         a: &[T],
         n: usize,
@@ -105,24 +176,27 @@ impl Layer {
         out: &mut [T],
         sums: &mut Sums<T>,
     ) {
-        Arch::new().dispatch(
+        vectorised(
             #[inline(always)]
             || {
+                let (value, magnitude, charge) = sums.split::<PROVES>(n);
                 let rows = a.chunks_exact(n).zip(out.chunks_exact_mut(n));
                 for ((a, out), (pass, &error)) in rows.zip(self.passes.iter().zip(&self.error)) {
                     let error = T::of(error);
                     match *pass {
-                        Pass::Zero => {}
-                        Pass::Same => out.iter_mut().zip(a).for_each(|(out, &a)| *out += a),
+                        Pass::Zero if ADDS => {}
+                        Pass::Zero => out.fill(T::ZERO),
+                        Pass::Same if ADDS => out.iter_mut().zip(a).for_each(|(out, &a)| *out += a),
+                        Pass::Same => out.copy_from_slice(a),
                         Pass::Fixed { lower, upper } => {
                             let slope = T::of(lower.0);
                             let lines = [T::of(lower.1), T::of(upper.0), T::of(upper.1)];
-                            back_row::<T, PROVES>(a, |_| slope, lines, error, out, sums);
+                            back_row::<T, PROVES, ADDS>(a, |_| slope, lines, error, out, value, magnitude, charge);
                         }
                         Pass::Free { index, upper } => {
                             let below = &slopes[index * n..(index + 1) * n];
                             let lines = [T::ZERO, T::of(upper.0), T::of(upper.1)];
-                            back_row::<T, PROVES>(a, |r| below[r], lines, error, out, sums);
+                            back_row::<T, PROVES, ADDS>(a, |r| below[r], lines, error, out, value, magnitude, charge);
                         }
                     }
                 }
@@ -130,10 +204,9 @@ impl Layer {
         );
     }
 
-    /// The neurons' outputs by the lines that the coefficients `a` choose, at the inputs `z`. For each free neuron `f`
-    /// gets its index with the rows `a`, `z` and `y`.
+    /// The neurons' outputs by the lines that the coefficients `a` choose, at the inputs `z`.
     pub fn forth(&self, a: &[f32], z: &[f32], n: usize, slopes: &[f32], y: &mut [f32]) {
-        Arch::new().dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 let rows = a.chunks_exact(n).zip(z.chunks_exact(n)).zip(y.chunks_exact_mut(n));
@@ -142,18 +215,14 @@ impl Layer {
                         Pass::Zero => y.fill(0.0),
                         Pass::Same => y.copy_from_slice(z),
                         Pass::Fixed { lower, upper } => {
-                            let (ls, li) = (lower.0 as f32, lower.1 as f32);
-                            let (us, ui) = (upper.0 as f32, upper.1 as f32);
-                            for r in 0..n {
-                                y[r] = if a[r] > 0.0 { ls * z[r] + li } else { us * z[r] + ui };
-                            }
+                            let (slope, intercept) = (lower.0 as f32, lower.1 as f32);
+                            let above = (upper.0 as f32, upper.1 as f32);
+                            forth_row(a, z, |_, z| slope * z + intercept, above, y);
                         }
                         Pass::Free { index, upper } => {
                             let low = &slopes[index * n..(index + 1) * n];
-                            let (us, ui) = (upper.0 as f32, upper.1 as f32);
-                            for r in 0..n {
-                                y[r] = if a[r] > 0.0 { low[r] * z[r] } else { us * z[r] + ui };
-                            }
+                            let above = (upper.0 as f32, upper.1 as f32);
+                            forth_row(a, z, |r, z| low[r] * z, above, y);
                         }
                     }
                 }
@@ -164,7 +233,7 @@ impl Layer {
     /// The neurons' outputs themselves.
     pub fn apply(&self, z: &[f32], n: usize, exact: impl Fn(f32) -> f32, y: &mut [f32]) {
         let (left, right) = (self.corner.0 as f32, self.corner.1 as f32);
-        Arch::new().dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 for ((z, y), pass) in z.chunks_exact(n).zip(y.chunks_exact_mut(n)).zip(&self.passes) {
@@ -211,8 +280,19 @@ impl Step {
     pub fn of(self, gradient: f32, first: &mut f32, second: &mut f32) -> f32 {
         *first = KEPT.0 * *first + (1.0 - KEPT.0) * gradient;
         *second = KEPT.1 * *second + (1.0 - KEPT.1) * gradient * gradient;
-        self.rate * *first * self.corrections.0 / ((*second * self.corrections.1).sqrt() + 1e-12)
+        self.rate * *first * self.corrections.0 * inverse_root(*second * self.corrections.1 + LEAST_SQUARE)
     }
+}
+
+/// Below the square of any gradient that matters, and no subnormal.
+const LEAST_SQUARE: f32 = 1e-24;
+
+/// `1 / √x` to a share of 2⁻⁹: an estimate from the exponent and one step of Newton, since a root and a quotient cost as
+/// much as all the rest of a gradient step.
+#[inline(always)]
+fn inverse_root(x: f32) -> f32 {
+    let estimate = f32::from_bits(0x5f37_59df - (x.to_bits() >> 1));
+    estimate * (1.5 - 0.5 * x * estimate * estimate)
 }
 
 /// What the running means keep of themselves per step.
@@ -235,21 +315,24 @@ impl Layer {
     ) {
         let (left, right) = (self.corner.0 as f32, self.corner.1 as f32);
         let step = Step { rate: step.rate * (right - left), ..step };
-        Arch::new().dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 let improved = &improved[..n];
                 for ((a, z), pass) in a.chunks_exact(n).zip(z.chunks_exact(n)).zip(&self.passes) {
                     let Pass::Free { index, .. } = *pass else { continue };
                     let row = index * n..(index + 1) * n;
-                    let (low, best) = (&mut slopes[row.clone()][..n], &mut best[row.clone()][..n]);
-                    let first = &mut moments.first[row.clone()][..n];
-                    let second = &mut moments.second[row][..n];
-                    for r in 0..n {
-                        let gradient = if a[r] > 0.0 { a[r] * z[r] } else { 0.0 };
-                        best[r] = if improved[r] > 0.0 { low[r] } else { best[r] };
-                        low[r] = (low[r] + step.of(gradient, &mut first[r], &mut second[r])).max(left).min(right);
-                    }
+                    improve_row(
+                        a,
+                        z,
+                        improved,
+                        &mut slopes[row.clone()],
+                        &mut best[row.clone()],
+                        &mut moments.first[row.clone()],
+                        &mut moments.second[row],
+                        (left, right),
+                        step,
+                    );
                 }
             },
         );
@@ -259,7 +342,7 @@ impl Layer {
     /// where this layer has more.
     pub fn losses(&self, a: &[f32], z: &[f32], y: &[f32], n: usize, best: &mut [f32], pick: &mut [u32]) {
         let (left, right) = (self.corner.0 as f32, self.corner.1 as f32);
-        Arch::new().dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 let (best, pick) = (&mut best[..n], &mut pick[..n]);
@@ -267,14 +350,7 @@ impl Layer {
                     a.chunks_exact(n).zip(z.chunks_exact(n)).zip(y.chunks_exact(n)).zip(&self.passes)
                 {
                     let Pass::Free { index, upper } = *pass else { continue };
-                    let above = upper.1 as f32;
-                    for r in 0..n {
-                        let missed = (a[r] * (y[r] - (left * z[r]).max(right * z[r]))).abs();
-                        let score = missed + SHARE_OF_INTERCEPT * (-a[r]).max(0.0) * above;
-                        let is_more = score > best[r];
-                        best[r] = if is_more { score } else { best[r] };
-                        pick[r] = if is_more { index as u32 } else { pick[r] };
-                    }
+                    loss_row(a, z, y, (left, right), upper.1 as f32, index as u32, best, pick);
                 }
             },
         );

@@ -193,9 +193,7 @@ impl<'a> Forest<'a> {
                 continue;
             };
             tree.attained = tree.attained.min(attained);
-            if attained <= 0.0 {
-                candidates.push(Candidate { objective: member.objective, input });
-            }
+            candidates.extend(input.map(|input| Candidate { objective: member.objective, input }));
             match pick {
                 Some(pick) => {
                     tree.open.insert((FloatOrd(member.bound), self.number), Part { member, pick });

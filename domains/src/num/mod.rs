@@ -21,6 +21,7 @@ mod real;
 pub mod round;
 mod scalar;
 mod spare;
+mod vectorised;
 
 pub use interval::Interval;
 pub use lattice::Lattice;
@@ -28,3 +29,4 @@ pub use rational::{ParseDecimalError, Rational, bounds_of, enclose, exact, exact
 pub use real::Real;
 pub use scalar::Scalar;
 pub use spare::Spare;
+pub use vectorised::vectorised;

@@ -5,7 +5,7 @@ use super::operator::LinearOperator;
 use super::{Conv2d, LinearMap};
 use crate::num::Real;
 use crate::num::gemm::row_product;
-use pulp::Arch;
+use crate::num::vectorised;
 use std::borrow::Cow;
 
 /// A linear map with its weights in the float `T`.
@@ -175,13 +175,18 @@ impl<T: Real> Patches<'_, T> {
             let dimensions = [taps, channels, columns * n];
             let w = self.group_weight(group);
             row_product(dimensions, w, true, &a[at..], step, spare, columns * n, false);
-            Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 || {
-                    self.for_each_tap(group, row, |tap, column, input| {
-                        let (Some(input), at) = (input, (tap * columns + column) * n) else { return };
-                        add(&mut out[input * n..(input + 1) * n], &spare[at..at + n]);
-                    });
+                    self.for_each_tap(
+                        group,
+                        row,
+                        #[inline(always)]
+                        |tap, column, input| {
+                            let (Some(input), at) = (input, (tap * columns + column) * n) else { return };
+                            add(&mut out[input * n..(input + 1) * n], &spare[at..at + n]);
+                        },
+                    );
                 },
             );
         }

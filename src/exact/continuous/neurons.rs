@@ -39,7 +39,7 @@ const REFINEMENT_PER_TREE: usize = 4;
 
 /// Gradient steps of a disjunct at its root, and at parts.
 const AT_ROOT: Effort = Effort { rounds: 30, alpha: 0.2, beta: 0.1 };
-const BELOW: Effort = Effort { rounds: 4, alpha: 0.1, beta: 0.1 };
+const BELOW: Effort = Effort { rounds: 4, alpha: 0.05, beta: 0.1 };
 
 /// With more open parts than this their bounds are not proved when the search ends undecided.
 const MOST_PROVED: usize = 10_000;

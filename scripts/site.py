@@ -139,7 +139,7 @@ def rust_reference() -> str:
             continue
         elif not is_code:
             # Links of rustdoc lead nowhere here.
-            line = re.sub(r"^# ", "## ", re.sub(r"\[(`[^`]+`)\](\([^)]*\))?", r"\1", line))
+            line = re.sub(r"^# ", "## ", re.sub(r"\[`(?:mod@)?([^`]+)`\](\([^)]*\))?", r"`\1`", line))
         page.append(line)
     head = "# Rust\n\nThe library's own reference is made by `cargo doc --open`; this is its front page.\n\n"
     return head + "\n".join(page) + "\n"

@@ -340,6 +340,62 @@ fn a_certificate_over_real_inputs_is_written_and_checked() {
 }
 
 #[test]
+fn certificates_of_a_data_set_are_written_checked_and_continued() {
+    let folder = Folder::new();
+    let path = |name: &str| folder.0.path().join(name).to_str().unwrap().to_owned();
+    let (certificates, out) = (path("certificates"), path("results.jsonl"));
+    let run = |arguments: &[&str]| {
+        let output = absint().args(arguments).arg("-q").output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let certify = |net: &str, more: &[&str]| {
+        let fixed = ["--data", "networks/digits.csv", "--eps", "0.03", "--range", "..12", "--out", &out];
+        run(&[&["certify", net, "--proof", &certificates], &fixed[..], more].concat())
+    };
+    let (code, answer, error) = certify("networks/digits_mlp.onnx", &[]);
+    assert_eq!(code, Some(0), "{answer} {error}");
+    let lines = std::fs::read_to_string(&out).unwrap();
+    let count = lines.matches("\"certificate\":true").count();
+    assert!(count > 5 && count == lines.matches("\"verified\"").count(), "{lines}");
+    let (code, answer, error) = run(&["check", &certificates]);
+    assert!(code == Some(0) && answer.contains(&format!("{count} certificates accepted")), "{answer} {error}");
+    // A run that is refused leaves everything as it is.
+    let network = std::fs::read(Path::new(&certificates).join("network.txt")).unwrap();
+    let (code, _, error) = certify("networks/digits_cnn.onnx", &["--resume"]);
+    assert!(code == Some(2) && error.contains("results.jsonl"), "{error}");
+    let other = ["certify", "networks/digits_cnn.onnx", "--data", "networks/digits.csv", "--eps", "0.03"];
+    let (code, _, error) = run(&[&other[..], &["--proof", &certificates]].concat());
+    assert!(code == Some(2) && error.contains("network.txt: is of another network"), "{error}");
+    assert_eq!(std::fs::read(Path::new(&certificates).join("network.txt")).unwrap(), network);
+    assert_eq!(certify("networks/digits_mlp.onnx", &["--resume"]).0, Some(0));
+    // One of them by itself, also for another radius, and with a line left out.
+    let image = lines.lines().find(|l| l.contains("\"certificate\":true")).unwrap();
+    let number: usize = serde_json::from_str::<serde_json::Value>(image).unwrap()["image"].as_u64().unwrap() as usize;
+    let member = format!("{certificates}/image-{number}");
+    let of = |eps| {
+        let number = number.to_string();
+        run(&[
+            "check",
+            &member,
+            "networks/digits_mlp.onnx",
+            "--data",
+            "networks/digits.csv",
+            "--image",
+            &number,
+            "--eps",
+            eps,
+        ])
+    };
+    assert!(of("0.03").1.contains("accepted, for this network and query") && of("0.031").0 == Some(2));
+    let proof = Path::new(&member).join("proof.txt");
+    let text = std::fs::read_to_string(&proof).unwrap();
+    std::fs::write(&proof, text.replacen("refute 0 1\n", "", 1)).unwrap();
+    let (code, _, error) = run(&["check", &certificates]);
+    assert!(code == Some(2) && error.contains(&format!("1 of {count} certificates are refused")), "{error}");
+}
+
+#[test]
 fn a_certificate_is_written_and_checked() {
     let folder = Folder::new();
     let certificate = folder.0.path().join("certificate");

@@ -295,6 +295,7 @@ fn certification(
         options,
         timeout: subject.timeout,
         witnesses,
+        proofs: None,
     };
     Ok((Work::Certify(Arc::new(work)), header))
 }

@@ -11,8 +11,10 @@ use crate::domains::domain::Run;
 use crate::domains::network::Network;
 use crate::domains::num::Rational;
 use crate::domains::query::{Query, Region, RegionError};
+use crate::domains::verdict::Verdict;
 use crate::format::images::Image;
 use crate::format::onnx::Softmax;
+use crate::report::ProofFolder;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,6 +44,8 @@ pub struct Certification {
     pub timeout: Option<Duration>,
     /// Whether counterexamples are written, too.
     pub witnesses: bool,
+    /// Where the certificates of what is verified go.
+    pub proofs: Option<ProofFolder>,
 }
 
 impl Certification {
@@ -55,12 +59,22 @@ impl Certification {
         let label = image.label;
         let region = (self.neighbourhood)(&image.pixels).map_err(|e| format!("image {index}: {e}"))?;
         let query = Query::robustness(region, self.network.output_len(), label).with_ties(self.options.ties);
-        let shared = Arc::clone(self);
-        let work = move |budget: &Budget| shared.outcome(&image, &query, budget);
+        let (shared, asked) = (Arc::clone(self), query.clone());
+        let work = move |budget: &Budget| shared.outcome(&image, &asked, budget);
         let (abandoned, failed) = (ImageOutcome::Abandoned, ImageOutcome::Failed);
         let outcome = one_image(index, (worker, stop), self.timeout, work, abandoned, failed)?;
-        tracing::info!("image {index} took {:.3} s", start.elapsed().as_secs_f64());
-        Ok(image_line(index, label, &outcome, start.elapsed(), self.witnesses.then_some(self.softmax)))
+        let time = start.elapsed();
+        tracing::info!("image {index} took {:.3} s", time.as_secs_f64());
+        let mut line = image_line(index, label, &outcome, time, self.witnesses.then_some(self.softmax));
+        if let (Some(folder), ImageOutcome::Analysed(analysis)) = (&self.proofs, &outcome)
+            && matches!(analysis.verdict, Verdict::Verified(_))
+        {
+            if let Some(proof) = &analysis.proof {
+                folder.write(index, &query, proof)?;
+            }
+            line["certificate"] = analysis.proof.is_some().into();
+        }
+        Ok(line)
     }
 
     fn outcome(&self, image: &Image, query: &Query, budget: &Budget) -> Result<ImageOutcome, Failure> {

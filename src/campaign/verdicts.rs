@@ -37,6 +37,7 @@ pub enum ImageOutcome {
 /// * `predicted`: the class of a misclassified image; `adversarial`: the class that a counterexample
 ///   reaches; `witness`: the counterexample as in the answer of `analyze`, if `witness_of` says what ends the model;
 /// * `because`: why it is unknown; `may_help`: what may help;
+/// * `certificate`, added where certificates are asked for: whether there is one of what is verified;
 /// * `time_s`: wall time in seconds, the only field that differs between two runs without a time limit.
 #[must_use]
 pub fn image_line(

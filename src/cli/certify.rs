@@ -8,6 +8,7 @@ use super::{CliResult, Exit, Format, Global, answer};
 use crate::analyze::Options;
 use crate::campaign::{self, Campaign, Certification, Shard, Tally, Worker};
 use crate::domains::num::Rational;
+use crate::report::ProofFolder;
 use clap::Args;
 use serde_json::{Value, json};
 use std::ops::Range;
@@ -22,11 +23,12 @@ Examples:
   absint certify net.onnx --data test.csv --eps 2/255 --out results.jsonl --resume
   absint certify net.onnx --data t10k-images.idx3-ubyte --eps 0.015 --range 0..1000 --timeout 60
   absint certify net.onnx --data test.csv --eps 0.1 --shard 2/8 --out part2.jsonl
+  absint certify net.onnx --data test.csv --eps 0.1 --out results.jsonl --proof certificates/
 
 --timeout is per image. A results file begins with a header that binds network, data, options and
 version; then comes one line per image, as soon as it is done:
   {\"image\", \"label\", \"verdict\", \"by\"?, \"margin\"?, \"open\"?, \"out_of_time\"?, \"because\"?, \"may_help\"?, \"predicted\"?,
-   \"adversarial\"?, \"witness\"?, \"error\"?, \"time_s\"}
+   \"adversarial\"?, \"witness\"?, \"error\"?, \"certificate\"?, \"time_s\"}
 The lines of shards are put together by `absint merge`.")]
 pub struct CertifyArgs {
     /// The network, an ONNX file
@@ -59,10 +61,14 @@ pub struct CertifyArgs {
     /// Write the counterexamples, too
     #[arg(long, requires = "out")]
     witnesses: bool,
+    /// Write a certificate of each image that is verified into this folder, for `absint check`; as `analyze` does
+    #[arg(long, value_name = "DIR")]
+    proof: Option<PathBuf>,
 }
 
 pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
-    let options = Options { ties: args.images.ties.into(), ..args.engine.options(global.seed) };
+    let (ties, certify) = (args.images.ties.into(), args.proof.is_some());
+    let options = Options { ties, certify, ..args.engine.options(global.seed) };
     let files = (&*args.network, &*args.data);
     let (model, network_hash, images) = data_set::read(&args.images, files, options.arithmetic, global)?;
     let (network, softmax) = (model.network, model.final_softmax);
@@ -72,6 +78,14 @@ pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     let eps = radius(&args.eps)?;
     let (picked, around) = (args.images.clone(), (args.images.clone(), eps.clone()));
     let header = args.out.as_ref().map(|_| header(args, (network_hash, images_hash), &range, (&eps, &options), global));
+    if certify && network.is_signum() {
+        return Err("--proof: certificates of signum networks are written by `absint analyze` only".into());
+    }
+    let shard = args.shard.unwrap_or(Shard::WHOLE);
+    let indices = range.skip(shard.index - 1).step_by(shard.of);
+    let campaign = Campaign::begin(indices, args.out.as_deref().zip(header.as_ref()), args.resume)?;
+    // Only now is it known that an earlier run was the same one.
+    let proofs = args.proof.as_ref().map(|folder| ProofFolder::begin(folder, &network)).transpose()?;
     let task = Arc::new(Certification {
         network,
         softmax,
@@ -80,10 +94,8 @@ pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
         options,
         timeout: global.timeout,
         witnesses: args.witnesses,
+        proofs,
     });
-    let shard = args.shard.unwrap_or(Shard::WHOLE);
-    let images = range.skip(shard.index - 1).step_by(shard.of);
-    let campaign = Campaign::begin(images, args.out.as_deref().zip(header.as_ref()), args.resume)?;
     let start = Instant::now();
     let one = |image: usize, worker: &mut Worker| task.line(image, worker, &campaign.stop);
     let tally = data_set::run::<Tally>(&campaign, args.jobs, global, one, |_| ())?;
@@ -108,6 +120,9 @@ fn header(
     let mut header = campaign::header("certify", &subject, options);
     header.insert("eps".into(), eps.to_string().into());
     header.insert("witnesses".into(), args.witnesses.into());
+    if args.proof.is_some() {
+        header.insert("proof".into(), true.into());
+    }
     header.insert("range".into(), json!([range.start, range.end]));
     header.insert("shard".into(), json!(args.shard.map(|s| [s.index, s.of])));
     Value::Object(header)

@@ -8,6 +8,7 @@ use crate::exact::signum;
 use crate::report;
 use absint_check as check;
 use clap::Args;
+use rayon::prelude::*;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
@@ -16,7 +17,8 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   absint check certificate/
-  absint check certificate/ net.onnx --query ball.json     also that it is about this network and query")]
+  absint check certificate/ net.onnx --query ball.json     also that it is about this network and query
+  absint check certificates/                               those of all images that `certify --proof` wrote")]
 pub struct CheckArgs {
     /// The folder that --proof wrote
     folder: PathBuf,
@@ -28,6 +30,10 @@ pub struct CheckArgs {
 /// these are given; of a signum network that every formula is refuted by its proof, and, where a network is given, that
 /// the formulas are those of its query.
 pub fn run(args: &CheckArgs, _global: &Global) -> CliResult<Answer> {
+    let members = report::members(&args.folder);
+    if !members.is_empty() {
+        return check_members(args, &members);
+    }
     if let Some(files) = report::open_refutation(&args.folder)? {
         return check_refutation(args, files);
     }
@@ -68,6 +74,45 @@ pub fn run(args: &CheckArgs, _global: &Global) -> CliResult<Answer> {
         (false, n) => format!("accepted if {n} lemmas about real inputs hold: name the network and the query, too"),
     };
     Ok((format!("{text}{bound_to}"), Exit::Success))
+}
+
+/// Checks the certificates of a data set's images, which share a network: all of them, then says which are refused.
+fn check_members(args: &CheckArgs, members: &[(usize, PathBuf)]) -> CliResult<Answer> {
+    let folder = args.folder.display();
+    if args.problem.is_given() {
+        return Err(format!("{folder}: holds many images; name the folder of one, such as {folder}/image-0").into());
+    }
+    let (mut accepted, mut refused) = (0, Vec::new());
+    let file = args.folder.join("network.txt");
+    let file = File::open(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+    let network = check::read_network(BufReader::new(file)).map_err(|e| format!("{folder}: {e}"))?;
+    let checked: Vec<Result<(), String>> = members
+        .par_iter()
+        .map(|(image, folder)| {
+            let name = folder.display();
+            let open = |file: &str| {
+                File::open(folder.join(file)).map(BufReader::new).map_err(|e| format!("{name}/{file}: {e}"))
+            };
+            let query = check::read_query(open("query.txt")?, network.inputs(), network.outputs());
+            let query = query.map_err(|e| format!("{name}: {e}"))?;
+            let found = check::check_refutation(&network, &query, open("proof.txt")?);
+            tracing::info!("image {image} is {}", if found.is_ok() { "accepted" } else { "refused" });
+            found.map(|_| ()).map_err(|e| format!("{name}: {e}"))
+        })
+        .collect();
+    for result in checked {
+        match result {
+            Ok(()) => accepted += 1,
+            Err(why) => refused.push(why),
+        }
+    }
+    if let Some(first) = refused.first() {
+        return Err(format!("{} of {} certificates are refused; {first}", refused.len(), members.len()).into());
+    }
+    Ok((
+        format!("{folder}: {accepted} certificates accepted, for the network and the queries in the folder"),
+        Exit::Success,
+    ))
 }
 
 /// Checks a certificate over real inputs.

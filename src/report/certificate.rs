@@ -16,7 +16,7 @@ fn file(folder: &Path, case: usize, extension: &str) -> std::path::PathBuf {
     folder.join(format!("case-{case}.{extension}"))
 }
 
-fn named(path: &Path, error: &io::Error) -> io::Error {
+pub(super) fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
@@ -78,7 +78,7 @@ pub fn write_refutation(folder: &Path, network: &Network, query: &Query, proof: 
 }
 
 /// The files of the certificate over real inputs in a folder: network, query and proof; `None` where there is no such
-/// certificate.
+/// certificate. Images of a data set share the network of the folder around theirs.
 ///
 /// # Errors
 /// A file that is missing or cannot be opened, with its name.
@@ -86,11 +86,14 @@ pub fn open_refutation(folder: &Path) -> io::Result<Option<[BufReader<File>; 3]>
     if !FILES.iter().any(|name| folder.join(name).exists()) {
         return Ok(None);
     }
-    let open = |name: &str| {
-        let path = folder.join(name);
-        File::open(&path).map(BufReader::new).map_err(|e| named(&path, &e))
-    };
-    Ok(Some([open(FILES[0])?, open(FILES[1])?, open(FILES[2])?]))
+    let open = |path: PathBuf| File::open(&path).map(BufReader::new).map_err(|e| named(&path, &e));
+    let [_, query, proof] = FILES.map(|name| folder.join(name));
+    Ok(Some([open(network_of(folder))?, open(query)?, open(proof)?]))
+}
+
+fn network_of(folder: &Path) -> PathBuf {
+    let (own, shared) = (folder.join(FILES[0]), folder.join("..").join(FILES[0]));
+    if !own.exists() && shared.exists() { shared } else { own }
 }
 
 /// Whether a folder's certificate is about this network and query: the first file that says something else, if any.
@@ -98,24 +101,24 @@ pub fn open_refutation(folder: &Path) -> io::Result<Option<[BufReader<File>; 3]>
 /// # Errors
 /// A file that cannot be read, with its name.
 pub fn other_than(folder: &Path, network: &Network, query: &Query) -> io::Result<Option<&'static str>> {
-    let is_same = |name: &str, content: &dyn Fn(&mut BufWriter<Compared>) -> io::Result<()>| {
-        let path = folder.join(name);
-        let compared = || {
-            let file = BufReader::new(File::open(&path)?);
-            let mut out = BufWriter::new(Compared { file, is_same: true });
-            content(&mut out)?;
-            out.into_inner().map_err(io::IntoInnerError::into_error)?.ends_here()
-        };
-        compared().map_err(|e| named(&path, &e))
-    };
-    if !is_same(FILES[0], &|out| write_network(network, out))? {
+    if !is_of(&network_of(folder), &|out| write_network(network, out))? {
         return Ok(Some(FILES[0]));
     }
-    Ok((!is_same(FILES[1], &|out| write_query(query, out))?).then_some(FILES[1]))
+    Ok((!is_of(&folder.join(FILES[1]), &|out| write_query(query, out))?).then_some(FILES[1]))
+}
+
+/// Whether a file holds just what is written.
+pub(super) fn is_of(path: &Path, content: &dyn Fn(&mut BufWriter<Compared>) -> io::Result<()>) -> io::Result<bool> {
+    let compared = || {
+        let mut out = BufWriter::new(Compared { file: BufReader::new(File::open(path)?), is_same: true });
+        content(&mut out)?;
+        out.into_inner().map_err(io::IntoInnerError::into_error)?.ends_here()
+    };
+    compared().map_err(|e| named(path, &e))
 }
 
 /// A writer that compares what is written with a file.
-struct Compared {
+pub(super) struct Compared {
     file: BufReader<File>,
     is_same: bool,
 }

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Certificates of public queries: how long they take to write and to check, and their sizes, as CSV on stdout.
+
+    scripts/certificates.py ABSINT TIMEOUT THREADS < LIST
+
+LIST has one query per line: a name, a tab, and the arguments of `absint analyze`. Each runs without --proof, with it, and
+what is verified is checked; times are of whole processes.
+"""
+
+import gzip
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+
+def run(command):
+    """The seconds that a command takes, its exit status and its answer."""
+    start = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True)
+    return time.monotonic() - start, done.returncode, (done.stdout or done.stderr).strip()
+
+
+def packed(path):
+    """Bytes of a file, packed by gzip."""
+    return len(gzip.compress(path.read_bytes()))
+
+
+def main():
+    absint, timeout, threads = sys.argv[1:]
+    fixed = ["--timeout", timeout, "--threads", threads, "-q"]
+    print("query,verdict_without,verdict,by,search_s,search_with_proof_s,check_s,checked,statements,proof_bytes,packed_bytes", flush=True)
+    for line in sys.stdin:
+        name, arguments = line.rstrip("\n").split("\t")
+        analyze = [absint, "analyze", *arguments.split(), "--domain", "auto", *fixed]
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch, "certificate")
+            plain, _, without = run(analyze)
+            proving, _, answer = run([*analyze, "--proof", str(folder)])
+            words = (answer.splitlines() or ["error"])[0].split()
+            verdict = words[0].rstrip(":")
+            before = (without.split() or ["error"])[0].rstrip(":")
+            row = [name, before, verdict, words[2] if verdict == "verified" else "", f"{plain:.2f}", f"{proving:.2f}"]
+            if verdict == "verified" and folder.exists():
+                checking, status, _ = run([absint, "check", str(folder), "-q"])
+                proof = folder / "proof.txt"
+                leaves = sum(line.startswith((b"refute", b"prove", b"empty")) for line in proof.open("rb"))
+                row += [f"{checking:.2f}", "yes" if status == 0 else "no", leaves, proof.stat().st_size, packed(proof)]
+            else:
+                row += [""] * 5
+            print(",".join(map(str, row)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -127,6 +127,8 @@ impl Decide {
             certify: context.options.certify,
         };
         let decided = continuous::decide(&question, context.run)?;
+        // The lines that other steps spoke of are none of the search's.
+        context.network.activations().for_each(|(id, _)| case.script.area(id));
         case.script.append(&decided.script);
         for (d, bound) in decided.bounds {
             case.settle(d, bound);

@@ -4,9 +4,9 @@
 //! The forms over the input that back-substitution ends in serve two more purposes: they shrink the box
 //! to where the margins can all be small, and they say which combination of its atoms may refute a conjunction.
 
-use super::forms::{self, Below};
+use super::forms::{self, Below, Cut};
 use super::halving::Halving;
-use super::search::{Examined, Part, Space};
+use super::search::{Examined, Part, Shown, Space};
 use super::{Problem, cells, has_jumps};
 use crate::attack::{Target, try_candidates};
 use crate::domains::activation::Slopes;
@@ -14,6 +14,7 @@ use crate::domains::domain::{Bounds, Concretise, DeepPoly, DeepPolyWithin, Domai
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::Region;
 use crate::domains::verdict::Witness;
+use crate::format::certificate::{Multipliers, Script};
 use float_ord::FloatOrd;
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -38,6 +39,7 @@ impl Part for InputBox {
 /// Input splitting of one case.
 pub(super) struct Boxes<'a> {
     problem: &'a Problem<'a>,
+    base: DeepPoly,
     /// Boxes deeper than this that leave few neurons unstable are decided by their affine pieces, exactly.
     deep: usize,
 }
@@ -47,6 +49,9 @@ const BASE: DeepPoly = DeepPoly { concretise: Concretise::Input, slopes: Slopes:
 
 /// A box that shrank to less than this share of its volume is bounded again before it is halved.
 const MUCH_SMALLER: f64 = 0.5;
+
+/// Where a certificate is written, cuts take away at least this share of an input's range.
+const LEAST_CUT: f64 = 0.02;
 
 /// What counts as deep, and where activations jump: no box at a jump is small enough for bounds.
 const DEEP: usize = 30;
@@ -61,7 +66,9 @@ const DEEPEST: usize = 400;
 impl<'a> Boxes<'a> {
     /// Boxes of the problem's region.
     pub fn new(problem: &'a Problem<'a>) -> Self {
-        Self { problem, deep: if has_jumps(problem.network) { DEEP_AT_JUMPS } else { DEEP } }
+        // A checker concretises on the way.
+        let base = if problem.certify { DeepPoly { concretise: Concretise::Every, ..BASE } } else { BASE };
+        Self { problem, base, deep: if has_jumps(problem.network) { DEEP_AT_JUMPS } else { DEEP } }
     }
 
     /// The whole region.
@@ -75,23 +82,30 @@ impl<'a> Boxes<'a> {
 impl Space for Boxes<'_> {
     type Part = InputBox;
 
+    fn certifies(&self) -> bool {
+        self.problem.certify
+    }
+
     fn attack(&self, open: &[usize], parts: usize) -> Option<Witness> {
         self.problem.attack(open, parts)
     }
 
     fn examine(&self, part: InputBox) -> Result<Examined<InputBox>, DomainError> {
-        let Problem { whole, network, case, run, .. } = *self.problem;
+        let Problem { whole, network, case, run, certify, goal, .. } = *self.problem;
         let mut examined = Examined::default();
         let Some(region) = case.region.restricted(part.lower.clone(), part.upper.clone()) else {
             examined.stuck = part.open;
             return Ok(examined);
         };
-        let domain = DeepPolyWithin { base: BASE, known: &part.known, settled: 0 };
+        let domain = DeepPolyWithin { base: self.base, known: &part.known, settled: 0, quick: certify };
         let trace = self.problem.propagate(&domain, &region, &part.known, Run::silent(run.budget))?;
         let Some(trace) = trace else { return Ok(examined.without_inputs(&part.open)) };
+        if certify {
+            examined.shown.head.tighten(network, &trace.bounds(), &|id, i| self.problem.names.of((id, i)));
+        }
         let disjuncts: Vec<usize> = part.open.iter().map(|&(d, _)| d).collect();
         let (forms, rows) = self.problem.forms_of(&disjuncts);
-        let (minima, below) = BASE.back_substitution(&trace).minima_and_input_forms(&forms)?;
+        let (minima, below) = self.base.back_substitution(&trace).minima_and_input_forms(&forms)?;
         let Some(below) = forms::rows(&below) else {
             examined.stuck = part.open;
             return Ok(examined);
@@ -107,26 +121,40 @@ impl Space for Boxes<'_> {
             if run.budget.is_spent() {
                 return Err(DomainError::OutOfTime);
             }
-            let mut bound = minima[rows.clone()].iter().copied().fold(before, f64::max);
-            if bound > 0.0 {
+            let of_atoms = &minima[rows.clone()];
+            let mut bound = of_atoms.iter().copied().fold(before, f64::max);
+            if bound > goal {
                 examined.closed.push((d, bound));
+                if certify {
+                    let atom = of_atoms.iter().position(|&least| least == bound).unwrap_or(0);
+                    examined.shown.head.refute_by_atom(d, atom, &Multipliers::default());
+                }
                 continue;
             }
             let mut of_disjunct: Vec<Below> = below[rows.clone()].to_vec();
             let balance = forms::balance(&of_disjunct, ranges);
             let atoms = forms.select(&rows.collect::<Vec<_>>());
             let joint = forms::combined(&atoms, &balance.weights).filter(|_| of_disjunct.len() > 1);
-            let joint = joint.map(|joint| BASE.back_substitution(&trace).minima_and_input_forms(&joint)).transpose()?;
+            let joint =
+                joint.map(|joint| self.base.back_substitution(&trace).minima_and_input_forms(&joint)).transpose()?;
             if let Some((minimum, form)) = &joint {
                 // Below the largest atom where it is positive.
-                bound = if minimum[0] > 0.0 { bound.max(minimum[0]) } else { bound };
+                bound = if minimum[0] > goal { bound.max(minimum[0]) } else { bound };
                 of_disjunct.extend(forms::rows(form).into_iter().flatten());
             }
-            if bound > 0.0 {
+            if bound > goal {
                 examined.closed.push((d, bound));
+                if certify {
+                    examined.shown.head.refute(d, &exact_weights(&balance.weights), &Multipliers::default());
+                }
                 continue;
             }
-            let Some(inner) = forms::shrunk(&of_disjunct, ranges) else {
+            let inner = if certify {
+                self.cut(d, part.open.len() == 1, &of_disjunct, &balance.weights, ranges, &mut examined.shown)
+            } else {
+                forms::shrunk(&of_disjunct, ranges, 0.0, &mut Vec::new())
+            };
+            let Some(inner) = inner else {
                 examined.closed.push((d, forms::LEFT_OUT));
                 continue;
             };
@@ -167,6 +195,47 @@ struct Left {
 }
 
 impl Boxes<'_> {
+    /// The part of a box that a disjunct's forms leave, the last of them that with `weights`; the script splits off what
+    /// they leave out. All of it where other disjuncts are open, too, which may reach what this one does not.
+    fn cut(
+        &self,
+        d: usize,
+        is_alone: bool,
+        forms: &[Below],
+        weights: &[f64],
+        ranges: &[Interval],
+        shown: &mut Shown,
+    ) -> Option<Vec<Interval>> {
+        if !is_alone {
+            return Some(ranges.to_vec());
+        }
+        let mut cuts = Vec::new();
+        let inner = forms::shrunk(forms, ranges, LEAST_CUT, &mut cuts);
+        let atoms = weights.len();
+        let mut tails = Vec::new();
+        for Cut { form, input, is_upper, at } in cuts {
+            let mut refuted = Script::default();
+            if form < atoms {
+                refuted.refute_by_atom(d, form, &Multipliers::default());
+            } else {
+                refuted.refute(d, &exact_weights(weights), &Multipliers::default());
+            }
+            shown.head.split((0, input), &exact_or_zero(at));
+            let mut tail = Script::default();
+            if is_upper {
+                tail.otherwise();
+                tail.append(&refuted);
+            } else {
+                shown.head.append(&refuted);
+                shown.head.otherwise();
+            }
+            tail.end();
+            tails.push(tail);
+        }
+        tails.iter().rev().for_each(|tail| shown.tail.append(tail));
+        inner
+    }
+
     /// Takes apart what is left of a box: into its affine pieces, a smaller box, or halves.
     fn divided(
         &self,
@@ -214,8 +283,13 @@ impl Boxes<'_> {
             let (open, known) = (open.clone(), Arc::clone(&known));
             examined.children.push(InputBox { lower, upper, open, known, depth: part.depth + 1 });
         }
+        examined.shown.split = Some(((0, side), middle));
         Ok(examined)
     }
+}
+
+fn exact_weights(weights: &[f64]) -> Vec<Rational> {
+    weights.iter().map(|&w| exact_or_zero(w)).collect()
 }
 
 /// The exact ends of the shrunk box: its floats where they lie inside, the box's own ends elsewhere.

@@ -5,7 +5,7 @@ use crate::domains::activation::Piece;
 use crate::domains::budget::Budget;
 use crate::domains::domain::Bounds;
 use crate::domains::lp::{RationalOptimum, RationalProgram, RationalSession};
-use crate::domains::network::{Network, NodeKind};
+use crate::domains::network::{Network, NodeId, NodeKind};
 use crate::domains::num::round::sqrt_up;
 use crate::domains::num::{Interval, Rational, Scalar, enclose, exact_or_zero, nearest};
 use crate::domains::query::{Atom, Ball, Region, Variable};
@@ -81,6 +81,8 @@ pub(super) struct Cell<'a> {
     region: &'a Region,
     /// What the cell's closure keeps.
     constraints: Vec<HalfSpace>,
+    /// Of which neuron each of them is an end, and whether the upper one.
+    ends: Vec<(NodeId, usize, bool)>,
     /// Those of them that no point of the cell meets exactly: ends that a piece lacks, at a jump.
     strict: Vec<HalfSpace>,
     outputs: Vec<Form>,
@@ -90,6 +92,20 @@ pub(super) struct Cell<'a> {
 pub(super) struct CellMinimum {
     /// No point of the cell has less; `None` when the cell is empty.
     pub bound: Option<Rational>,
+    /// What shows that, unless the region is a ball.
+    pub dual: Dual,
+}
+
+/// Multipliers, none below zero, with which ends of neurons and half-spaces show a bound of a combination of atoms, or
+/// that there is no point.
+#[derive(Debug, Default)]
+pub(super) struct Dual {
+    /// One per atom.
+    pub weights: Vec<Rational>,
+    /// A neuron, whether it is about its upper end, and the multiplier.
+    pub ends: Vec<(NodeId, usize, bool, Rational)>,
+    /// Of the region's half-spaces.
+    pub half_spaces: Vec<(usize, Rational)>,
 }
 
 /// How many neurons the bounds leave on more than one segment.
@@ -108,7 +124,7 @@ impl<'a> Cell<'a> {
     /// parameter is no rational.
     pub fn new(network: &Network, region: &'a Region, bounds: &Bounds, free: &Bounds) -> Option<Self> {
         let inputs = network.input_len();
-        let (mut constraints, mut strict) = (Vec::new(), Vec::new());
+        let (mut constraints, mut strict, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         let mut values: Vec<Vec<Form>> = Vec::new();
         for node in network.nodes() {
             let forms = match &node.kind {
@@ -141,9 +157,10 @@ impl<'a> Cell<'a> {
                         };
                         let piece = activation.function.pieces()?.iter().find(is_its)?;
                         if !is_free {
-                            constrain(form, piece, inputs, |half_space, is_closed| {
+                            constrain(form, piece, inputs, |half_space, is_upper, is_closed| {
                                 strict.extend((!is_closed).then(|| half_space.clone()));
                                 constraints.push(half_space);
+                                ends.push((activation.source, i, is_upper));
                             })?;
                         }
                         let mut output = Form::from_f64(piece.intercept);
@@ -155,7 +172,7 @@ impl<'a> Cell<'a> {
             };
             values.push(forms);
         }
-        Some(Self { region, constraints, strict, outputs: values.swap_remove(network.output()) })
+        Some(Self { region, constraints, ends, strict, outputs: values.swap_remove(network.output()) })
     }
 
     /// The atom's margin.
@@ -227,13 +244,14 @@ impl<'a> Cell<'a> {
         let mut last = None;
         for _ in 0..MOST_CUTS {
             match program.session.minimise(budget) {
-                RationalOptimum::Infeasible => return Some(CellMinimum { bound: None }),
+                RationalOptimum::Infeasible => return Some(CellMinimum { bound: None, dual: self.dual(&program, 0) }),
                 RationalOptimum::Unbounded | RationalOptimum::OutOfTime => break,
                 RationalOptimum::Optimal { value, point } => {
                     let (value, x) = (value + &program.floor, program.input(&point));
                     let cut = self.tangent(&x);
                     let is_last = is_enough(&value, &x) || cut.is_none();
-                    last = Some(CellMinimum { bound: Some(value) });
+                    let dual = if is_last { self.dual(&program, margins.len()) } else { Dual::default() };
+                    last = Some(CellMinimum { bound: Some(value), dual });
                     match cut {
                         Some((a, b)) if !is_last => program.add(&a, &b),
                         _ => break,
@@ -242,6 +260,32 @@ impl<'a> Cell<'a> {
             }
         }
         last
+    }
+
+    /// What shows the program's optimum over the largest of so many margins, or that it has none.
+    fn dual(&self, program: &Shifted, margins: usize) -> Dual {
+        let mut dual = Dual { weights: vec![Rational::ZERO; margins], ..Dual::default() };
+        let (varying, ends) = (program.varying.len(), self.ends.len());
+        let before = varying + ends + self.region.half_spaces().len();
+        for (row, factor) in program.session.multipliers() {
+            if row >= before {
+                if let Some(weight) = dual.weights.get_mut(row - before) {
+                    *weight = factor;
+                }
+            } else if row >= varying + ends {
+                dual.half_spaces.push((row - varying - ends, factor));
+            } else if row >= varying {
+                let (node, neuron, is_upper) = self.ends[row - varying];
+                dual.ends.push((node, neuron, is_upper, factor));
+            }
+        }
+        let sum = dual.weights.iter().fold(Rational::ZERO, |sum, weight| sum + weight);
+        if margins > 0 && sum != Rational::ONE {
+            // The box alone gives the best atom's bound.
+            let weights = (0..margins).map(|atom| Rational::from(i32::from(atom == program.highest)));
+            dual = Dual { weights: weights.collect(), ..Dual::default() };
+        }
+        dual
     }
 
     /// A half-space that holds the region's ball but not `x`; `None` when the ball holds `x`, or has no
@@ -277,6 +321,8 @@ struct Shifted<'a> {
     lower: &'a [Rational],
     varying: Vec<usize>,
     floor: Rational,
+    /// The margin that is never below the floor.
+    highest: usize,
     session: RationalSession,
 }
 
@@ -289,7 +335,7 @@ impl<'a> Shifted<'a> {
                 if a[i] < Rational::ZERO { sum + &a[i] * (&upper[i] - &lower[i]) } else { sum }
             })
         };
-        let floor = margins.iter().map(least).max()?;
+        let (floor, highest) = margins.iter().map(least).zip(0..).max()?;
         let n = varying.len();
         let mut objective = vec![Rational::ZERO; n + 1];
         objective[n] = Rational::ONE;
@@ -308,7 +354,7 @@ impl<'a> Shifted<'a> {
             rows.push((row, &floor - c - product(a, lower)));
         }
         let session = RationalProgram { objective, rows }.session();
-        Some(Self { lower, varying, floor, session })
+        Some(Self { lower, varying, floor, highest, session })
     }
 
     fn add(&mut self, a: &[Rational], b: &Rational) {
@@ -331,16 +377,17 @@ fn product(a: &[Rational], x: &[Rational]) -> Rational {
     a.iter().zip(x).filter(|(a, _)| **a != Rational::ZERO).fold(Rational::ZERO, |sum, (a, x)| sum + a * x)
 }
 
-/// Adds `from ≤ form ≤ to` for the ends of the piece that are finite, and says whether the piece has them.
-fn constrain(form: &Form, piece: &Piece, inputs: usize, mut add: impl FnMut(HalfSpace, bool)) -> Option<()> {
+/// Adds `from ≤ form ≤ to` for the ends of the piece that are finite, and says whether it is the upper one and whether
+/// the piece has it.
+fn constrain(form: &Form, piece: &Piece, inputs: usize, mut add: impl FnMut(HalfSpace, bool, bool)) -> Option<()> {
     let (a, c) = form.0.as_ref()?;
     let mut a = a.clone();
     a.resize(inputs, Rational::ZERO);
     if piece.to.is_finite() {
-        add((a.clone(), exact_or_zero(piece.to) - c), piece.to_closed);
+        add((a.clone(), exact_or_zero(piece.to) - c), true, piece.to_closed);
     }
     if piece.from.is_finite() {
-        add((a.iter().map(|a| -a).collect(), c - exact_or_zero(piece.from)), piece.from_closed);
+        add((a.iter().map(|a| -a).collect(), c - exact_or_zero(piece.from)), false, piece.from_closed);
     }
     Some(())
 }

@@ -123,28 +123,40 @@ pub(super) fn combined(forms: &LinearForms, weights: &[f64]) -> Option<LinearFor
 /// What a point that the shrinking leaves out has, at least, as its largest form.
 pub(super) const LEFT_OUT: f64 = 1e-7;
 
-/// The part of the box outside of which some form exceeds [`LEFT_OUT`]; `None` when that is everywhere.
-pub(super) fn shrunk(forms: &[Below], ranges: &[Interval]) -> Option<Vec<Interval>> {
+/// Where a form exceeds [`LEFT_OUT`]: beyond an end of an input, in the box that earlier cuts left.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cut {
+    /// Which form.
+    pub form: usize,
+    pub input: usize,
+    pub is_upper: bool,
+    pub at: f64,
+}
+
+/// The part of the box outside of which some form exceeds [`LEFT_OUT`]; `None` when that is everywhere. Only cuts that
+/// take away more than the share `least` of an input's range are made; they are added to `cuts`.
+pub(super) fn shrunk(forms: &[Below], ranges: &[Interval], least: f64, cuts: &mut Vec<Cut>) -> Option<Vec<Interval>> {
     let mut ranges = ranges.to_vec();
     for _ in 0..2 {
-        for form in forms {
-            let least: Vec<f64> = form.coefficients.iter().zip(&ranges).map(|(&a, &x)| x.scale(a).lo).collect();
+        for (number, form) in forms.iter().enumerate() {
+            let lowest: Vec<f64> = form.coefficients.iter().zip(&ranges).map(|(&a, &x)| x.scale(a).lo).collect();
             for (j, &a) in form.coefficients.iter().enumerate() {
                 if a == 0.0 {
                     continue;
                 }
-                let others = least.iter().enumerate().filter(|(k, _)| *k != j);
+                let others = lowest.iter().enumerate().filter(|(k, _)| *k != j);
                 let rest = others.fold(form.constant, |sum, (_, &v)| add_down(sum, v));
                 // Only where a · x ≤ room is the form at most LEFT_OUT.
                 let room = -sub_down(rest, LEFT_OUT);
                 if !room.is_finite() || !a.is_finite() {
                     continue;
                 }
-                let x = &mut ranges[j];
-                if a > 0.0 {
-                    x.hi = x.hi.min(div_up(room, a));
-                } else {
-                    x.lo = x.lo.max(div_down(room, a));
+                let (x, is_upper) = (&mut ranges[j], a > 0.0);
+                let at = if is_upper { div_up(room, a) } else { div_down(room, a) };
+                let lost = if is_upper { x.hi - at } else { at - x.lo };
+                if lost > 0.0 && (least == 0.0 || lost > least * (x.hi - x.lo)) {
+                    cuts.push(Cut { form: number, input: j, is_upper, at });
+                    *(if is_upper { &mut x.hi } else { &mut x.lo }) = at;
                 }
                 if x.is_empty() {
                     return None;
@@ -173,7 +185,7 @@ mod tests {
             let forms: Vec<Below> =
                 (0..2).map(|i| Below { coefficients: &a[3 * i..3 * i + 3], constant: b[i] }).collect();
             let bound = positive_combination(&forms, &balance(&forms, &ranges).weights, &ranges);
-            let inner = shrunk(&forms, &ranges);
+            let inner = shrunk(&forms, &ranges, 0.0, &mut Vec::new());
             for t in points {
                 let x: Vec<f64> = ranges.iter().zip(&t).map(|(r, t)| r.lo + t * (r.hi - r.lo)).collect();
                 let value = |f: &Below| f.constant + f.coefficients.iter().zip(&x).map(|(a, x)| a * x).sum::<f64>();

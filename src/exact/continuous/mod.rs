@@ -20,11 +20,12 @@ use crate::domains::activation::Piece;
 use crate::domains::domain::{
     AbstractDomain, Bounds, DeepPoly, DomainError, NodeBounds, Run, Trace, Wanted, propagate,
 };
-use crate::domains::dual::has_corners;
+use crate::domains::dual::{allowance, has_corners};
 use crate::domains::network::{Activation, Arithmetic, Network, NodeId, Reduced};
-use crate::domains::num::Interval;
+use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::{Ball, Case, Disjunct, LinearForms, Property, Region};
 use crate::domains::verdict::Witness;
+use crate::format::certificate::{Multipliers, Script};
 pub use search::Found;
 
 use crate::attack::{Attack, Target};
@@ -82,6 +83,8 @@ pub(super) struct Problem<'a> {
     pub certify: bool,
     /// After so many parts, those inside a leaf among them, nobody goes on.
     pub most: usize,
+    /// A bound above this refutes: zero, or what a checker needs.
+    pub goal: f64,
     pub run: Run<'a>,
 }
 
@@ -103,19 +106,9 @@ impl<'a> Problem<'a> {
             rows.push(start..start + disjunct.atoms.len());
         }
         let forms = LinearForms::of_atoms(network, case.property.atoms());
-        Ok(Self {
-            whole: network,
-            network,
-            case,
-            bounds,
-            forms,
-            rows,
-            names: Names::default(),
-            attack,
-            certify,
-            most,
-            run,
-        })
+        let goal = if certify { allowance(reach(&forms, &bounds)) } else { 0.0 };
+        let (whole, names) = (network, Names::default());
+        Ok(Self { whole, network, case, bounds, forms, rows, names, attack, certify, most, goal, run })
     }
 
     /// The network without the neurons that are zero on all of the region.
@@ -176,6 +169,31 @@ impl<'a> Problem<'a> {
         (self.forms.select(&rows), of_disjunct)
     }
 
+    /// The best bound of a disjunct by one of its atoms, which have these minima, or by a combination of them with
+    /// `weights`; where that refutes it, the script says so.
+    fn refuted(
+        &self,
+        d: usize,
+        minima: &[f64],
+        weights: &[f64],
+        minimum: impl Fn(&LinearForms) -> Result<f64, DomainError>,
+        script: &mut Script,
+    ) -> Result<f64, DomainError> {
+        let best = minima.iter().zip(0..).max_by(|a, b| a.0.total_cmp(b.0));
+        let (bound, atom) = best.map_or((f64::NEG_INFINITY, 0), |(bound, atom)| (*bound, atom));
+        if bound > self.goal {
+            script.refute_by_atom(d, atom, &Multipliers::default());
+            return Ok(bound);
+        }
+        let joint = forms::combined(&self.forms_of(&[d]).0, weights).filter(|_| minima.len() > 1);
+        let bound = joint.map(|joint| minimum(&joint)).transpose()?.map_or(bound, |joint| bound.max(joint));
+        if bound > self.goal {
+            let weights: Vec<Rational> = weights.iter().map(|&w| exact_or_zero(w)).collect();
+            script.refute(d, &weights, &Multipliers::default());
+        }
+        Ok(bound)
+    }
+
     /// Whether what is open on a part is as good as decided, where nothing decides it exactly.
     fn is_too_near(&self, open: &[(usize, f64)]) -> bool {
         self.network.has_curves() && open.iter().all(|&(_, bound)| bound > -NEARLY_ZERO)
@@ -202,9 +220,22 @@ impl<'a> Problem<'a> {
         let (closed, stuck): (Vec<_>, Vec<_>) = found.bounds.into_iter().partition(|(_, bound)| *bound > 0.0);
         examined.closed.extend(closed);
         examined.stuck.extend(stuck);
+        examined.shown.head.append(&found.script);
         examined.witness = found.witness;
         Ok(examined)
     }
+}
+
+/// The largest magnitude of some forms by the bounds of neurons.
+fn reach(forms: &LinearForms, bounds: &Bounds) -> f64 {
+    let of_row = |row: usize| {
+        let terms = forms.terms.iter().flat_map(|term| {
+            let entries = term.coefficients.row(row).to_vec().into_iter().enumerate();
+            entries.filter(|(_, c)| *c != 0.0).map(|(i, c)| c.abs() * bounds.nodes()[term.node].get(i).magnitude())
+        });
+        forms.constants[row].abs() + terms.sum::<f64>()
+    };
+    (0..forms.len()).map(of_row).fold(0.0, f64::max)
 }
 
 /// Whether the engines apply: the region is connected.
@@ -284,15 +315,13 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
     let reduced = problem.reduced();
     let problem = problem.on(&reduced);
     let network = problem.network;
-    if certify {
-        return match has_corners(network) {
-            true => Neurons::new(&open, most).run(&problem),
-            false => Ok(Found::untouched(open, None)),
-        };
-    }
     let is_small = splitting == Splitting::Automatic
         && (has_jumps(network) || !boxes::applies(&case.region, FEW_INPUTS))
         && cells::unstable(network, &problem.bounds) <= FEW_NEURONS;
+    if is_small && certify && has_corners(network) {
+        // Phases lean on linear programs, which cannot be written.
+        return Neurons::new(&open, most).run(&problem);
+    }
     let may = |which: Splitting| splitting == which || (splitting == Splitting::Automatic && !is_small);
     if may(Splitting::Inputs) && boxes::applies(&case.region, MOST_INPUTS) {
         let boxes = Boxes::new(&problem);

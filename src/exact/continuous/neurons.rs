@@ -2,15 +2,15 @@
 //! search first: rounds of refinement and of trees for what is open, each round with several times the parts of the one
 //! before, on a network without the neurons that have turned out to be zero.
 
-use super::leaves::{Grown, Lemmas, Writer};
+use super::leaves::{Grown, Leaf, Lemmas, Writer};
 use super::search::{Examined, Found};
 use super::{Problem, phases::Phase};
 use crate::attack::{Target, try_candidates};
 use crate::domains::domain::{Bounds, DomainError};
 use crate::domains::dual::{
-    Candidate, Compiled, Effort, Forest, Limits, Member, Objective, Record, Refinement, Relaxed, allowance,
+    Candidate, Compiled, Effort, Forest, Limits, Member, Objective, Record, Refinement, Relaxed,
 };
-use crate::domains::network::{NodeId, NodeKind};
+use crate::domains::network::NodeKind;
 use crate::domains::num::Interval;
 use crate::domains::observer::Event;
 use crate::domains::verdict::Witness;
@@ -74,8 +74,6 @@ impl Neurons {
 
     /// Decides what is open on the problem's region.
     pub fn run(mut self, problem: &Problem) -> Result<Found, DomainError> {
-        // The lines that other steps spoke of are none of these.
-        self.script.area();
         self.round(problem, None)?;
         let mut bounds = self.closed;
         bounds.extend(self.open);
@@ -142,8 +140,7 @@ impl Neurons {
             self.open.keys().flat_map(|&d| problem.rows[d].clone().map(move |row| (d, row))).collect();
         let form = |row: usize| Objective::of_form(&problem.forms, row, bounds);
         let forms = |chosen: &[(usize, usize)]| chosen.iter().map(|&(_, row)| form(row)).collect::<Vec<_>>();
-        let goal = if problem.certify { allowance(reach(&forms(&atoms), bounds)) } else { 0.0 };
-        let limits = Limits { goal, parts: usize::MAX, tolerance: -1.0, root: AT_ROOT, below: BELOW };
+        let limits = Limits { goal: problem.goal, parts: usize::MAX, tolerance: -1.0, root: AT_ROOT, below: BELOW };
         let mut trees = Trees::new(problem, relaxed, atoms, forms, limits);
         let mut candidates = trees.forest.plant(budget);
         if trees.rows.len() > self.open.len() {
@@ -251,8 +248,11 @@ impl Neurons {
             self.parts += PARTS_PER_COSTLY * found.parts_inside;
             self.witness = found.witness;
             match found.closed.first() {
-                Some(&(_, bound)) if self.witness.is_none() && trees.grown.is_none() => {
+                Some(&(_, bound)) if self.witness.is_none() => {
                     trees.forest.close(leaf.objective, bound);
+                    if let Some(grown) = &mut trees.grown {
+                        grown.push(leaf.objective, Leaf { sides: leaf.sides, script: found.shown.head });
+                    }
                 }
                 _ => trees.forest.abandon(leaf),
             }
@@ -287,15 +287,6 @@ impl<'a> Trees<'a> {
         }
         Self { forest, rows, grown }
     }
-}
-
-/// The largest magnitude of some forms by the bounds of neurons.
-fn reach(forms: &[Objective], bounds: &Bounds) -> f64 {
-    let of_term = |(node, entries): &(NodeId, Vec<(usize, f64)>)| -> f64 {
-        entries.iter().map(|&(i, c)| c.abs() * bounds.nodes()[*node].get(i).magnitude()).sum()
-    };
-    let of_form = |form: &Objective| form.constant.abs() + form.terms.iter().map(of_term).sum::<f64>();
-    forms.iter().map(of_form).fold(0.0, f64::max)
 }
 
 /// The parts per side of the round after one with `parts`, before and after which so much time was left; `None` when

@@ -2,17 +2,18 @@
 //! everything is bounded again; when no neuron is unstable, exact rationals decide. Complete, but for margins that
 //! come as close to zero as one likes at a jump and never reach it.
 
-use super::cells::{Cell, CellMinimum};
+use super::cells::{Cell, CellMinimum, Dual};
 use super::search::{Examined, Part, Space};
 use super::sides::BreakPoint;
 use super::{Problem, forms};
 use crate::attack::{Target, try_candidates};
-use crate::domains::domain::{AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, DomainError, LpDomain, Run};
+use crate::domains::domain::{AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, DomainError, LpDomain, Run, Trace};
 use crate::domains::lp::backends;
-use crate::domains::num::{Interval, Rational, enclose, nearest};
+use crate::domains::num::{Interval, Rational, enclose, exact_or_zero, nearest};
 use crate::domains::observer::{Event, Observer};
-use crate::domains::query::Region;
+use crate::domains::query::{LinearForms, Region};
 use crate::domains::verdict::Witness;
+use crate::format::certificate::{Multipliers, Script};
 use float_ord::FloatOrd;
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -83,7 +84,7 @@ impl Phases<'_> {
 
     /// A bound above this closes a part.
     fn target(&self) -> f64 {
-        self.incumbent.map_or(0.0, |i| i.best() - i.tolerance)
+        self.incumbent.map_or(self.problem.goal, |i| i.best() - i.tolerance)
     }
 
     /// Tries points of the input: for a witness, or for a smaller value.
@@ -164,9 +165,16 @@ impl Phases<'_> {
             })
         });
         match minimum {
-            Some(CellMinimum { bound: None, .. }) => examined.closed.push((d, f64::INFINITY)),
-            Some(CellMinimum { bound: Some(value), .. }) => {
+            Some(CellMinimum { bound: None, dual }) => {
+                examined.closed.push((d, f64::INFINITY));
+                self.write(&dual, None, &mut examined.shown.head);
+            }
+            Some(CellMinimum { bound: Some(value), dual }) => {
                 let mut bound = enclose(&value).lo.max(before);
+                if self.problem.certify && value > Rational::ZERO {
+                    self.write(&dual, Some(d), &mut examined.shown.head);
+                    return examined.closed.push((d, bound.max(f64::MIN_POSITIVE)));
+                }
                 let is_sought = bound <= 0.0 && witness.is_none() && self.incumbent.is_none();
                 if let Some(cell) = cell.filter(|cell| is_sought && !cell.is_closed()) {
                     match self.at_jump(&cell, d) {
@@ -179,6 +187,25 @@ impl Phases<'_> {
             None => examined.stuck.push((d, before)),
         }
         examined.witness = examined.witness.take().or(witness);
+    }
+
+    /// Writes what shows that a disjunct is refuted on a cell, or that this is empty.
+    fn write(&self, dual: &Dual, disjunct: Option<usize>, script: &mut Script) {
+        if !self.problem.certify {
+            return;
+        }
+        let mut multipliers = Multipliers::default();
+        for (node, neuron, is_upper, factor) in &dual.ends {
+            let factor = if *is_upper { -factor } else { factor.clone() };
+            multipliers.bound(self.problem.names.of((*node, *neuron)), &factor);
+        }
+        dual.half_spaces.iter().for_each(|(k, factor)| multipliers.half_space(*k, factor));
+        script.exact();
+        match disjunct {
+            Some(d) => script.refute(d, &dual.weights, &multipliers),
+            None => script.empty(&multipliers),
+        }
+        script.float();
     }
 
     /// A witness to a disjunct on a cell without all of its closure, where the minimum over that is not positive;
@@ -201,29 +228,32 @@ impl Phases<'_> {
 
     /// The bounds on both sides of the neuron whose split raises the bound of disjunct `d` the most, as
     /// back-substitution sees it: every candidate is tried (strong branching).
-    fn split(&self, known: &Bounds, d: usize, candidates: &[BreakPoint]) -> Result<[Bounds; 2], DomainError> {
-        let mut best: Option<(f64, [Bounds; 2])> = None;
-        for point in candidates.iter().take(MOST_TRIED) {
+    fn split(&self, known: &Bounds, d: usize, candidates: &[BreakPoint]) -> Result<Divided, DomainError> {
+        let mut best: Option<(f64, Divided)> = None;
+        for &point in candidates.iter().take(MOST_TRIED) {
             let halves = point.sides(known);
             let bounds = [self.bound(&halves[0], d)?, self.bound(&halves[1], d)?];
             let (least, most) = (bounds[0].min(bounds[1]), bounds[0].max(bounds[1]));
             let score = least + SHARE_OF_THE_BETTER * (most - least).min(least.abs());
             if best.as_ref().is_none_or(|(top, _)| score > *top) {
-                best = Some((score, halves));
+                best = Some((score, (Some(point), halves)));
             }
         }
-        Ok(best.map_or_else(|| [known.clone(), known.clone()], |(_, halves)| halves))
+        Ok(best.map_or_else(|| (None, [known.clone(), known.clone()]), |(_, divided)| divided))
     }
 
     /// A lower bound of the largest margin of a disjunct within known bounds: +∞ where no input is.
     fn bound(&self, known: &Bounds, d: usize) -> Result<f64, DomainError> {
         let (base, run) = (DeepPoly::default(), Run::silent(self.problem.run.budget));
-        let domain = DeepPolyWithin { base, known, settled: 0 };
+        let domain = DeepPolyWithin { base, known, settled: 0, quick: self.problem.certify };
         let Some(trace) = self.problem.propagate(&domain, self.region, known, run)? else { return Ok(f64::INFINITY) };
         let minima = base.back_substitution(&trace).minima(&self.problem.forms_of(&[d]).0)?;
         Ok(minima.into_iter().fold(f64::NEG_INFINITY, f64::max))
     }
 }
+
+/// Where a part was divided, and the bounds below and above.
+type Divided = (Option<BreakPoint>, [Bounds; 2]);
 
 /// Neurons whose split is tried before one is chosen.
 const MOST_TRIED: usize = 12;
@@ -234,12 +264,21 @@ const SHARE_OF_THE_BETTER: f64 = 0.1;
 impl Space for Phases<'_> {
     type Part = Phase;
 
+    fn certifies(&self) -> bool {
+        self.problem.certify
+    }
+
     fn examine(&self, part: Phase) -> Result<Examined<Phase>, DomainError> {
         let Problem { network, run, .. } = *self.problem;
         let mut examined = Examined::default();
         let base = DeepPoly::default();
-        let domain = DeepPolyWithin { base, known: &part.known, settled: 0 };
+        let domain = DeepPolyWithin { base, known: &part.known, settled: 0, quick: self.problem.certify };
         let trace = self.problem.propagate(&domain, self.region, &part.known, Run::silent(run.budget))?;
+        let names = &self.problem.names;
+        let of_trace = trace.as_ref().map_or_else(Bounds::unknown, Trace::bounds);
+        if self.problem.certify {
+            examined.shown.head.tighten(network, &of_trace, &|id, i| names.of((id, i)));
+        }
         let Some(trace) = trace else { return Ok(examined.without_inputs(&part.open)) };
         let disjuncts: Vec<usize> = part.open.iter().map(|&(d, _)| d).collect();
         let (all, rows) = self.problem.forms_of(&disjuncts);
@@ -254,9 +293,12 @@ impl Space for Phases<'_> {
                 return Err(DomainError::OutOfTime);
             }
             let mut bound = minima[rows.clone()].iter().copied().fold(before, f64::max);
-            let of_disjunct = below.get(rows).unwrap_or(&[]);
+            let of_disjunct = below.get(rows.clone()).unwrap_or(&[]);
             let balance = forms::balance(of_disjunct, ranges);
-            if bound <= target && of_disjunct.len() > 1 {
+            if self.problem.certify {
+                let minimum = |form: &LinearForms| Ok(base.back_substitution(&trace).minima(form)?[0]);
+                bound = self.problem.refuted(d, &minima[rows], &balance.weights, minimum, &mut examined.shown.head)?;
+            } else if bound <= target && of_disjunct.len() > 1 {
                 bound = bound.max(forms::positive_combination(of_disjunct, &balance.weights, ranges));
             }
             if bound > target {
@@ -274,8 +316,12 @@ impl Space for Phases<'_> {
         if examined.witness.is_some() {
             return Ok(examined);
         }
-        let known = trace.bounds();
-        let left = self.relaxed(&known, &open, &mut examined)?;
+        let known = of_trace;
+        // What a linear program shows cannot be written.
+        let left = match self.problem.certify {
+            true => Some(open.clone()),
+            false => self.relaxed(&known, &open, &mut examined)?,
+        };
         let Some(open) = left else { return Ok(examined.without_inputs(&open)) };
         if open.is_empty() || examined.witness.is_some() {
             return Ok(examined);
@@ -290,7 +336,10 @@ impl Space for Phases<'_> {
             return Ok(examined);
         }
         let worst = open.iter().min_by_key(|(_, bound)| FloatOrd(*bound)).map_or(0, |(d, _)| *d);
-        for known in self.split(&known, worst, &points)? {
+        let (point, halves) = self.split(&known, worst, &points)?;
+        let place = point.map(BreakPoint::place);
+        examined.shown.split = place.map(|(neuron, at)| (self.problem.names.of(neuron), exact_or_zero(at)));
+        for known in halves {
             examined.children.push(Phase { known, open: open.clone() });
         }
         Ok(examined)

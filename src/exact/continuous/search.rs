@@ -2,9 +2,11 @@
 //! every disjunct is refuted on each of them, one has a witness, or the time is up.
 
 use crate::domains::domain::{DomainError, Run};
+use crate::domains::network::NodeId;
+use crate::domains::num::Rational;
 use crate::domains::observer::Event;
 use crate::domains::verdict::Witness;
-use crate::format::certificate::Script;
+use crate::format::certificate::{MOST_BYTES, Script};
 use float_ord::FloatOrd;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,11 +29,76 @@ pub(in crate::exact) struct Examined<P> {
     pub stuck: Vec<(usize, f64)>,
     /// Further parts, of a search inside the part.
     pub parts_inside: usize,
+    /// What a certificate says of it, where one is asked for.
+    pub shown: Shown,
+}
+
+/// What a certificate says on a part.
+#[derive(Default)]
+pub(in crate::exact) struct Shown {
+    /// Before what is said of its children.
+    pub head: Script,
+    /// The neuron (or input) and the number at which two children are divided, below first.
+    pub split: Option<((NodeId, usize), Rational)>,
+    /// After that.
+    pub tail: Script,
+}
+
+/// What is said on the parts of a search, by number, each with its children's.
+#[derive(Default)]
+struct Tree {
+    parts: Vec<(Shown, Vec<usize>)>,
+    bytes: usize,
+}
+
+impl Tree {
+    fn add(&mut self, number: usize, shown: Shown, children: Vec<usize>) {
+        self.bytes += shown.head.len() + shown.tail.len() + size_of::<(Shown, Vec<usize>)>();
+        if self.bytes > MOST_BYTES {
+            return self.parts.clear();
+        }
+        let len = self.parts.len().max(number + 1);
+        self.parts.resize_with(len, Default::default);
+        self.parts[number] = (shown, children);
+    }
+
+    /// Everything in order, from the parts that the search began with.
+    fn script(&self, roots: usize) -> Script {
+        let mut script = Script::default();
+        if self.bytes > MOST_BYTES {
+            script.give_up();
+        }
+        (0..roots.min(self.parts.len())).for_each(|root| self.write(root, &mut script));
+        script
+    }
+
+    fn write(&self, number: usize, script: &mut Script) {
+        let Some((shown, children)) = self.parts.get(number) else { return };
+        script.append(&shown.head);
+        match (&shown.split, &children[..]) {
+            (Some((neuron, at)), &[below, above]) => {
+                script.split(*neuron, at);
+                self.write(below, script);
+                script.otherwise();
+                self.write(above, script);
+                script.end();
+            }
+            (_, children) => children.iter().for_each(|&child| self.write(child, script)),
+        }
+        script.append(&shown.tail);
+    }
 }
 
 impl<P> Default for Examined<P> {
     fn default() -> Self {
-        Self { closed: Vec::new(), children: Vec::new(), witness: None, stuck: Vec::new(), parts_inside: 0 }
+        Self {
+            closed: Vec::new(),
+            children: Vec::new(),
+            witness: None,
+            stuck: Vec::new(),
+            parts_inside: 0,
+            shown: Shown::default(),
+        }
     }
 }
 
@@ -57,6 +124,10 @@ pub(in crate::exact) trait Space: Sync {
     /// were examined.
     fn attack(&self, _open: &[usize], _parts: usize) -> Option<Witness> {
         None
+    }
+    /// Whether a certificate is asked for.
+    fn certifies(&self) -> bool {
+        false
     }
     /// Bounds what is open on a part, and splits it where something stays open.
     fn examine(&self, part: Self::Part) -> Result<Examined<Self::Part>, DomainError>;
@@ -120,6 +191,8 @@ pub(in crate::exact) fn search<S: Space>(
     };
     let mut open: BTreeMap<(FloatOrd<f64>, usize), S::Part> = BTreeMap::new();
     let (mut number, mut closed) = (0, 0);
+    let mut tree = space.certifies().then(Tree::default);
+    let count = roots.len();
     for root in roots {
         open.insert((FloatOrd(worst(&root)), number), root);
         number += 1;
@@ -130,12 +203,13 @@ pub(in crate::exact) fn search<S: Space>(
         let many = open.len() > MANY;
         let size = BATCH * rayon::current_num_threads();
         let take = || if many { open.pop_last() } else { open.pop_first() };
-        let batch: Vec<S::Part> = std::iter::from_fn(take).take(size).map(|(_, part)| part).collect();
+        let taken = std::iter::from_fn(take).take(size).map(|((_, number), part)| (number, part));
+        let (numbers, batch): (Vec<usize>, Vec<S::Part>) = taken.unzip();
         let before: Vec<Vec<(usize, f64)>> = batch.iter().map(|part| part.open().to_vec()).collect();
         let examined: Vec<Result<Examined<S::Part>, DomainError>> =
             batch.into_par_iter().map(|part| space.examine(part)).collect();
         let mut examined = examined.into_iter();
-        for before in before {
+        for (part, before) in numbers.into_iter().zip(before) {
             // What was not examined to the end keeps the bounds that it had.
             let result = match examined.next() {
                 Some(Ok(result)) => result,
@@ -148,6 +222,9 @@ pub(in crate::exact) fn search<S: Space>(
             }
             closed += usize::from(result.children.is_empty());
             result.closed.iter().chain(&result.stuck).for_each(|&(d, bound)| lower(d, bound));
+            if let Some(tree) = &mut tree {
+                tree.add(part, result.shown, (number..number + result.children.len()).collect());
+            }
             for child in result.children {
                 open.insert((FloatOrd(worst(&child)), number), child);
                 number += 1;
@@ -166,8 +243,9 @@ pub(in crate::exact) fn search<S: Space>(
     for part in open.values() {
         part.open().iter().for_each(|&(d, bound)| lower(d, bound));
     }
+    let script = tree.map(|tree| tree.script(count)).unwrap_or_default();
     // A search inside a part, too, may have ended early and left it undecided.
     let is_open = !open.is_empty() || bounds.values().any(|&bound| bound <= 0.0);
     let is_cut_short = is_open && witness.is_none() && number > most;
-    Ok(Found { bounds, witness, is_cut_short, parts: number, figures: BTreeMap::new(), script: Script::default() })
+    Ok(Found { bounds, witness, is_cut_short, parts: number, figures: BTreeMap::new(), script })
 }

@@ -58,6 +58,11 @@ impl BreakPoint {
         is_less_below && is_less_above && z.contains(self.at)
     }
 
+    /// The neuron, and where it is divided.
+    pub fn place(self) -> ((NodeId, usize), f64) {
+        ((self.node, self.neuron), self.at)
+    }
+
     /// The bounds of the inputs on either side, which together are all.
     pub fn sides(self, known: &Bounds) -> [Bounds; 2] {
         let below = Interval { lo: f64::NEG_INFINITY, hi: self.at };

@@ -2,9 +2,9 @@
 
 use super::numbers::{Exact, Float};
 use crate::domains::activation::Lines;
-use crate::domains::domain::{Bounds, NodeBounds};
+use crate::domains::domain::Bounds;
 use crate::domains::network::{Network, NodeId, NodeKind};
-use crate::domains::num::Rational;
+use crate::domains::num::{Interval, Rational};
 use std::fmt::Write;
 
 /// What a neuron of a node is called in the whole network.
@@ -17,6 +17,9 @@ pub struct Script {
     /// Whether it became too long, so that there is none.
     is_given_up: bool,
 }
+
+/// A neuron that is above zero by less than this share of its range might be unstable for somebody else.
+const NEARLY: f64 = 1e-6;
 
 /// Bytes of a case's statements, at most.
 pub const MOST_BYTES: usize = 1 << 30;
@@ -75,7 +78,7 @@ impl Script {
         self.bound("bound", network, bounds, &|node, i| (node, i));
     }
 
-    /// The same for neurons that are not stable; the network's may have other names.
+    /// The same for neurons that interval arithmetic does not settle; the network's may have other names.
     pub fn tighten(&mut self, network: &Network, bounds: &Bounds, name: Name<'_>) {
         self.bound("tighten", network, bounds, name);
     }
@@ -84,8 +87,10 @@ impl Script {
         for node in 0..network.nodes().len() {
             let reads = |id: &NodeId| matches!(&network.node(*id).kind, NodeKind::Activation(a) if a.source == node);
             let activations: Vec<NodeId> = (0..network.nodes().len()).filter(reads).collect();
-            let is_last = node == network.output() && matches!(network.node(node).kind, NodeKind::Affine(_));
-            if !activations.is_empty() || (is_last && statement == "bound") {
+            let is_affine = matches!(network.node(node).kind, NodeKind::Affine(_));
+            // Interval arithmetic goes through all nodes; back-substitution bounds the outputs, too.
+            let is_wanted = is_affine && (node == network.output()) == (statement == "bound");
+            if !activations.is_empty() || is_wanted {
                 self.say(format_args!("{statement} {node}"));
             }
             for id in activations {
@@ -98,17 +103,26 @@ impl Script {
     /// others, which are not worse for a neuron, but may be for a form.
     pub fn lines(&mut self, network: &Network, id: NodeId, bounds: &Bounds, name: Name<'_>) {
         let NodeKind::Activation(activation) = &network.node(id).kind else { return };
-        let (function, z) = (&activation.function, bounds.get(activation.source));
+        let (function, Some(z)) = (&activation.function, bounds.get(activation.source)) else { return };
         let pieces = function.pieces().unwrap_or_default();
-        let has_one_corner = matches!(pieces, [_, right] if right.from == 0.0) && !function.is_step();
-        for (i, z) in z.into_iter().flat_map(NodeBounds::iter).enumerate() {
-            if !function.is_unstable(z.into()) {
-                continue;
-            }
-            let Lines { lower, upper } = function.lines(z.into());
-            let upper = if has_one_corner { String::new() } else { format!(" {}", Float(upper.slope)) };
-            let (id, i) = name(id, i);
-            self.say(format_args!("lines {id} {i} {}{upper}", Float(lower.slope)));
+        if let [left, right] = pieces
+            && right.from == 0.0
+            && left.slope < right.slope
+            && !function.is_step()
+        {
+            let is_steep = |z: Interval| match function.is_unstable(z.into()) {
+                true => function.lines(z.into()).lower.slope == right.slope,
+                // A checker may find it unstable by a little.
+                false => z.lo >= 0.0 && z.lo <= NEARLY * z.hi,
+            };
+            let steep = z.iter().enumerate().filter(|(_, z)| is_steep(*z));
+            let steep: String = steep.map(|(i, _)| format!(" {}", name(id, i).1)).collect();
+            return self.say(format_args!("steep {id}{steep}"));
+        }
+        self.area(id);
+        for (i, z) in z.iter().enumerate().filter(|(_, z)| function.is_unstable((*z).into())) {
+            let (Lines { lower, upper }, (id, i)) = (function.lines(z.into()), name(id, i));
+            self.say(format_args!("lines {id} {i} {} {}", Float(lower.slope), Float(upper.slope)));
         }
     }
 
@@ -154,9 +168,9 @@ impl Script {
         }
     }
 
-    /// From here on the lines are those of least area, whatever was said of their slopes.
-    pub fn area(&mut self) {
-        self.say(format_args!("area"));
+    /// From here on the lines of an activation node are those of least area, whatever was said of their slopes.
+    pub fn area(&mut self, node: NodeId) {
+        self.say(format_args!("area {node}"));
     }
 
     /// Begins the part where a neuron (or input) is at most so large; [`otherwise`](Self::otherwise) begins the other one,

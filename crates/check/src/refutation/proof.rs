@@ -120,6 +120,9 @@ impl<'a> Checker<'a> {
                     let node = words.index(self.state.network.nodes.len())?;
                     words.end()?;
                     let all = which == "bound";
+                    if !all {
+                        self.state.interval(node);
+                    }
                     if self.is_exact {
                         back_substitute::<RBig>(&mut self.state, node, all);
                     } else {
@@ -130,12 +133,10 @@ impl<'a> Checker<'a> {
                     words.end()?;
                     self.is_exact = arithmetic == "exact";
                 }
-                "area" => {
-                    words.end()?;
-                    self.state.forget_slopes();
-                }
+                "area" => self.area(words)?,
                 "free" => self.free(words)?,
                 "slopes" => self.slopes(words)?,
+                "steep" => self.steep(words)?,
                 "lines" => self.lines(words)?,
                 "refute" => self.refute(words)?,
                 "prove" => self.prove(words)?,
@@ -170,16 +171,41 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// `free NODE I…`: the neurons that `slopes NODE` speaks of.
-    fn free(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
-        let id = self.activation(&mut words)?;
+    /// The neurons of a node that are named up to the end of the line.
+    fn neurons(&self, id: usize, words: &mut Words<'_>) -> Result<Vec<usize>, Refusal> {
         let mut neurons = Vec::new();
         while let Some(word) = words.next() {
             let i = word.parse().ok().filter(|&i: &usize| i < self.state.network.nodes[id].len);
             neurons.push(i.ok_or_else(|| words.error(format!("`{}` is no neuron of node {id}", shown(word))))?);
         }
-        self.free[id] = neurons;
+        Ok(neurons)
+    }
+
+    /// `free NODE I…`: the neurons that `slopes NODE` speaks of.
+    fn free(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
+        let id = self.activation(&mut words)?;
+        self.free[id] = self.neurons(id, &mut words)?;
         Ok(())
+    }
+
+    /// `area NODE`: nothing was said of slopes.
+    fn area(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
+        let id = self.activation(&mut words)?;
+        (0..self.state.network.nodes[id].len).for_each(|i| self.state.set_slopes(id, i, None));
+        words.end()
+    }
+
+    /// `steep NODE I…`: below those neurons lines have the slope of the last piece, below the others that of the first.
+    fn steep(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
+        let id = self.activation(&mut words)?;
+        let mut is_steep = vec![false; self.state.network.nodes[id].len];
+        self.neurons(id, &mut words)?.into_iter().for_each(|i| is_steep[i] = true);
+        let Kind::Activation { pieces, .. } = &self.state.network.nodes[id].kind else { return words.end() };
+        let (first, last) = (pieces[0].slope, pieces[pieces.len() - 1].slope);
+        for (i, is_steep) in is_steep.into_iter().enumerate() {
+            self.state.set_slopes(id, i, Some((if is_steep { last } else { first }, None)));
+        }
+        words.end()
     }
 
     /// `slopes NODE HEX`: four digits for each of the free neurons, or one that stands for four like it.
@@ -192,7 +218,7 @@ impl<'a> Checker<'a> {
         let (first, last) = (pieces[0].slope, pieces[pieces.len() - 1].slope);
         for (&i, share) in self.free[id].iter().zip(shares) {
             let lower = first + (last - first) * (f64::from(share) / f64::from(u16::MAX));
-            self.state.give_slopes(id, i, (lower, None));
+            self.state.set_slopes(id, i, Some((lower, None)));
         }
         words.end()
     }
@@ -210,7 +236,7 @@ impl<'a> Checker<'a> {
             Some(word) => Some(slope(&words, word)?),
             None => None,
         };
-        self.state.give_slopes(id, i, (lower, upper));
+        self.state.set_slopes(id, i, Some((lower, upper)));
         words.end()
     }
 

@@ -9,7 +9,7 @@ use dashu_ratio::RBig;
 use std::cell::RefCell;
 
 /// The slopes of a neuron's lower line, and of its upper one, where something was said.
-type Given = Option<(f64, Option<f64>)>;
+pub(super) type Given = Option<(f64, Option<f64>)>;
 
 /// How a change is undone.
 enum Undo {
@@ -199,11 +199,7 @@ impl<'a> State<'a> {
     }
 
     /// Sets the slopes of the lines around neuron `i` of an activation node.
-    pub fn give_slopes(&mut self, id: usize, i: usize, slopes: (f64, Option<f64>)) {
-        self.set_slopes(id, i, Some(slopes));
-    }
-
-    fn set_slopes(&mut self, node: usize, i: usize, new: Given) {
+    pub fn set_slopes(&mut self, node: usize, i: usize, new: Given) {
         let old = std::mem::replace(&mut self.slopes[node][i], new);
         if old == new {
             return;
@@ -211,15 +207,6 @@ impl<'a> State<'a> {
         self.undo.push(Undo::Slopes { node, i, old });
         if let Some(pair) = self.lines.borrow_mut()[node].get_mut(i) {
             *pair = None;
-        }
-    }
-
-    /// Forgets what was said of slopes on the part.
-    pub fn forget_slopes(&mut self) {
-        for node in 0..self.slopes.len() {
-            for i in 0..self.slopes[node].len() {
-                self.set_slopes(node, i, None);
-            }
         }
     }
 

@@ -60,6 +60,11 @@ fn the_worked_example_is_accepted_in_both_arithmetics() {
     // One digit stands for four, and slopes are forgotten by name.
     assert_eq!(outcome(NETWORK, QUERY, &slopes.replace("ffff7fff", "f7")), Ok(1));
     assert_eq!(outcome(NETWORK, QUERY, &slopes.replace("slopes", "lines 2 1 0\nslopes")), Ok(1));
+    // `steep` names the lines that rise below; the other neuron's lies at zero.
+    let steep = |neurons: &str| slopes.replace("free 2 0 1\nslopes 2 ffff7fff", &format!("steep 2{neurons}"));
+    let weak = QUERY.replace("7/4", "9/4");
+    assert!(outcome(NETWORK, &weak, &steep(" 1")).is_ok() && outcome(NETWORK, &weak, &steep(" 0")).is_ok());
+    assert!(outcome(NETWORK, QUERY, &steep(" 0")).is_err() && outcome(NETWORK, QUERY, &steep(" 2")).is_err());
     // Without splits, multipliers or the right slopes, and with one half left out, it does not hold.
     for wrong in [
         "absint proof 1\ncase 0\nbound 1\nrefute 0 1\nend\n",
@@ -71,7 +76,7 @@ fn the_worked_example_is_accepted_in_both_arithmetics() {
         &PROOF.replace("split 1 1 0", "split 1 1 1/2"),
         &slopes.replace("7fff", "ffff"),
         &slopes.replace("7fff", "0000"),
-        &slopes.replace("refute", "area\nrefute"),
+        &slopes.replace("refute", "area 2\nrefute"),
         &slopes.replace("ffff7fff", "ff7"),
     ] {
         assert!(outcome(NETWORK, QUERY, wrong).is_err(), "{wrong}");

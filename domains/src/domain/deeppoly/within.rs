@@ -17,6 +17,8 @@ pub struct DeepPolyWithin<'a> {
     pub known: &'a Bounds,
     /// Nodes up to this one keep what is known: 0 when that was bounded on a larger region or from less.
     pub settled: NodeId,
+    /// Whether all neurons are bounded by interval arithmetic first, as a checker of certificates does.
+    pub quick: bool,
 }
 
 impl AbstractDomain for DeepPolyWithin<'_> {
@@ -32,9 +34,12 @@ impl AbstractDomain for DeepPolyWithin<'_> {
 
     fn affine(&self, id: NodeId, node: &Affine, seen: &Trace<DeepPolyFact>) -> Result<DeepPolyFact, DomainError> {
         let Some(known) = self.known.get(id) else { return self.base.affine_fact(id, node, seen) };
-        let is_unstable = |i| super::readers(&seen.network, id).any(|function| function.is_unstable(known.reach(i)));
-        let wanted: Vec<bool> = (0..known.len()).map(|i| id > self.settled && is_unstable(i)).collect();
         let mut bounds = known.clone();
+        if self.quick {
+            bounds.intersect(&crate::domain::quick_bounds(node, &|source| seen.bounds_of(source)));
+        }
+        let is_unstable = |i| super::readers(&seen.network, id).any(|function| function.is_unstable(bounds.reach(i)));
+        let wanted: Vec<bool> = (0..known.len()).map(|i| id > self.settled && is_unstable(i)).collect();
         if wanted.contains(&true) {
             bounds.intersect(&self.base.back_substitution(seen).neuron_bounds_of(node, |i| [wanted[i]; 2])?);
         }

@@ -107,15 +107,18 @@ impl Number for f64 {
     fn end(_: &RBig, rounded: f64) -> Self {
         rounded
     }
+    #[inline]
     fn plus(&self, other: &Self) -> Self {
         add_down(*self, *other)
     }
+    #[inline]
     fn times(&self, other: &Self) -> Self {
         mul_down(*self, *other)
     }
     fn times_near(&self, other: f64) -> Self {
         self * other
     }
+    #[inline]
     fn accumulate(&mut self, a: &Self, w: f64) {
         *self += a * w;
     }

@@ -45,7 +45,8 @@ fn main() -> Outcome<()> {
     let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "results".into()));
     joint_hulls(&folder)?;
     flips(&folder)?;
-    known_answers(&folder)
+    known_answers(&folder)?;
+    images(&folder)
 }
 
 /// The rows of a table; the lines above it say how it was made.
@@ -120,6 +121,50 @@ fn known_answers(folder: &Path) -> Outcome<()> {
         y: "seconds per query (logarithmic)",
         is_log: true,
         legend: SeriesLabelPosition::LowerRight,
+    };
+    draw(folder, &frame, &lines)
+}
+
+/// How many images `auto` verifies in how much time, beside what others publish: percent of a thousand images, and mean
+/// seconds per image (PRIMA: Müller et al. 2022, table 2; beta-CROWN: Wang et al. 2021, table 3; one GPU each).
+fn images(folder: &Path) -> Outcome<()> {
+    const SHORTEST: f64 = 1e-2;
+    const PUBLISHED: [(&str, &str, Point); 6] = [
+        ("mnist_6_100", "PRIMA", (51.0, 159.0)),
+        ("mnist_6_100", "beta-CROWN", (68.6, 136.0)),
+        ("mnist_9_200", "PRIMA", (62.4, 395.0)),
+        ("mnist_9_200", "beta-CROWN", (69.5, 133.0)),
+        ("mnist_conv_small", "PRIMA", (59.8, 42.0)),
+        ("mnist_conv_small", "beta-CROWN", (71.6, 46.0)),
+    ];
+    let rows = rows(folder, "kpoly_table3_images.csv")?;
+    let longest = rows.iter().filter_map(|row| row.get("timeout_s")?.parse().ok()).max_by_key(|&t: &f64| FloatOrd(t));
+    let is = |row: &Record, column: &str, value: &str| row.get(column).is_some_and(|v| v == value);
+    let mut lines = Vec::new();
+    for name in ["mnist_6_100", "mnist_9_200", "mnist_conv_small"] {
+        let of_run = |row: &&Record| {
+            let timeout = row.get("timeout_s").and_then(|t| t.parse().ok());
+            is(row, "network", name)
+                && is(row, "method", "auto")
+                && timeout == longest
+                && is(row, "verdict", "verified")
+        };
+        let times = rows.iter().filter(of_run).map(|row| number(row, "seconds"));
+        let mut times: Vec<f64> = times.collect::<Outcome<_>>()?;
+        times.sort_by_key(|&t| FloatOrd(t));
+        let points = times.iter().enumerate().map(|(i, t)| (i as f64 + 1.0, t.max(SHORTEST).log10())).collect();
+        lines.push(Series { name: format!("{name}, auto"), points });
+    }
+    for (network, tool, (percent, mean)) in PUBLISHED {
+        lines.push(Series { name: format!("{network}, {tool} (mean)"), points: vec![(percent, mean.log10())] });
+    }
+    let frame = Frame {
+        file: "kpoly_table3_images.svg",
+        title: "Images verified within a time, beside published means",
+        x: "verified, of the first 100 images (published: percent of 1000)",
+        y: "seconds per image (logarithmic)",
+        is_log: true,
+        legend: SeriesLabelPosition::UpperLeft,
     };
     draw(folder, &frame, &lines)
 }

@@ -11,6 +11,7 @@
 mod bnn;
 mod bnn_exact;
 mod bnn_preprocessing;
+mod dual;
 mod ipq;
 mod job;
 mod margins;
@@ -69,13 +70,46 @@ enum Table {
         #[arg(long = "timeout", default_values_t = [10.0])]
         timeouts: Vec<f64>,
     },
-    /// lp_margins.csv: kpoly against the margins of other tools' linear programs
+    /// sdp_cnn.csv: any methods on two convolutional networks of the SDP-FO paper
+    #[command(name = "sdp-cnn")]
+    SdpCnn {
+        /// Which network, as its file is called without `.onnx`; several times for several [default: all]
+        #[arg(long = "network")]
+        networks: Vec<String>,
+        /// A method as the program spells it; several times for several
+        #[arg(long = "method", default_values = ["auto"])]
+        methods: Vec<String>,
+        /// How many of the first images
+        #[arg(long, default_value_t = 200)]
+        images: usize,
+        /// Seconds per image; several times for several
+        #[arg(long = "timeout", default_values_t = [10.0])]
+        timeouts: Vec<f64>,
+    },
+    /// lp_margins.csv: kpoly against the margins of other tools' linear programs, and slopes optimised by 20 steps against
+    /// theirs
     Margins {
         /// Which network; several times for several [default: all]
         #[arg(long = "network")]
         networks: Vec<String>,
+        /// Which method of the other tools; several times for several
+        #[arg(long = "method", default_values = margins::METHODS)]
+        methods: Vec<String>,
         /// Seconds per margin
         #[arg(long, default_value_t = 600.0)]
+        timeout: f64,
+    },
+    /// dual_lp.csv: optimised slopes against the linear program of the same relaxation
+    #[command(name = "dual-lp")]
+    DualLp {
+        /// Which network of the k-ReLU paper; several times for several [default: all]
+        #[arg(long = "network")]
+        networks: Vec<String>,
+        /// How many of the first images
+        #[arg(long, default_value_t = 20)]
+        images: usize,
+        /// Seconds per image
+        #[arg(long, default_value_t = 60.0)]
         timeout: f64,
     },
     /// truth.csv: `auto` against known answers
@@ -197,7 +231,11 @@ fn main() -> Outcome<()> {
         Table::KpolyTable3 { networks, methods, images, timeouts } => {
             robustness::table3(&job, &networks, &methods, images, &timeouts)
         }
-        Table::Margins { networks, timeout } => margins::margins(&job, &networks, seconds(timeout)?),
+        Table::SdpCnn { networks, methods, images, timeouts } => {
+            robustness::sdp(&job, &networks, &methods, images, &timeouts)
+        }
+        Table::Margins { networks, methods, timeout } => margins::margins(&job, &networks, &methods, seconds(timeout)?),
+        Table::DualLp { networks, images, timeout } => dual::dual_lp(&job, &networks, images, seconds(timeout)?),
         Table::SignumTable1 { methods, flips, timeout } => signum::table1(&job, &methods, flips, seconds(timeout)?),
         Table::BnnExact { parts, timeout } => bnn_exact::bnn_exact(&job, &parts, seconds(timeout)?),
         Table::BnnPreprocessing { images, timeout } => {

@@ -1,5 +1,6 @@
-//! lp_margins.csv: kpoly against the margins of other tools' linear programs.
+//! lp_margins.csv: kpoly against the margins of other tools' linear programs, and optimised slopes against theirs.
 
+use crate::dual::by_slopes;
 use crate::job::{Job, Outcome, hash};
 use crate::truth::BENCHMARKS;
 use absint::analyze::deadline;
@@ -11,7 +12,10 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A margin with the bound that another tool's linear program gives.
+/// The methods of other tools that have a counterpart here.
+pub const METHODS: [&str; 3] = ["triangle_lp", "prima_k3", "alpha_crown_20"];
+
+/// A margin with the bound that another tool gives.
 struct ForeignMargin {
     network: String,
     instance: String,
@@ -21,7 +25,7 @@ struct ForeignMargin {
 }
 
 impl ForeignMargin {
-    /// kpoly's bound of the margin, with triangles alone or with joint cuts of three.
+    /// Our bound of the margin: kpoly with triangles alone or with joint cuts of three, or slopes optimised by 20 steps.
     fn answer(&self, job: &Job, timeout: Duration) -> Outcome<Value> {
         let folders = BENCHMARKS.iter().map(|b| job.data.join(b));
         let file = |folder: &Path| folder.join(format!("onnx/{}.onnx", self.network));
@@ -33,19 +37,23 @@ impl ForeignMargin {
         let domain = LpDomain::kpoly(if self.method == "triangle_lp" { 1 } else { 3 }, backends()[0]);
         let start = Instant::now();
         let budget = deadline(Some(timeout));
+        if self.method == "alpha_crown_20" {
+            let bound = by_slopes(&network, case, self.index, 20, timeout)?;
+            return Ok(json!({ "bound": bound, "time_s": start.elapsed().as_secs_f64(), "out_of_time": false }));
+        }
         let trace = propagate(&domain, &network, &case.region, &Bounds::unknown(), Run::silent(&budget))?;
         let bound = domain.minima(&forms, &trace)?[0];
         Ok(json!({ "bound": bound, "time_s": start.elapsed().as_secs_f64(), "out_of_time": budget.is_spent() }))
     }
 }
 
-pub fn margins(job: &Job, networks: &[String], timeout: Duration) -> Outcome<()> {
+pub fn margins(job: &Job, networks: &[String], methods: &[String], timeout: Duration) -> Outcome<()> {
     let file = job.data.parent().ok_or("the data folder has no parent")?.join("oracles/margin_lower_bounds.csv");
     let mut all = Vec::new();
     for row in csv::Reader::from_path(&file)?.deserialize() {
         let (network, instance, method, index, bound): (String, String, String, usize, f64) = row?;
         let is_wanted = networks.is_empty() || networks.contains(&network);
-        if is_wanted && (method == "triangle_lp" || method == "prima_k3") {
+        if is_wanted && methods.contains(&method) {
             all.push(ForeignMargin { network, instance, method, index, bound });
         }
     }
@@ -74,5 +82,5 @@ pub fn margins(job: &Job, networks: &[String], timeout: Duration) -> Outcome<()>
     let rows: Vec<Vec<String>> = all.iter().zip(&results).map(row).collect();
     let header =
         ["network", "instance", "method", "margin", "theirs", "ours", "relative_gain", "time_s", "out_of_time"];
-    job.write("lp_margins.csv", &header, &rows)
+    job.write_beside("lp_margins.csv", &header, 4, &rows)
 }

@@ -1,4 +1,4 @@
-//! deeppoly_table3.csv and kpoly_table3.csv: regions verified around images.
+//! deeppoly_table3.csv, kpoly_table3.csv and sdp_cnn.csv: regions verified around images.
 
 use crate::job::{Job, Outcome, hash, seconds};
 use absint::analyze::{Method, deadline};
@@ -15,15 +15,15 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// A network of the k-ReLU paper with its images and radius.
-struct Robustness {
+/// A network with its images and radius.
+pub struct Robustness {
     name: String,
     network: Network,
     images: ImageSet,
     eps_text: String,
     eps: Rational,
-    /// Mean and standard deviation, where the file leaves the normalisation of pixels to the caller.
-    normalisation: (Rational, Rational),
+    /// Mean and standard deviation of each channel, or of all, where the file leaves the normalisation to the caller.
+    normalisation: Vec<(Rational, Rational)>,
     published: BTreeMap<String, String>,
     hash: String,
 }
@@ -36,7 +36,7 @@ enum Answer {
 
 impl Robustness {
     /// The network of that name; `None` in the table's order for all.
-    fn load(job: &Job, only: Option<&[String]>) -> Outcome<Vec<Self>> {
+    pub fn load(job: &Job, only: Option<&[String]>) -> Outcome<Vec<Self>> {
         let folder = job.data.join("kpoly_nets");
         let mut all = Vec::new();
         for row in csv::Reader::from_path(folder.join("published_kpoly_table3.csv"))?.deserialize() {
@@ -64,7 +64,7 @@ impl Robustness {
                 images,
                 eps: parse_decimal(&published["epsilon"])?,
                 eps_text: published["epsilon"].clone(),
-                normalisation: (parse_decimal(normalisation.0)?, parse_decimal(normalisation.1)?),
+                normalisation: vec![(parse_decimal(normalisation.0)?, parse_decimal(normalisation.1)?)],
                 published,
                 hash: hash(&[model, file])?,
                 name,
@@ -73,24 +73,77 @@ impl Robustness {
         Ok(all)
     }
 
-    fn count(&self, images: usize) -> usize {
+    /// The networks on which complete verifiers publish their verified accuracy, with the published percentages.
+    fn load_sdp(job: &Job, only: &[String]) -> Outcome<Vec<Self>> {
+        let mut all = Vec::new();
+        for &Sdp { name, images, eps, normalisation, published } in &SDP {
+            if !only.is_empty() && !only.iter().any(|o| o == name) {
+                continue;
+            }
+            let (model, file) = (job.data.join(format!("sdp_cnn/{name}.onnx")), job.data.join(images));
+            let images = images::read(&file)?;
+            let images = if normalisation.len() > 1 {
+                let rearranged = images.rearranged(Layout::Hwc, Layout::Chw, [3, 32, 32]);
+                rearranged.ok_or("the CIFAR images are not 32 × 32")?
+            } else {
+                images
+            };
+            let channel = |&(mean, deviation): &(&str, &str)| Ok((parse_decimal(mean)?, parse_decimal(deviation)?));
+            let names = ["prima", "beta_crown", "biccos", "attack"].map(str::to_owned);
+            all.push(Self {
+                network: onnx::read(&model)?.network,
+                images,
+                eps: parse_decimal(eps)?,
+                eps_text: eps.to_owned(),
+                normalisation: normalisation.iter().map(channel).collect::<Outcome<_>>()?,
+                published: names.into_iter().zip(published.map(str::to_owned)).collect(),
+                hash: hash(&[model, file])?,
+                name: name.to_owned(),
+            });
+        }
+        Ok(all)
+    }
+
+    pub fn count(&self, images: usize) -> usize {
         images.min(self.images.len())
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The content of its files.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// What is asked around one image; nothing where it is misclassified.
+    pub fn query(&self, image: usize) -> Outcome<Option<Query>> {
+        let image = self.images.get(image).ok_or("no such image")?;
+        let per_channel = image.pixels.len().div_ceil(self.normalisation.len());
+        let input = |(i, pixel): (usize, Rational)| {
+            let (mean, deviation) = &self.normalisation[i / per_channel];
+            (pixel - mean) / deviation
+        };
+        let pixels = || image.pixels.iter().cloned();
+        let center: Vec<f64> = pixels().enumerate().map(|pixel| nearest(&input(pixel))).collect();
+        let output = self.network.evaluate(&center)?;
+        let class = (0..output.len()).fold(0, |best, i| if output[i] > output[best] { i } else { best });
+        if class != image.label {
+            return Ok(None);
+        }
+        let lower = pixels().map(|p| (p - &self.eps).max(Rational::ZERO)).enumerate().map(input).collect();
+        let upper = pixels().map(|p| (p + &self.eps).min(Rational::ONE)).enumerate().map(input).collect();
+        Ok(Some(Query::robustness(Region::new_box(lower, upper)?, output.len(), image.label)))
     }
 
     /// Runs the analysis of one image, unless it is misclassified.
     fn answer(&self, image: usize, options: &Options, timeout: Option<Duration>) -> Outcome<Answer> {
-        let image = self.images.get(image).ok_or("no such image")?;
-        let (mean, deviation) = &self.normalisation;
-        let input = |pixel: Rational| (pixel - mean) / deviation;
-        let center: Vec<f64> = image.pixels.iter().map(|p| nearest(&input(p.clone()))).collect();
-        let output = self.network.evaluate(&center)?;
-        let class = (0..output.len()).fold(0, |best, i| if output[i] > output[best] { i } else { best });
-        if class != image.label {
-            return Ok(Answer::Misclassified);
-        }
-        let lower = image.pixels.iter().map(|p| input((p - &self.eps).max(Rational::ZERO))).collect();
-        let upper = image.pixels.iter().map(|p| input((p + &self.eps).min(Rational::ONE))).collect();
-        let query = Query::robustness(Region::new_box(lower, upper)?, output.len(), image.label);
+        let Some(query) = self.query(image)? else { return Ok(Answer::Misclassified) };
         let start = Instant::now();
         let run = Run { budget: &deadline(timeout), observer: &Silent };
         let analysis = analyze_within(&self.network, &query, options, run)?;
@@ -181,10 +234,93 @@ pub fn deeppoly(job: &Job, images: usize) -> Outcome<()> {
     job.write("deeppoly_table3.csv", &header, &rows)
 }
 
+/// Any methods on all 200 images, beside the published percentages of them.
+pub fn sdp(job: &Job, networks: &[String], methods: &[String], images: usize, timeouts: &[f64]) -> Outcome<()> {
+    let mut rows = Vec::new();
+    for task in Robustness::load_sdp(job, networks)? {
+        for (method, &timeout) in iproduct!(methods, timeouts) {
+            let options = Options { method: method.parse()?, ..Options::default() };
+            let limit = seconds(timeout)?;
+            let name = format!("sdp_{}_{}_{timeout}", options.method, task.name);
+            let results = robustness(job, &task, &name, &options, images, Some(limit))?;
+            let tally = Tally::of(&results, Some(limit));
+            println!("{} {method} {timeout} s: {} of {} verified", task.name, tally.verified, results.len());
+            let percent = 100.0 * tally.verified as f64 / results.len().max(1) as f64;
+            let published = |of: &str| task.published[of].clone();
+            rows.push(vec![
+                task.name.clone(),
+                task.eps_text.clone(),
+                options.method.to_string(),
+                timeout.to_string(),
+                results.len().to_string(),
+                tally.correct.to_string(),
+                tally.verified.to_string(),
+                tally.falsified.to_string(),
+                tally.out_of_time.to_string(),
+                format!("{percent:.1}"),
+                tally.mean(),
+                published("prima"),
+                published("beta_crown"),
+                published("biccos"),
+                published("attack"),
+            ]);
+            job.write_beside("sdp_cnn.csv", &SDP_COLUMNS, TABLE3_KEY, &rows)?;
+        }
+    }
+    Ok(())
+}
+
+/// A network of the SDP-FO paper, and what others publish of it.
+struct Sdp {
+    name: &'static str,
+    images: &'static str,
+    eps: &'static str,
+    normalisation: &'static [(&'static str, &'static str)],
+    /// Percent of the 200 images: PRIMA, beta-CROWN (table 3 of its paper), BICCOS, and what no attack breaks (table 4 of
+    /// Clip-and-Verify).
+    published: [&'static str; 4],
+}
+
+const SDP: [Sdp; 2] = [
+    Sdp {
+        name: "mnist_cnn_a_adv",
+        images: "sdp_cnn/mnist_sdp_200.csv",
+        eps: "0.3",
+        normalisation: &[("0", "1")],
+        published: ["44.5", "71.0", "76.0", "76.5"],
+    },
+    Sdp {
+        name: "cifar_cnn_a_mix",
+        images: "images/cifar10_test_200_sdp_order.csv",
+        eps: "2/255",
+        normalisation: &[("1253/2550", "630/2550"), ("1230/2550", "621/2550"), ("1139/2550", "667/2550")],
+        published: ["37.5", "42.0", "48.0", "53.0"],
+    },
+];
+
+/// The columns of sdp_cnn.csv; the published ones are percentages.
+const SDP_COLUMNS: [&str; 15] = [
+    "network",
+    "eps",
+    "method",
+    "timeout_s",
+    "images",
+    "correct",
+    "verified",
+    "falsified",
+    "out_of_time",
+    "percent",
+    "mean_s_per_image",
+    "published_prima",
+    "published_beta_crown",
+    "published_biccos",
+    "published_attack",
+];
+
 /// Any methods beside the published counts, which are of the first thousand images.
 pub fn table3(job: &Job, networks: &[String], methods: &[String], images: usize, timeouts: &[f64]) -> Outcome<()> {
     let only = (!networks.is_empty()).then_some(networks);
-    let mut rows = Vec::new();
+    let (mut rows, mut images_rows) = (Vec::new(), Vec::new());
     for task in Robustness::load(job, only)? {
         for (method, &timeout) in iproduct!(methods, timeouts) {
             let options = Options { method: method.parse()?, ..Options::default() };
@@ -211,6 +347,13 @@ pub fn table3(job: &Job, networks: &[String], methods: &[String], images: usize,
                 published("kpoly_s"),
             ]);
             job.write_beside("kpoly_table3.csv", &TABLE3, TABLE3_KEY, &rows)?;
+            let answered = results.iter().enumerate().filter_map(|(i, r)| Some((i, r["verdict"].as_str()?, r)));
+            images_rows.extend(answered.map(|(i, verdict, result)| {
+                let seconds = result["time_s"].as_f64().map_or_else(String::new, |s| format!("{s:.4}"));
+                let [method, timeout, image] = [options.method.to_string(), timeout.to_string(), i.to_string()];
+                vec![task.name.clone(), method, timeout, image, verdict.to_owned(), seconds]
+            }));
+            job.write_beside("kpoly_table3_images.csv", &IMAGES, 4, &images_rows)?;
         }
     }
     Ok(())
@@ -218,6 +361,9 @@ pub fn table3(job: &Job, networks: &[String], methods: &[String], images: usize,
 
 /// How many of its columns say what a row is about.
 const TABLE3_KEY: usize = 5;
+
+/// The columns of kpoly_table3_images.csv.
+const IMAGES: [&str; 6] = ["network", "method", "timeout_s", "image", "verdict", "seconds"];
 
 /// The columns of kpoly_table3.csv.
 const TABLE3: [&str; 14] = [

@@ -9,10 +9,11 @@ mod precise;
 
 use absint_domains::activation::{ActivationFn, Clip, LeakyRelu, Relu};
 use absint_domains::budget::Budget;
-use absint_domains::domain::{Bounds, DeepPoly, Run, propagate};
+use absint_domains::domain::{AbstractDomain, Bounds, DeepPoly, LpDomain, Run, propagate};
 use absint_domains::dual::{Compiled, Effort, Forest, Limits, Member, Objective, Refinement, Relaxed, Side};
+use absint_domains::lp::backends;
 use absint_domains::network::{Coefficients, LinearMap, Network, NetworkBuilder, NodeKind, Term};
-use absint_domains::num::{Rational, exact};
+use absint_domains::num::{Interval, Rational, exact};
 use absint_domains::query::{LinearForms, Region};
 use common::{Dice, dense, mostly_piecewise, random_member, random_network, random_region};
 use ndarray::Array2;
@@ -153,6 +154,38 @@ proptest! {
                 prop_assert!(exact(bound).is_none_or(|bound| bound <= value));
                 prop_assert!(!forest.is_closed(row) || value > Rational::ZERO);
             }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// The linear program over the triangles is the most that slopes can reach: its dual is what they are.
+    #[test]
+    fn slopes_never_pass_the_linear_program(seed in any::<u64>(), is_leaky in any::<bool>()) {
+        let mut dice = Dice::new(seed);
+        let f: Arc<dyn ActivationFn> = if is_leaky { Arc::new(LeakyRelu::new(0.125)) } else { Arc::new(Relu) };
+        let network = random_network(&mut dice, &f);
+        // Programs know a ball by its bounding box only.
+        let box_of = |z: &Interval| (exact(z.lo).unwrap(), exact(z.hi).unwrap());
+        let (lower, upper) = random_region(&mut dice, network.input_len()).bounds().iter().map(box_of).unzip();
+        let region = Region::new_box(lower, upper).unwrap();
+        let budget = Budget::unlimited();
+        let domain = LpDomain::kpoly(1, backends()[0]);
+        let trace = propagate(&domain, &network, &region, &Bounds::unknown(), Run::silent(&budget)).unwrap();
+        let forms = LinearForms { terms: forms(&network, &mut dice).terms, constants: vec![0.0; OUTPUTS] };
+        let programs = domain.minima(&forms, &trace).unwrap();
+        let bounds = trace.bounds();
+        let compiled = Compiled::new(&network);
+        let relaxed = Relaxed::new(&compiled, &region, &bounds);
+        let objectives = (0..OUTPUTS).map(|r| Objective::of_form(&forms, r, &bounds)).collect();
+        let effort = Effort { rounds: 200, alpha: 0.2, beta: 0.1 };
+        let limits = Limits { goal: f64::MAX, parts: 0, tolerance: 0.0, root: effort, below: effort };
+        let mut forest = Forest::new(&relaxed, objectives, limits);
+        forest.plant(&budget);
+        for (found, program) in forest.bounds().into_iter().zip(programs) {
+            prop_assert!(found <= program + 1e-6 * (1.0 + program.abs()), "{found} {program}");
         }
     }
 }

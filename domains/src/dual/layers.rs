@@ -291,8 +291,10 @@ const LEAST_SQUARE: f32 = 1e-24;
 /// much as all the rest of a gradient step.
 #[inline(always)]
 fn inverse_root(x: f32) -> f32 {
-    let estimate = f32::from_bits(0x5f37_59df - (x.to_bits() >> 1));
-    estimate * (1.5 - 0.5 * x * estimate * estimate)
+    let estimate = f32::from_bits(0x5f37_59df_u32.wrapping_sub(x.to_bits() >> 1));
+    let root = estimate * (1.5 - 0.5 * x * estimate * estimate);
+    // Gradients that overflow, or are no numbers, move nothing.
+    if x < f32::MAX { root } else { 0.0 }
 }
 
 /// What the running means keep of themselves per step.

@@ -148,6 +148,12 @@ impl<'a> Checker<'a> {
                 other => return Err(words.error(format!("the statement `{}` is not understood", shown(other)))),
             }
             self.note_emptiness();
+            if self.blocks.len() <= 1 {
+                self.state.settle();
+            }
+            if self.state.is_full() {
+                return Err(reader.error("more changes are to be undone than a checker keeps"));
+            }
         }
         Ok(())
     }
@@ -347,11 +353,8 @@ impl<'a> Checker<'a> {
 
     fn open(&mut self, words: &Words<'_>, goal: Goal, kind: BlockKind, shown: Vec<bool>) -> Result<(), Refusal> {
         let is_large = self.blocks.len() >= DEEPEST || self.blocks.len() * shown.len() > MOST_GOALS;
-        if is_large || self.state.is_full() {
+        if is_large {
             return Err(words.error("the blocks are nested too deeply"));
-        }
-        if self.blocks.len() == 1 {
-            self.state.settle();
         }
         let (mark, is_exact) = (self.state.mark(), self.is_exact);
         self.blocks.push(Block { goal, kind, shown, mark, is_exact });

@@ -215,7 +215,7 @@ impl<'a> State<'a> {
         self.undo.len()
     }
 
-    /// Whether so many changes were made that no part may begin any more.
+    /// Whether more changes are kept than may be.
     pub fn is_full(&self) -> bool {
         self.undo.len() > MOST_CHANGES
     }

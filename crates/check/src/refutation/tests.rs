@@ -191,3 +191,24 @@ fn enclosures_and_fractions_hold_for_every_value() {
     let tie = |bound: &str| outcome(&network("0"), &at_most(bound), &simple.replace("refute", "exact\nrefute"));
     assert!(tie("0").is_err() && tie("1/1000000000000000000").is_ok());
 }
+
+#[test]
+fn changes_are_kept_within_blocks_only_and_not_without_end() {
+    const NEURONS: usize = 2000;
+    let zeros = " 0".repeat(NEURONS);
+    let network = format!(
+        "absint network 1\ninput 1\naffine\nbias{zeros}\ndense 0\n{}end\n{}affine\nbias 0\ndense 2\n1{}\nend\noutput 3\n",
+        "1\n".repeat(NEURONS),
+        "activation 1 2\npiece -inf 0] 0 0\npiece [0 +inf 1 0\n",
+        " 0".repeat(NEURONS - 1)
+    );
+    let query = "absint query 1\ncase\nx -1 1\nunsafe\natom 7/4 -1 Y0\n";
+    // Twice as many as may be kept.
+    let changes = "steep 2\narea 2\n".repeat((1 << 22) / NEURONS);
+    let outside = format!("absint proof 1\ncase 0\n{changes}refute 0 1\nend\n");
+    assert_eq!(outcome(&network, query, &outside), Ok(1));
+    let within = outside.replace("case 0\n", "case 0\nsplit 1 0 0\n").replace("end\n", "else\nrefute 0 1\nend\nend\n");
+    let refusal = outcome(&network, query, &within).unwrap_err();
+    assert!(refusal.contains("more changes"), "{refusal}");
+    assert_eq!(outcome(&network, query, &within.replace("steep 2\narea 2\n", "")), Ok(2));
+}

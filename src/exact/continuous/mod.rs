@@ -186,7 +186,9 @@ impl<'a> Problem<'a> {
             return Ok(bound);
         }
         let joint = forms::combined(&self.forms_of(&[d]).0, weights).filter(|_| minima.len() > 1);
-        let bound = joint.map(|joint| minimum(&joint)).transpose()?.map_or(bound, |joint| bound.max(joint));
+        let joint = joint.map(|joint| minimum(&joint)).transpose()?;
+        // The weights sum to no more than one: below the largest atom where it is positive.
+        let bound = joint.filter(|&joint| joint > self.goal).unwrap_or(bound);
         if bound > self.goal {
             let weights: Vec<Rational> = weights.iter().map(|&w| exact_or_zero(w)).collect();
             script.refute(d, &weights, &Multipliers::default());

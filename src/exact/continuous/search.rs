@@ -53,11 +53,14 @@ struct Tree {
 
 impl Tree {
     fn add(&mut self, number: usize, shown: Shown, children: Vec<usize>) {
-        self.bytes += shown.head.len() + shown.tail.len() + size_of::<(Shown, Vec<usize>)>();
-        if self.bytes > MOST_BYTES {
-            return self.parts.clear();
-        }
+        // Numbers leave out those of parts inside of others.
         let len = self.parts.len().max(number + 1);
+        let new = (len - self.parts.len()) * size_of::<(Shown, Vec<usize>)>();
+        self.bytes += shown.head.len() + shown.tail.len() + new;
+        if self.bytes > MOST_BYTES {
+            self.parts = Vec::new();
+            return;
+        }
         self.parts.resize_with(len, Default::default);
         self.parts[number] = (shown, children);
     }
@@ -190,6 +193,8 @@ pub(in crate::exact) fn search<S: Space>(
         bounds.entry(d).and_modify(|b| *b = b.min(bound)).or_insert(bound);
     };
     let mut open: BTreeMap<(FloatOrd<f64>, usize), S::Part> = BTreeMap::new();
+    // What no statement refutes is not refuted, though its bound be above zero by less than a certificate needs.
+    let unsaid = |bound: f64| if space.certifies() { bound.min(0.0) } else { bound };
     let (mut number, mut closed) = (0, 0);
     let mut tree = space.certifies().then(Tree::default);
     let count = roots.len();
@@ -218,10 +223,11 @@ pub(in crate::exact) fn search<S: Space>(
             };
             let said = result.accounted_for();
             for &(d, bound) in before.iter().filter(|(d, _)| !said.contains(d)) {
-                lower(d, bound);
+                lower(d, unsaid(bound));
             }
             closed += usize::from(result.children.is_empty());
-            result.closed.iter().chain(&result.stuck).for_each(|&(d, bound)| lower(d, bound));
+            result.closed.iter().for_each(|&(d, bound)| lower(d, bound));
+            result.stuck.iter().for_each(|&(d, bound)| lower(d, unsaid(bound)));
             if let Some(tree) = &mut tree {
                 tree.add(part, result.shown, (number..number + result.children.len()).collect());
             }
@@ -241,7 +247,7 @@ pub(in crate::exact) fn search<S: Space>(
         run.observer.event(Event::Search { open: open.len(), closed, bound });
     }
     for part in open.values() {
-        part.open().iter().for_each(|&(d, bound)| lower(d, bound));
+        part.open().iter().for_each(|&(d, bound)| lower(d, unsaid(bound)));
     }
     let script = tree.map(|tree| tree.script(count)).unwrap_or_default();
     // A search inside a part, too, may have ended early and left it undecided.

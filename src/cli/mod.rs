@@ -105,7 +105,7 @@ enum Command {
     Verify(Box<verify::VerifyArgs>),
     /// Compare domains on the same queries: margins, gap to exact, time, bound widths
     Compare(Box<compare::CompareArgs>),
-    /// Check a certificate that an exact analysis of a signum network wrote
+    /// Check the certificates that --proof wrote
     Check(Box<check::CheckArgs>),
     /// Show a network's layers, shapes, parameters, operators and activations
     Info(info::InfoArgs),

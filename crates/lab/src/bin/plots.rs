@@ -179,6 +179,10 @@ fn range(values: impl Iterator<Item = f64>) -> Outcome<std::ops::Range<f64>> {
 fn draw(folder: &Path, frame: &Frame<'_>, lines: &[Series]) -> Outcome<()> {
     let file = folder.join(frame.file);
     let points = || lines.iter().flat_map(|line| &line.points);
+    if points().next().is_none() {
+        eprintln!("{}: its table has no such rows yet", frame.file);
+        return Ok(());
+    }
     let (x, y) = (range(points().map(|p| p.0))?, range(points().map(|p| p.1))?);
     let area = SVGBackend::new(&file, (760, 440)).into_drawing_area();
     area.fill(&WHITE)?;

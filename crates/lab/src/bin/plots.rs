@@ -180,7 +180,7 @@ fn draw(folder: &Path, frame: &Frame<'_>, lines: &[Series]) -> Outcome<()> {
     let file = folder.join(frame.file);
     let points = || lines.iter().flat_map(|line| &line.points);
     if points().next().is_none() {
-        eprintln!("{}: its table has no such rows yet", frame.file);
+        // Its table has no such rows yet.
         return Ok(());
     }
     let (x, y) = (range(points().map(|p| p.0))?, range(points().map(|p| p.1))?);

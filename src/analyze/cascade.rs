@@ -61,7 +61,8 @@ pub(crate) fn analyze_in_stages(
         check_certifiable(network, query, options)?;
     }
     let context = Context { network, options, run };
-    let mut state = State::new(query, options.certify);
+    // Certificates of signum networks know strict atoms; scripts show margins above zero only.
+    let mut state = State::new(query, options.certify && !network.is_signum());
     for step in plan(&context) {
         if state.is_decided(options) || run.budget.is_spent() {
             break;

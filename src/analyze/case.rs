@@ -38,14 +38,14 @@ pub(crate) struct CaseState<'a> {
     disjuncts: Vec<f64>,
     /// The proof of what is refuted, where one is written.
     pub script: Script,
-    /// Whether a certificate is asked for: it shows that margins are above zero.
-    certify: bool,
+    /// Whether a script must show what is refuted: it shows that margins are above zero.
+    is_scripted: bool,
     /// Of the present step.
     pub found: Findings,
 }
 
 impl<'a> CaseState<'a> {
-    pub fn new(case: &'a Case, certify: bool) -> Self {
+    pub fn new(case: &'a Case, is_scripted: bool) -> Self {
         let disjuncts = &case.property.disjuncts;
         Self {
             case,
@@ -53,7 +53,7 @@ impl<'a> CaseState<'a> {
             margins: disjuncts.iter().map(|d| vec![f64::NEG_INFINITY; d.atoms.len()]).collect(),
             disjuncts: vec![f64::NEG_INFINITY; disjuncts.len()],
             script: Script::default(),
-            certify,
+            is_scripted,
             found: Findings::default(),
         }
     }
@@ -78,7 +78,7 @@ impl<'a> CaseState<'a> {
     pub fn open(&self) -> Vec<usize> {
         let is_open = |&d: &usize| {
             let bound = self.disjuncts[d];
-            !(bound > 0.0 || bound == 0.0 && !self.certify && self.case.property.disjuncts[d].is_strict())
+            !(bound > 0.0 || bound == 0.0 && !self.is_scripted && self.case.property.disjuncts[d].is_strict())
         };
         (0..self.disjuncts.len()).filter(is_open).collect()
     }

@@ -27,8 +27,8 @@ pub(super) struct State<'a> {
 
 impl<'a> State<'a> {
     /// Nothing is known yet.
-    pub fn new(query: &'a Query, certify: bool) -> Self {
-        let cases = query.cases.iter().map(|case| CaseState::new(case, certify)).collect();
+    pub fn new(query: &'a Query, is_scripted: bool) -> Self {
+        let cases = query.cases.iter().map(|case| CaseState::new(case, is_scripted)).collect();
         Self { cases, stages: Vec::new(), witness: None, certificates: Vec::new(), reasons: Vec::new() }
     }
 

@@ -3,6 +3,7 @@
 
 use super::ascent::{Effort, Outcome, Pick, Workspace};
 use super::batch::{Member, Objective, Side};
+use super::record::Kept;
 use super::relaxed::Relaxed;
 use crate::budget::Budget;
 use crate::network::NodeId;
@@ -76,7 +77,7 @@ pub struct Forest<'a> {
     start: NodeId,
     pub(super) trees: Vec<Tree>,
     /// Parts that are closed, where they are kept.
-    pub(super) kept: Option<Vec<Member>>,
+    pub(super) kept: Option<Kept>,
     number: usize,
     pool: Mutex<Vec<Workspace>>,
 }
@@ -185,7 +186,7 @@ impl<'a> Forest<'a> {
             let tree = &mut self.trees[member.objective];
             if let Some(bound) = closed {
                 tree.closed = tree.closed.min(bound);
-                self.kept.iter_mut().for_each(|kept| kept.push(member.clone()));
+                self.kept.iter_mut().for_each(|kept| kept.push(&member));
                 continue;
             }
             let Some(Outcome { attained, pick, input }) = outcome else {

@@ -230,3 +230,36 @@ fn a_full_disk_leaves_whole_lines_and_the_run_can_go_on() {
     succeed(certify(&arguments, &out).arg("--resume"));
     assert_eq!(fs::read_to_string(&out).unwrap().lines().count(), 1 + 40);
 }
+
+#[test]
+fn a_folder_of_certificates_belongs_to_one_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let run = |eps: &str, domain: &str, [out, proofs]: [&str; 2], more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_absint"));
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).arg("certify").args(["networks/digits_mlp.onnx", "-q"]);
+        command.args(["--data", "networks/digits.csv", "--eps", eps, "--domain", domain]).args(more);
+        command.arg("--out").arg(path(out)).arg("--proof").arg(path(proofs));
+        command
+    };
+    let check = |proofs: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_absint"));
+        command.arg("check").arg(path(proofs)).arg("-q");
+        command
+    };
+    // What cannot have certificates is refused before there is a file.
+    let error = refused(&mut run("0.01", "kpoly", ["a", "proofs"], &["--range", "..4"]));
+    assert!(error.contains("kpoly") && !path("a").exists() && !path("proofs").exists(), "{error}");
+    succeed(&mut run("1", "deeppoly", ["none", "empty"], &["--range", "..2"]));
+    assert!(refused(&mut check("empty")).contains("no image was verified"));
+    // Other images may come to those that are there, but not with another radius.
+    succeed(&mut run("0.01", "deeppoly", ["a", "proofs"], &["--range", "..4"]));
+    succeed(&mut run("0.01", "deeppoly", ["b", "proofs"], &["--range", "3..6"]));
+    let before = succeed(&mut check("proofs"));
+    let error = refused(&mut run("0.02", "deeppoly", ["c", "proofs"], &["--range", "..4"]));
+    assert!(error.contains("run.json: is of a run with another radius") && !path("c").exists(), "{error}");
+    assert_eq!(succeed(&mut check("proofs")), before);
+    // Who goes on must name the folder that has the certificates of what is done.
+    let error = refused(&mut run("0.01", "deeppoly", ["a", "other"], &["--range", "..4", "--resume"]));
+    assert!(error.contains("has no certificate of image") && !path("other").exists(), "{error}");
+}

@@ -77,8 +77,14 @@ pub(crate) fn analyze_in_stages(
 }
 
 /// Whether what the method verifies will have a certificate.
-fn check_certifiable(network: &Network, query: &Query, options: &Options) -> Result<(), AnalyzeError> {
+///
+/// # Errors
+/// The [`AnalyzeError`] that an analysis would end with.
+pub fn check_certifiable(network: &Network, query: &Query, options: &Options) -> Result<(), AnalyzeError> {
     let method = options.method;
+    if [network.arithmetic(), options.arithmetic].contains(&Arithmetic::Float32) {
+        return Err(AnalyzeError::Float32Certificate);
+    }
     if network.is_signum() {
         if method != Method::EXACT {
             return Err(AnalyzeError::SignumCertificate);

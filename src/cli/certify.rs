@@ -5,7 +5,7 @@ use super::inputs::{ImageArgs, radius};
 use super::options::EngineArgs;
 use super::range::ImageRange;
 use super::{CliResult, Exit, Format, Global, answer};
-use crate::analyze::Options;
+use crate::analyze::{Options, check_certifiable};
 use crate::campaign::{self, Campaign, Certification, Shard, Tally, Worker};
 use crate::domains::num::Rational;
 use crate::report::ProofFolder;
@@ -77,15 +77,23 @@ pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     let images_hash = images.fingerprint().to_string();
     let eps = radius(&args.eps)?;
     let (picked, around) = (args.images.clone(), (args.images.clone(), eps.clone()));
-    let header = args.out.as_ref().map(|_| header(args, (network_hash, images_hash), &range, (&eps, &options), global));
+    let header = header(args, (network_hash, images_hash), &range, (&eps, &options), global);
     if certify && network.is_signum() {
         return Err("--proof: certificates of signum networks are written by `absint analyze` only".into());
     }
+    if let Some(image) = picked.pick(&images, range.start).filter(|_| certify) {
+        check_certifiable(&network, &picked.ball(&network, &image.pixels, &eps, image.label)?, &options)?;
+    }
+    let of_folder = |folder: &PathBuf| ProofFolder::of(folder, &network, &identity(&header));
+    let proofs = args.proof.as_ref().map(of_folder).transpose()?;
     let shard = args.shard.unwrap_or(Shard::WHOLE);
     let indices = range.skip(shard.index - 1).step_by(shard.of);
-    let campaign = Campaign::begin(indices, args.out.as_deref().zip(header.as_ref()), args.resume)?;
+    let campaign = Campaign::begin(indices, args.out.as_deref().map(|out| (out, &header)), args.resume)?;
     // Only now is it known that an earlier run was the same one.
-    let proofs = args.proof.as_ref().map(|folder| ProofFolder::begin(folder, &network)).transpose()?;
+    if let Some(folder) = &proofs {
+        let certified = campaign.done.iter().filter(|line| line["certificate"] == true);
+        folder.begin(&network, certified.filter_map(|line| usize::try_from(line["image"].as_u64()?).ok()))?;
+    }
     let task = Arc::new(Certification {
         network,
         softmax,
@@ -126,4 +134,13 @@ fn header(
     header.insert("range".into(), json!([range.start, range.end]));
     header.insert("shard".into(), json!(args.shard.map(|s| [s.index, s.of])));
     Value::Object(header)
+}
+
+/// What all runs whose certificates share a folder have in common: shards, and other images of the same file, may.
+fn identity(header: &Value) -> Value {
+    let mut fields = header.as_object().cloned().unwrap_or_default();
+    for own in ["version", "network", "data", "timeout_s", "witnesses", "proof", "range", "shard"] {
+        fields.remove(own);
+    }
+    Value::Object(fields)
 }

@@ -34,6 +34,9 @@ pub fn run(args: &CheckArgs, _global: &Global) -> CliResult<Answer> {
     if !members.is_empty() {
         return check_members(args, &members);
     }
+    if report::is_of_images(&args.folder) {
+        return Err(format!("{}: no image was verified: there is no certificate here", args.folder.display()).into());
+    }
     if let Some(files) = report::open_refutation(&args.folder)? {
         return check_refutation(args, files);
     }

@@ -19,7 +19,7 @@ pub use certificate::{
 pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};
 pub(crate) use json::{number, reasons_json, witness_json};
-pub use proof_folder::{ProofFolder, members};
+pub use proof_folder::{ProofFolder, is_of_images, members};
 pub use text::analysis_text;
 pub use vnnlib::{TIMED_OUT, UNKNOWN, vnnlib_answer};
 pub use whole::{try_whole, write_whole};

@@ -14,6 +14,7 @@ mod ascent;
 mod ball;
 mod batch;
 mod certify;
+mod kept;
 mod layers;
 mod record;
 mod refine;

@@ -3,7 +3,7 @@
 
 use super::ascent::{Effort, Outcome, Pick, Workspace};
 use super::batch::{Member, Objective, Side};
-use super::record::Kept;
+use super::kept::Kept;
 use super::relaxed::Relaxed;
 use crate::budget::Budget;
 use crate::network::NodeId;

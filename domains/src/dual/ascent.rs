@@ -294,8 +294,8 @@ impl<'a, 'b> Ascent<'a, 'b> {
     fn forth(&mut self, steps: Option<([Step; 2], &[f32])>) {
         let Self { relaxed, work, active, slopes, entries, .. } = self;
         let (network, n) = (relaxed.compiled.network, active.len());
-        // Nodes before any activation, where nothing is relaxed.
-        let mut is_exact = vec![true; network.nodes().len()];
+        // Before any activation nothing is relaxed.
+        let first = network.activations().next().map_or(usize::MAX, |(id, _)| id);
         let top = self.start.reached.iter().rposition(|&reached| reached).unwrap_or(0);
         let Workspace { guess: walk, values, truth, .. } = &mut **work;
         truth.resize_with(network.nodes().len(), Vec::new);
@@ -317,8 +317,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
                         }
                     };
                     apply(before, &mut rest[0], &mut walk.spare);
-                    is_exact[id] = affine.terms.iter().all(|term| is_exact[term.source]);
-                    if steps.is_none() && is_exact[id] {
+                    if steps.is_none() && id < first {
                         truth_rest[0].clone_from(&rest[0]);
                     } else if steps.is_none() {
                         apply(truth_before, &mut truth_rest[0], &mut walk.spare);
@@ -330,7 +329,6 @@ impl<'a, 'b> Ascent<'a, 'b> {
                     }
                 }
                 NodeKind::Activation(activation) => {
-                    is_exact[id] = false;
                     let Some(layer) = &relaxed.layers[id] else { continue };
                     let (a, z) = (&mut walk.coefficients[id], &before[layer.source]);
                     if !walk.reached[id] {

@@ -1,7 +1,6 @@
 //! Where a form is least over a region, in single precision: for guesses.
 
-use crate::num::nearest;
-use crate::num::vectorised;
+use crate::num::{nearest, vectorised};
 use crate::query::{Ball, Region};
 
 /// Whether the region's bounding box is the region, up to its lattice and half-spaces.

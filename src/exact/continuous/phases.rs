@@ -171,9 +171,9 @@ impl Phases<'_> {
             }
             Some(CellMinimum { bound: Some(value), dual }) => {
                 let mut bound = enclose(&value).lo.max(before);
-                if self.problem.certify && value > Rational::ZERO {
+                if self.problem.certify && bound > 0.0 {
                     self.write(&dual, Some(d), &mut examined.shown.head);
-                    return examined.closed.push((d, bound.max(f64::MIN_POSITIVE)));
+                    return examined.closed.push((d, bound));
                 }
                 let is_sought = bound <= 0.0 && witness.is_none() && self.incumbent.is_none();
                 if let Some(cell) = cell.filter(|cell| is_sought && !cell.is_closed()) {

@@ -234,40 +234,60 @@ pub fn deeppoly(job: &Job, images: usize) -> Outcome<()> {
     job.write("deeppoly_table3.csv", &header, &rows)
 }
 
+/// The images of a network that a method answered within a limit of time.
+struct Answers<'a> {
+    task: &'a Robustness,
+    method: String,
+    timeout: f64,
+    results: Vec<Value>,
+    tally: Tally,
+}
+
+impl Answers<'_> {
+    /// The columns that the tables share, up to the count of images out of time, and further ones.
+    fn row(&self, further: impl IntoIterator<Item = String>) -> Vec<String> {
+        let Self { task, method, timeout, results, tally } = self;
+        let counts = [results.len(), tally.correct, tally.verified, tally.falsified, tally.out_of_time];
+        let about = [task.name.clone(), task.eps_text.clone(), method.clone(), timeout.to_string()];
+        about.into_iter().chain(counts.map(|count| count.to_string())).chain(further).collect()
+    }
+
+    fn published(&self, of: &str) -> String {
+        self.task.published[of].clone()
+    }
+}
+
+/// Every method within every limit of time on every network; each run is told when it has ended.
+fn each_run(
+    job: &Job,
+    name: &str,
+    tasks: &[Robustness],
+    (methods, timeouts): (&[String], &[f64]),
+    images: usize,
+    mut tell: impl FnMut(Answers<'_>) -> Outcome<()>,
+) -> Outcome<()> {
+    for (task, method, &timeout) in iproduct!(tasks, methods, timeouts) {
+        let options = Options { method: method.parse()?, ..Options::default() };
+        let (method, limit) = (options.method.to_string(), Some(seconds(timeout)?));
+        let name = format!("{name}_{method}_{}_{timeout}", task.name);
+        let results = robustness(job, task, &name, &options, images, limit)?;
+        let tally = Tally::of(&results, limit);
+        println!("{} {method} {timeout} s: {} of {} images verified", task.name, tally.verified, results.len());
+        tell(Answers { task, method, timeout, results, tally })?;
+    }
+    Ok(())
+}
+
 /// Any methods on all 200 images, beside the published percentages of them.
 pub fn sdp(job: &Job, networks: &[String], methods: &[String], images: usize, timeouts: &[f64]) -> Outcome<()> {
     let mut rows = Vec::new();
-    for task in Robustness::load_sdp(job, networks)? {
-        for (method, &timeout) in iproduct!(methods, timeouts) {
-            let options = Options { method: method.parse()?, ..Options::default() };
-            let limit = seconds(timeout)?;
-            let name = format!("sdp_{}_{}_{timeout}", options.method, task.name);
-            let results = robustness(job, &task, &name, &options, images, Some(limit))?;
-            let tally = Tally::of(&results, Some(limit));
-            println!("{} {method} {timeout} s: {} of {} verified", task.name, tally.verified, results.len());
-            let percent = 100.0 * tally.verified as f64 / results.len().max(1) as f64;
-            let published = |of: &str| task.published[of].clone();
-            rows.push(vec![
-                task.name.clone(),
-                task.eps_text.clone(),
-                options.method.to_string(),
-                timeout.to_string(),
-                results.len().to_string(),
-                tally.correct.to_string(),
-                tally.verified.to_string(),
-                tally.falsified.to_string(),
-                tally.out_of_time.to_string(),
-                format!("{percent:.1}"),
-                tally.mean(),
-                published("prima"),
-                published("beta_crown"),
-                published("biccos"),
-                published("attack"),
-            ]);
-            job.write_beside("sdp_cnn.csv", &SDP_COLUMNS, TABLE3_KEY, &rows)?;
-        }
-    }
-    Ok(())
+    each_run(job, "sdp", &Robustness::load_sdp(job, networks)?, (methods, timeouts), images, |run| {
+        let percent = 100.0 * run.tally.verified as f64 / run.results.len().max(1) as f64;
+        let own = [format!("{percent:.1}"), run.tally.mean()];
+        let theirs = ["prima", "beta_crown", "biccos", "attack"].map(|of| run.published(of));
+        rows.push(run.row(own.into_iter().chain(theirs)));
+        job.write_beside("sdp_cnn.csv", &SDP_COLUMNS, KEY, &rows)
+    })
 }
 
 /// A network of the SDP-FO paper, and what others publish of it.
@@ -319,48 +339,24 @@ const SDP_COLUMNS: [&str; 15] = [
 
 /// Any methods beside the published counts, which are of the first thousand images.
 pub fn table3(job: &Job, networks: &[String], methods: &[String], images: usize, timeouts: &[f64]) -> Outcome<()> {
-    let only = (!networks.is_empty()).then_some(networks);
-    let (mut rows, mut images_rows) = (Vec::new(), Vec::new());
-    for task in Robustness::load(job, only)? {
-        for (method, &timeout) in iproduct!(methods, timeouts) {
-            let options = Options { method: method.parse()?, ..Options::default() };
-            let limit = seconds(timeout)?;
-            let name = format!("table3_{}_{}_{timeout}", options.method, task.name);
-            let results = robustness(job, &task, &name, &options, images, Some(limit))?;
-            let tally = Tally::of(&results, Some(limit));
-            println!("{} {method} {timeout} s: {} of {} verified", task.name, tally.verified, tally.correct);
-            let published = |of: &str| task.published[of].clone();
-            rows.push(vec![
-                task.name.clone(),
-                task.eps_text.clone(),
-                options.method.to_string(),
-                timeout.to_string(),
-                results.len().to_string(),
-                tally.correct.to_string(),
-                tally.verified.to_string(),
-                tally.falsified.to_string(),
-                tally.out_of_time.to_string(),
-                tally.mean(),
-                published("correct_published"),
-                published("deeppoly_verified"),
-                published("kpoly_verified"),
-                published("kpoly_s"),
-            ]);
-            job.write_beside("kpoly_table3.csv", &TABLE3, TABLE3_KEY, &rows)?;
-            let answered = results.iter().enumerate().filter_map(|(i, r)| Some((i, r["verdict"].as_str()?, r)));
-            images_rows.extend(answered.map(|(i, verdict, result)| {
-                let seconds = result["time_s"].as_f64().map_or_else(String::new, |s| format!("{s:.4}"));
-                let [method, timeout, image] = [options.method.to_string(), timeout.to_string(), i.to_string()];
-                vec![task.name.clone(), method, timeout, image, verdict.to_owned(), seconds]
-            }));
-            job.write_beside("kpoly_table3_images.csv", &IMAGES, 4, &images_rows)?;
-        }
-    }
-    Ok(())
+    let tasks = Robustness::load(job, (!networks.is_empty()).then_some(networks))?;
+    let (mut rows, mut of_images) = (Vec::new(), Vec::new());
+    each_run(job, "table3", &tasks, (methods, timeouts), images, |run| {
+        let theirs = ["correct_published", "deeppoly_verified", "kpoly_verified", "kpoly_s"];
+        rows.push(run.row([run.tally.mean()].into_iter().chain(theirs.map(|of| run.published(of)))));
+        job.write_beside("kpoly_table3.csv", &TABLE3, KEY, &rows)?;
+        let answered = run.results.iter().enumerate().filter_map(|(i, r)| Some((i, r["verdict"].as_str()?, r)));
+        of_images.extend(answered.map(|(i, verdict, result)| {
+            let seconds = result["time_s"].as_f64().map_or_else(String::new, |s| format!("{s:.4}"));
+            let about = [run.task.name.clone(), run.method.clone(), run.timeout.to_string(), i.to_string()];
+            about.into_iter().chain([verdict.to_owned(), seconds]).collect::<Vec<_>>()
+        }));
+        job.write_beside("kpoly_table3_images.csv", &IMAGES, 4, &of_images)
+    })
 }
 
-/// How many of its columns say what a row is about.
-const TABLE3_KEY: usize = 5;
+/// How many of a table's columns say what a row is about.
+const KEY: usize = 5;
 
 /// The columns of kpoly_table3_images.csv.
 const IMAGES: [&str; 6] = ["network", "method", "timeout_s", "image", "verdict", "seconds"];

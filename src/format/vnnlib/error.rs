@@ -70,11 +70,11 @@ pub enum VnnlibProblem {
     /// Parentheses nested beyond the limit.
     #[error("parentheses are nested more than {0} deep; flatten the formula")]
     TooDeep(usize),
-    /// A command that VNN-LIB 1.0 does not have.
-    #[error("unknown command `{0}`; VNN-LIB 1.0 has `declare-const` and `assert`")]
+    /// A command that this version of VNN-LIB does not have.
+    #[error("unknown command `{0}`; VNN-LIB 1.0 has `declare-const` and `assert`, 2.0 `declare-network` and `assert`")]
     UnknownCommand(String),
     /// A connective or comparison that is not supported.
-    #[error("`{0}` is not a formula of VNN-LIB 1.0; use `and`, `or`, `not`, `=>`, `<=`, `>=`, `<`, `>`")]
+    #[error("`{0}` is not a formula of VNN-LIB; use `and`, `or`, `not`, `=>`, `<=`, `>=`, `<`, `>`, `==`, `!=`")]
     UnknownFormula(String),
     /// An arithmetic operator that is not supported.
     #[error("`{0}` is not an operator of linear terms; use `+`, `-`, `*`")]
@@ -98,6 +98,58 @@ pub enum VnnlibProblem {
         declared: String,
         /// The first that lacks.
         missing: String,
+    },
+    /// A version that is not read, or stated too late.
+    #[error("`{0}` cannot be read here; a query begins with `(vnnlib-version <2.0>)`, or is one of version 1.0")]
+    Version(String),
+    /// A network behind the first assertion.
+    #[error("networks are declared before the first assertion; move this declaration up")]
+    LateNetwork,
+    /// No network is declared.
+    #[error("no network is declared; add `(declare-network NAME (declare-input …) (declare-output …))`")]
+    NoNetworks,
+    /// A network without inputs or without outputs.
+    #[error("network `{network}` has no {what}; add `(declare-{what} NAME TYPE [LENGTHS])`")]
+    Incomplete {
+        /// The network.
+        network: String,
+        /// `input` or `output`.
+        what: &'static str,
+    },
+    /// A relation to a network that is not declared.
+    #[error("no network `{0}` is declared before this one")]
+    UnknownNetwork(String),
+    /// A relation to a network that has one itself.
+    #[error("network `{0}` is declared equal or isomorphic to another one; name that one")]
+    Chained(String),
+    /// Related networks with different interfaces.
+    #[error("the inputs and outputs are not those of network `{0}`; give them the same shapes and types")]
+    OtherInterface(String),
+    /// ONNX names for some inputs and outputs only.
+    #[error("`{0}` has an ONNX name and others have none; give all inputs and outputs of a network one, or none")]
+    HalfNamed(String),
+    /// A tensor's name that is not made of letters, digits and underscores.
+    #[error("`{0}` is no name of a tensor; names are letters, digits and `_`, and begin with a letter")]
+    BadTensorName(String),
+    /// An input behind a hidden tensor, or that behind an output.
+    #[error("`{0}` stands too late; declare inputs first, then hidden tensors, then outputs")]
+    TensorOrder(String),
+    /// A type that there is not.
+    #[error("`{0}` is no type of entries; use `real`, `float32` or another type of ONNX, in small letters")]
+    ElementType(String),
+    /// A shape with a length of 0 or with very many lengths.
+    #[error("this is no shape of a tensor; lengths are positive, and there are at most 64 of them")]
+    Shape,
+    /// A tensor that is not declared.
+    #[error("no network declares `{0}`; declare it as an input, a hidden tensor or an output")]
+    UndeclaredTensor(String),
+    /// Too few, too many or too large indices.
+    #[error("`{tensor}` has the shape {shape}; give one index for each length, counted from 0")]
+    Index {
+        /// The tensor.
+        tensor: String,
+        /// Its shape.
+        shape: String,
     },
     /// No input is declared.
     #[error("no input is declared; add `(declare-const X_0 Real)`")]

@@ -5,6 +5,11 @@
 pub(super) enum Token<'a> {
     Open,
     Close,
+    /// `[`.
+    OpenIndex,
+    /// `]`.
+    CloseIndex,
+    Comma,
     /// A name, a number, a keyword, or a quoted text with its quotes.
     Word(&'a str),
     End,
@@ -16,6 +21,9 @@ impl Token<'_> {
         match self {
             Token::Open => "`(`".to_owned(),
             Token::Close => "`)`".to_owned(),
+            Token::OpenIndex => "`[`".to_owned(),
+            Token::CloseIndex => "`]`".to_owned(),
+            Token::Comma => "`,`".to_owned(),
             Token::Word(word) => format!("`{}`", shortened(word)),
             Token::End => "the end of the file".to_owned(),
         }
@@ -56,22 +64,26 @@ impl<'a> Lexer<'a> {
         }
         let start = self.at;
         let Some(&byte) = bytes.get(start) else { return (start, Token::End) };
+        let single = match byte {
+            b'(' => Some(Token::Open),
+            b')' => Some(Token::Close),
+            b'[' => Some(Token::OpenIndex),
+            b']' => Some(Token::CloseIndex),
+            b',' => Some(Token::Comma),
+            _ => None,
+        };
+        if let Some(token) = single {
+            self.at += 1;
+            return (start, token);
+        }
         let token = match byte {
-            b'(' => {
-                self.at += 1;
-                Token::Open
-            }
-            b')' => {
-                self.at += 1;
-                Token::Close
-            }
             quote @ (b'"' | b'|') => {
                 let close = find(bytes, start + 1, |b| b == quote);
                 self.at = (close + 1).min(bytes.len());
                 Token::Word(&self.text[start..self.at])
             }
             _ => {
-                self.at = find(bytes, start, |b| matches!(b, b' ' | b'\t' | b'\r' | b'\n' | b'(' | b')' | b';'));
+                self.at = find(bytes, start, |b| b" \t\r\n()[],;".contains(&b));
                 Token::Word(&self.text[start..self.at])
             }
         };

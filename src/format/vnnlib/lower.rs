@@ -1,6 +1,7 @@
 //! From assertions to cases: multiplies them out and gathers what each disjunct says of the inputs.
 
-use super::error::{Fault, VnnlibProblem, spelled};
+use super::declared::{DeclaredNetwork, written};
+use super::error::{Fault, VnnlibProblem};
 use super::linear::Literal;
 use super::parser::{Assertion, Dnf, MOST_DISJUNCTS, Parsed, Placed};
 use crate::domains::num::Rational;
@@ -70,10 +71,12 @@ impl Inputs {
 pub struct VnnlibQuery {
     /// The query.
     pub query: Query,
-    /// How many inputs `X_i` are declared.
+    /// How many inputs are declared: `X_i`, or in version 2.0 the entries of all inputs.
     pub inputs: usize,
-    /// How many outputs `Y_j` are declared.
+    /// How many outputs are declared: `Y_j`, or in version 2.0 the entries of all hidden tensors and outputs.
     pub outputs: usize,
+    /// What version 2.0 declares; empty in version 1.0.
+    pub networks: Vec<DeclaredNetwork>,
 }
 
 impl VnnlibQuery {
@@ -99,7 +102,8 @@ enum Factor {
 
 /// Multiplies the assertions out.
 pub(super) fn lower(parsed: Parsed) -> Result<VnnlibQuery, Fault> {
-    let Parsed { inputs, outputs, assertions, literals, declared, bytes } = parsed;
+    let Parsed { networks, outputs, assertions, literals, declared, bytes } = parsed;
+    let inputs = declared.len();
     let mut common = Inputs { lower: vec![None; inputs], upper: vec![None; inputs], half_spaces: Vec::new() };
     let mut factors = Vec::new();
     let mut count: usize = 1;
@@ -125,19 +129,22 @@ pub(super) fn lower(parsed: Parsed) -> Result<VnnlibQuery, Fault> {
         }
     }
     if let Some(empty) = common.emptiness() {
-        return Err(empty.fault());
+        return Err(empty.fault(&networks));
     }
-    let mut builder = Builder::new(&common, &literals, &declared, MOST_NUMBERS + bytes / BYTES_PER_NUMBER);
+    let names = (&declared[..], &networks[..]);
+    let mut builder = Builder::new(&common, &literals, names, MOST_NUMBERS + bytes / BYTES_PER_NUMBER);
     builder.charge(builder.numbers(count, &factors), declared[0])?;
     for disjunct in 0..count {
         builder.add(disjunct, &factors)?;
     }
-    Ok(VnnlibQuery { query: builder.finish()?, inputs, outputs })
+    let query = builder.finish()?;
+    Ok(VnnlibQuery { query, inputs, outputs, networks })
 }
 
 impl EmptyBox {
-    fn fault(&self) -> Fault {
-        Fault { offset: self.offset, problem: VnnlibProblem::Empty(spelled(Variable::Input(self.input))) }
+    fn fault(&self, networks: &[DeclaredNetwork]) -> Fault {
+        let problem = VnnlibProblem::Empty(written(networks, Variable::Input(self.input)));
+        Fault { offset: self.offset, problem }
     }
 }
 
@@ -145,7 +152,9 @@ impl EmptyBox {
 struct Builder<'a> {
     common: &'a Inputs,
     literals: &'a [Placed],
+    /// Where each input is declared, and by which networks.
     declared: &'a [usize],
+    networks: &'a [DeclaredNetwork],
     cases: Vec<Case>,
     /// The literals that, with the common ones, made the region of the last case.
     last_choice: Vec<u32>,
@@ -158,9 +167,14 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(common: &'a Inputs, literals: &'a [Placed], declared: &'a [usize], limit: usize) -> Self {
+    fn new(
+        common: &'a Inputs,
+        literals: &'a [Placed],
+        (declared, networks): (&'a [usize], &'a [DeclaredNetwork]),
+        limit: usize,
+    ) -> Self {
         let (cases, last_choice, pending) = (Vec::new(), Vec::new(), Vec::new());
-        Self { common, literals, declared, cases, last_choice, pending, first_empty: None, size: 0, limit }
+        Self { common, literals, declared, networks, cases, last_choice, pending, first_empty: None, size: 0, limit }
     }
 
     /// What all disjuncts hold together, their regions aside, before any is made: a row of a choice occurs
@@ -201,12 +215,12 @@ impl<'a> Builder<'a> {
         let inputs = self.inputs(&choice);
         self.charge(2 * inputs.lower.len(), self.declared[0])?;
         if let Some((input, side, comparison)) = inputs.unbounded() {
-            let variable = spelled(Variable::Input(input));
+            let variable = written(self.networks, Variable::Input(input));
             let problem = VnnlibProblem::Unbounded { variable, side, comparison, disjunct: number };
             return Err(Fault { offset: self.declared[input], problem });
         }
         if let Some(empty) = inputs.emptiness() {
-            self.first_empty.get_or_insert_with(|| empty.fault());
+            self.first_empty.get_or_insert_with(|| empty.fault(self.networks));
             let never =
                 Disjunct { atoms: vec![Atom { terms: BTreeMap::new(), constant: empty.gap, is_strict: false }] };
             match self.cases.last_mut() {

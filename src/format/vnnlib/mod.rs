@@ -1,5 +1,8 @@
-//! VNN-LIB 1.0 queries: `declare-const X_i/Y_j Real`, and `assert` with `and`, `or`, `not`, `=>`, `true`,
-//! `false`, `<=`, `>=`, `<`, `>` over linear terms.
+//! VNN-LIB queries: `assert` with `and`, `or`, `not`, `=>`, `true`, `false`, `<=`, `>=`, `<`, `>`, `==`, `!=` over
+//! linear terms. In version 1.0 the variables are `X_i` and `Y_j`, from `declare-const X_i Real`. In version 2.0, which
+//! begins with `(vnnlib-version <2.0>)`, they are entries `X[0,1]` of the tensors that `declare-network` declares: the
+//! inputs of all networks are numbered one after the other, in row-major order, and so are the hidden tensors and
+//! outputs of all networks.
 //!
 //! The assertions together describe the *unsafe* set. They are brought to disjunctive normal form with
 //! the first assertion varying slowest, so that disjunct `k` is the `k`-th in file order. In a disjunct
@@ -21,15 +24,20 @@
 //! region. Whether half-spaces leave anything of a box is not examined here.
 //!
 //! Numbers are read exactly, exponents included. Besides the standard's syntax the reader accepts
-//! `declare-fun` with no arguments, chains such as `(<= 0 X_0 1)`, `(/ 1 3)` of constants, and ignores
+//! in version 1.0 `declare-fun` with no arguments, chains such as `(<= 0 X_0 1)`, `(/ 1 3)` of constants, and ignores
 //! `set-logic`, `set-info`, `set-option`, `check-sat`, `get-model` and `exit`.
 
+mod cursor;
+mod declared;
 mod error;
 mod lexer;
 mod linear;
 mod lower;
+mod numbered;
 mod parser;
+mod tensors;
 
+pub use declared::{DeclaredNetwork, DeclaredTensor, Element, Relation, TensorKind};
 pub use error::{VnnlibError, VnnlibProblem};
 pub use lower::VnnlibQuery;
 

@@ -1,16 +1,14 @@
 //! From tokens to assertions in disjunctive normal form.
 
-use super::error::{Fault, VnnlibProblem, spelled};
-use super::lexer::{Lexer, Token, shortened};
+use super::cursor::{Cursor, fault, unexpected};
+use super::declared::DeclaredNetwork;
+use super::error::{Fault, VnnlibProblem};
+use super::lexer::{Token, shortened};
 use super::linear::{Linear, Literal};
+use super::numbered::Numbered;
+use super::tensors::Tensors;
 use crate::domains::num::{Rational, parse_decimal};
-use crate::domains::query::Variable;
 
-/// How deep parentheses may be nested: enough for any file written by hand or by a tool, and far from
-/// the end of the stack.
-const DEEPEST: usize = 200;
-/// How many inputs or outputs may be declared.
-const MOST_VARIABLES: usize = 1 << 22;
 /// How many rows, and how many literals in all rows, a disjunctive normal form may have.
 pub(super) const MOST_DISJUNCTS: usize = 1 << 20;
 pub(super) const MOST_LITERALS: usize = 1 << 24;
@@ -30,7 +28,8 @@ pub(super) enum Assertion {
 
 /// What a file says, before the assertions are multiplied out.
 pub(super) struct Parsed {
-    pub(super) inputs: usize,
+    /// What version 2.0 declares; empty in version 1.0.
+    pub(super) networks: Vec<DeclaredNetwork>,
     pub(super) outputs: usize,
     pub(super) assertions: Vec<Assertion>,
     pub(super) literals: Vec<Placed>,
@@ -41,169 +40,107 @@ pub(super) struct Parsed {
 }
 
 pub(super) struct Parser<'a> {
-    lexer: Lexer<'a>,
-    /// One token of look-ahead.
-    ahead: (usize, Token<'a>),
-    /// Offsets of the declarations of inputs and of outputs.
-    inputs: Vec<Option<usize>>,
-    outputs: Vec<Option<usize>>,
+    tokens: Cursor<'a>,
+    numbered: Numbered,
+    /// In version 2.0, which has no numbered variables.
+    tensors: Option<Tensors>,
+    assertions: Vec<Assertion>,
     literals: Vec<Placed>,
-    depth: usize,
-}
-
-fn fault<T>(offset: usize, problem: impl Into<VnnlibProblem>) -> Result<T, Fault> {
-    Err(Fault { offset, problem: problem.into() })
 }
 
 impl<'a> Parser<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        let mut lexer = Lexer::new(text);
-        let ahead = lexer.next();
-        Self { lexer, ahead, inputs: Vec::new(), outputs: Vec::new(), literals: Vec::new(), depth: 0 }
+        let (tokens, numbered) = (Cursor::new(text), Numbered::default());
+        Self { tokens, numbered, tensors: None, assertions: Vec::new(), literals: Vec::new() }
     }
 
     pub(super) fn run(mut self) -> Result<Parsed, Fault> {
-        let mut assertions = Vec::new();
+        let mut is_first = true;
         loop {
-            match self.next() {
+            match self.tokens.next() {
                 (_, Token::End) => break,
-                (_, Token::Open) => self.command(&mut assertions)?,
+                (_, Token::Open) => self.command(std::mem::take(&mut is_first))?,
                 (offset, found) => return unexpected(offset, "`(` of a command", found),
             }
         }
-        let end = self.ahead.0;
-        let inputs = without_gaps(&self.inputs, Variable::Input)?;
-        let outputs = without_gaps(&self.outputs, Variable::Output)?.len();
-        if inputs.is_empty() {
-            return fault(end, VnnlibProblem::NoInputs);
-        }
-        if assertions.is_empty() {
+        let end = self.tokens.ahead().0;
+        let (networks, declared, outputs) = match self.tensors {
+            Some(tensors) => tensors.finish(end)?,
+            None => {
+                let (inputs, outputs) = self.numbered.finish(end)?;
+                (Vec::new(), inputs, outputs)
+            }
+        };
+        if self.assertions.is_empty() {
             return fault(end, VnnlibProblem::NoAssertions);
         }
-        let literals = self.literals;
-        Ok(Parsed { inputs: inputs.len(), outputs, assertions, literals, declared: inputs, bytes: end })
-    }
-
-    fn next(&mut self) -> (usize, Token<'a>) {
-        let next = self.lexer.next();
-        std::mem::replace(&mut self.ahead, next)
-    }
-
-    fn close(&mut self) -> Result<(), Fault> {
-        match self.next() {
-            (_, Token::Close) => Ok(()),
-            (offset, found) => unexpected(offset, "`)`", found),
-        }
-    }
-
-    fn word(&mut self, expected: &'static str) -> Result<(usize, &'a str), Fault> {
-        match self.next() {
-            (offset, Token::Word(word)) => Ok((offset, word)),
-            (offset, found) => unexpected(offset, expected, found),
-        }
+        let (assertions, literals) = (self.assertions, self.literals);
+        Ok(Parsed { networks, outputs, assertions, literals, declared, bytes: end })
     }
 
     /// A command after its opening parenthesis.
-    fn command(&mut self, assertions: &mut Vec<Assertion>) -> Result<(), Fault> {
-        let (offset, name) = self.word("the name of a command")?;
-        match name {
-            "declare-const" => {
-                let variable = self.declared_name()?;
-                self.sort(variable)
-            }
-            "declare-fun" => {
-                let variable = self.declared_name()?;
-                match self.next() {
-                    (_, Token::Open) => self.close()?,
-                    (offset, found) => return unexpected(offset, "`()`, as variables take no arguments", found),
+    fn command(&mut self, is_first: bool) -> Result<(), Fault> {
+        let (offset, name) = self.tokens.word("the name of a command")?;
+        match (name, &mut self.tensors) {
+            ("vnnlib-version", _) => {
+                let (offset, version) = self.tokens.word("the version, `<2.0>`")?;
+                match version {
+                    "<1.0>" if is_first => {}
+                    "<2.0>" if is_first => self.tensors = Some(Tensors::default()),
+                    _ => return fault(offset, VnnlibProblem::Version(shortened(version))),
                 }
-                self.sort(variable)
+                self.tokens.close()
             }
-            "assert" => {
-                let known = self.literals.len();
-                let rows = self.formula(false)?;
-                // The row of a plain conjunction lists the literals just read, in their order.
-                let is_plain = |row: &Vec<u32>| row.iter().map(|&id| id as usize).eq(known..self.literals.len());
-                assertions.push(if rows.len() == 1 && is_plain(&rows[0]) {
-                    Assertion::Fixed(self.literals.split_off(known))
-                } else {
-                    Assertion::Choice(offset, rows)
-                });
-                self.close()
-            }
-            "set-logic" | "set-info" | "set-option" | "check-sat" | "get-model" | "exit" => self.skip(),
+            ("declare-network", None) => fault(offset, VnnlibProblem::Version(name.to_owned())),
+            ("declare-network", Some(_)) if !self.assertions.is_empty() => fault(offset, VnnlibProblem::LateNetwork),
+            ("declare-network", Some(tensors)) => tensors.declare_network(&mut self.tokens),
+            ("declare-const", None) => self.numbered.declare_const(&mut self.tokens),
+            ("declare-fun", None) => self.numbered.declare_fun(&mut self.tokens),
+            ("assert", _) => self.assertion(offset),
+            ("set-logic" | "set-info" | "set-option" | "check-sat" | "get-model" | "exit", None) => self.tokens.skip(),
             _ => fault(offset, VnnlibProblem::UnknownCommand(shortened(name))),
         }
     }
 
-    /// Words up to the closing parenthesis.
-    fn skip(&mut self) -> Result<(), Fault> {
-        loop {
-            match self.next() {
-                (_, Token::Word(_)) => {}
-                (_, Token::Close) => return Ok(()),
-                (offset, found) => return unexpected(offset, "`)`", found),
-            }
-        }
-    }
-
-    fn declared_name(&mut self) -> Result<Variable, Fault> {
-        let (offset, name) = self.word("the name of a variable")?;
-        let Some(variable) = variable(name) else { return fault(offset, VnnlibProblem::BadName(shortened(name))) };
-        let (list, index) = match variable {
-            Variable::Input(i) => (&mut self.inputs, i),
-            Variable::Output(i) => (&mut self.outputs, i),
-        };
-        if index >= MOST_VARIABLES {
-            return fault(offset, VnnlibProblem::TooLarge { limit: MOST_VARIABLES, what: "variables" });
-        }
-        if list.len() <= index {
-            list.resize(index + 1, None);
-        }
-        match list[index].replace(offset) {
-            None => Ok(variable),
-            Some(_) => fault(offset, VnnlibProblem::DeclaredTwice(spelled(variable))),
-        }
-    }
-
-    /// `Real)`.
-    fn sort(&mut self, variable: Variable) -> Result<(), Fault> {
-        let (offset, sort) = self.word("`Real`")?;
-        if sort != "Real" {
-            return fault(offset, VnnlibProblem::BadSort(spelled(variable)));
-        }
-        self.close()
-    }
-
-    fn deeper(&mut self, offset: usize) -> Result<(), Fault> {
-        self.depth += 1;
-        if self.depth > DEEPEST { fault(offset, VnnlibProblem::TooDeep(DEEPEST)) } else { Ok(()) }
+    /// `assert` after its name.
+    fn assertion(&mut self, offset: usize) -> Result<(), Fault> {
+        let known = self.literals.len();
+        let rows = self.formula(false)?;
+        // The row of a plain conjunction lists the literals just read, in their order.
+        let is_plain = |row: &Vec<u32>| row.iter().map(|&id| id as usize).eq(known..self.literals.len());
+        self.assertions.push(if rows.len() == 1 && is_plain(&rows[0]) {
+            Assertion::Fixed(self.literals.split_off(known))
+        } else {
+            Assertion::Choice(offset, rows)
+        });
+        self.tokens.close()
     }
 
     /// A formula or, where it is denied, its negation, in disjunctive normal form from the start: its size is
     /// checked while it grows.
     fn formula(&mut self, is_denied: bool) -> Result<Dnf, Fault> {
-        match self.next() {
-            (offset, Token::Open) => self.deeper(offset)?,
+        match self.tokens.next() {
+            (offset, Token::Open) => self.tokens.descend(offset)?,
             (offset, Token::Word(word @ ("true" | "false"))) => {
                 return self.truth(offset, (word == "true") != is_denied);
             }
             (offset, found) => return unexpected(offset, "a formula such as `(<= X_0 1.0)`", found),
         }
-        let (offset, name) = self.word("`and`, `or`, `not`, `=>`, `<=`, `>=`, `<` or `>`")?;
+        let (offset, name) = self.tokens.word("`and`, `or`, `not`, `=>`, `<=`, `>=`, `<`, `>`, `==` or `!=`")?;
         let rows = match name {
             "and" | "or" => self.operands(offset, (name == "and") != is_denied, |_| Ok(is_denied))?,
             "not" => {
                 let rows = self.formula(!is_denied)?;
-                self.close()?;
+                self.tokens.close()?;
                 rows
             }
             // `a ⇒ b ⇒ c` is `¬a ∨ ¬b ∨ c`.
-            "=>" => self.operands(offset, is_denied, |parser| Ok(parser.is_last()? == is_denied))?,
+            "=>" => self.operands(offset, is_denied, |parser| Ok(parser.tokens.is_last() == is_denied))?,
             "<=" | ">=" | "=" | "==" | "<" | ">" => self.comparison(offset, name, is_denied)?,
+            "!=" => self.comparison(offset, "==", !is_denied)?,
             _ => return fault(offset, VnnlibProblem::UnknownFormula(shortened(name))),
         };
-        self.depth -= 1;
+        self.tokens.ascend();
         Ok(rows)
     }
 
@@ -224,8 +161,8 @@ impl<'a> Parser<'a> {
         is_denied: impl Fn(&Self) -> Result<bool, Fault>,
     ) -> Result<Dnf, Fault> {
         let mut rows: Dnf = if by_and { vec![Vec::new()] } else { Vec::new() };
-        while self.ahead.1 != Token::Close {
-            let offset = self.ahead.0;
+        while self.tokens.ahead().1 != Token::Close {
+            let offset = self.tokens.ahead().0;
             let is_denied = is_denied(self)?;
             let next = self.formula(is_denied)?;
             let combine = if by_and { Self::conjunction } else { Self::disjunction };
@@ -233,25 +170,8 @@ impl<'a> Parser<'a> {
                 return fault(offset, VnnlibProblem::TooLarge { limit: MOST_DISJUNCTS, what: "disjuncts" });
             }
         }
-        self.next();
+        self.tokens.next();
         if rows.is_empty() { self.truth(start, false) } else { Ok(rows) }
-    }
-
-    /// Whether the formula ahead is the last before a closing parenthesis.
-    fn is_last(&self) -> Result<bool, Fault> {
-        let (mut lexer, mut token, mut depth) = (self.lexer.clone(), self.ahead.1, 0usize);
-        loop {
-            match token {
-                Token::Open => depth += 1,
-                Token::Close => depth = depth.saturating_sub(1),
-                Token::Word(_) => {}
-                Token::End => return Ok(true),
-            }
-            token = lexer.next().1;
-            if depth == 0 {
-                return Ok(token == Token::Close);
-            }
-        }
     }
 
     /// `rows ∧ next`, the rows of `next` varying fastest; false when that is too large.
@@ -283,7 +203,7 @@ impl<'a> Parser<'a> {
         let mut left = self.term()?;
         loop {
             let right = self.term()?;
-            let is_last = self.ahead.1 == Token::Close;
+            let is_last = self.tokens.ahead().1 == Token::Close;
             let next = if is_last { Linear::default() } else { right.clone() };
             let at_most = |a: Linear, b: Linear| a.plus(b.negated());
             let margins = match name {
@@ -302,7 +222,7 @@ impl<'a> Parser<'a> {
                 }
             }
             if is_last {
-                self.next();
+                self.tokens.next();
                 return Ok(rows);
             }
             left = next;
@@ -332,12 +252,12 @@ impl<'a> Parser<'a> {
     }
 
     fn term(&mut self) -> Result<Linear, Fault> {
-        match self.next() {
+        match self.tokens.next() {
             (offset, Token::Word(word)) => self.leaf(offset, word),
             (offset, Token::Open) => {
-                self.deeper(offset)?;
+                self.tokens.descend(offset)?;
                 let term = self.operation()?;
-                self.depth -= 1;
+                self.tokens.ascend();
                 Ok(term)
             }
             (offset, found) => unexpected(offset, "a linear term", found),
@@ -351,20 +271,16 @@ impl<'a> Parser<'a> {
                 Err(e) => fault(offset, e),
             };
         }
-        let Some(variable) = variable(word) else { return fault(offset, VnnlibProblem::BadName(shortened(word))) };
-        let known = match variable {
-            Variable::Input(i) => self.inputs.get(i),
-            Variable::Output(i) => self.outputs.get(i),
+        let variable = match &self.tensors {
+            Some(tensors) => tensors.resolve(&mut self.tokens, offset, word)?,
+            None => self.numbered.resolve(offset, word)?,
         };
-        match known {
-            Some(Some(_)) => Ok(Linear::variable(variable)),
-            _ => fault(offset, VnnlibProblem::Undeclared(spelled(variable))),
-        }
+        Ok(Linear::variable(variable))
     }
 
     /// An operator with its operands, after the opening parenthesis.
     fn operation(&mut self) -> Result<Linear, Fault> {
-        let (offset, operator) = self.word("`+`, `-` or `*`")?;
+        let (offset, operator) = self.tokens.word("`+`, `-` or `*`")?;
         let apply: fn(Linear, Linear) -> Result<Linear, VnnlibProblem> = match operator {
             "+" => Linear::plus,
             "-" => |a, b| a.plus(b.negated()),
@@ -373,46 +289,15 @@ impl<'a> Parser<'a> {
             _ => return fault(offset, VnnlibProblem::UnknownOperator(shortened(operator))),
         };
         let mut value = self.term()?;
-        if self.ahead.1 == Token::Close && operator == "-" {
+        if self.tokens.ahead().1 == Token::Close && operator == "-" {
             value = value.negated();
         }
-        while self.ahead.1 != Token::Close {
-            let place = self.ahead.0;
+        while self.tokens.ahead().1 != Token::Close {
+            let place = self.tokens.ahead().0;
             let next = self.term()?;
             value = apply(value, next).or_else(|problem| fault(place, problem))?;
         }
-        self.next();
+        self.tokens.next();
         Ok(value)
-    }
-}
-
-fn unexpected<T>(offset: usize, expected: &'static str, found: Token<'_>) -> Result<T, Fault> {
-    fault(offset, VnnlibProblem::Unexpected { expected, found: found.shown() })
-}
-
-/// `X_i` or `Y_i`, `i` without leading zeros.
-fn variable(name: &str) -> Option<Variable> {
-    let (kind, digits) = name.split_once('_')?;
-    let is_canonical = digits == "0" || !digits.starts_with('0');
-    if !is_canonical || digits.len() > 9 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let index = digits.parse().ok()?;
-    match kind {
-        "X" => Some(Variable::Input(index)),
-        "Y" => Some(Variable::Output(index)),
-        _ => None,
-    }
-}
-
-/// The offsets of the declarations, when every index up to the largest is declared.
-fn without_gaps(list: &[Option<usize>], variable: fn(usize) -> Variable) -> Result<Vec<usize>, Fault> {
-    let known: Vec<usize> = list.iter().flatten().copied().collect();
-    match (list.iter().position(Option::is_none), list.last()) {
-        (Some(missing), Some(Some(offset))) => {
-            let declared = spelled(variable(list.len() - 1));
-            fault(*offset, VnnlibProblem::Gap { declared, missing: spelled(variable(missing)) })
-        }
-        _ => Ok(known),
     }
 }

@@ -6,6 +6,7 @@ mod certify;
 mod check;
 mod compare;
 mod data_set;
+mod declared;
 mod ensemble;
 mod info;
 mod inputs;
@@ -17,11 +18,13 @@ mod progress;
 mod radius;
 mod range;
 mod shell;
+mod supports;
 mod verify;
 
 use crate::domains::lp::backends;
 use crate::report::printable;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::ops::RangeInclusive;
@@ -71,6 +74,9 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     format!("{}\nfeatures: {features}\nsolvers of linear programs: {}", env!("CARGO_PKG_VERSION"), solvers.join(", "))
 });
 
+/// What the program is called.
+const NAME: &str = "absint";
+
 /// How many threads may be asked for.
 const THREADS: RangeInclusive<usize> = 1..=1024;
 
@@ -81,12 +87,15 @@ const LONGEST_MESSAGE: usize = 2000;
 const FEATURES: [(&str, bool); 1] = [("highs", cfg!(feature = "highs"))];
 
 #[derive(Parser)]
-#[command(name = "absint", version, long_version = VERSION.as_str(), about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = NAME, version, long_version = VERSION.as_str(), about, after_help = EXAMPLES, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
     #[command(flatten)]
     global: Global,
+    /// Print the name of this program
+    #[arg(long, exclusive = true)]
+    name: bool,
 }
 
 #[derive(Subcommand)]
@@ -103,6 +112,8 @@ enum Command {
     Merge(merge::MergeArgs),
     /// Answer a VNN-LIB query by the convention of its tools: sat, unsat, unknown or timed-out
     Verify(Box<verify::VerifyArgs>),
+    /// Say what `verify` supports, in the words of the VNN-LIB standard
+    Supports(supports::SupportsArgs),
     /// Compare domains on the same queries: margins, gap to exact, time, bound widths
     Compare(Box<compare::CompareArgs>),
     /// Check the certificates that --proof wrote
@@ -191,7 +202,11 @@ where
     I: IntoIterator<Item = T>,
     T: Into<OsString> + Clone,
 {
-    let cli = match Cli::try_parse_from(args) {
+    let parsed = Cli::try_parse_from(args).and_then(|cli| match (&cli.command, cli.name) {
+        (None, false) => Err(Cli::command().error(ErrorKind::MissingSubcommand, "say what to do: absint help lists it")),
+        _ => Ok(cli),
+    });
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors, and go to stdout.
@@ -202,12 +217,15 @@ where
     };
     let global = cli.global;
     start_log(&global);
+    let Some(command) = cli.command else {
+        return answer(NAME).map_or(Exit::Error, |()| Exit::Success);
+    };
     let in_time = |answered: CliResult<limit::Answer>| {
         let (text, exit) = answered?;
         answer(&text)?;
         Ok(exit)
     };
-    let outcome = match cli.command {
+    let outcome = match command {
         _ if global.threads.is_some_and(|n| !THREADS.contains(&n)) => {
             Err(format!("--threads must be at least {} and at most {}", THREADS.start(), THREADS.end()).into())
         }
@@ -215,6 +233,7 @@ where
         Command::Certify(args) => certify::run(&args, &global),
         Command::Radius(args) => radius::run(&args, &global),
         Command::Verify(args) => verify::run(&args, &global),
+        Command::Supports(args) => supports::run(&args),
         Command::Merge(args) => merge::run(&args, &global),
         Command::Check(args) => in_time(limit::within(&global, move |global, _| check::run(&args, global))),
         Command::Completions(args) => shell::completions(&args),

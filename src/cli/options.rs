@@ -43,11 +43,20 @@ impl SlopesName {
 
 /// The arithmetic in which the network is executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ArithmeticName {
+pub enum ArithmeticName {
     /// Real numbers
     Real,
     /// IEEE float32, for every order of summation
     Float32,
+}
+
+impl ArithmeticName {
+    pub fn arithmetic(self) -> Arithmetic {
+        match self {
+            Self::Real => Arithmetic::Real,
+            Self::Float32 => Arithmetic::Float32,
+        }
+    }
 }
 
 /// What `--help` says of `--domain`: every name, with what it does.
@@ -76,9 +85,10 @@ pub struct EngineArgs {
     /// bounds of all
     #[arg(long, value_enum, default_value = "area", value_delimiter = ',')]
     slopes: Vec<SlopesName>,
-    /// The arithmetic in which the network is executed
-    #[arg(long, value_enum, default_value = "real")]
-    arithmetic: ArithmeticName,
+    /// The arithmetic in which the network is executed [default: real; for a query of VNN-LIB 2.0 the one that its
+    /// types ask for]
+    #[arg(long, value_enum)]
+    arithmetic: Option<ArithmeticName>,
     /// Solver of linear programs
     #[arg(long, default_value = "interior", value_parser = lp_backend)]
     lp: Lp,
@@ -93,6 +103,11 @@ impl EngineArgs {
         self.domain.with(self.k.map_or(self.domain.k(), usize::from), self.refine || self.domain.refine())
     }
 
+    /// The arithmetic that was named.
+    pub fn arithmetic(&self) -> Option<Arithmetic> {
+        self.arithmetic.map(ArithmeticName::arithmetic)
+    }
+
     pub fn options(&self, seed: u64) -> Options {
         Options {
             method: self.method(),
@@ -103,10 +118,7 @@ impl EngineArgs {
             slopes: self.slopes.iter().map(|name| name.slopes()).collect(),
             lp: self.lp.0,
             attack: !self.no_attack,
-            arithmetic: match self.arithmetic {
-                ArithmeticName::Real => Arithmetic::Real,
-                ArithmeticName::Float32 => Arithmetic::Float32,
-            },
+            arithmetic: self.arithmetic().unwrap_or(Arithmetic::Real),
             seed,
             ..Options::default()
         }

@@ -1,15 +1,20 @@
 //! `absint verify`.
 
-use super::inputs::{read_model, read_vnnlib, refuse_softmax};
+use super::declared;
+use super::inputs::{read_model, refuse_softmax};
 use super::options::EngineArgs;
 use super::{CliResult, Exit, Global, answer};
 use crate::analyze::{Options, analyze_within, deadline, portable};
-use crate::campaign::{Worker, WorkerError};
 use crate::domains::budget::Budget;
 use crate::domains::domain::Run;
+use crate::domains::network::{Arithmetic, Network};
 use crate::domains::observer::Silent;
+use crate::domains::query::Query;
 use crate::domains::verdict::Verdict;
+use crate::format::onnx::tensor_bytes;
+use crate::format::vnnlib::{self, VnnlibQuery};
 use crate::report;
+use crate::{analyze::Analysis, campaign::Worker, campaign::WorkerError};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,20 +24,25 @@ const GRACE: Duration = Duration::from_millis(400);
 
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   absint verify property.vnnlib --network net.onnx --timeout 60
+  absint verify equivalence.vnnlib --network f=a.onnx --network g=b.onnx
 
 The first line of the answer is `unsat` (the unsafe set cannot be reached), `sat` (it can; the next
 lines are an assignment of inputs and outputs that shows it), `unknown` or `timed-out`. It comes at most
 a second after the time limit. Exit status: 0 when it ran, 2 for bad usage or unreadable input (the
 first line is `unknown` then). Files may be compressed with gzip.")]
 pub struct VerifyArgs {
-    /// The VNN-LIB query: its assertions describe the unsafe set
+    /// The VNN-LIB query, of version 1.0 or 2.0: its assertions describe the unsafe set
     #[arg(value_name = "QUERY")]
     query: PathBuf,
-    /// The network, an ONNX file
-    #[arg(long, value_name = "FILE")]
-    network: PathBuf,
+    /// The network, an ONNX file; for version 2.0 once for each network that the query declares, but for those that
+    /// are equal to another, with its name: NAME=FILE
+    #[arg(long, value_name = "[NAME=]FILE", required = true)]
+    network: Vec<PathBuf>,
+    /// For version 2.0, write the assignment below `sat` into this folder instead: for each tensor a file NAME.pb
+    #[arg(long, value_name = "FOLDER", visible_alias = "assignments")]
+    serialise_assignments: Option<PathBuf>,
     #[command(flatten)]
     engine: EngineArgs,
 }
@@ -40,8 +50,14 @@ pub struct VerifyArgs {
 pub fn run(args: &VerifyArgs, global: &Global) -> CliResult<Exit> {
     let budget = deadline(global.timeout);
     let limit = global.timeout.map(|t| t.saturating_add(GRACE));
-    let (query, network, options) = (args.query.clone(), args.network.clone(), args.engine.options(global.seed));
-    let outcome = Worker::new(global.threads()).run(limit, move || decide(&query, &network, &options, &budget));
+    let question = Question {
+        query: args.query.clone(),
+        networks: args.network.clone(),
+        folder: args.serialise_assignments.clone(),
+        arithmetic: args.engine.arithmetic(),
+        options: args.engine.options(global.seed),
+    };
+    let outcome = Worker::new(global.threads()).run(limit, move || question.answer(&budget));
     match outcome {
         Ok(Ok(text)) => answer(&text)?,
         Err(WorkerError::OutOfTime) => answer(report::TIMED_OUT)?,
@@ -57,15 +73,81 @@ pub fn run(args: &VerifyArgs, global: &Global) -> CliResult<Exit> {
     Ok(Exit::Success)
 }
 
-/// Reads the files and answers; what it reads counts towards the time.
-fn decide(query: &Path, network: &Path, options: &Options, budget: &Budget) -> CliResult<String> {
-    let model = read_model(network, options.arithmetic)?;
-    let query = read_vnnlib(query, &model.network)?;
-    refuse_softmax(&model, &query, network)?;
-    let run = Run { budget, observer: &Silent };
-    let mut analysis = analyze_within(&model.network, &query, options, run)?;
-    if let Verdict::Falsified(witness) = analysis.verdict {
-        analysis.verdict = Verdict::Falsified(portable(&model.network, &query, witness));
+/// What was asked.
+struct Question {
+    query: PathBuf,
+    networks: Vec<PathBuf>,
+    folder: Option<PathBuf>,
+    /// The arithmetic, where it was named.
+    arithmetic: Option<Arithmetic>,
+    options: Options,
+}
+
+impl Question {
+    /// Reads the files and answers; what it reads counts towards the time.
+    fn answer(self, budget: &Budget) -> CliResult<String> {
+        let query = vnnlib::read(&self.query)?;
+        if query.networks.is_empty() { self.answer_1(query, budget) } else { self.answer_2(&query, budget) }
     }
-    Ok(report::vnnlib_answer(&analysis, model.final_softmax))
+
+    /// The answer to a query of version 1.0.
+    fn answer_1(&self, query: VnnlibQuery, budget: &Budget) -> CliResult<String> {
+        if self.folder.is_some() {
+            return Err("--serialise-assignments is for queries of VNN-LIB 2.0; leave it out".into());
+        }
+        let [path] = &self.networks[..] else {
+            return Err("a query of VNN-LIB 1.0 is about one network; name one file by --network".into());
+        };
+        let model = read_model(path, self.options.arithmetic)?;
+        let query = query.of_size(model.network.input_len(), model.network.output_len());
+        let query = query.map_err(|e| format!("{}: {e}", self.query.display()))?;
+        refuse_softmax(&model, &query, path)?;
+        let analysis = self.analysis(&model.network, &query, self.options.arithmetic, budget)?;
+        Ok(report::vnnlib_answer(&analysis, model.final_softmax))
+    }
+
+    /// The answer to a query of version 2.0.
+    fn answer_2(&self, asked: &VnnlibQuery, budget: &Budget) -> CliResult<String> {
+        let joint = declared::load(asked, &self.networks, self.arithmetic)?;
+        let analysis = self.analysis(&joint.network, &asked.query, joint.arithmetic, budget)?;
+        let word = report::vnnlib_word(&analysis.verdict);
+        let Verdict::Falsified(witness) = &analysis.verdict else { return Ok(word.into()) };
+        let assigned = report::assigned(witness, &asked.networks, &asked.input_of, &joint.endings);
+        match &self.folder {
+            None => Ok(format!("{word}\n{}", report::assignment_lines(&assigned))),
+            Some(folder) => {
+                serialise(&assigned, folder)?;
+                Ok(word.into())
+            }
+        }
+    }
+
+    /// The analysis, with a counterexample at a point that other programs can be given.
+    fn analysis(
+        &self,
+        network: &Network,
+        query: &Query,
+        arithmetic: Arithmetic,
+        budget: &Budget,
+    ) -> CliResult<Analysis> {
+        let run = Run { budget, observer: &Silent };
+        let options = Options { arithmetic, ..self.options.clone() };
+        let mut analysis = analyze_within(network, query, &options, run)?;
+        if let Verdict::Falsified(witness) = analysis.verdict {
+            analysis.verdict = Verdict::Falsified(portable(network, query, witness));
+        }
+        Ok(analysis)
+    }
+}
+
+/// Writes each tensor into a file of its own.
+fn serialise(assigned: &[report::Assigned], folder: &Path) -> CliResult<()> {
+    std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    for report::Assigned { tensor, floats, .. } in assigned {
+        let bytes = tensor_bytes(&tensor.name, tensor.element.onnx, &tensor.shape, floats).ok_or_else(|| {
+            format!("`{}` is of type {}, which is not written; leave --serialise-assignments out", tensor.name, tensor.element.name)
+        })?;
+        report::write_whole(&folder.join(format!("{}.pb", tensor.name)), bytes)?;
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::json::SCHEMA;
 use crate::domains::network::{Affine, Network, NodeKind};
-use crate::format::onnx::Model;
+use crate::format::onnx::{Model, Port};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
@@ -19,6 +19,10 @@ fn kind(network: &Network, id: usize) -> String {
 
 fn shape(lengths: &[usize]) -> String {
     lengths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" × ")
+}
+
+fn names(ports: &[Port]) -> String {
+    ports.iter().map(|port| super::name(&port.name)).collect::<Vec<_>>().join(", ")
 }
 
 /// A network's layers as a table, with what the file says around it.
@@ -45,9 +49,9 @@ pub fn info_text(model: &Model) -> String {
         if model.final_softmax.is_some() { "\nsoftmax     at the end, dropped: outputs are logits" } else { "" };
     format!(
         "input       {} ({})\noutput      {} ({})\nopset       {}\noperators   {}\nparameters  {}\nactivations {}{softmax}\n\n{table}",
-        super::name(&model.input_name),
+        names(&model.inputs),
         shape(network.input_shape()),
-        super::name(&model.output_name),
+        names(&model.outputs),
         shape(network.output_shape()),
         model.opset,
         operators.join(", "),
@@ -74,8 +78,8 @@ pub fn info_json(model: &Model, file: &str) -> Value {
     json!({
         "schema": SCHEMA,
         "network": file,
-        "input": {"name": model.input_name, "shape": network.input_shape()},
-        "output": {"name": model.output_name, "shape": network.output_shape()},
+        "input": {"name": names(&model.inputs), "shape": network.input_shape()},
+        "output": {"name": names(&model.outputs), "shape": network.output_shape()},
         "opset": model.opset,
         "operators": operators,
         "parameters": network.parameters(),

@@ -21,7 +21,7 @@ pub use json::{SCHEMA, analysis_json};
 pub(crate) use json::{number, reasons_json, witness_json};
 pub use proof_folder::{ProofFolder, is_of_images, members};
 pub use text::analysis_text;
-pub use vnnlib::{TIMED_OUT, UNKNOWN, vnnlib_answer};
+pub use vnnlib::{Assigned, TIMED_OUT, UNKNOWN, assigned, assignment_lines, vnnlib_answer, vnnlib_word};
 pub use whole::{try_whole, write_whole};
 
 use crate::domains::network::Arithmetic;

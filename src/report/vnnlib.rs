@@ -2,20 +2,88 @@
 
 use super::text::model_outputs;
 use crate::analyze::Analysis;
+use crate::domains::num::nearest;
 use crate::domains::verdict::{Verdict, Witness};
 use crate::format::onnx::{Endings, Softmax};
+use crate::format::vnnlib::{DeclaredNetwork, DeclaredTensor, Element, TensorKind};
 use std::fmt::Write;
 
-/// The answer by the convention of VNN-LIB tools: `unsat` (verified), `sat` (falsified) with the
-/// assignment below it, `unknown`, or `timed-out`.
+/// The answer in a word, by the convention of VNN-LIB tools: `unsat` (verified), `sat` (falsified), `unknown`, or
+/// `timed-out`.
+#[must_use]
+pub fn vnnlib_word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Verified(_) => "unsat",
+        Verdict::Falsified(_) => "sat",
+        Verdict::Unknown(gap) if gap.out_of_time => TIMED_OUT,
+        Verdict::Unknown(_) => UNKNOWN,
+    }
+}
+
+/// The answer to a query of version 1.0: a word, and below `sat` the assignment.
 #[must_use]
 pub fn vnnlib_answer(analysis: &Analysis, softmax: Option<Softmax>) -> String {
+    let word = vnnlib_word(&analysis.verdict);
     match &analysis.verdict {
-        Verdict::Verified(_) => "unsat".into(),
-        Verdict::Falsified(witness) => format!("sat\n{}{}", assignment(witness, &softmax.into()), order(witness)),
-        Verdict::Unknown(gap) if gap.out_of_time => TIMED_OUT.into(),
-        Verdict::Unknown(_) => UNKNOWN.into(),
+        Verdict::Falsified(witness) => format!("{word}\n{}{}", assignment(witness, &softmax.into()), order(witness)),
+        _ => word.into(),
     }
+}
+
+/// The values that a counterexample gives the entries of one tensor of a query of version 2.0, in row-major order.
+pub struct Assigned<'a> {
+    /// The tensor.
+    pub tensor: &'a DeclaredTensor,
+    /// Its values as decimals: the inputs exactly where they have a finite expansion, other tensors as near as floats
+    /// are.
+    pub decimals: Vec<String>,
+    /// The same as floats.
+    pub floats: Vec<f64>,
+}
+
+/// What a counterexample assigns to the tensors of `networks`, in the order of their declaration. Entry `i` of all
+/// inputs is input `input_of[i]` of the network that was analysed.
+#[must_use]
+pub fn assigned<'a>(
+    witness: &Witness,
+    networks: &'a [DeclaredNetwork],
+    input_of: &[usize],
+    endings: &Endings,
+) -> Vec<Assigned<'a>> {
+    let outputs = model_outputs(witness, endings);
+    let of_tensor = |tensor: &'a DeclaredTensor| {
+        let entries = tensor.first..tensor.first + tensor.len();
+        let (decimals, floats) = if tensor.kind == TensorKind::Input {
+            let inputs = || input_of[entries.clone()].iter();
+            (
+                inputs().map(|&i| witness.decimals()[i].clone()).collect(),
+                inputs().map(|&i| nearest(&witness.input()[i])).collect(),
+            )
+        } else {
+            let floats = outputs[entries].to_vec();
+            let is_single = tensor.element == Element::named("float32").unwrap_or(Element::REAL);
+            let shown = |y: &f64| if is_single { (*y as f32).to_string() } else { y.to_string() };
+            (floats.iter().map(shown).collect(), floats)
+        };
+        Assigned { tensor, decimals, floats }
+    };
+    networks.iter().flat_map(|network| &network.tensors).map(of_tensor).collect()
+}
+
+/// An assignment as the standard writes it: for each tensor a line with its name, type and shape, and then a line for
+/// each entry.
+#[must_use]
+pub fn assignment_lines(assigned: &[Assigned]) -> String {
+    let mut text = String::new();
+    for Assigned { tensor, decimals, .. } in assigned {
+        let shape: Vec<String> = tensor.shape.iter().map(ToString::to_string).collect();
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{} {} [{}]", tensor.name, tensor.element.name, shape.join(","));
+        for value in decimals {
+            let _ = writeln!(text, "{value}");
+        }
+    }
+    text
 }
 
 /// The answer when the time is up.

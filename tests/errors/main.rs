@@ -25,6 +25,7 @@ fn sections() -> Vec<(&'static str, Vec<Case>)> {
     vec![
         ("Networks (ONNX)", onnx::cases()),
         ("Queries: VNN-LIB", queries::vnnlib()),
+        ("Queries: VNN-LIB 2.0", queries::vnnlib_2()),
         ("Queries: JSON", queries::json()),
         ("Queries that do not fit the network", queries::misfits()),
         ("Images", images::cases()),

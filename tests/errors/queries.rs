@@ -57,6 +57,51 @@ pub fn vnnlib() -> Vec<Case> {
     ]
 }
 
+const F: &str = "(declare-network f\n(declare-input X real [1,2])\n(declare-output Y real [2]))\n";
+
+const MANY: &str = "(declare-network g (equal-to f)\n(declare-input A real [1,2])\n(declare-output B real [2]))
+(assert (and (<= 0 X[0,0] 1) (<= 0 X[0,1] 1) (<= 0 A[0,0] 1) (<= 0 A[0,1] 1) (<= Y[0] B[0])))";
+
+/// Version 2.0; all but the first few lines of [`F`] are about what comes behind them.
+pub fn vnnlib_2() -> Vec<Case> {
+    let case = |kind, text: String, names: &[&'static str]| {
+        asks(kind, format!("(vnnlib-version <2.0>)\n{text}"), names).is(vnnlib_kind)
+    };
+    let after = |kind, text: &str, names: &[&'static str]| case(kind, format!("{F}{text}"), names);
+    let related = |relation: &str, shape: &str| {
+        format!("(declare-network g ({relation})\n(declare-input A real [1,2])\n(declare-output B real {shape}))")
+    };
+    let in_f = |tensors: &str| format!("(declare-network f\n{tensors})");
+    let chained = format!("{}{}", related("equal-to f", "[2]"), "(declare-network h (equal-to g))");
+    vec![
+        after("vnnlib.version", "(vnnlib-version <2.0>)", &["q.vnnlib:5:17: ", "begins with"]),
+        asks("vnnlib.version", "(vnnlib-version <3.0>)", &["q.vnnlib:1:17: ", "`<3.0>`"]).is(vnnlib_kind),
+        asks("vnnlib.version", F, &["q.vnnlib:1:2: ", "`(vnnlib-version <2.0>)`"]).is(vnnlib_kind),
+        after("vnnlib.late-network", "(assert (<= Y[0] 1))(declare-network g)", &["q.vnnlib:5:22: ", "move"]),
+        case("vnnlib.no-networks", "(assert (<= 0 1))".into(), &["q.vnnlib:2:", "declare-network"]),
+        case("vnnlib.incomplete", in_f("(declare-input X real [2])"), &["q.vnnlib:2:18: ", "`f`", "declare-output"]),
+        after("vnnlib.unknown-network", &related("equal-to k", "[2]"), &["q.vnnlib:5:30: ", "`k`"]),
+        after("vnnlib.chained", &chained, &["q.vnnlib:7:", "`g`"]),
+        after("vnnlib.other-interface", &related("isomorphic-to f", "[3]"), &["q.vnnlib:5:35: ", "`f`"]),
+        case("vnnlib.half-named", in_f("(declare-input X real [2] \"x\")(declare-output Y real [2])"), &["`Y`"]),
+        case("vnnlib.bad-tensor-name", in_f("(declare-input X-1 real [2])"), &["q.vnnlib:3:16: ", "`X-1`"]),
+        case(
+            "vnnlib.tensor-order",
+            in_f("(declare-output Y real [2])(declare-input X real [2])"),
+            &["q.vnnlib:3:43: ", "`X`", "inputs first"],
+        ),
+        case("vnnlib.element-type", in_f("(declare-input X Real [2])"), &["q.vnnlib:3:18: ", "`Real`", "`real`"]),
+        case("vnnlib.shape", in_f("(declare-input X real [2,0])"), &["q.vnnlib:3:23: ", "positive"]),
+        case("vnnlib.too-large", in_f("(declare-input X real [4096,4096])"), &["q.vnnlib:3:16: ", "variables"]),
+        after("vnnlib.undeclared-tensor", "(assert (<= Z[0] 1))", &["q.vnnlib:5:13: ", "`Z`"]),
+        after("vnnlib.index", "(assert (<= X[0,2] 1))", &["q.vnnlib:5:13: ", "`X`", "[1, 2]"]),
+        after("vnnlib.unequal", "(assert (!= Y[0] Y[1] 1))", &["q.vnnlib:5:10: ", "two terms"]),
+        after("vnnlib.unbounded", "(assert (<= Y[0] 1))", &["`X[0,0]`", "`(>= X[0,0] …)`"]),
+        after("vnnlib.unknown-command", "(check-sat)", &["q.vnnlib:5:2: ", "`check-sat`"]),
+        asks("usage.sizes", format!("(vnnlib-version <2.0>)\n{F}{MANY}"), &["q.vnnlib: ", "`absint verify`"]),
+    ]
+}
+
 fn json_kind(folder: &Path) -> &'static str {
     kinds::json(&json_query::read(folder.join("q.json"), 2).map(drop).unwrap_err().problem)
 }

@@ -1,9 +1,8 @@
-//! Several networks over one input as one network.
+//! Several networks as one network.
 
 use super::derived::Derived;
-use super::float32::{Operator, Original};
-use super::{Affine, Arithmetic, Coefficients, LinearMap, Network, NetworkError, Node, NodeKind, Rounding, Term};
-use std::collections::HashMap;
+use super::float32::Original;
+use super::{Affine, Arithmetic, Coefficients, LinearMap, Network, NetworkError, Node, NodeId, NodeKind, Rounding, Term};
 use std::sync::Arc;
 
 impl Network {
@@ -14,53 +13,113 @@ impl Network {
     /// # Errors
     /// No network at all, or inputs of different shapes.
     pub fn side_by_side(members: &[Self]) -> Result<Self, NetworkError> {
-        let graph = |what| NetworkError::Graph { node: "ensemble".into(), what };
+        let graph = |what| NetworkError::Graph { node: JOINT.into(), what };
         let first = members.first().ok_or_else(|| graph("has no network"))?;
         if members.iter().any(|m| m.input_shape != first.input_shape) {
             return Err(graph("has networks with inputs of different shapes"));
         }
-        let len = members.iter().map(Self::output_len).sum();
-        let mut nodes = vec![first.nodes[0].clone()];
-        let mut terms = Vec::with_capacity(members.len());
-        let mut before = 0;
-        for (m, member) in members.iter().enumerate() {
-            // Node 0 is the input of all; the others follow those of the networks before.
-            let offset = nodes.len() - 1;
-            let place = |id: usize| if id == 0 { 0 } else { id + offset };
-            for node in &member.nodes[1..] {
-                nodes.push(Node { name: format!("{}:{}", m + 1, node.name), ..node.clone().moved(place) });
-            }
-            let outputs = member.output_len();
-            let index = (0..len).map(|i: usize| i.checked_sub(before).filter(|&j| j < outputs)).collect();
-            terms.push(Term {
-                source: place(member.output),
-                map: LinearMap::Select { input_len: outputs, index }.into(),
-            });
-            before += outputs;
+        let all = |m: &Self| (0..m.input_len()).collect();
+        Self::joined(&first.input_shape, members.iter().map(|m| (m, all(m))).collect())
+    }
+
+    /// One network out of several: input `i` of a member is input `inputs[i]` of the whole, and two members may read
+    /// the same. The outputs follow each other, and names of nodes are preceded as in [`Self::side_by_side`].
+    ///
+    /// # Errors
+    /// No network at all, or inputs that do not fit.
+    pub fn joined(input_shape: &[usize], members: Vec<(&Self, Vec<usize>)>) -> Result<Self, NetworkError> {
+        let graph = |what| NetworkError::Graph { node: JOINT.into(), what };
+        let n = input_shape.iter().product();
+        if members.is_empty() || n == 0 {
+            return Err(graph("has no network"));
         }
-        let bias = Coefficients::zeros(len);
-        let rounding = Rounding::exact(&bias);
-        let kind = NodeKind::Affine(Affine { terms, bias, rounding });
-        nodes.push(Node { len, kind, name: "ensemble".into() });
-        let output = nodes.len() - 1;
-        // The members' own operators are not kept, so no float32 execution is ever replayed.
-        let original = Arc::new(Original::new(&nodes, output, HashMap::from([(output, Operator::Unknown)])));
-        let input_shape = first.input_shape.clone();
+        if members.iter().any(|(m, inputs)| inputs.len() != m.input_len() || inputs.iter().any(|&i| i >= n)) {
+            return Err(graph("has a network that reads inputs that there are not"));
+        }
+        let graph_of = |(m, inputs): &(&Self, Vec<usize>)| Part {
+            nodes: m.nodes.clone(),
+            output: m.output,
+            inputs: inputs.clone(),
+        };
+        let (nodes, output, _) = side_by_side(n, members.iter().map(graph_of));
+        let original = Original::joined(members.iter().map(|(m, _)| &*m.original), |originals| {
+            let part = |((nodes, output), (_, inputs)): ((&[Node], NodeId), &(&Self, Vec<usize>))| Part {
+                nodes: nodes.to_vec(),
+                output,
+                inputs: inputs.clone(),
+            };
+            side_by_side(n, originals.into_iter().zip(&members).map(part))
+        });
+        let output_shape = vec![nodes[output].len];
         Ok(Self {
             nodes,
             output,
-            input_shape,
-            output_shape: vec![len],
-            original,
+            input_shape: input_shape.to_vec(),
+            output_shape,
+            original: Arc::new(original),
             arithmetic: Arithmetic::Real,
             derived: Derived::default(),
         })
     }
 }
 
+/// What the nodes that join are called.
+const JOINT: &str = "ensemble";
+
+/// A graph that becomes part of a larger one, and which inputs of that it reads.
+struct Part {
+    nodes: Vec<Node>,
+    output: NodeId,
+    inputs: Vec<usize>,
+}
+
+/// The nodes of graphs over `n` inputs side by side, the node that holds their outputs one after another, and how
+/// far the nodes of each, but for its input, have moved.
+fn side_by_side(n: usize, parts: impl Iterator<Item = Part>) -> (Vec<Node>, NodeId, Vec<usize>) {
+    let mut nodes = vec![Node { len: n, kind: NodeKind::Input, name: "input".into() }];
+    let (mut outputs, mut moved) = (Vec::new(), Vec::new());
+    for (m, part) in parts.enumerate() {
+        let is_all = part.inputs.iter().copied().eq(0..n);
+        if !is_all {
+            let index = part.inputs.into_iter().map(Some).collect();
+            nodes.push(chosen(vec![(0, LinearMap::Select { input_len: n, index })], format!("{}:input", m + 1)));
+        }
+        // A part's node 0 is the input of all, or what was chosen of it; the others follow.
+        let (input, offset) = (if is_all { 0 } else { nodes.len() - 1 }, nodes.len() - 1);
+        let place = |id: usize| if id == 0 { input } else { id + offset };
+        for node in part.nodes.into_iter().skip(1) {
+            let name = format!("{}:{}", m + 1, node.name);
+            nodes.push(Node { name, ..node.moved(place) });
+        }
+        let output = place(part.output);
+        outputs.push((output, nodes[output].len));
+        moved.push(offset);
+    }
+    let len = outputs.iter().map(|(_, outputs)| outputs).sum();
+    let mut before = 0;
+    let mut terms = Vec::with_capacity(outputs.len());
+    for (source, outputs) in outputs {
+        let index = (0..len).map(|i: usize| i.checked_sub(before).filter(|&j| j < outputs)).collect();
+        terms.push((source, LinearMap::Select { input_len: outputs, index }));
+        before += outputs;
+    }
+    nodes.push(chosen(terms, JOINT.into()));
+    let output = nodes.len() - 1;
+    (nodes, output, moved)
+}
+
+/// A node whose entries are each one of others, without rounding.
+fn chosen(terms: Vec<(NodeId, LinearMap)>, name: String) -> Node {
+    let len = terms[0].1.output_len();
+    let bias = Coefficients::zeros(len);
+    let rounding = Rounding::exact(&bias);
+    let terms = terms.into_iter().map(|(source, map)| Term { source, map: map.into() }).collect();
+    Node { len, kind: NodeKind::Affine(Affine { terms, bias, rounding }), name }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::NetworkBuilder;
+    use super::super::{NetworkBuilder, Order};
     use super::*;
     use crate::activation::{Relu, Sign};
     use crate::num::{Rational, parse_decimal};
@@ -89,6 +148,31 @@ mod tests {
             let x = x.map(|t| parse_decimal(t).unwrap());
             let apart: Vec<Rational> = members.iter().flat_map(|m| m.evaluate(&x).unwrap()).collect();
             assert_eq!(all.evaluate(&x).unwrap(), apart);
+        }
+    }
+
+    #[test]
+    fn members_read_the_inputs_that_they_are_given() {
+        let f = network(array![[1.0, 2.0], [3.0, -4.0]], Some(Arc::new(Relu)));
+        let g = network(array![[0.5, -1.0]], None);
+        let all = Network::joined(&[3], vec![(&f, vec![2, 0]), (&g, vec![0, 1]), (&f, vec![1, 1])]).unwrap();
+        let x = ["1", "1/3", "-2"].map(|t| parse_decimal(t).unwrap());
+        let of = |network: &Network, i: usize, j: usize| {
+            network.evaluate(&[x[i].clone(), x[j].clone()]).unwrap() as Vec<Rational>
+        };
+        assert_eq!(all.evaluate(&x).unwrap(), [of(&f, 2, 0), of(&g, 0, 1), of(&f, 1, 1)].concat());
+        assert!(Network::joined(&[3], vec![(&f, vec![2, 3])]).is_err());
+        assert!(Network::joined(&[3], vec![(&f, vec![2])]).is_err());
+    }
+
+    #[test]
+    fn float32_executions_are_those_of_the_members() {
+        let f = network(array![[0.1f32, 0.7], [3.0, -0.3]].mapv(f64::from), Some(Arc::new(Relu)));
+        let all = Network::joined(&[3], vec![(&f, vec![2, 0]), (&f, vec![0, 1])]).unwrap();
+        let x = [0.3f32, 0.9, -1.7];
+        for order in Order::ALL {
+            let alone = |i: usize, j: usize| f.evaluate_float32(&[x[i], x[j]], order).unwrap();
+            assert_eq!(all.evaluate_float32(&x, order).unwrap(), [alone(2, 0), alone(0, 1)].concat());
         }
     }
 

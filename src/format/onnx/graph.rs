@@ -4,11 +4,12 @@ use super::attributes::Attributes;
 use super::constant::Constant;
 use super::external::External;
 use super::fault::{Failure, Fault};
-use super::lowering::{Lowering, Operator, Tensor, Value, without_batch};
+use super::lowering::{Lowering, Operator, Value, without_batch};
 use super::model::{Model, OPSETS};
 use super::operators::{self, is_standard};
 use super::order::order;
-use super::proto::{DOUBLE, FLOAT, FLOAT16, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_name};
+use super::ports::{self, Port, Ports, input_port, join, split};
+use super::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
 use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -16,49 +17,53 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// an entry takes some 50 bytes while it is made.
 const BUDGET: usize = 1 << 23;
 
-/// The model as a network. `file_size` scales how much the network may hold.
-pub(super) fn lower(model: &ModelProto, file_size: usize, external: &External) -> Result<Model, Failure> {
+/// The model as a network with these inputs and outputs: where none are asked for, with the only ones that it has.
+/// `file_size` scales how much the network may hold.
+pub(super) fn lower(
+    model: &ModelProto,
+    file_size: usize,
+    external: &External,
+    ports: Option<&Ports>,
+) -> Result<Model, Failure> {
     let graph = model.graph.as_ref().ok_or("the file holds no graph: it is empty, truncated or not an ONNX model")?;
     let opset = opset(model)?;
     if !graph.sparse_initializer.is_empty() {
         return Err("sparse initializers are not supported; store them dense".into());
     }
     let tensors = initializers(graph)?;
-    let input = the_input(graph)?;
-    let input_name = name_of(input).to_owned();
-    let input_shape = input_shape(input)?;
-    let [output] = &graph.output[..] else {
-        let names: Vec<&str> = graph.output.iter().map(name_of).collect();
-        return Err(format!("expected one output, found {}: {names:?}; keep only one", names.len()).into());
-    };
-    let output_name = name_of(output);
-    let mut lowering = Lowering::new(&input_shape, BUDGET.saturating_add(file_size))?;
-    let x = Tensor::new(lowering.builder.input(), input_shape);
+    let inputs: Vec<Port> = ports::inputs(graph, ports)?.into_iter().map(input_port).collect::<Result<_, _>>()?;
+    let outputs = ports::outputs(graph, ports)?;
     let labels: Vec<String> = graph.node.iter().enumerate().map(|(i, node)| label(i, node)).collect();
-    check_names(graph, tensors.keys().copied().chain([name_of(input)]), &labels)?;
-    let order = order(graph, output_name, &labels)?;
-    let mut readers = HashMap::from([(output_name, 1)]);
-    for name in order.iter().flat_map(|&i| &graph.node[i].input) {
-        *readers.entry(name.as_str()).or_insert(0) += 1;
+    check_names(graph, tensors.keys().copied().chain(inputs.iter().map(|input| &input.name[..])), &labels)?;
+    let order = order(graph, outputs.iter().map(|(name, _)| *name), &labels)?;
+    let (mut lowering, entries) = split(&inputs, BUDGET.saturating_add(file_size))?;
+    let mut readers = HashMap::new();
+    let read = order.iter().flat_map(|&i| &graph.node[i].input).map(String::as_str);
+    for name in read.chain(outputs.iter().map(|(name, _)| *name)) {
+        *readers.entry(name).or_insert(0) += 1;
     }
-    let values = HashMap::from([(name_of(input), x.into())]);
+    let values = inputs.iter().zip(entries).map(|(input, x)| (&input.name[..], x.into())).collect();
     let mut walk = Walk { graph, labels: &labels, opset, external, tensors, values, readers };
     for i in order {
         walk.lower(i, &mut lowering)?;
     }
-    let mut y = match walk.values.remove(output_name) {
-        Some(Value::Tensor(y)) => y,
-        Some(Value::Constant(_)) => return Err("the output does not depend on the input".into()),
-        None if walk.tensors.contains_key(output_name) => {
-            return Err("the output does not depend on the input".into());
-        }
-        None => return Err(format!("no node computes the output `{output_name}`").into()),
+    let results: Vec<(&str, Value)> =
+        outputs.iter().map(|(name, _)| Ok((*name, walk.output(name)?))).collect::<Result<_, Failure>>()?;
+    if ports.is_none() && matches!(results[..], [(_, Value::Constant(_))]) {
+        return Err("the output does not depend on the input".into());
+    }
+    let port = |((name, element), (_, y)): (&(&str, Option<i32>), &(&str, Value))| Port {
+        name: (*name).to_owned(),
+        element: *element,
+        shape: y.shape().to_vec(),
     };
+    let outputs: Vec<Port> = outputs.iter().zip(&results).map(port).collect();
+    let mut y = join(&results, &mut lowering, external)?;
     if lowering.rounds_constants {
         // Its float32 constants are others than ours.
         let n = lowering.builder.len(y.node);
         let (same, zeros) = (LinearMap::Identity(n), Coefficients::zeros(n));
-        y.node = lowering.builder.linear(output_name, y.node, same, zeros).map_err(Fault::from)?;
+        y.node = lowering.builder.linear(results[0].0, y.node, same, zeros).map_err(Fault::from)?;
         lowering.builder.declare_operator(y.node, NodeOperator::Unknown).map_err(Fault::from)?;
     }
     let channels = lowering.trail.channels();
@@ -70,8 +75,8 @@ pub(super) fn lower(model: &ModelProto, file_size: usize, external: &External) -
         producer: model.producer_name.clone().unwrap_or_default(),
         final_softmax: y.softmax,
         channels,
-        input_name,
-        output_name: output_name.to_owned(),
+        inputs,
+        outputs,
     })
 }
 
@@ -118,15 +123,23 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The operand `name` of node `i`.
-    fn operand(&mut self, i: usize, name: &'a str) -> Result<Value, Failure> {
+    /// The tensor `name`, if it has a value; a constant is decoded when it is read first.
+    fn value(&mut self, name: &'a str) -> Result<Option<Value>, Fault> {
         if let Some(tensor) = self.tensors.remove(name) {
             self.values.insert(name, Constant::decode(tensor, self.external)?.into());
         }
-        self.values
-            .get(name)
-            .cloned()
-            .ok_or_else(|| Failure { node: Some(self.labels[i].clone()), fault: self.why_missing(name).into() })
+        Ok(self.values.get(name).cloned())
+    }
+
+    /// The operand `name` of node `i`.
+    fn operand(&mut self, i: usize, name: &'a str) -> Result<Value, Failure> {
+        let missing = |walk: &Self| Failure { node: Some(walk.labels[i].clone()), fault: walk.why_missing(name).into() };
+        self.value(name)?.ok_or_else(|| missing(self))
+    }
+
+    /// The network's output `name`.
+    fn output(&mut self, name: &'a str) -> Result<Value, Fault> {
+        self.value(name)?.ok_or_else(|| format!("no node computes the output `{name}`").into())
     }
 
     /// Why the tensor that a node reads is not there.
@@ -167,49 +180,6 @@ fn initializers(graph: &GraphProto) -> Result<HashMap<&str, &TensorProto>, Fault
         }
     }
     Ok(tensors)
-}
-
-/// The name of an input or output.
-fn name_of(info: &ValueInfoProto) -> &str {
-    info.name.as_deref().unwrap_or("")
-}
-
-/// The one input that is no initializer (old files list these as inputs too).
-fn the_input(graph: &GraphProto) -> Result<&ValueInfoProto, Fault> {
-    let constants: HashSet<&str> = graph.initializer.iter().filter_map(|t| t.name.as_deref()).collect();
-    let inputs: Vec<&ValueInfoProto> = graph.input.iter().filter(|i| !constants.contains(name_of(i))).collect();
-    match inputs[..] {
-        [input] => Ok(input),
-        [] => Err("the graph has no input".into()),
-        _ => {
-            let names: Vec<&str> = inputs.iter().map(|i| name_of(i)).collect();
-            Err(format!("expected one input, found {}: {names:?}; join them into one tensor", names.len()).into())
-        }
-    }
-}
-
-/// The shape of the input, where a leading symbolic or missing length (the batch) counts as 1.
-fn input_shape(input: &ValueInfoProto) -> Result<Vec<usize>, Fault> {
-    let name = name_of(input);
-    let no_shape = || Fault::from(format!("input `{name}` has no tensor shape; export the model with a fixed shape"));
-    let tensor = input.r#type.as_ref().and_then(|t| t.tensor_type.as_ref()).ok_or_else(no_shape)?;
-    let element = tensor.elem_type.unwrap_or(FLOAT);
-    if ![FLOAT, FLOAT16, DOUBLE].contains(&element) {
-        let element = type_name(element);
-        return Err(format!("input `{name}` holds {element} numbers; only floats are supported").into());
-    }
-    let dims = &tensor.shape.as_ref().ok_or_else(no_shape)?.dim;
-    let length = |(axis, dim): (usize, &super::proto::DimensionProto)| match dim.dim_value {
-        Some(n) if n > 0 => usize::try_from(n).map_err(|_| Fault::from("an axis is too long")),
-        None | Some(-1) if axis == 0 => Ok(1),
-        Some(n) => Err(format!("axis {axis} of input `{name}` has length {n}, expected a positive number").into()),
-        None => {
-            let symbol = dim.dim_param.as_deref().unwrap_or("?");
-            Err(format!("axis {axis} of input `{name}` has the symbolic length `{symbol}`; export it fixed").into())
-        }
-    };
-    let shape: Vec<usize> = dims.iter().enumerate().map(length).collect::<Result<_, _>>()?;
-    if shape.is_empty() { Err(no_shape()) } else { Ok(shape) }
 }
 
 /// The node's name, or `#index operator`.

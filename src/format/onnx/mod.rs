@@ -27,6 +27,7 @@ mod normalise;
 mod operators;
 mod order;
 mod pooling;
+mod ports;
 mod power;
 mod proto;
 mod reduce;
@@ -44,7 +45,10 @@ mod tests;
 
 pub use error::OnnxError;
 pub use model::{Endings, Model, OPSETS, SOFTMAX_IS_DROPPED, Softmax};
-pub use write::{Attribute, OnnxWriter};
+pub use operators::operators;
+pub use ports::{Port, Ports};
+pub(crate) use proto::type_name;
+pub use write::{Attribute, OnnxWriter, tensor_bytes};
 
 use super::file;
 use super::fingerprint::Fingerprint;
@@ -60,7 +64,15 @@ const LARGEST: u64 = 1 << 31;
 pub fn read(path: &Path) -> Result<Model, OnnxError> {
     let name = path.display().to_string();
     let bytes = content(file::read(path, LARGEST), &name)?;
-    model(bytes.into(), &name, &External::beside(path, Fingerprint::default()))
+    model(bytes.into(), &name, &External::beside(path, Fingerprint::default()), None)
+}
+
+/// Reads a file as [`read`] does, with the inputs and outputs that are asked for: the network's output is the hidden
+/// tensors and then the outputs.
+pub fn read_ports(path: &Path, ports: &Ports) -> Result<Model, OnnxError> {
+    let name = path.display().to_string();
+    let bytes = content(file::read(path, LARGEST), &name)?;
+    model(bytes.into(), &name, &External::beside(path, Fingerprint::default()), Some(ports))
 }
 
 /// As [`read`], with the fingerprint of all that was read.
@@ -71,7 +83,7 @@ pub fn read_fingerprinted(path: &Path) -> Result<(Model, Fingerprint), OnnxError
         Err(e) => (Err(e), Fingerprint::default()),
     };
     let external = External::beside(path, fingerprint);
-    let model = model(content(bytes, &name)?.into(), &name, &external)?;
+    let model = model(content(bytes, &name)?.into(), &name, &external, None)?;
     Ok((model, external.fingerprint()))
 }
 
@@ -87,14 +99,14 @@ fn content(read: std::io::Result<Option<Vec<u8>>>, name: &str) -> Result<Vec<u8>
 
 /// Reads the bytes of an ONNX file; `name` stands for the file in errors.
 pub fn parse(bytes: &[u8], name: &str) -> Result<Model, OnnxError> {
-    model(Bytes::copy_from_slice(bytes), name, &External::none())
+    model(Bytes::copy_from_slice(bytes), name, &External::none(), None)
 }
 
-fn model(bytes: Bytes, name: &str, external: &External) -> Result<Model, OnnxError> {
+fn model(bytes: Bytes, name: &str, external: &External, ports: Option<&Ports>) -> Result<Model, OnnxError> {
     let file = || name.to_owned();
     budget::weigh(&bytes).map_err(|what| OnnxError::Model { file: file(), what })?;
     let len = bytes.len();
     let model =
         proto::ModelProto::decode(bytes).map_err(|e| OnnxError::Protobuf { file: file(), what: e.to_string() })?;
-    graph::lower(&model, len, external).map_err(|failure| failure.in_file(name))
+    graph::lower(&model, len, external, ports).map_err(|failure| failure.in_file(name))
 }

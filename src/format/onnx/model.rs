@@ -1,5 +1,6 @@
 //! What is read from a file.
 
+use super::ports::Port;
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::Interval;
 use crate::domains::query::Query;
@@ -90,10 +91,10 @@ pub struct Model {
     /// The channels of the input, where an operator that knows channels (or a Transpose in front of one) tells
     /// them.
     pub channels: Option<Channels>,
-    /// Name of the input tensor.
-    pub input_name: String,
-    /// Name of the output tensor.
-    pub output_name: String,
+    /// The tensors that the network's input is made of, one after the other.
+    pub inputs: Vec<Port>,
+    /// The tensors that the network's output is made of, one after the other.
+    pub outputs: Vec<Port>,
 }
 
 /// Why a property that does more than compare two outputs cannot be asked of a model whose Softmax was dropped.

@@ -104,6 +104,19 @@ const OPERATORS: &[(&str, Rule)] = &[
 const BIPOLAR: &str = "BipolarQuant";
 const QONNX: &[&str] = &["onnx.brevitas", "qonnx.custom_op.general"];
 
+/// The operators whose float32 execution is not modelled, whatever their operands.
+const REAL_ONLY: &[&str] = &[
+    "Atan", "Cos", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid", "LeakyRelu", "Log", "LogSoftmax", "PRelu", "Pow",
+    "Reciprocal", "Sigmoid", "Sin", "Softmax", "Softplus", "Softsign", "Sqrt", "Tanh",
+];
+
+/// The standard operators that are supported, in alphabetical order, and whether any network of them has a float32
+/// execution that is modelled.
+pub fn operators() -> impl Iterator<Item = (&'static str, bool)> {
+    let standard = OPERATORS.iter().map(|(name, _)| *name).filter(|name| *name != BIPOLAR);
+    standard.map(|name| (name, !REAL_ONLY.contains(&name)))
+}
+
 /// The operators that keep the order of all entries, and so may follow a dropped Softmax.
 const KEEP_ORDER: &[&str] = &["Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"];
 

@@ -1,4 +1,4 @@
-//! Which nodes the output needs, in an order in which each stands behind those that it reads.
+//! Which nodes the outputs need, in an order in which each stands behind those that it reads.
 
 use super::fault::Failure;
 use super::proto::GraphProto;
@@ -6,15 +6,19 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 /// The needed nodes by index; where the file's order is already such a one, in that order.
-pub(super) fn order(graph: &GraphProto, output: &str, labels: &[String]) -> Result<Vec<usize>, Failure> {
-    let outputs = |(i, node): (usize, &'_ super::proto::NodeProto)| -> Vec<(String, usize)> {
+pub(super) fn order<'a>(
+    graph: &GraphProto,
+    outputs: impl Iterator<Item = &'a str>,
+    labels: &[String],
+) -> Result<Vec<usize>, Failure> {
+    let made = |(i, node): (usize, &'_ super::proto::NodeProto)| -> Vec<(String, usize)> {
         node.output.iter().filter(|o| !o.is_empty()).map(|o| (o.clone(), i)).collect()
     };
-    let makers: HashMap<String, usize> = graph.node.iter().enumerate().flat_map(outputs).collect();
+    let makers: HashMap<String, usize> = graph.node.iter().enumerate().flat_map(made).collect();
     let makers = &makers;
     let sources = |i: usize| graph.node[i].input.iter().filter_map(move |name| makers.get(name).copied());
     let mut needed = vec![false; graph.node.len()];
-    let mut open: Vec<usize> = makers.get(output).copied().into_iter().collect();
+    let mut open: Vec<usize> = outputs.filter_map(|output| makers.get(output).copied()).collect();
     while let Some(i) = open.pop() {
         if !std::mem::replace(&mut needed[i], true) {
             open.extend(sources(i));

@@ -124,7 +124,7 @@ pub(super) const DOUBLE: i32 = 11;
 pub(super) const BFLOAT16: i32 = 16;
 
 /// The name of a `data_type`, for messages.
-pub(super) fn type_name(data_type: i32) -> String {
+pub(crate) fn type_name(data_type: i32) -> String {
     let known = [
         (FLOAT, "float32"),
         (UINT8, "uint8"),

@@ -152,7 +152,7 @@ fn what_was_read_is_what_was_written() {
     let model = read(&small()).unwrap();
     assert_eq!(model.operators, [("Gemm".to_owned(), 1), ("Relu".to_owned(), 1)]);
     assert_eq!((model.opset, model.final_softmax.is_some(), model.producer.as_str()), (13, false, "absint"));
-    assert_eq!((model.input_name.as_str(), model.output_name.as_str()), ("input", "t1"));
+    assert_eq!((model.inputs[0].name.as_str(), model.outputs[0].name.as_str()), ("input", "t1"));
     assert_eq!(ModelProto::decode(&small().encode_to_vec()[..]).unwrap(), small());
 }
 

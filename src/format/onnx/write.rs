@@ -231,6 +231,29 @@ impl OnnxWriter {
     }
 }
 
+/// The bytes of a tensor whose entries have the type that ONNX gives this number, or are `float64` for `None`; the
+/// values are rounded to that type. `None` for types that are not written.
+#[must_use]
+pub fn tensor_bytes(name: &str, element: Option<i32>, shape: &[usize], values: &[f64]) -> Option<Vec<u8>> {
+    let element = element.unwrap_or(proto::DOUBLE);
+    let bytes = |of: &dyn Fn(f64) -> Vec<u8>| values.iter().flat_map(|&x| of(x)).collect::<Vec<u8>>();
+    let raw = match element {
+        proto::FLOAT => bytes(&|x| (x as f32).to_le_bytes().to_vec()),
+        proto::DOUBLE => bytes(&|x| x.to_le_bytes().to_vec()),
+        proto::INT8 => bytes(&|x| (x as i8).to_le_bytes().to_vec()),
+        proto::INT16 => bytes(&|x| (x as i16).to_le_bytes().to_vec()),
+        proto::INT32 => bytes(&|x| (x as i32).to_le_bytes().to_vec()),
+        proto::INT64 => bytes(&|x| (x as i64).to_le_bytes().to_vec()),
+        proto::UINT8 => bytes(&|x| vec![x as u8]),
+        proto::UINT16 => bytes(&|x| (x as u16).to_le_bytes().to_vec()),
+        proto::BOOL => bytes(&|x| vec![u8::from(x != 0.0)]),
+        _ => return None,
+    };
+    let dims = shape.iter().map(|&n| n as i64).collect();
+    let (name, data_type, raw_data) = (Some(name.into()), Some(element), Some(raw.into()));
+    Some(TensorProto { name, dims, data_type, raw_data, ..TensorProto::default() }.encode_to_vec())
+}
+
 /// A `float32` tensor of this name and shape, with a batch axis of length 1.
 fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
     let length = |n: i64| DimensionProto { dim_value: Some(n), dim_param: None };

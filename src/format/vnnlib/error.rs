@@ -76,6 +76,9 @@ pub enum VnnlibProblem {
     /// A connective or comparison that is not supported.
     #[error("`{0}` is not a formula of VNN-LIB; use `and`, `or`, `not`, `=>`, `<=`, `>=`, `<`, `>`, `==`, `!=`")]
     UnknownFormula(String),
+    /// `!=` between more than two terms.
+    #[error("`!=` compares two terms; write the pairs that must differ one by one")]
+    Unequal,
     /// An arithmetic operator that is not supported.
     #[error("`{0}` is not an operator of linear terms; use `+`, `-`, `*`")]
     UnknownOperator(String),

@@ -77,14 +77,20 @@ pub struct VnnlibQuery {
     pub outputs: usize,
     /// What version 2.0 declares; empty in version 1.0.
     pub networks: Vec<DeclaredNetwork>,
+    /// For each declared input the input of the query that it is.
+    pub input_of: Vec<usize>,
 }
 
 impl VnnlibQuery {
     /// The query, for a network of this size.
     ///
     /// # Errors
-    /// When it declares other numbers of inputs or outputs.
+    /// When it declares other numbers of inputs or outputs, or, in version 2.0, more than one network with one of each.
     pub fn of_size(self, inputs: usize, outputs: usize) -> Result<Query, String> {
+        let tensors: usize = self.networks.iter().map(|network| network.tensors.len()).sum();
+        if self.networks.len() > 1 || tensors > 2 {
+            return Err("the query is about several networks or tensors, which only `absint verify` reads".into());
+        }
         for (what, found, expected) in [("inputs", self.inputs, inputs), ("outputs", self.outputs, outputs)] {
             if found != expected {
                 return Err(format!("the query declares {found} {what}, the network has {expected}"));
@@ -138,7 +144,7 @@ pub(super) fn lower(parsed: Parsed) -> Result<VnnlibQuery, Fault> {
         builder.add(disjunct, &factors)?;
     }
     let query = builder.finish()?;
-    Ok(VnnlibQuery { query, inputs, outputs, networks })
+    Ok(VnnlibQuery { query, inputs, outputs, networks, input_of: (0..inputs).collect() })
 }
 
 impl EmptyBox {

@@ -137,7 +137,13 @@ impl<'a> Parser<'a> {
             // `a ⇒ b ⇒ c` is `¬a ∨ ¬b ∨ c`.
             "=>" => self.operands(offset, is_denied, |parser| Ok(parser.tokens.is_last() == is_denied))?,
             "<=" | ">=" | "=" | "==" | "<" | ">" => self.comparison(offset, name, is_denied)?,
-            "!=" => self.comparison(offset, "==", !is_denied)?,
+            "!=" => {
+                let rows = self.comparison(offset, "==", !is_denied)?;
+                if rows.len() > 2 || is_denied && rows.iter().any(|row| row.len() > 2) {
+                    return fault(offset, VnnlibProblem::Unequal);
+                }
+                rows
+            }
             _ => return fault(offset, VnnlibProblem::UnknownFormula(shortened(name))),
         };
         self.tokens.ascend();

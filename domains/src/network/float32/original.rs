@@ -31,6 +31,21 @@ impl Original {
         Self { nodes: nodes.to_vec(), output, operators }
     }
 
+    /// The members in one graph, which `join` makes of their nodes and outputs: its nodes, its output, and how far the
+    /// nodes of each member have moved.
+    pub(crate) fn joined<'a>(
+        members: impl Iterator<Item = &'a Self> + Clone,
+        join: impl FnOnce(Vec<(&'a [Node], NodeId)>) -> (Vec<Node>, NodeId, Vec<usize>),
+    ) -> Self {
+        let graphs = members.clone().map(|member| (&member.nodes[..], member.output)).collect();
+        let (nodes, output, moved) = join(graphs);
+        let of_member = |(member, offset): (&'a Self, usize)| {
+            member.operators.iter().map(move |(id, operator)| (id + offset, operator.clone()))
+        };
+        let operators = members.zip(moved).flat_map(of_member).collect();
+        Self { nodes, output, operators }
+    }
+
     /// The same behind `(x − mean_c) / std_c` for the `channel` c of each input, with these rounded to `f32`.
     pub(crate) fn after_normalisation(
         &self,

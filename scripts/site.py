@@ -155,10 +155,10 @@ def main() -> None:
     (reference / "python.md").write_text(python_reference())
     (reference / "command-line.md").write_text(command_line_reference())
     (reference / "rust.md").write_text(rust_reference())
-    for page in ("formats", "float32", "errors"):
+    for page in ("formats", "vnnlib", "float32", "errors"):
         text = (ROOT / "docs" / f"{page}.md").read_text()
         # Links to files of the repository that are no pages of the site.
-        (reference / f"{page}.md").write_text(re.sub(r"\[([^\]]+)\]\((?!#|http|float32|formats|errors)[^)]+\)", r"\1", text))
+        (reference / f"{page}.md").write_text(re.sub(r"\[([^\]]+)\]\((?!#|http|float32|formats|vnnlib|errors)[^)]+\)", r"\1", text))
     for picture in ("gap.svg", "margin-time.svg"):
         shutil.copy(ROOT / "docs" / picture, pictures / picture)
     site_pictures.draw(pictures)

@@ -1,10 +1,18 @@
-//! VNN-LIB 2.0: what the reader makes of networks, tensors and assertions about their entries.
+//! VNN-LIB 2.0: what the reader makes of networks, tensors and assertions about their entries, and the convention of
+//! its solvers.
 
 #![allow(clippy::unwrap_used)]
 
+use absint::domains::network::Network;
 use absint::domains::num::{Rational, parse_decimal};
 use absint::domains::query::{Atom, Variable};
+use absint::format::onnx::{self, OnnxWriter};
 use absint::format::vnnlib::{self, Element, Relation, TensorKind, VnnlibQuery};
+use ndarray::Array2;
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
+use std::fs;
+use std::process::{Command, Output};
 
 fn read(text: &str) -> VnnlibQuery {
     vnnlib::parse(&format!("(vnnlib-version <2.0>)\n{text}"), "t").unwrap_or_else(|e| panic!("{e}\n{text}"))
@@ -95,4 +103,254 @@ fn hostile_texts_are_refused_quickly() {
     assert!(refused(&format!("(declare-network f (declare-input X real {pairs})")).contains("variables"));
     assert!(refused(&"(declare-network f".repeat(1_000_000)).contains("expected"));
     assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+}
+
+#[test]
+fn inputs_that_are_asserted_to_be_equal_are_one() {
+    let text = |assertions: &str| {
+        format!(
+            "(declare-network f (declare-input X real [2]) (declare-output Y real [1]))
+             (declare-network g (equal-to f) (declare-input A real [2]) (declare-output B real [1]))
+             (assert (and (<= 0 X[0] 1) (<= 0 X[1] 2) (<= -1 A[0] 3) (<= 0 A[1] 1))){assertions}"
+        )
+    };
+    let found = read(&text("(assert (== X[1] A[1]))(assert (== A[0] X[1]))(assert (< (+ Y[0] X[1] (- A[0])) B[0]))"));
+    assert_eq!((found.inputs, &found.input_of[..]), (2, &[0, 1, 1, 1][..]));
+    let (lower, upper) = found.query.cases[0].region.exact_box();
+    assert_eq!((lower, upper), (&[q("0"), q("0")][..], &[q("1"), q("1")][..]));
+    assert!(found.query.cases[0].region.half_spaces().is_empty());
+    let atom = &found.query.cases[0].property.disjuncts[0].atoms[0];
+    assert_eq!(atom.terms.keys().copied().collect::<Vec<_>>(), [Variable::Output(0), Variable::Output(1)]);
+    // One order, a choice, or another factor is no equality.
+    for other in
+        ["(<= X[1] A[1])", "(or (== X[1] A[1]) (== X[0] A[0]))", "(== X[1] (* 2 A[1]))", "(== X[1] (+ A[1] 1))"]
+    {
+        assert_eq!(read(&text(&format!("(assert {other})(assert (<= Y[0] B[0]))"))).inputs, 4, "{other}");
+    }
+    // What the equality contradicts stays contradicted.
+    let found = read(&text("(assert (== X[1] A[1]))(assert (or (< X[1] A[1]) (<= (+ X[1] 1) A[1])))"));
+    let disjuncts = &found.query.cases[0].property.disjuncts;
+    assert!(disjuncts.iter().all(|d| d.atoms.iter().any(|a| a.terms.is_empty() && a.constant > Rational::ZERO)));
+}
+
+/// A folder with networks and a query, and the program called in it.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new(query: &str) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        fs::write(folder.0.path().join("q.vnnlib"), format!("(vnnlib-version <2.0>)\n{query}")).unwrap();
+        folder
+    }
+
+    fn with(self, name: &str, model: Vec<u8>) -> Self {
+        fs::write(self.0.path().join(name), model).unwrap();
+        self
+    }
+
+    fn run(&self, arguments: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_absint"));
+        command.current_dir(self.0.path()).args(arguments.split_whitespace());
+        command.output().unwrap()
+    }
+
+    /// The lines of the answer to `verify q.vnnlib` with these arguments.
+    fn answer(&self, arguments: &str) -> Vec<String> {
+        let output = self.run(&format!("verify q.vnnlib {arguments}"));
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    fn refused(&self, arguments: &str) -> String {
+        let output = self.run(&format!("verify q.vnnlib {arguments}"));
+        assert_eq!((output.status.code(), &output.stdout[..]), (Some(2), &b"unknown\n"[..]));
+        String::from_utf8(output.stderr).unwrap()
+    }
+}
+
+/// `u − v` and `relu(u − v)` of two inputs with one entry each.
+fn two_ports() -> Vec<u8> {
+    let mut writer = OnnxWriter::input(&[1]);
+    writer.another_input("v", &[1]);
+    writer.node("Sub", &["input", "v"], &[]);
+    writer.output(&[1]).relu();
+    writer.finish(&[1])
+}
+
+const TWO_PORTS: &str = "(declare-network f (declare-input U real [1,1]) (declare-input V real [1,1])
+    (declare-output D real [1,1]) (declare-output R real [1,1]))
+    (assert (and (<= 0 U[0,0] 1) (<= 2 V[0,0] 3)))";
+
+#[test]
+fn several_inputs_and_outputs_are_found_by_place_or_by_name() {
+    let answer = |query: &str| Folder::new(query).with("f.onnx", two_ports()).answer("--network f=f.onnx");
+    assert_eq!(answer(&format!("{TWO_PORTS}(assert (>= D[0,0] -0.5))")), ["unsat"]);
+    assert_eq!(answer(&format!("{TWO_PORTS}(assert (> R[0,0] 0))")), ["unsat"]);
+    let found = answer(&format!("{TWO_PORTS}(assert (<= D[0,0] -3))"));
+    let expected = ["sat", "U real [1,1]", "0", "V real [1,1]", "3", "D real [1,1]", "-3", "R real [1,1]", "0"];
+    assert_eq!(found, expected);
+    // By name, the other way round.
+    let named = "(declare-network f (declare-input V real [1,1] \"v\") (declare-input U real [1,1] \"input\")
+        (declare-output R real [1,1] \"t1\") (declare-output D real [1,1] \"t0\"))
+        (assert (and (<= 0 U[0,0] 1) (<= 2 V[0,0] 3)))";
+    assert_eq!(answer(&format!("{named}(assert (>= D[0,0] -0.5))")), ["unsat"]);
+    assert_eq!(answer(&format!("{named}(assert (< D[0,0] -2.5))"))[0], "sat");
+}
+
+#[test]
+fn hidden_tensors_are_variables() {
+    let query = |assertion: &str| {
+        format!(
+            "(declare-network f (declare-input U real [1,1]) (declare-input V real [1,1])
+             (declare-hidden H real [1,1] \"t0\") (declare-output D real [1,1]) (declare-output R real [1,1]))
+             (assert (and (<= 0 U[0,0] 1) (<= 0 V[0,0] 1) {assertion}))"
+        )
+    };
+    let answer = |assertion: &str| {
+        Folder::new(&query(assertion)).with("f.onnx", two_ports()).answer("--network f=f.onnx")[0].clone()
+    };
+    assert_eq!(answer("(!= H[0,0] D[0,0])"), "unsat");
+    assert_eq!(answer("(> H[0,0] R[0,0])"), "unsat");
+    assert_eq!(answer("(< H[0,0] R[0,0])"), "sat");
+    // Beside the input: H ≤ U.
+    assert_eq!(answer("(> H[0,0] U[0,0])"), "unsat");
+}
+
+/// A random network 2 → 3 → 1 with ReLU.
+fn random_network(random: &mut SplitMix64) -> Vec<u8> {
+    let mut weights =
+        |rows, columns| Array2::from_shape_fn((rows, columns), |_| (random.next_u64() % 17) as f32 / 4.0 - 2.0);
+    let (first, second) = (weights(3, 2), weights(1, 3));
+    let mut writer = OnnxWriter::input(&[2]);
+    writer.gemm(first.view(), &[0.25, -0.5, 0.0]).relu().gemm(second.view(), &[0.5]);
+    writer.finish(&[1])
+}
+
+#[test]
+fn queries_about_several_networks_are_answered_as_sampling_says() {
+    let mut random = SplitMix64::seed_from_u64(17);
+    for round in 0..24 {
+        let models = [random_network(&mut random), random_network(&mut random)];
+        // Equal networks read their own inputs, others the same.
+        let is_equal = round % 2 == 0;
+        let (relation, same) = if is_equal {
+            ("(equal-to f)", "(== X[0,1] A[0,1])")
+        } else {
+            ("", "(== X[0,0] A[0,0]) (== X[0,1] A[0,1])")
+        };
+        let threshold = (random.next_u64() % 37) as f32 / 4.0 - 3.0;
+        let query = format!(
+            "(declare-network f (declare-input X real [1,2]) (declare-output Y real [1,1]))
+             (declare-network g {relation} (declare-input A real [1,2]) (declare-output B real [1,1]))
+             (assert (and (<= 0 X[0,0] 1) (<= 0 X[0,1] 1) (<= 0 A[0,0] 1) (<= 0 A[0,1] 1) {same}))
+             (assert (>= (- Y[0,0] B[0,0]) {threshold}))"
+        );
+        let networks: Vec<Network> = models.iter().map(|m| onnx::parse(m, "m").unwrap().network).collect();
+        let g = if is_equal { &networks[0] } else { &networks[1] };
+        let folder = Folder::new(&query).with("f.onnx", models[0].clone()).with("g.onnx", models[1].clone());
+        let files = if is_equal { "--network f=f.onnx" } else { "--network f=f.onnx --network g=g.onnx" };
+        let answer = folder.answer(files);
+        let difference = |x: &[Rational], a: &[Rational]| {
+            &networks[0].evaluate::<Rational>(x).unwrap()[0] - &g.evaluate::<Rational>(a).unwrap()[0]
+        };
+        match &answer[0][..] {
+            "sat" => {
+                let number = |line: usize| q(&answer[line]);
+                let (x, a) = ([number(2), number(3)], [number(7), number(8)]);
+                assert!(x[1] == a[1] && (is_equal || x[0] == a[0]));
+                assert!(difference(&x, &a) >= q(&threshold.to_string()), "{query}\n{answer:?}");
+            }
+            "unsat" => {
+                let at = |i: i32| q(&format!("{}", f64::from(i) / 8.0));
+                for (i, j, k) in (0..729).map(|n| (n % 9, n / 9 % 9, n / 81)) {
+                    let first = if is_equal { k } else { i };
+                    let found = difference(&[at(i), at(j)], &[at(first), at(j)]);
+                    assert!(found < q(&threshold.to_string()), "{query}\n{i} {j} {k}");
+                }
+            }
+            _ => panic!("{query}\n{answer:?}"),
+        }
+    }
+}
+
+#[test]
+fn types_decide_the_arithmetic_and_must_be_those_of_the_file() {
+    let query = |element: &str| {
+        format!(
+            "(declare-network f (declare-input X {element} [1,2]) (declare-output Y {element} [1,1]))
+             (assert (and (<= 0 X[0,0] 1) (<= 0 X[0,1] 1) (>= Y[0,0] 1.5)))"
+        )
+    };
+    let mut writer = OnnxWriter::input(&[2]);
+    writer.gemm(ndarray::array![[0.5f32, 1.0]].view(), &[0.0]);
+    let model = writer.finish(&[1]);
+    let folder = |element: &str| Folder::new(&query(element)).with("f.onnx", model.clone());
+    for element in ["real", "float32"] {
+        let expected = ["sat", &format!("X {element} [1,2]"), "1", "1", &format!("Y {element} [1,1]"), "1.5"];
+        assert_eq!(folder(element).answer("--network f=f.onnx"), expected);
+    }
+    assert!(folder("float16").refused("--network f=f.onnx").contains("`X` is of type float16"));
+    assert!(folder("int32").refused("--network f=f.onnx").contains("the file's `input` of float32"));
+    assert_eq!(folder("float16").answer("--network f=f.onnx --arithmetic real")[0], "sat");
+    // Not constrained, a float32 number is finite; a real one has no bounds.
+    let free = query("float32").replace("(<= 0 X[0,1] 1)", "");
+    assert_eq!(Folder::new(&free).with("f.onnx", model.clone()).answer("--network f=f.onnx")[0], "sat");
+}
+
+#[test]
+fn wrong_files_are_refused_by_name() {
+    let folder = Folder::new(&format!("{TWO_PORTS}(assert (> R[0,0] 0))")).with("f.onnx", two_ports());
+    for (arguments, part) in [
+        ("--network f.onnx", "expected NAME=FILE; the query declares f"),
+        ("--network g=f.onnx", "the query declares no network `g`"),
+        ("--network f=f.onnx --network f=f.onnx", "has a file already"),
+        ("--network f=g.onnx", "g.onnx: "),
+    ] {
+        let message = folder.refused(arguments);
+        assert!(message.contains(part), "{arguments}: {message}");
+    }
+    let one = "(declare-network f (declare-input U real [1,1]) (declare-output D real [1,1]))
+        (declare-network g (equal-to f) (declare-input V real [1,1]) (declare-output E real [1,1]))
+        (assert (and (<= 0 U[0,0] 1) (<= 0 V[0,0] 1) (> E[0,0] 0)))";
+    let folder = Folder::new(one).with("f.onnx", two_ports());
+    assert!(folder.refused("--network g=f.onnx").contains("equal to another one"));
+    let message = folder.refused("--network f=f.onnx");
+    assert!(message.contains("f.onnx: the query's network `f` has 1 inputs, the file 2"), "{message}");
+    let other = TWO_PORTS.replace("V real [1,1]", "V real [2]").replace("V[0,0] 3", "V[0] 3) (<= 0 V[1] 1");
+    let message = Folder::new(&format!("{other}(assert (<= 0 U[0,0]))")).with("f.onnx", two_ports());
+    assert!(message.refused("--network f=f.onnx").contains("`V` has shape [2], the file's `v` [1, 1]"));
+}
+
+#[test]
+fn assignments_are_written_as_tensors() {
+    let folder = Folder::new(&format!("{TWO_PORTS}(assert (<= D[0,0] -3))")).with("f.onnx", two_ports());
+    assert_eq!(folder.answer("--network f=f.onnx --serialise-assignments out/put"), ["sat"]);
+    let v = fs::read(folder.0.path().join("out/put/V.pb")).unwrap();
+    // dims 1, 1; float64; the name; 3.0 in eight bytes.
+    assert_eq!(v, [&[8, 1, 8, 1, 16, 11, 66, 1, b'V', 74, 8][..], &3f64.to_le_bytes()].concat());
+    let names = fs::read_dir(folder.0.path().join("out/put")).unwrap().count();
+    assert_eq!(names, 4);
+}
+
+#[test]
+fn capabilities_are_told_in_the_words_of_the_standard() {
+    let folder = Folder::new("");
+    let told = |arguments: &str| {
+        let output = folder.run(arguments);
+        assert!(output.status.success(), "{arguments}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(told("--name"), "absint\n");
+    assert_eq!(told("supports --vnnlib-versions"), "1.0\n2.0\n");
+    assert_eq!(told("supports --onnx-opset-versions"), "8\n25\n");
+    assert_eq!(told("supports --onnx-element-types"), "float32\nreal\n");
+    assert_eq!(told("supports --onnx-element-types --arithmetic real"), "real\n");
+    assert_eq!(told("supports --multiple-network-theories"), "SNET\nMENET\nMINET\nMNET\n");
+    assert_eq!(told("supports --optimised-disjunctive-reasoning"), "false\n");
+    let operators = told("supports --onnx-operators");
+    assert!(operators.lines().any(|line| line == "Gemm") && operators.lines().any(|line| line == "Sigmoid real"));
+    assert!(!told("supports --onnx-operators --arithmetic float32").contains("Sigmoid"));
+    assert_eq!(folder.run("supports").status.code(), Some(2));
+    assert_eq!(folder.run("supports --vnnlib-versions --hidden-node-theories").status.code(), Some(2));
+    assert_eq!(folder.run("").status.code(), Some(2));
 }

@@ -23,7 +23,9 @@ fn files<'a>(arguments: &'a [PathBuf], query: &VnnlibQuery) -> CliResult<HashMap
         let Some((name, file)) = pair.filter(|(name, file)| !name.is_empty() && !file.is_empty()) else {
             let names: Vec<&str> = query.networks.iter().map(|network| &network.name[..]).collect();
             let argument = argument.display();
-            return Err(format!("--network {argument}: expected NAME=FILE; the query declares {}", names.join(", ")).into());
+            return Err(
+                format!("--network {argument}: expected NAME=FILE; the query declares {}", names.join(", ")).into()
+            );
         };
         let fail = |what: &str| Err(format!("--network {}: {what}", argument.display()).into());
         match query.networks.iter().find(|network| network.name == name) {
@@ -71,9 +73,9 @@ pub fn load(query: &VnnlibQuery, arguments: &[PathBuf], arithmetic: Option<Arith
             Some(Relation::EqualTo(other)) => &query.networks[other].name,
             _ => &network.name,
         };
-        let path = files.get(&named[..]).ok_or_else(|| {
-            format!("network `{named}` of the query has no file; add --network {named}=FILE")
-        })?;
+        let path = files
+            .get(&named[..])
+            .ok_or_else(|| format!("network `{named}` of the query has no file; add --network {named}=FILE"))?;
         let model = onnx::read_ports(path, &ports(network))?;
         check(network, &model, is_typed).map_err(|e| format!("{}: {e}", path.display()))?;
         if query.networks.len() == 1 {
@@ -102,9 +104,15 @@ fn ports(network: &DeclaredNetwork) -> Ports {
 fn check(network: &DeclaredNetwork, model: &Model, is_typed: bool) -> Result<(), String> {
     let (inputs, others): (Vec<_>, Vec<_>) = network.tensors.iter().partition(|t| t.kind == TensorKind::Input);
     let name = &network.name;
-    for (what, declared, found) in [("inputs", inputs, &model.inputs), ("hidden tensors and outputs", others, &model.outputs)] {
+    for (what, declared, found) in
+        [("inputs", inputs, &model.inputs), ("hidden tensors and outputs", others, &model.outputs)]
+    {
         if declared.len() != found.len() {
-            return Err(format!("the query's network `{name}` has {} {what}, the file {}", declared.len(), found.len()));
+            return Err(format!(
+                "the query's network `{name}` has {} {what}, the file {}",
+                declared.len(),
+                found.len()
+            ));
         }
         for (declared, found) in declared.into_iter().zip(found) {
             check_port(declared, found, is_typed)?;

@@ -203,7 +203,9 @@ where
     T: Into<OsString> + Clone,
 {
     let parsed = Cli::try_parse_from(args).and_then(|cli| match (&cli.command, cli.name) {
-        (None, false) => Err(Cli::command().error(ErrorKind::MissingSubcommand, "say what to do: absint help lists it")),
+        (None, false) => {
+            Err(Cli::command().error(ErrorKind::MissingSubcommand, "say what to do: absint help lists it"))
+        }
         _ => Ok(cli),
     });
     let cli = match parsed {

@@ -145,9 +145,12 @@ fn serialise(assigned: &[report::Assigned], folder: &Path) -> CliResult<()> {
     std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     for report::Assigned { tensor, floats, .. } in assigned {
         let bytes = tensor_bytes(&tensor.name, tensor.element.onnx, &tensor.shape, floats).ok_or_else(|| {
-            format!("`{}` is of type {}, which is not written; leave --serialise-assignments out", tensor.name, tensor.element.name)
+            format!(
+                "`{}` is of type {}, which is not written; leave --serialise-assignments out",
+                tensor.name, tensor.element.name
+            )
         })?;
-        report::write_whole(&folder.join(format!("{}.pb", tensor.name)), bytes)?;
+        report::write_whole(&folder.join(format!("{}.pb", tensor.name)), &bytes)?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::process::id;
 const NAMES: usize = 100;
 
 /// Writes a file that appears whole or not at all; errors name it. An older one of that name stays until then.
-pub fn write_whole(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
+pub fn write_whole(path: &Path, content: &(impl AsRef<[u8]> + ?Sized)) -> Result<()> {
     through_partial(path, |mut file, partial| {
         file.write_all(content.as_ref())?;
         file.sync_all()?;

@@ -1,5 +1,6 @@
 //! Each operator in a small model against values worked out by hand.
 
+use absint::domains::network::Order;
 use absint::domains::num::{Interval, Rational, exact, parse_decimal};
 use absint::format::onnx::{Attribute, Model, OnnxWriter, parse};
 use ndarray::{Array4, array};
@@ -179,6 +180,16 @@ fn data_is_rounded_to_integers_between_the_ends_of_a_clip() {
 }
 
 #[test]
+fn data_is_true_where_it_is_not_zero() {
+    let mut w = OnnxWriter::input(&[3]);
+    w.node("Cast", &["input"], &[("to", Attribute::Int(9))]);
+    w.node("Cast", &[w.current().to_owned().as_str()], &[("to", Attribute::Int(1))]);
+    assert_eq!(run(&w, &[-0.25, 0.0, 3.0]), [1.0, 0.0, 1.0]);
+    w.node("Not", &[w.current().to_owned().as_str()], &[]);
+    assert_eq!(run(&w, &[-0.25, 0.0, 3.0]), [0.0, 1.0, 0.0]);
+}
+
+#[test]
 fn data_is_compared_as_zeros_and_ones() {
     let compared = |op: &str, is_first: bool| {
         let mut w = OnnxWriter::input(&[3]);
@@ -187,9 +198,16 @@ fn data_is_compared_as_zeros_and_ones() {
         w.node(op, &operands, &[]);
         w.node("Cast", &[w.current().to_owned().as_str()], &[("to", Attribute::Int(1))]);
         let names: Vec<&str> = model(&w, 3).network.activations().map(|(_, a)| a.function.name()).collect();
-        assert_eq!(names, ["sign"]);
+        assert!(names.iter().all(|name| *name == "sign") && names.len() == if op == "Equal" { 2 } else { 1 });
+        let network = model(&w, 3).network;
+        for order in Order::ALL {
+            let float32 = network.evaluate_float32(&[0.25, 0.5, 3.0], order).unwrap();
+            assert_eq!(float32.into_iter().map(f64::from).collect::<Vec<_>>(), run(&w, &[0.25, 0.5, 3.0]));
+        }
         run(&w, &[0.25, 0.5, 3.0])
     };
+    assert_eq!(compared("Equal", true), [0.0, 1.0, 0.0]);
+    assert_eq!(compared("Equal", false), [0.0, 1.0, 0.0]);
     assert_eq!(compared("GreaterOrEqual", true), [0.0, 1.0, 1.0]);
     assert_eq!(compared("Greater", true), [0.0, 0.0, 1.0]);
     assert_eq!(compared("LessOrEqual", true), [1.0, 1.0, 0.0]);

@@ -2,7 +2,9 @@
 
 use super::derived::Derived;
 use super::float32::Original;
-use super::{Affine, Arithmetic, Coefficients, LinearMap, Network, NetworkError, Node, NodeId, NodeKind, Rounding, Term};
+use super::{
+    Affine, Arithmetic, Coefficients, LinearMap, Network, NetworkError, Node, NodeId, NodeKind, Rounding, Term,
+};
 use std::sync::Arc;
 
 impl Network {
@@ -36,19 +38,16 @@ impl Network {
         if members.iter().any(|(m, inputs)| inputs.len() != m.input_len() || inputs.iter().any(|&i| i >= n)) {
             return Err(graph("has a network that reads inputs that there are not"));
         }
-        let graph_of = |(m, inputs): &(&Self, Vec<usize>)| Part {
-            nodes: m.nodes.clone(),
-            output: m.output,
+        let part = |nodes: &[Node], output, inputs: &Vec<usize>| Part {
+            nodes: nodes.to_vec(),
+            output,
             inputs: inputs.clone(),
         };
-        let (nodes, output, _) = side_by_side(n, members.iter().map(graph_of));
-        let original = Original::joined(members.iter().map(|(m, _)| &*m.original), |originals| {
-            let part = |((nodes, output), (_, inputs)): ((&[Node], NodeId), &(&Self, Vec<usize>))| Part {
-                nodes: nodes.to_vec(),
-                output,
-                inputs: inputs.clone(),
-            };
-            side_by_side(n, originals.into_iter().zip(&members).map(part))
+        let parts = members.iter().map(|(m, inputs)| part(&m.nodes, m.output, inputs));
+        let (nodes, output, _) = side_by_side(n, parts);
+        let original = Original::joined(members.iter().map(|(m, _)| &*m.original), |graphs| {
+            let with_inputs = graphs.into_iter().zip(&members);
+            side_by_side(n, with_inputs.map(|((nodes, output), (_, inputs))| part(nodes, output, inputs)))
         });
         let output_shape = vec![nodes[output].len];
         Ok(Self {

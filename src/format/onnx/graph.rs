@@ -5,10 +5,10 @@ use super::constant::Constant;
 use super::external::External;
 use super::fault::{Failure, Fault};
 use super::lowering::{Lowering, Operator, Value, without_batch};
-use super::model::{Model, OPSETS};
+use super::model::{Model, OPSETS, Port, Ports};
 use super::operators::{self, is_standard};
 use super::order::order;
-use super::ports::{self, Port, Ports, input_port, join, split};
+use super::ports::{self, input_port, join, split};
 use super::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
 use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -133,7 +133,8 @@ impl<'a> Walk<'a> {
 
     /// The operand `name` of node `i`.
     fn operand(&mut self, i: usize, name: &'a str) -> Result<Value, Failure> {
-        let missing = |walk: &Self| Failure { node: Some(walk.labels[i].clone()), fault: walk.why_missing(name).into() };
+        let missing =
+            |walk: &Self| Failure { node: Some(walk.labels[i].clone()), fault: walk.why_missing(name).into() };
         self.value(name)?.ok_or_else(|| missing(self))
     }
 

@@ -7,7 +7,7 @@ use super::lowering::{Lowering, Operator, Tensor, Value, finite};
 use super::select::Selections;
 use super::shape;
 use crate::domains::activation::Sign;
-use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator};
+use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator, Term};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -25,16 +25,44 @@ fn pair(op: &Operator, net: &mut Lowering) -> Result<(Vec<usize>, Coefficients, 
     Ok((shape.clone(), a.broadcast_to(&shape)?, b.broadcast_to(&shape)?))
 }
 
-/// `a ≥ b` of data as 0 and 1: `(sign(a − b) + 1) / 2`, whose sign of 0 is 1; the difference of two floats has the sign
-/// that their comparison tells. What holds exactly where that does not is 1 less it.
+/// The difference of two operands one of which is data. That of two floats has the sign that their comparison tells.
+fn difference(op: &Operator, net: &mut Lowering) -> Result<Tensor, Fault> {
+    match sub(op, net)? {
+        Value::Tensor(difference) => Ok(difference),
+        Value::Constant(_) => Err("two constants differ by data".into()),
+    }
+}
+
+/// `x = 0` of data as 0 and 1, or `x ≠ 0`: `(sign(x) + sign(−x)) / 2` is 1 where both hold, and 0 where one does.
+fn is_zero(op: &Operator, net: &mut Lowering, x: &Tensor, wanted: bool) -> Result<Value, Fault> {
+    let len = net.reserve_tensor(&x.shape)?;
+    let factors = |c: f64| Coefficients::floats(vec![c; len]);
+    let opposite = scaled(op, net, x, factors(-1.0))?;
+    let half = LinearMap::Diagonal(factors(if wanted { 0.5 } else { -0.5 }));
+    let mut terms = Vec::new();
+    for z in [x, &opposite] {
+        net.reserve(&x.shape)?;
+        let source = net.activation(op, z, Arc::new(Sign))?.node;
+        terms.push(Term { source, map: half.clone().into() });
+    }
+    let truth = net.affine(op, terms, factors(if wanted { 0.0 } else { 1.0 }), x.shape.clone())?;
+    net.computed_by(&truth, NodeOperator::Choice)?;
+    Ok(Tensor { integers: true, ..truth }.into())
+}
+
+/// Whether data are not 0, as 0 and 1.
+pub(super) fn is_true(op: &Operator, net: &mut Lowering, x: &Tensor) -> Result<Value, Fault> {
+    is_zero(op, net, x, false)
+}
+
+/// `a ≥ b` of data as 0 and 1: `(sign(a − b) + 1) / 2`, whose sign of 0 is 1. What holds exactly where that does not is 1
+/// less it.
 fn compare_data(op: &Operator, net: &mut Lowering, holds: fn(Ordering) -> bool) -> Result<Value, Fault> {
     let (is_above, is_at, is_below) = (holds(Ordering::Greater), holds(Ordering::Equal), holds(Ordering::Less));
+    let difference = difference(op, net)?;
     if is_above == is_below {
-        return Err("data can be compared by <, ≤, > and ≥ only".into());
+        return is_zero(op, net, &difference, is_at);
     }
-    let Value::Tensor(difference) = sub(op, net)? else {
-        return Err("two constants differ by data".into());
-    };
     // ≥ and its opposite < have the sign of a − b, ≤ and > that of b − a.
     let is_of_opposite = is_above != is_at;
     let len = net.reserve_tensor(&difference.shape)?;
@@ -81,13 +109,16 @@ pub(super) fn less_or_equal(op: &Operator, net: &mut Lowering) -> Result<Value, 
     compare(op, net, Ordering::is_le)
 }
 
-/// `a = b` of constants.
+/// `a = b`.
 pub(super) fn equal(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     compare(op, net, Ordering::is_eq)
 }
 
-/// `¬a` of a constant.
-pub(super) fn not(op: &Operator, _: &mut Lowering) -> Result<Value, Fault> {
+/// `¬a`.
+pub(super) fn not(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    if let Value::Tensor(a) = op.value(0)? {
+        return is_zero(op, net, a, true);
+    }
     let a = op.constant(0)?;
     Ok(truths(a.shape.clone(), a.values.values().iter().map(|&v| v == 0.0)))
 }

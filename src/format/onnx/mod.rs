@@ -44,9 +44,8 @@ mod write;
 mod tests;
 
 pub use error::OnnxError;
-pub use model::{Endings, Model, OPSETS, SOFTMAX_IS_DROPPED, Softmax};
+pub use model::{Endings, Model, OPSETS, Port, Ports, SOFTMAX_IS_DROPPED, Softmax};
 pub use operators::operators;
-pub use ports::{Port, Ports};
 pub(crate) use proto::type_name;
 pub use write::{Attribute, OnnxWriter, tensor_bytes};
 

@@ -1,6 +1,5 @@
 //! What is read from a file.
 
-use super::ports::Port;
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::Interval;
 use crate::domains::query::Query;
@@ -71,6 +70,28 @@ impl Endings {
         words.dedup();
         words.join(", ")
     }
+}
+
+/// The tensors that a reader of the model asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// The names of all inputs; `None` for those of the file in its order.
+    pub inputs: Option<Vec<String>>,
+    /// The names of tensors that are computed on the way.
+    pub hidden: Vec<String>,
+    /// The names of all outputs; `None` for those of the file in its order.
+    pub outputs: Option<Vec<String>>,
+}
+
+/// A tensor of the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// The number that ONNX has for the type of its entries, where the file tells.
+    pub element: Option<i32>,
+    /// Its shape, the batch axis included.
+    pub shape: Vec<usize>,
 }
 
 /// A network and what its file says about it.

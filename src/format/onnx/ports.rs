@@ -3,33 +3,12 @@
 use super::external::External;
 use super::fault::Fault;
 use super::lowering::{Lowering, Operator, Tensor, Value};
+use super::model::{Port, Ports};
 use super::proto::{DOUBLE, FLOAT, FLOAT16, GraphProto, ValueInfoProto, type_name};
 use super::select::Selections;
 use super::{attributes::Attributes, shape};
 use crate::domains::network::{Coefficients, LinearMap};
 use std::collections::HashSet;
-
-/// The tensors that a reader of the model asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ports {
-    /// The names of all inputs; `None` for those of the file in its order.
-    pub inputs: Option<Vec<String>>,
-    /// The names of tensors that are computed on the way.
-    pub hidden: Vec<String>,
-    /// The names of all outputs; `None` for those of the file in its order.
-    pub outputs: Option<Vec<String>>,
-}
-
-/// A tensor of the model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Port {
-    /// Its name.
-    pub name: String,
-    /// The number that ONNX has for the type of its entries, where the file tells.
-    pub element: Option<i32>,
-    /// Its shape, the batch axis included.
-    pub shape: Vec<usize>,
-}
 
 /// The name of an input or output.
 pub(super) fn name_of(info: &ValueInfoProto) -> &str {
@@ -150,7 +129,9 @@ pub(super) fn join(outputs: &[(&str, Value)], net: &mut Lowering, external: &Ext
     let mut start = 0;
     for (i, ((name, y), n)) in outputs.iter().zip(lengths).enumerate() {
         if matches!(y, Value::Tensor(y) if y.softmax.is_some()) {
-            return Err(format!("`{name}` is the result of a Softmax, which is only supported as the one output").into());
+            return Err(
+                format!("`{name}` is the result of a Softmax, which is only supported as the one output").into()
+            );
         }
         // Each costs an index map over the whole.
         net.reserve(&[len])?;

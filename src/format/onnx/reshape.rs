@@ -3,6 +3,7 @@
 use super::activations::rounded;
 use super::constant::Constant;
 use super::fault::Fault;
+use super::logic::is_true;
 use super::lowering::{Lowering, Operator, Value, finite};
 use super::proto::{BFLOAT16, BOOL, DOUBLE, FLOAT, FLOAT16, INT32, INT64, type_name};
 use super::shape;
@@ -56,6 +57,7 @@ pub(super) fn cast(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
         Value::Tensor(x) if [INT32, INT64].contains(&to) => {
             return Ok(rounded(op, net, x, f64::trunc, Staircase::truncation)?.into());
         }
+        Value::Tensor(x) if to == BOOL => return is_true(op, net, x),
         Value::Tensor(_) => return refuse(),
         Value::Constant(c) => finite(c, 0)?,
     };

@@ -68,6 +68,18 @@ impl OnnxWriter {
         Self { graph, current: "input".into(), opset: OPSET }
     }
 
+    /// Adds an input of this name and shape (without the batch axis).
+    pub fn another_input(&mut self, name: &str, shape: &[usize]) -> &mut Self {
+        self.graph.input.push(value_info(name, shape));
+        self
+    }
+
+    /// Makes the current tensor, of this shape (without the batch axis), an output before those that follow.
+    pub fn output(&mut self, shape: &[usize]) -> &mut Self {
+        self.graph.output.push(value_info(&self.current, shape));
+        self
+    }
+
     /// Declares another version of the operator set (13 by default). The methods that append an
     /// operator write it as in versions 13 to 21.
     pub fn opset(&mut self, version: i64) -> &mut Self {

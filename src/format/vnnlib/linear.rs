@@ -4,6 +4,7 @@ use super::error::VnnlibProblem;
 use crate::domains::num::Rational;
 use crate::domains::query::{Atom, HalfSpace, Variable};
 use dashu_int::ops::BitTest;
+use std::collections::BTreeMap;
 
 /// Constants may not grow beyond this many bits (`1e4000` has 13,288).
 const MOST_BITS: usize = 1 << 14;
@@ -24,6 +25,43 @@ pub(super) enum Literal {
     HalfSpace(HalfSpace),
     /// Outputs, or nothing at all and false.
     Atom(Atom),
+}
+
+impl Literal {
+    /// `(a, b)` where it says `X_a ≤ X_b`.
+    pub(super) fn orders(&self) -> Option<(usize, usize)> {
+        let Self::HalfSpace(HalfSpace { terms, rhs }) = self else { return None };
+        let [(i, c), (j, d)] = &terms[..] else { return None };
+        let is_difference = rhs == &Rational::ZERO && c + d == Rational::ZERO;
+        is_difference.then_some(if c > &Rational::ZERO { (*i, *j) } else { (*j, *i) })
+    }
+
+    /// The same with other numbers of inputs, some of which may become one.
+    pub(super) fn rename(&mut self, input_of: &[usize]) -> Result<(), VnnlibProblem> {
+        let renamed = |v: &Variable| match v {
+            Variable::Input(i) => Variable::Input(input_of[*i]),
+            Variable::Output(_) => *v,
+        };
+        let (linear, is_strict) = match self {
+            Self::Bound { input, .. } => {
+                *input = input_of[*input];
+                return Ok(());
+            }
+            Self::HalfSpace(HalfSpace { terms, rhs }) => {
+                let terms = terms.iter().map(|(i, c)| (Variable::Input(input_of[*i]), c.clone())).collect();
+                (Linear { terms, constant: -rhs.clone() }, false)
+            }
+            Self::Atom(Atom { terms, constant, is_strict }) => {
+                let terms = terms.iter().map(|(v, c)| (renamed(v), c.clone())).collect();
+                (Linear { terms, constant: constant.clone() }, *is_strict)
+            }
+        };
+        // The atom of a strict comparison stands behind its closure.
+        let literal = if is_strict { linear.below_zero()?.pop() } else { linear.at_most_zero()? };
+        let holds = || Self::Atom(Atom { terms: BTreeMap::new(), constant: -Rational::ONE, is_strict: false });
+        *self = literal.unwrap_or_else(holds);
+        Ok(())
+    }
 }
 
 fn checked(value: Rational) -> Result<Rational, VnnlibProblem> {

@@ -1,10 +1,11 @@
 //! From assertions to cases: multiplies them out and gathers what each disjunct says of the inputs.
 
-use super::declared::{DeclaredNetwork, written};
+use super::declared::{DeclaredNetwork, DeclaredTensor, TensorKind, written};
 use super::error::{Fault, VnnlibProblem};
 use super::linear::Literal;
 use super::parser::{Assertion, Dnf, MOST_DISJUNCTS, Parsed, Placed};
-use crate::domains::num::Rational;
+use super::sharing::{Shared, share};
+use crate::domains::num::{Rational, exact};
 use crate::domains::query::{Atom, Case, Disjunct, HalfSpace, Property, Query, Region, Variable};
 use std::collections::BTreeMap;
 
@@ -71,7 +72,7 @@ impl Inputs {
 pub struct VnnlibQuery {
     /// The query.
     pub query: Query,
-    /// How many inputs are declared: `X_i`, or in version 2.0 the entries of all inputs.
+    /// How many inputs it has: those that are declared, but for equal ones of version 2.0, which are one.
     pub inputs: usize,
     /// How many outputs are declared: `Y_j`, or in version 2.0 the entries of all hidden tensors and outputs.
     pub outputs: usize,
@@ -88,8 +89,12 @@ impl VnnlibQuery {
     /// When it declares other numbers of inputs or outputs, or, in version 2.0, more than one network with one of each.
     pub fn of_size(self, inputs: usize, outputs: usize) -> Result<Query, String> {
         let tensors: usize = self.networks.iter().map(|network| network.tensors.len()).sum();
-        if self.networks.len() > 1 || tensors > 2 {
-            return Err("the query is about several networks or tensors, which only `absint verify` reads".into());
+        let are_shared = self.input_of.len() > self.inputs;
+        if self.networks.len() > 1 || tensors > 2 || are_shared {
+            return Err(
+                "the query is about several networks or tensors, or equal inputs, which only `absint verify` reads"
+                    .into(),
+            );
         }
         for (what, found, expected) in [("inputs", self.inputs, inputs), ("outputs", self.outputs, outputs)] {
             if found != expected {
@@ -97,6 +102,42 @@ impl VnnlibQuery {
             }
         }
         Ok(self.query)
+    }
+}
+
+/// What the inputs are called, and where they are declared.
+struct Names<'a> {
+    networks: &'a [DeclaredNetwork],
+    /// For each input the declared one that gives it its name.
+    declared: &'a [usize],
+    /// Where each declared one stands.
+    offsets: &'a [usize],
+}
+
+impl Names<'_> {
+    fn of_input(&self, input: usize) -> String {
+        written(self.networks, Variable::Input(self.declared[input]))
+    }
+
+    fn offset(&self, input: usize) -> usize {
+        self.offsets[self.declared[input]]
+    }
+
+    /// What is known of the inputs before any assertion: those of type float32 lie between the least and the largest
+    /// finite number.
+    fn limits(&self) -> Inputs {
+        let n = self.declared.len();
+        let mut inputs = Inputs { lower: vec![None; n], upper: vec![None; n], half_spaces: Vec::new() };
+        let is_single = |t: &&DeclaredTensor| t.kind == TensorKind::Input && t.element.name == "float32";
+        let tensors = self.networks.iter().flat_map(|network| &network.tensors).filter(is_single);
+        let mut are_single = vec![false; self.offsets.len()];
+        tensors.for_each(|t| are_single[t.first..t.first + t.len()].fill(true));
+        let largest = exact(f64::from(f32::MAX)).unwrap_or_default();
+        for (i, declared) in self.declared.iter().enumerate().filter(|(_, declared)| are_single[**declared]) {
+            inputs.lower[i] = Some((-largest.clone(), self.offsets[*declared]));
+            inputs.upper[i] = Some((largest.clone(), self.offsets[*declared]));
+        }
+        inputs
     }
 }
 
@@ -108,9 +149,16 @@ enum Factor {
 
 /// Multiplies the assertions out.
 pub(super) fn lower(parsed: Parsed) -> Result<VnnlibQuery, Fault> {
-    let Parsed { networks, outputs, assertions, literals, declared, bytes } = parsed;
-    let inputs = declared.len();
-    let mut common = Inputs { lower: vec![None; inputs], upper: vec![None; inputs], half_spaces: Vec::new() };
+    let Parsed { networks, outputs, mut assertions, mut literals, declared: offsets, bytes } = parsed;
+    // In version 1.0 the inputs are those of the network.
+    let shared = if networks.is_empty() {
+        let inputs: Vec<usize> = (0..offsets.len()).collect();
+        Shared { input_of: inputs.clone(), declared: inputs }
+    } else {
+        share(offsets.len(), &mut assertions, &mut literals)?
+    };
+    let names = Names { networks: &networks, declared: &shared.declared, offsets: &offsets };
+    let mut common = names.limits();
     let mut factors = Vec::new();
     let mut count: usize = 1;
     for assertion in assertions {
@@ -120,6 +168,8 @@ pub(super) fn lower(parsed: Parsed) -> Result<VnnlibQuery, Fault> {
                     match literal {
                         Literal::Bound { input, is_upper, value } => common.bound(input, is_upper, &value, offset),
                         Literal::HalfSpace(half_space) => common.half_spaces.push(half_space),
+                        // What equal inputs make true.
+                        Literal::Atom(atom) if atom.terms.is_empty() && atom.constant < Rational::ZERO => {}
                         Literal::Atom(atom) => factors.push(Factor::Atom(atom)),
                     }
                 }
@@ -135,21 +185,32 @@ pub(super) fn lower(parsed: Parsed) -> Result<VnnlibQuery, Fault> {
         }
     }
     if let Some(empty) = common.emptiness() {
-        return Err(empty.fault(&networks));
+        return Err(empty.fault(&names));
     }
-    let names = (&declared[..], &networks[..]);
-    let mut builder = Builder::new(&common, &literals, names, MOST_NUMBERS + bytes / BYTES_PER_NUMBER);
-    builder.charge(builder.numbers(count, &factors), declared[0])?;
+    let mut builder = Builder::new(&common, &literals, &names, MOST_NUMBERS + bytes / BYTES_PER_NUMBER);
+    builder.charge(builder.numbers(count, &factors), offsets[0])?;
     for disjunct in 0..count {
         builder.add(disjunct, &factors)?;
     }
     let query = builder.finish()?;
-    Ok(VnnlibQuery { query, inputs, outputs, networks, input_of: (0..inputs).collect() })
+    let (inputs, input_of) = (shared.declared.len(), shared.input_of);
+    Ok(VnnlibQuery { query, inputs, outputs, networks, input_of })
+}
+
+/// The atoms of a disjunct; where it has none, those of its half-spaces: whether anything is left between them is then all
+/// that is asked.
+fn or_within(atoms: Vec<Atom>, half_spaces: &[HalfSpace]) -> Vec<Atom> {
+    let atom = |half_space: &HalfSpace| Atom {
+        terms: half_space.terms.iter().map(|(i, c)| (Variable::Input(*i), c.clone())).collect(),
+        constant: -half_space.rhs.clone(),
+        is_strict: false,
+    };
+    if atoms.is_empty() { half_spaces.iter().map(atom).collect() } else { atoms }
 }
 
 impl EmptyBox {
-    fn fault(&self, networks: &[DeclaredNetwork]) -> Fault {
-        let problem = VnnlibProblem::Empty(written(networks, Variable::Input(self.input)));
+    fn fault(&self, names: &Names) -> Fault {
+        let problem = VnnlibProblem::Empty(names.of_input(self.input));
         Fault { offset: self.offset, problem }
     }
 }
@@ -158,9 +219,7 @@ impl EmptyBox {
 struct Builder<'a> {
     common: &'a Inputs,
     literals: &'a [Placed],
-    /// Where each input is declared, and by which networks.
-    declared: &'a [usize],
-    networks: &'a [DeclaredNetwork],
+    names: &'a Names<'a>,
     cases: Vec<Case>,
     /// The literals that, with the common ones, made the region of the last case.
     last_choice: Vec<u32>,
@@ -173,14 +232,9 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(
-        common: &'a Inputs,
-        literals: &'a [Placed],
-        (declared, networks): (&'a [usize], &'a [DeclaredNetwork]),
-        limit: usize,
-    ) -> Self {
+    fn new(common: &'a Inputs, literals: &'a [Placed], names: &'a Names<'a>, limit: usize) -> Self {
         let (cases, last_choice, pending) = (Vec::new(), Vec::new(), Vec::new());
-        Self { common, literals, declared, networks, cases, last_choice, pending, first_empty: None, size: 0, limit }
+        Self { common, literals, names, cases, last_choice, pending, first_empty: None, size: 0, limit }
     }
 
     /// What all disjuncts hold together, their regions aside, before any is made: a row of a choice occurs
@@ -211,22 +265,24 @@ impl<'a> Builder<'a> {
 
     fn add(&mut self, number: usize, factors: &[Factor]) -> Result<(), Fault> {
         let (atoms, choice) = self.gather(number, factors);
-        let disjunct = Disjunct { atoms };
+        let or_within = |half_spaces: &[HalfSpace]| Disjunct { atoms: or_within(atoms, half_spaces) };
         if let Some(last) = self.cases.last_mut()
             && self.last_choice == choice
         {
+            let disjunct = or_within(last.region.half_spaces());
             last.property.disjuncts.push(disjunct);
             return Ok(());
         }
         let inputs = self.inputs(&choice);
-        self.charge(2 * inputs.lower.len(), self.declared[0])?;
+        let disjunct = or_within(&inputs.half_spaces);
+        self.charge(2 * inputs.lower.len(), self.names.offset(0))?;
         if let Some((input, side, comparison)) = inputs.unbounded() {
-            let variable = written(self.networks, Variable::Input(input));
+            let variable = self.names.of_input(input);
             let problem = VnnlibProblem::Unbounded { variable, side, comparison, disjunct: number };
-            return Err(Fault { offset: self.declared[input], problem });
+            return Err(Fault { offset: self.names.offset(input), problem });
         }
         if let Some(empty) = inputs.emptiness() {
-            self.first_empty.get_or_insert_with(|| empty.fault(self.networks));
+            self.first_empty.get_or_insert_with(|| empty.fault(self.names));
             let never =
                 Disjunct { atoms: vec![Atom { terms: BTreeMap::new(), constant: empty.gap, is_strict: false }] };
             match self.cases.last_mut() {
@@ -237,7 +293,7 @@ impl<'a> Builder<'a> {
         }
         let ends = |side: Vec<Option<Bound>>| side.into_iter().flatten().map(|(value, _)| value).collect();
         let region = Region::new_box(ends(inputs.lower), ends(inputs.upper))
-            .map_err(|e| Fault { offset: self.declared[0], problem: e.into() })?
+            .map_err(|e| Fault { offset: self.names.offset(0), problem: e.into() })?
             .with_half_spaces(inputs.half_spaces);
         self.last_choice = choice;
         match self.cases.last_mut() {

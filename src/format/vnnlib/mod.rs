@@ -2,7 +2,8 @@
 //! linear terms. In version 1.0 the variables are `X_i` and `Y_j`, from `declare-const X_i Real`. In version 2.0, which
 //! begins with `(vnnlib-version <2.0>)`, they are entries `X[0,1]` of the tensors that `declare-network` declares: the
 //! inputs of all networks are numbered one after the other, in row-major order, and so are the hidden tensors and
-//! outputs of all networks.
+//! outputs of all networks. Inputs that are asserted to be equal are one input of the query, and inputs of type float32
+//! lie between the finite numbers of that type, where nothing else is said of them.
 //!
 //! The assertions together describe the *unsafe* set. They are brought to disjunctive normal form with
 //! the first assertion varying slowest, so that disjunct `k` is the `k`-th in file order. In a disjunct
@@ -21,7 +22,8 @@
 //! Consecutive disjuncts with equal regions share a [`Case`](crate::domains::query::Case). A disjunct
 //! whose box is empty, while another's is not, keeps its number: it becomes one atom with the constant
 //! margin `lower − upper > 0` over a neighbour's region. A disjunct *without* atoms is unsafe in its whole
-//! region. Whether half-spaces leave anything of a box is not examined here.
+//! region. Whether half-spaces leave anything of a box is not examined here: where there are some, they are the atoms
+//! of such a disjunct.
 //!
 //! Numbers are read exactly, exponents included. Besides the standard's syntax the reader accepts
 //! in version 1.0 `declare-fun` with no arguments, chains such as `(<= 0 X_0 1)`, `(/ 1 3)` of constants, and ignores
@@ -35,6 +37,7 @@ mod linear;
 mod lower;
 mod numbered;
 mod parser;
+mod sharing;
 mod tensors;
 
 pub use declared::{DeclaredNetwork, DeclaredTensor, Element, Relation, TensorKind};

@@ -93,9 +93,13 @@ impl Tensors {
         let interface = |network: &DeclaredNetwork| {
             let seen = network.tensors.iter().filter(|t| t.kind != TensorKind::Hidden);
             let part = |t: &DeclaredTensor| (t.kind, t.shape.clone(), t.element.name.to_owned(), t.onnx_name.clone());
-            seen.map(part).map(|(kind, shape, element, name)| {
-                if is_equal { (kind, shape, Some((element, name))) } else { (kind, shape, None) }
-            }).collect::<Vec<_>>()
+            seen.map(part)
+                .map(
+                    |(kind, shape, element, name)| {
+                        if is_equal { (kind, shape, Some((element, name))) } else { (kind, shape, None) }
+                    },
+                )
+                .collect::<Vec<_>>()
         };
         let other = &self.networks[other];
         if interface(other) == interface(self.current()) {
@@ -183,7 +187,11 @@ impl Tensors {
 
     /// The networks, where their inputs are declared, and how many hidden and output entries there are.
     pub(super) fn finish(self, end: usize) -> Result<(Vec<DeclaredNetwork>, Vec<usize>, usize), Fault> {
-        if self.networks.is_empty() { fault(end, VnnlibProblem::NoNetworks) } else { Ok((self.networks, self.inputs, self.outputs)) }
+        if self.networks.is_empty() {
+            fault(end, VnnlibProblem::NoNetworks)
+        } else {
+            Ok((self.networks, self.inputs, self.outputs))
+        }
     }
 }
 

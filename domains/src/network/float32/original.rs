@@ -174,7 +174,11 @@ fn exactly(affine: &Affine, values: &[Vec<f64>]) -> Option<Vec<f64>> {
         let copies = term.map.copies().filter(|_| term.map.is_exact())?;
         for (i, sum) in out.iter_mut().enumerate() {
             let more = match copies.factor(i) {
-                w @ (-1.0 | 0.0 | 1.0) => copies.source(i).map_or(0.0, |j| w * x[j]),
+                // Half of a number is exact but where it is tiny.
+                w @ (-1.0 | -0.5 | 0.0 | 0.5 | 1.0) => {
+                    let of = |j: usize| Some(w * x[j]).filter(|more| w == 0.0 || more / w == x[j]);
+                    copies.source(i).map_or(Some(0.0), of)?
+                }
                 _ => return None,
             };
             *sum = if *sum == 0.0 {

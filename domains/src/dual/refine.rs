@@ -10,7 +10,7 @@ use super::tree::{Forest, Limits};
 use crate::activation::ActivationFn;
 use crate::budget::Budget;
 use crate::domain::{Bounds, NodeBounds};
-use crate::network::{Activation, Arithmetic, Network, NodeId, NodeKind};
+use crate::network::{Arithmetic, Network, NodeId, NodeKind};
 use crate::num::Interval;
 use crate::query::Region;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub struct Refinement {
 }
 
 /// What a refinement did.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refined {
     /// Neuron sides that were bounded.
     pub sides: usize,
@@ -33,8 +33,6 @@ pub struct Refined {
     pub parts: usize,
     /// Neurons that became stable.
     pub settled: usize,
-    /// What the relaxations of all unstable neurons lose at most above, summed, before and after.
-    pub slack: (f64, f64),
 }
 
 /// Gradient steps of a neuron's side at its root, and at parts.
@@ -68,7 +66,6 @@ impl Refinement {
         if network.arithmetic() != Arithmetic::Real {
             return refined;
         }
-        refined.slack.0 = slack(network, bounds);
         let at_start = budget.remaining();
         let spent = |budget: &Budget| match (at_start, budget.remaining()) {
             (Some(before), Some(now)) => before.saturating_sub(now),
@@ -87,7 +84,6 @@ impl Refinement {
             }
         }
         follow(network, bounds, network.nodes().len());
-        refined.slack.1 = slack(network, bounds);
         refined
     }
 
@@ -158,15 +154,6 @@ fn recorded(
         bound
     };
     sides.iter().zip(forest.proved(loss)).map(tell).collect()
-}
-
-/// What the lines above lose at most, summed over all neurons.
-fn slack(network: &Network, bounds: &Bounds) -> f64 {
-    let of_layer = |activation: &Activation| -> f64 {
-        let z = bounds.nodes()[activation.source].iter();
-        z.filter(|z| z.lo < 0.0 && z.hi > 0.0).map(|z| -z.lo * z.hi / (z.hi - z.lo)).sum()
-    };
-    network.activations().map(|(_, activation)| of_layer(activation)).sum()
 }
 
 fn is_unstable(function: &dyn ActivationFn, z: &NodeBounds, i: usize) -> bool {

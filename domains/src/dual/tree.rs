@@ -47,6 +47,8 @@ pub(super) struct Tree {
     away: usize,
     /// The least value found.
     attained: f32,
+    /// The guess of the root.
+    root: f32,
     /// Parts examined.
     used: usize,
 }
@@ -122,6 +124,7 @@ impl<'a> Forest<'a> {
             leaves: Vec::new(),
             away: 1,
             attained: f32::INFINITY,
+            root: f32::NEG_INFINITY,
             used: 0,
         };
         let trees = forms.iter().map(|_| tree()).collect();
@@ -139,7 +142,9 @@ impl<'a> Forest<'a> {
         let root = |o: usize| Member::root(self.relaxed, o, self.start);
         let members = (0..self.forms.len()).map(root).collect();
         self.trees.iter_mut().for_each(|tree| tree.away = 0);
-        self.examine(members, self.limits.root, budget)
+        let candidates = self.examine(members, self.limits.root, budget);
+        self.trees.iter_mut().for_each(|tree| tree.root = tree.guess());
+        candidates
     }
 
     /// Splits the worst parts of the trees that may grow, and examines the halves; `None` when none may.
@@ -264,6 +269,20 @@ impl<'a> Forest<'a> {
     #[must_use]
     pub fn parts(&self) -> usize {
         self.trees.iter().map(|tree| tree.used + 1).sum()
+    }
+
+    /// How many more parts the trees may need until all are closed: guesses rise like the logarithm of the parts.
+    #[must_use]
+    pub fn expected(&self) -> f64 {
+        let of_tree = |tree: &Tree| {
+            let (root, guess, parts) = (f64::from(tree.root), f64::from(tree.guess()), (tree.used + 1) as f64);
+            match guess {
+                guess if guess > 0.0 => 0.0,
+                guess if guess > root => parts.powf(root / (root - guess)) - parts,
+                _ => f64::INFINITY,
+            }
+        };
+        self.trees.iter().map(of_tree).sum()
     }
 
     /// Whether every part of a tree is closed: its form has no value up to the goal.

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// From one round of refinement to the next the parts per neuron side grow by this factor, as far as the time allows:
-/// with twice that in sight all of it goes into one round, since a round gains little from the one before.
+/// the trees in between may save the costlier rounds.
 const GROWTH: usize = 8;
 
 /// No round of refinement has more parts per neuron side.
@@ -31,11 +31,11 @@ const ROOT: usize = 3;
 /// The share of the time left that a refinement may take.
 const SHARE_OF_REFINEMENT: f64 = 0.7;
 
-/// Bounds are refined further where a round leaves no more than this of what the relaxations lose.
-const LEAST_GAIN: f64 = 0.9;
+/// Bounds are refined further unless a round leaves more than this of the worst root.
+const LEAST_GAIN: f32 = 0.9;
 
-/// A round's tree may have one part for so many that its refinement had.
-const REFINEMENT_PER_TREE: usize = 4;
+/// A round's trees have at least this share of the parts that its refinement had.
+const LEAST_SHARE: f64 = 1.0 / 32.0;
 
 /// Gradient steps of a disjunct at its root, and at parts.
 const AT_ROOT: Effort = Effort { rounds: 30, alpha: 0.2, beta: 0.1 };
@@ -55,9 +55,27 @@ pub(super) struct Neurons {
     parts: usize,
     most: usize,
     next_attack: usize,
+    /// The worst root of the last round's trees.
+    root: f32,
     figures: BTreeMap<&'static str, u64>,
     /// What shows the refined bounds and that disjuncts are refuted, where a certificate is asked for.
     script: Script,
+}
+
+/// Parts that a round of refinement had, and that the one after it will have.
+#[derive(Clone, Copy)]
+struct Round {
+    refined: usize,
+    next: usize,
+}
+
+impl Round {
+    /// Whether trees with so many `parts` give way to the next round, being `expected` to need so many more: if that is
+    /// more than the round will have, the sooner the less it is. Expectations are wrong by orders of magnitude at first.
+    fn is_enough(self, parts: usize, expected: f64) -> bool {
+        let share = parts as f64 / self.refined as f64;
+        share > LEAST_SHARE && expected * share * share > self.next as f64
+    }
 }
 
 /// After so many parts the region is attacked again, and whenever there are twice as many.
@@ -69,12 +87,15 @@ impl Neurons {
         let open = open.iter().copied().collect();
         let most = most.saturating_mul(PARTS_PER_COSTLY);
         let (closed, witness, figures, script) = (BTreeMap::new(), None, BTreeMap::new(), Script::default());
-        Self { open, closed, witness, parts: 0, most, next_attack: FIRST_ATTACK, figures, script }
+        let (next_attack, root) = (FIRST_ATTACK, f32::NEG_INFINITY);
+        Self { open, closed, witness, parts: 0, most, next_attack, root, figures, script }
     }
 
     /// Decides what is open on the problem's region.
     pub fn run(mut self, problem: &Problem) -> Result<Found, DomainError> {
-        self.round(problem, None)?;
+        let compiled = Compiled::new(problem.network);
+        self.grow(problem, &compiled, Some(Round { refined: 0, next: 0 }))?;
+        self.round(problem, &compiled, 1)?;
         let mut bounds = self.closed;
         bounds.extend(self.open);
         let is_cut_short = self.parts > self.most;
@@ -90,51 +111,43 @@ impl Neurons {
         self.open.is_empty() || self.witness.is_some() || self.parts > self.most || problem.run.budget.is_spent()
     }
 
-    /// A round that refines the neurons' bounds first, if so, with at most so many parts per side, and those after it.
-    fn round(&mut self, problem: &Problem, parts: Option<usize>) -> Result<(), DomainError> {
-        let Problem { network, case, run, .. } = *problem;
-        let compiled = Compiled::new(network);
-        let mut bounds = problem.bounds.clone();
-        let (mut allowed, mut next) = (0, Some(1));
-        let before = run.budget.remaining();
-        if let Some(parts) = parts {
-            let time = before.map(|left: Duration| left.mul_f64(SHARE_OF_REFINEMENT));
-            let mut lemmas = Lemmas::new(&problem.names);
-            let record = problem.certify.then_some(&mut lemmas as &mut dyn Record);
-            let refined = Refinement { parts, time }.recorded(&compiled, &case.region, &mut bounds, run.budget, record);
-            self.script.append(&lemmas.script);
-            self.parts += refined.parts;
-            self.count("sides_refined", refined.sides);
-            self.count("neurons_fixed", refined.settled);
-            allowed = refined.parts / REFINEMENT_PER_TREE;
-            let is_worthwhile = refined.slack.1 < LEAST_GAIN * refined.slack.0;
-            let left = run.budget.remaining();
-            next = is_worthwhile.then(|| next_parts(parts, before, left)).flatten();
-            bounds = bounds.checked(network)?;
-        }
+    /// Refines the neurons' bounds, with at most so many parts per side, then grows trees on a network without the
+    /// neurons that have turned out to be zero; further rounds follow.
+    fn round(&mut self, problem: &Problem, compiled: &Compiled<'_>, parts: usize) -> Result<(), DomainError> {
         if self.is_over(problem) {
             return Ok(());
         }
-        let relaxed = Relaxed::new(&compiled, &case.region, &bounds);
-        self.grow(problem, &relaxed, &bounds, if next.is_some() { allowed } else { usize::MAX })?;
-        if self.is_over(problem) || next.is_none() {
+        let Problem { network, case, run, .. } = *problem;
+        let mut bounds = problem.bounds.clone();
+        let before = run.budget.remaining();
+        let time = before.map(|left: Duration| left.mul_f64(SHARE_OF_REFINEMENT));
+        let mut lemmas = Lemmas::new(&problem.names);
+        let record = problem.certify.then_some(&mut lemmas as &mut dyn Record);
+        let refined = Refinement { parts, time }.recorded(compiled, &case.region, &mut bounds, run.budget, record);
+        self.script.append(&lemmas.script);
+        self.parts += refined.parts;
+        self.count("sides_refined", refined.sides);
+        self.count("neurons_fixed", refined.settled);
+        let next = next_parts(parts, before, run.budget.remaining());
+        let bounds = bounds.checked(network)?;
+        if self.is_over(problem) {
             return Ok(());
         }
         let (forms, rows, names) = (problem.forms.clone(), problem.rows.clone(), problem.names.clone());
         let problem = Problem { bounds, forms, rows, names, ..*problem };
         let reduced = problem.reduced();
-        self.round(&problem.on(&reduced), next)
+        let problem = problem.on(&reduced);
+        let compiled = Compiled::new(problem.network);
+        let round = next.map(|next| Round { refined: refined.parts, next: refined.parts * next / parts });
+        let goes_on = self.grow(&problem, &compiled, round)?;
+        next.filter(|_| goes_on).map_or(Ok(()), |next| self.round(&problem, &compiled, next))
     }
 
-    /// Trees for the open disjuncts, until they have `allowed` parts.
-    fn grow(
-        &mut self,
-        problem: &Problem,
-        relaxed: &Relaxed,
-        bounds: &Bounds,
-        allowed: usize,
-    ) -> Result<(), DomainError> {
-        let budget = problem.run.budget;
+    /// Trees for the open disjuncts, after a round that another may follow or none, until they are
+    /// [enough](Round::is_enough). Returns whether refinement is to go on: not where the last one gained little.
+    fn grow(&mut self, problem: &Problem, compiled: &Compiled<'_>, round: Option<Round>) -> Result<bool, DomainError> {
+        let (budget, bounds) = (problem.run.budget, &problem.bounds);
+        let relaxed = &Relaxed::new(compiled, &problem.case.region, bounds);
         // The atom with the best bound stands for its disjunct.
         let atoms: Vec<(usize, usize)> =
             self.open.keys().flat_map(|&d| problem.rows[d].clone().map(move |row| (d, row))).collect();
@@ -158,15 +171,19 @@ impl Neurons {
             candidates = trees.forest.plant(budget);
         }
         self.note(&mut trees, true);
+        let root = (0..trees.rows.len()).map(|o| trees.forest.guess(o)).fold(f32::INFINITY, f32::min);
+        let round = round.filter(|_| root >= LEAST_GAIN * self.root);
+        self.root = root;
         loop {
             self.try_inputs(problem, &trees, candidates);
             if !budget.is_spent() {
-                self.settle(problem, relaxed, bounds, &mut trees)?;
+                self.settle(problem, relaxed, &mut trees)?;
             }
             self.note(&mut trees, false);
             let forest = &mut trees.forest;
             let parts = self.parts + forest.parts();
-            let is_over = self.is_over(problem) || forest.parts() > allowed || parts > self.most;
+            let is_enough = |round: Round| round.is_enough(forest.parts(), forest.expected());
+            let is_over = self.is_over(problem) || parts > self.most || round.is_some_and(is_enough);
             let bound = (0..trees.rows.len()).map(|o| forest.guess(o)).fold(f32::INFINITY, f32::min);
             let (open, closed) = (forest.open(), forest.parts() / 2 - forest.open().min(forest.parts() / 2));
             problem.run.observer.event(Event::Search { open, closed, bound: f64::from(bound) });
@@ -188,7 +205,7 @@ impl Neurons {
         }
         self.parts += trees.forest.parts();
         self.note(&mut trees, true);
-        Ok(())
+        Ok(round.is_some())
     }
 
     /// Takes over what is closed, and, if asked, the bounds of what is not.
@@ -228,20 +245,14 @@ impl Neurons {
     }
 
     /// Decides parts whose neurons are all on one side by their affine pieces.
-    fn settle(
-        &mut self,
-        problem: &Problem,
-        relaxed: &Relaxed,
-        bounds: &Bounds,
-        trees: &mut Trees,
-    ) -> Result<(), DomainError> {
+    fn settle(&mut self, problem: &Problem, relaxed: &Relaxed, trees: &mut Trees) -> Result<(), DomainError> {
         for leaf in trees.forest.take_leaves() {
             if self.witness.is_some() {
                 trees.forest.abandon(leaf);
                 continue;
             }
             let (d, _) = trees.rows[leaf.objective];
-            let known = on_sides(relaxed, bounds, &leaf);
+            let known = on_sides(relaxed, &problem.bounds, &leaf);
             let open = [(d, f64::NEG_INFINITY)];
             let found: Examined<Phase> =
                 problem.cells(&problem.case.region, &problem.bounds, known, &open, Examined::default())?;
@@ -296,8 +307,7 @@ fn next_parts(parts: usize, before: Option<Duration>, after: Option<Duration>) -
     let Some((before, after)) = before.zip(after) else { return (growing > parts).then_some(growing) };
     let took = before.saturating_sub(after).as_secs_f64().max(1e-3);
     let affordable = after.as_secs_f64() * SHARE_OF_REFINEMENT / took * (parts + ROOT) as f64;
-    let affordable = (affordable as usize).saturating_sub(ROOT).min(MOST_PARTS);
-    let next = if affordable < growing * GROWTH { affordable } else { growing };
+    let next = growing.min((affordable as usize).saturating_sub(ROOT));
     (next >= 2 * parts).then_some(next)
 }
 

@@ -70,6 +70,19 @@ def test_only_positive_masks_decay():
     assert mask.mask.grad.tolist() == [1, 1, 0, 0]
 
 
+def test_masks_and_magnitudes_shrink_by_the_same_in_all_places():
+    mask = BinMask((4,), generator())
+    with torch.no_grad():
+        mask.mask.copy_(numbers(0.5, 0.25, -1.0, 0.0))
+    mask.shrink(0.25)
+    assert mask.mask.tolist() == [0.25, 0, -1, -0.25]
+    ternary = Ternary((4,), generator())
+    with torch.no_grad():
+        ternary.weight.copy_(numbers(0.5, -0.5, 0.125, -0.25))
+    ternary.shrink(0.25)
+    assert ternary.weight.tolist() == [0.25, -0.25, 0, 0]
+
+
 def test_ternary_weights_have_a_threshold():
     ternary = Ternary((4,), generator(), threshold=0.1)
     with torch.no_grad():
@@ -134,6 +147,10 @@ def test_the_attack_finds_what_is_worse_and_stays_in_the_ball(trained, images):
     assert bnn.accuracy(net, found, labels) < bnn.accuracy(net, x, labels)
     again = bnn.pgd(net, x, labels, 0.1, 5, generator(1))
     assert torch.equal(found, again)
+    # From where it ended it loses nothing.
+    further = bnn.pgd(net, x, labels, 0.1, 1, generator(2), start=found - x)
+    is_lost = net(found).argmax(1) != labels
+    assert is_lost.any() and torch.equal(net(further).argmax(1)[is_lost], net(found).argmax(1)[is_lost])
 
 
 def test_adapting_never_weakens_the_attack(trained, images):
@@ -177,6 +194,22 @@ def test_a_seed_gives_a_network_and_a_checkpoint_continues_it(trained, images, t
     assert bnn.to_onnx(bnn.load(checkpoint)) == bnn.to_onnx(net)
     with pytest.raises(ValueError, match="was made with seed = 3, and not 4"):
         bnn.train(config(seed=4, decay=1e-4, cbd=1e-4), *images, checkpoint=checkpoint, resume=True)
+
+
+def test_an_attack_that_is_carried_over_resumes_too(images, tmp_path):
+    settings = config(epochs=3, steps=1, carry=True, shrink=0.05)
+    pixels, labels = images[0][:300], images[1][:300]
+    net, history = bnn.train(settings, pixels, labels, progress=False)
+    assert history[-1]["total_sparsity"] > history[0]["total_sparsity"] > 0
+
+    from absint.bnn.training import Trainer, tensors
+
+    trainer = Trainer(settings, *tensors(pixels, labels, (1, 8, 8)))
+    trainer.one_epoch()
+    assert 0 < trainer.ends.abs().max() <= 0.1 + 1e-6
+    trainer.save(tmp_path / "net.checkpoint")
+    resumed, _ = bnn.train(settings, pixels, labels, checkpoint=tmp_path / "net.checkpoint", resume=True, progress=False)
+    assert bnn.to_onnx(net) == bnn.to_onnx(resumed)
 
 
 def test_the_exported_network_computes_the_same_bit_for_bit(trained, digits):
@@ -264,6 +297,7 @@ def test_the_command_trains_and_resumes(tmp_path, networks):
     ({"weights": "float"}, "makes no weights"),
     ({"architecture": "vgg"}, "is no architecture"),
     ({"quantiser": 2.0}, "quantisation step"),
+    ({"carry": True, "shift": 1}, "leave out shift"),
 ])
 def test_settings_that_make_no_sense_are_refused(images, wrong, words):
     with pytest.raises(ValueError, match=words):

@@ -13,19 +13,30 @@ FACTORS = (0.5, 0.7, 1.0, 1.4, 2.0)
 WEAKEST, STRONGEST = 0.1, 10.0
 
 
-def pgd(net: Net, x: Tensor, labels: Tensor, eps: float, steps: int, generator: torch.Generator) -> Tensor:
+def pgd(
+    net: Net,
+    x: Tensor,
+    labels: Tensor,
+    eps: float,
+    steps: int,
+    generator: torch.Generator,
+    start: Tensor | None = None,
+) -> Tensor:
     """Images within ``eps`` of ``x`` (and 0 to 1) that the network, in evaluation, classifies as badly as steps of
-    projected gradient descent from a random start can make it: of each image the first that is misclassified."""
-    delta = (torch.rand(x.shape, generator=generator) * 2 - 1) * eps
+    projected gradient descent can make it: of each image the first that is misclassified. They begin at random, or at
+    ``x`` plus ``start``."""
+    delta = (torch.rand(x.shape, generator=generator) * 2 - 1) * eps if start is None else start.clamp(-eps, eps)
     found = x.clone()
     is_open = torch.ones(len(x), dtype=torch.bool)
     with net.evaluating():
         for i in range(steps + 1):
-            moved = (x + delta).clamp(0, 1).requires_grad_(i < steps)
-            scores = net(moved)
+            moved = (x + delta).clamp(0, 1).requires_grad_()
             found[is_open] = moved.detach()[is_open]
+            if i == steps:
+                break
+            scores = net(moved)
             is_open &= scores.argmax(1) == labels
-            if i == steps or not is_open.any():
+            if not is_open.any():
                 break
             (gradient,) = torch.autograd.grad(functional.cross_entropy(scores, labels), moved)
             delta = (moved.detach() - x + 2.5 * eps / steps * gradient.sign()).clamp(-eps, eps)

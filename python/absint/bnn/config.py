@@ -34,6 +34,9 @@ class Config:
     """Below it a ternary weight is 0."""
     decay: float = 1e-6
     """The factor of the masks' positive elements (of ternary weights' magnitudes) in the loss."""
+    shrink: float = 0.0
+    """What the masks' positive elements (ternary weights' magnitudes) lose at every step, in learning rates: the same in
+    all layers, whatever their gradients are, so that all of them become sparse."""
     cbd: float = 0.0
     """The factor of cardinality bound decay."""
     tau: float = 5.0
@@ -43,6 +46,9 @@ class Config:
     epoch to make the attack strongest)."""
     steps: int = 5
     """Steps of the attack in training."""
+    carry: bool = False
+    """Whether the attack on an image begins where it ended an epoch before, and not at random: then few
+    steps are enough. With no steps at all the gradient of the training itself moves it, which costs next to nothing."""
     test_steps: int = 20
     """Steps of the attack that accuracies are measured with."""
     epochs: int = 30
@@ -64,6 +70,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.surrogate not in ("hard_tanh", "tanh", "adaptive"):
             raise ValueError(f"`{self.surrogate}` is no surrogate gradient; write hard_tanh, tanh or adaptive")
+        if self.carry and self.shift > 0:
+            raise ValueError("carry needs images that stay where they are; leave out shift")
         self.shape = (self.shape[0], self.shape[1], self.shape[2])
         if self.quantiser == 0:
             self.quantiser = 2 * self.eps if self.eps > 0 else 0.1

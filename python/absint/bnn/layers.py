@@ -111,6 +111,11 @@ class BinMask(nn.Module):
         """What decays: the sum of the mask's positive elements."""
         return self.mask.clamp(min=0).sum()
 
+    def shrink(self, by: float) -> None:
+        """Takes ``by`` from the mask's positive elements."""
+        with torch.no_grad():
+            self.mask.sub_(by * (self.mask >= 0))
+
 
 class Ternary(nn.Module):
     """Weights that are 0 where ``|W| < T``, else their sign, for comparison; ``|W|`` is what decays."""
@@ -127,6 +132,11 @@ class Ternary(nn.Module):
     def penalty(self) -> Tensor:
         """What decays: the sum of all magnitudes."""
         return self.weight.abs().sum()
+
+    def shrink(self, by: float) -> None:
+        """Takes ``by`` from all magnitudes, down to 0."""
+        with torch.no_grad():
+            self.weight.copy_(functional.softshrink(self.weight, by))
 
 
 class Quantiser(nn.Module):

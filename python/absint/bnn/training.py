@@ -85,6 +85,8 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         self.counterexamples = Counterexamples(config)
         self.recent: list[Tensor] = []
+        # Where the attack on each image ended, where it is carried over.
+        self.ends = torch.zeros_like(x) if config.carry else None
 
     def radius(self) -> float:
         """The attack's radius in this epoch."""
@@ -124,17 +126,30 @@ class Trainer:
         """One step of the optimiser; the loss of the classes."""
         config, net = self.config, self.net
         x, labels = shifted(self.x[index], config.shift, generator), self.labels[index]
+        original = x
         if eps > 0 and config.steps > 0:
-            x = pgd(net, x, labels, eps, config.steps, generator)
+            start = self.ends[index] if self.ends is not None and self.epoch > 0 else None
+            x = pgd(net, x, labels, eps, config.steps, generator, start)
+            if self.ends is not None:
+                self.ends[index] = x - original
             x = self.counterexamples.put_in(net, x, labels, index)
-        self.recent = [*self.recent, x][-(CALIBRATION // config.batch + 1) :]
+        elif self.ends is not None:
+            x = (x + self.ends[index].clamp(-eps, eps)).clamp(0, 1).requires_grad_()
+        self.recent = [*self.recent, x.detach()][-(CALIBRATION // config.batch + 1) :]
         loss = functional.cross_entropy(net(x), labels)
-        whole = loss + config.decay * net.decay()
+        whole = loss
+        if config.decay > 0:
+            whole = whole + config.decay * net.decay()
         if config.cbd > 0:
             whole = whole + config.cbd * net.cbd(config.tau)
         self.optimiser.zero_grad()
         whole.backward()
         self.optimiser.step()
+        if self.ends is not None and x.grad is not None:
+            self.ends[index] = (x.detach() - original + eps * x.grad.sign()).clamp(-eps, eps)
+        if config.shrink > 0:
+            for weights in net.weights():
+                weights.shrink(config.shrink * self.optimiser.param_groups[0]["lr"])
         return float(loss.detach())
 
     def measure(self) -> dict[str, Any]:
@@ -167,6 +182,7 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "history": self.history,
             "counterexamples": self.counterexamples.found,
+            "ends": self.ends,
         }
         part = Path(f"{path}.part")
         torch.save(state, part)
@@ -185,6 +201,7 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.history = state["history"]
         self.counterexamples.found = state["counterexamples"]
+        self.ends = state.get("ends")
 
 
 def train(
@@ -213,6 +230,8 @@ def train(
     """
     if config.threads is not None:
         torch.set_num_threads(config.threads)
+    # The slope of a step far from its threshold is next to nothing, and such numbers are slow.
+    torch.set_flush_denormal(True)
     if images is None:
         if not config.images:
             raise ValueError("neither images are passed nor does `images` name a file")

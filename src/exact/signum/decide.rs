@@ -20,6 +20,7 @@ use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
 use absint_check::{Certificate, Lemma};
 use absint_sat::{Config, Limits, Lit, Outcome, ProofSink, Solver, Statistics, VeripbLog};
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -81,16 +82,31 @@ impl Answer {
 /// values of the inputs takes longer than those after it.
 pub struct Compiled<'a> {
     network: &'a Network,
+    ready: Arc<Ready>,
     encoder: Memo<(), Encoder<'a>, 1>,
-    /// The quantiser in front, and what is behind it.
-    quantised: Option<(Quantiser<'a>, Encoder<'a>)>,
+}
+
+/// What is made of a network once, and kept in it.
+struct Ready {
+    /// The quantiser in front, and the encoder of what is behind it.
+    quantised: Option<(Quantiser, Memo<(), Encoder<'static>, 1>)>,
+    /// The sums of the whole network.
+    steps: Memo<(), StepNetwork, 1>,
+}
+
+impl Ready {
+    fn of(network: &Network) -> Arc<Self> {
+        let quantised = || Quantiser::of(network).map(|quantiser| (quantiser, Memo::default()));
+        let Ok(ready) = network.derived(|| Ok::<_, Infallible>(Self { quantised: quantised(), steps: Memo::default() }));
+        ready
+    }
 }
 
 /// Whether the engine is the one for a network and a case: there are activations, all of them are step
 /// functions, and the inputs are two-valued or quantised, or the network quantises them, or they are few.
 #[must_use]
 pub fn applies(network: &Network, case: &Case) -> bool {
-    network.is_signum() && (is_supported(&case.region) || (Quantiser::takes(case) && Quantiser::of(network).is_some()))
+    network.is_signum() && (is_supported(&case.region) || (Quantiser::takes(case) && Ready::of(network).quantised.is_some()))
 }
 
 /// Decides a query on a signum network; of a network in float32 it decides nothing.
@@ -104,9 +120,6 @@ pub fn decide(network: &Network, query: &Query, options: &SignumOptions, run: Ru
         compiled => compiled?.decide(query, options, run),
     }
 }
-
-/// The sums behind a network's quantiser: a type of their own, by which the network tells them from its own sums.
-struct Behind(Arc<StepNetwork>);
 
 impl<'a> Compiled<'a> {
     /// Reads the network once for all queries.
@@ -122,17 +135,8 @@ impl<'a> Compiled<'a> {
     /// # Errors
     /// As [`Compiled::new`], and [`SignumError::OutOfTime`].
     pub fn within(network: &'a Network, budget: &Budget) -> Result<Self, SignumError> {
-        let quantised = match Quantiser::of(network) {
-            Some(quantiser) => {
-                let steps = || StepNetwork::new(quantiser.rest(), budget).map(|steps| Behind(Arc::new(steps)));
-                let steps = Arc::clone(&network.derived(steps)?.0);
-                let encoder = Encoder::new(Cow::Owned(quantiser.rest().clone()), steps);
-                Some((quantiser, encoder))
-            }
-            None => None,
-        };
-        let compiled = Self { network, encoder: Memo::default(), quantised };
-        if compiled.quantised.is_none() {
+        let compiled = Self { network, ready: Ready::of(network), encoder: Memo::default() };
+        if compiled.ready.quantised.is_none() {
             compiled.encoder(budget)?;
         }
         Ok(compiled)
@@ -141,7 +145,7 @@ impl<'a> Compiled<'a> {
     /// The encoder of the whole network, which is made when it is needed.
     fn encoder(&self, budget: &Budget) -> Result<Arc<Encoder<'a>>, SignumError> {
         self.encoder.get(&(), || {
-            let steps = self.network.derived(|| StepNetwork::new(self.network, budget))?;
+            let steps = self.ready.steps.get(&(), || StepNetwork::new(self.network, budget))?;
             Ok(Encoder::new(Cow::Borrowed(self.network), steps))
         })
     }
@@ -210,10 +214,14 @@ impl<'a> Compiled<'a> {
         run: Run<'_>,
         answer: &mut Answer,
     ) -> Result<Found, SignumError> {
-        if let Some((quantiser, behind)) = self.quantised.as_ref().filter(|_| Quantiser::takes(case))
+        if let Some((quantiser, behind)) = self.ready.quantised.as_ref().filter(|_| Quantiser::takes(case))
             && let Some(quantised) = quantiser.case(case)
         {
-            return Ok(match self.encoded(behind, &quantised, options, run, answer)? {
+            let behind = behind.get(&(), || {
+                let steps = StepNetwork::new(quantiser.rest(), run.budget)?;
+                Ok(Encoder::new(Cow::Owned(quantiser.rest().clone()), Arc::new(steps)))
+            })?;
+            return Ok(match self.encoded(&behind, &quantised, options, run, answer)? {
                 Found::Point(d, values) => Found::Point(d, quantiser.point(&case.region, &values)),
                 searched => searched,
             });

@@ -69,19 +69,71 @@ fn literals(sum: &Sum, values: &Values) -> Option<(Vec<(i64, Lit)>, i128)> {
     Some((terms, constant))
 }
 
-/// `sum ≥ bound` where `true`, `sum < bound` where `false`; `None` where the enclosure of the threshold
-/// does not decide which integer the bound is.
-fn integer_bound(threshold: &Threshold, constant: i128, scale: &Rational) -> Result<Option<(bool, i64)>, TooLarge> {
+/// The jumps of a layer and the bounds of its sums in units of a query's common denominator.
+pub(super) struct UnitLayer {
+    start: i64,
+    jumps: Vec<i64>,
+    /// For every neuron one per jump, of the whole sum; none where a neuron reads real inputs.
+    bounds: Vec<Vec<IntegerBound>>,
+}
+
+/// `sum ≥ bound` where `is_reached`, else `sum < bound`.
+#[derive(Clone, Copy)]
+struct IntegerBound {
+    is_reached: bool,
+    bound: i128,
+}
+
+/// All layers of a network in units of this denominator; over real inputs (`is_real`) some neurons have no bits.
+///
+/// # Errors
+/// Numbers that the solver cannot hold; or the time is up.
+pub(super) fn in_unit_layers(
+    network: &StepNetwork,
+    denominator: &IBig,
+    is_real: bool,
+    name_of: impl Fn(usize) -> String,
+    budget: &Budget,
+) -> Result<Vec<UnitLayer>, SignumError> {
+    let unit = Rational::from(denominator.clone());
+    let layer = |layer: &StepLayer| {
+        let too_large = || SignumError::TooLarge(format!("node `{}`", name_of(layer.node)));
+        let number = |q: &Rational| in_units(q, &unit).ok_or_else(too_large);
+        let of_neuron = |neuron: &Neuron| {
+            if budget.is_spent() {
+                return Err(SignumError::OutOfTime);
+            }
+            if is_real && neuron.reads_input() {
+                return Ok(Vec::new());
+            }
+            let scale = Rational::from(neuron.sum.denominator.clone()) * &unit;
+            let bound = |threshold: &Threshold| {
+                let bound = integer_bound(threshold, &scale).map_err(|TooLarge| too_large())?;
+                bound.ok_or_else(|| SignumError::Irrational(name_of(layer.node)))
+            };
+            neuron.thresholds.iter().map(bound).collect()
+        };
+        Ok(UnitLayer {
+            start: number(&layer.start)?,
+            jumps: layer.jumps.iter().map(number).collect::<Result<_, _>>()?,
+            bounds: layer.neurons.iter().map(of_neuron).collect::<Result<_, _>>()?,
+        })
+    };
+    network.layers.iter().map(layer).collect()
+}
+
+/// `None` where the enclosure of the threshold does not decide which integer the bound is.
+fn integer_bound(threshold: &Threshold, scale: &Rational) -> Result<Option<IntegerBound>, TooLarge> {
     let end = |q: &Rational| {
-        let scaled = q * scale - Rational::from(constant);
+        let scaled = q * scale;
         // sum ≥ q: from ceil. sum > q: from floor + 1. sum ≤ q: below floor + 1. sum < q: below ceil.
         let integer =
             if threshold.is_strict == threshold.is_reversed { scaled.ceil() } else { scaled.floor() + IBig::ONE };
-        i64::try_from(integer).map_err(|_| TooLarge)
+        i128::try_from(integer).map_err(|_| TooLarge)
     };
     let low = end(&threshold.bound.lo)?;
     let high = if threshold.bound.point().is_some() { low } else { end(&threshold.bound.hi)? };
-    Ok((low == high).then_some((!threshold.is_reversed, low)))
+    Ok((low == high).then_some(IntegerBound { is_reached: !threshold.is_reversed, bound: low }))
 }
 
 /// The least and the largest value of a sum over literals.
@@ -117,12 +169,13 @@ pub(super) fn denominator(network: &StepNetwork, region: &Region) -> Result<IBig
 
 impl Neurons {
     /// Encodes a network over inputs that are encoded already, with `vars` bits: the bits of every neuron in
-    /// order, or only those of neurons that are no constants, as interval arithmetic over the bits tells.
+    /// order, or only those of neurons that are no constants, as interval arithmetic over the bits tells. Beside the
+    /// network stand its layers in units of the denominator.
     ///
     /// # Errors
     /// Numbers that the solver cannot hold; or the time is up.
     pub fn new(
-        network: &StepNetwork,
+        (network, units): (&StepNetwork, &[UnitLayer]),
         inputs: &Inputs,
         vars: usize,
         denominator: &IBig,
@@ -139,8 +192,8 @@ impl Neurons {
         };
         // Real inputs have no bits: sums over them become sides of hyperplanes.
         let is_real = inputs.cells.is_some();
-        for layer in &network.layers {
-            let of_layer = neurons.layer(layer, &name_of(layer.node), is_real, budget)?;
+        for (layer, units) in network.layers.iter().zip(units) {
+            let of_layer = neurons.layer(layer, units, &name_of(layer.node), is_real, budget)?;
             neurons.values.insert(layer.node, of_layer);
         }
         Ok(neurons)
@@ -149,48 +202,42 @@ impl Neurons {
     fn layer(
         &mut self,
         layer: &StepLayer,
+        units: &UnitLayer,
         name: &str,
         is_real: bool,
         budget: &Budget,
     ) -> Result<Vec<Value>, SignumError> {
         let too_large = || SignumError::TooLarge(format!("node `{name}`"));
-        let unit = self.unit.clone();
-        let start = in_units(&layer.start, &unit).ok_or_else(too_large)?;
-        let jumps: Vec<i64> =
-            layer.jumps.iter().map(|j| in_units(j, &unit)).collect::<Option<_>>().ok_or_else(too_large)?;
         let mut of_layer = Vec::with_capacity(layer.neurons.len());
-        for neuron in &layer.neurons {
+        for (neuron, bounds) in layer.neurons.iter().zip(&units.bounds) {
             if budget.is_spent() {
                 return Err(SignumError::OutOfTime);
             }
-            if is_real && neuron.sum.terms.iter().any(|t| t.0.0 == 0) {
-                let steps = self.sides(neuron, &jumps, name)?;
-                of_layer.push(Value { base: start, steps });
+            if is_real && neuron.reads_input() {
+                let steps = self.sides(neuron, &units.jumps, name)?;
+                of_layer.push(Value { base: units.start, steps });
                 continue;
             }
-            let mut base = start;
+            let mut base = units.start;
             let (terms, constant) = literals(&neuron.sum, &self.values).ok_or_else(too_large)?;
-            let scale = Rational::from(neuron.sum.denominator.clone()) * &unit;
             let (least, most) = ends(&terms);
             let mut steps: Vec<(i64, Lit)> = Vec::new();
-            let mut terms = std::iter::repeat_n(terms, jumps.len());
-            for (threshold, &jump) in neuron.thresholds.iter().zip(&jumps) {
-                let (is_reached, bound) = integer_bound(threshold, constant, &scale)
-                    .map_err(|TooLarge| too_large())?
-                    .ok_or_else(|| SignumError::Irrational(name.to_owned()))?;
-                let is_constant = i128::from(bound) <= least || i128::from(bound) > most;
-                if is_constant && !self.has_constants {
-                    if is_reached == (i128::from(bound) <= least) {
+            let mut terms = std::iter::repeat_n(terms, units.jumps.len());
+            for (threshold, &jump) in bounds.iter().zip(&units.jumps) {
+                let bound = threshold.bound.checked_sub(constant).ok_or_else(too_large)?;
+                if (bound <= least || bound > most) && !self.has_constants {
+                    if threshold.is_reached == (bound <= least) {
                         base = base.checked_add(jump).ok_or_else(too_large)?;
                     }
                     continue;
                 }
+                let bound = i64::try_from(bound).map_err(|_| too_large())?;
                 let target = self.formula.new_var().positive();
                 if let Some(&(_, before)) = steps.last() {
                     // A later step needs the earlier one.
                     self.formula.clause(&[before, !target]);
                 }
-                let literal = if is_reached { target } else { !target };
+                let literal = if threshold.is_reached { target } else { !target };
                 self.formula.reified(literal, Direction::Both, terms.next().unwrap_or_default(), bound);
                 steps.push((jump, target));
             }

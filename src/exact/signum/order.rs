@@ -10,8 +10,11 @@ use absint_sat::{Direction, Lit, Solver, Var};
 
 /// Has the neurons of the first layer decided before all other bits, where there are deeper ones and a ball.
 pub(super) fn rank(encoded: &Encoded, solver: &mut Solver<'_>) {
+    if encoded.inputs.ball.is_none() {
+        return;
+    }
     let depths = depths(encoded);
-    if encoded.inputs.ball.is_none() || depths.iter().all(|&depth| depth < 2) {
+    if depths.iter().all(|&depth| depth < 2) {
         return;
     }
     for (i, &depth) in depths.iter().enumerate() {

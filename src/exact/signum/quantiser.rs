@@ -11,10 +11,10 @@ use crate::domains::query::{Ball, Case, Region, Variable};
 use std::cmp::Ordering;
 
 /// The front of a network.
-pub(super) struct Quantiser<'a> {
+pub(super) struct Quantiser {
     /// The network behind it.
     rest: Network,
-    pieces: &'a [Piece],
+    pieces: Vec<Piece>,
     /// What the value changes by from one piece to the next.
     step: Rational,
     cells: Vec<Reading>,
@@ -34,9 +34,9 @@ impl Reading {
     }
 }
 
-impl<'a> Quantiser<'a> {
+impl Quantiser {
     /// The quantiser of a network that begins with one.
-    pub fn of(network: &'a Network) -> Option<Self> {
+    pub fn of(network: &Network) -> Option<Self> {
         let (node, activation) = network.activations().next()?;
         let pieces = activation.function.pieces()?;
         if !activation.function.is_step() {
@@ -54,7 +54,7 @@ impl<'a> Quantiser<'a> {
         if !is_even {
             return None;
         }
-        Some(Self { rest: network.behind(node)?, pieces, step, cells })
+        Some(Self { rest: network.behind(node)?, pieces: pieces.to_vec(), step, cells })
     }
 
     /// The network behind it.

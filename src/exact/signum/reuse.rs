@@ -3,7 +3,7 @@
 //! them.
 
 use super::SignumError;
-use super::encode::{Encoded, Goal, Neurons, denominator};
+use super::encode::{Encoded, Goal, Neurons, UnitLayer, denominator, in_unit_layers};
 use super::memo::Memo;
 use super::original::{self, OpbText, Original};
 use super::region::{Inputs, Value};
@@ -55,6 +55,8 @@ pub(super) struct Prepared {
 pub(super) struct Encoder<'a> {
     network: Cow<'a, Network>,
     steps: Arc<StepNetwork>,
+    /// Its layers in units of a denominator, over real inputs or not.
+    units: Memo<(IBig, bool), Vec<UnitLayer>, 2>,
     shared: Memo<Values, Shared, 2>,
 }
 
@@ -68,7 +70,7 @@ fn numbers<'a>(
 impl<'a> Encoder<'a> {
     /// An encoder of a network, given what its [`StepNetwork`] is.
     pub fn new(network: Cow<'a, Network>, steps: Arc<StepNetwork>) -> Self {
-        Self { network, steps, shared: Memo::default() }
+        Self { network, steps, units: Memo::default(), shared: Memo::default() }
     }
 
     /// Encodes a case for the search; constant neurons have bits only where a certificate has them.
@@ -84,8 +86,12 @@ impl<'a> Encoder<'a> {
         let values = Values { values, is_real, denominator: denominator.clone(), has_constants };
         let shared = self.shared.get(&values, || {
             let name_of = |node| self.network.node(node).name.clone();
+            let units = self.units.get(&(denominator.clone(), is_real), || {
+                in_unit_layers(&self.steps, &denominator, is_real, name_of, budget)
+            })?;
+            let of_steps = (&*self.steps, &units[..]);
             let neurons =
-                Neurons::new(&self.steps, &inputs, region.vars, &denominator, has_constants, name_of, budget)?;
+                Neurons::new(of_steps, &inputs, region.vars, &denominator, has_constants, name_of, budget)?;
             Ok(Shared { neurons: Arc::new(neurons), original: Memo::default(), goals: Memo::default() })
         })?;
         if let Some(cells) = &mut inputs.cells {

@@ -158,6 +158,13 @@ pub(super) struct Neuron {
     pub thresholds: Vec<Threshold>,
 }
 
+impl Neuron {
+    /// Whether it reads the network's input itself.
+    pub fn reads_input(&self) -> bool {
+        self.sum.terms.iter().any(|t| t.0.0 == 0)
+    }
+}
+
 /// An activation node: its value is `start`, plus each jump whose threshold is passed.
 #[derive(Clone, Debug)]
 pub(super) struct StepLayer {

@@ -3,6 +3,7 @@
 use super::SignumError;
 use super::cells::{Cell, Infeasible};
 use super::encode::Encoded;
+use super::enumerate::{Enumerated, Enumeration};
 use super::ledger::Ledger;
 use super::load::{Preprocessing, load};
 use super::memo::Memo;
@@ -23,6 +24,9 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Conflicts of the search before every input of a small region is tried instead.
+const BEFORE_ENUMERATION: u64 = 1000;
 
 /// How the engine works.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +101,8 @@ struct Ready {
 impl Ready {
     fn of(network: &Network) -> Arc<Self> {
         let quantised = || Quantiser::of(network).map(|quantiser| (quantiser, Memo::default()));
-        let Ok(ready) = network.derived(|| Ok::<_, Infallible>(Self { quantised: quantised(), steps: Memo::default() }));
+        let Ok(ready) =
+            network.derived(|| Ok::<_, Infallible>(Self { quantised: quantised(), steps: Memo::default() }));
         ready
     }
 }
@@ -106,7 +111,8 @@ impl Ready {
 /// functions, and the inputs are two-valued or quantised, or the network quantises them, or they are few.
 #[must_use]
 pub fn applies(network: &Network, case: &Case) -> bool {
-    network.is_signum() && (is_supported(&case.region) || (Quantiser::takes(case) && Ready::of(network).quantised.is_some()))
+    network.is_signum()
+        && (is_supported(&case.region) || (Quantiser::takes(case) && Ready::of(network).quantised.is_some()))
 }
 
 /// Decides a query on a signum network; of a network in float32 it decides nothing.
@@ -243,7 +249,15 @@ impl<'a> Compiled<'a> {
         answer.build += start.elapsed();
         let mut lemmas = Vec::new();
         if !options.certify {
-            return Ok(self.attempt(encoded, options, run, answer, &mut lemmas, None)?.0);
+            let enumeration = Enumeration::new(encoded);
+            let conflicts = if enumeration.is_some() { BEFORE_ENUMERATION } else { u64::MAX };
+            let first = SignumOptions { conflicts: options.conflicts.min(conflicts), ..*options };
+            let found = self.attempt(encoded, &first, run, answer, &mut lemmas, None)?.0;
+            let is_open = matches!(&found, Found::Searched { open, .. } if !open.is_empty());
+            return Ok(match enumeration.filter(|_| is_open) {
+                Some(all) => enumerated(encoded, &all, found, run, answer),
+                None => found,
+            });
         }
         let (original, numbers) = encoder.original(case, &prepared, run.budget)?;
         loop {
@@ -331,6 +345,31 @@ enum Found {
     Searched { refuted: Vec<(usize, f64)>, open: Vec<usize> },
 }
 
+fn is_true(solver: &Solver<'_>, literal: Lit) -> bool {
+    solver.value(literal.var()) != literal.is_negative()
+}
+
+/// What trying every input of the region says, where the search ended early.
+fn enumerated(encoded: &Encoded, all: &Enumeration, searched: Found, run: Run<'_>, answer: &mut Answer) -> Found {
+    let start = Instant::now();
+    let result = all.run(run.budget);
+    answer.search += start.elapsed();
+    match result {
+        Enumerated::Point(d, values) => {
+            let bit = |l: Lit| values[l.var().index()] != l.is_negative();
+            match encoded.inputs.point(bit, &encoded.denominator, run.budget) {
+                Cell::Point(point) => Found::Point(d, point),
+                Cell::Empty(_) | Cell::OutOfTime => searched,
+            }
+        }
+        Enumerated::Refuted => {
+            let refuted = encoded.goal.bounds.iter().copied().enumerate().collect();
+            Found::Searched { refuted, open: Vec::new() }
+        }
+        Enumerated::OutOfTime => searched,
+    }
+}
+
 /// One search for all disjuncts: an input that makes one of them hold, whichever it is.
 fn search(
     encoded: &Encoded,
@@ -346,21 +385,23 @@ fn search(
         let left = conflicts.saturating_sub(solver.statistics().conflicts + cells);
         let mut limits = Limits { conflicts: left, interrupt: &mut interrupt };
         match solver.solve(&[], &mut limits) {
-            Outcome::Satisfiable => match encoded.inputs.point(solver, &encoded.denominator, run.budget) {
-                Cell::Point(point) => {
-                    let holds = |l: &Lit| solver.value(l.var()) != l.is_negative();
-                    return Found::Point(encoded.goal.disjuncts.iter().position(holds).unwrap_or(0), point);
-                }
-                Cell::Empty(infeasible) => {
-                    solver.add_clause(&infeasible.clause());
-                    lemmas.push(infeasible);
-                    cells += 1;
-                    if left > 0 {
-                        continue;
+            Outcome::Satisfiable => {
+                match encoded.inputs.point(|l| is_true(solver, l), &encoded.denominator, run.budget) {
+                    Cell::Point(point) => {
+                        let holds = |l: &Lit| is_true(solver, *l);
+                        return Found::Point(encoded.goal.disjuncts.iter().position(holds).unwrap_or(0), point);
                     }
+                    Cell::Empty(infeasible) => {
+                        solver.add_clause(&infeasible.clause());
+                        lemmas.push(infeasible);
+                        cells += 1;
+                        if left > 0 {
+                            continue;
+                        }
+                    }
+                    Cell::OutOfTime => {}
                 }
-                Cell::OutOfTime => {}
-            },
+            }
             Outcome::Unsatisfiable | Outcome::Interrupted => {}
         }
         // What is left open may have lost some disjuncts already.

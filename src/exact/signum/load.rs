@@ -101,7 +101,7 @@ fn repeats_a_bit(constraint: &Constraint) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
@@ -118,8 +118,19 @@ mod tests {
     use std::borrow::Cow;
     use std::sync::Arc;
 
-    /// Up to four layers of integers, and every kind of region over bits; the unsafe set is everything.
-    fn random(below: &mut impl FnMut(usize) -> usize) -> Encoded {
+    /// The unsafe set that is everything.
+    fn everything() -> Property {
+        let always = Atom { terms: std::collections::BTreeMap::new(), constant: Rational::from(-1), is_strict: false };
+        Property { disjuncts: vec![Disjunct { atoms: vec![always] }] }
+    }
+
+    /// Up to four layers of integers, every kind of region over bits, and an unsafe set of so many outputs; constant
+    /// neurons have bits where `has_constants` is set.
+    pub fn random(
+        below: &mut impl FnMut(usize) -> usize,
+        has_constants: bool,
+        property: impl Fn(usize) -> Property,
+    ) -> Encoded {
         let n = 2 + below(5);
         let mut builder = NetworkBuilder::new(&[n]);
         let mut last = builder.input();
@@ -147,11 +158,10 @@ mod tests {
                 _ => Region::grid(&center, &Rational::ONE, &lower, &upper).unwrap(),
             }
         };
-        let always = Atom { terms: std::collections::BTreeMap::new(), constant: Rational::from(-1), is_strict: false };
-        let query = Query::over(region, Property { disjuncts: vec![Disjunct { atoms: vec![always] }] });
+        let query = Query::over(region, property(outputs));
         let budget = Budget::unlimited();
         Encoder::new(Cow::Borrowed(&network), Arc::new(StepNetwork::new(&network, &budget).unwrap()))
-            .encode(&query.cases[0], true, &budget)
+            .encode(&query.cases[0], has_constants, &budget)
             .unwrap()
             .encoded
     }
@@ -164,7 +174,7 @@ mod tests {
         let mut below = |n: usize| generator.next_u64() as usize % n;
         let (mut fixed, mut inside, mut outside) = (0, 0, 0);
         for seed in 0..2000 {
-            let encoded = random(&mut below);
+            let encoded = random(&mut below, true, |_| everything());
             let preprocessing = Preprocessing { fix: below(3) > 0, counts: below(3) > 0 };
             let mut solver = Solver::new(Config { seed, ..Config::default() });
             let ledger = Ledger::closed();

@@ -8,6 +8,7 @@ mod alias;
 mod cells;
 mod decide;
 mod encode;
+mod enumerate;
 mod error;
 mod implied;
 mod ledger;

@@ -6,7 +6,7 @@ use super::steps::common_denominator;
 use crate::domains::budget::Budget;
 use crate::domains::num::Rational;
 use crate::domains::query::{Ball, HalfSpace, Region};
-use absint_sat::{Formula, Lit, Solver};
+use absint_sat::{Formula, Lit};
 use dashu_int::IBig;
 use itertools::Itertools;
 
@@ -141,11 +141,10 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// The point that a model stands for; over real inputs perhaps none, then a clause that excludes the
-    /// model and does hold.
-    pub fn point(&self, solver: &Solver<'_>, denominator: &IBig, budget: &Budget) -> Cell {
+    /// The point that the values of the bits stand for; over real inputs perhaps none, then a clause that excludes
+    /// them and does hold.
+    pub fn point(&self, bit: impl Fn(Lit) -> bool, denominator: &IBig, budget: &Budget) -> Cell {
         let unit = Rational::from(denominator.clone());
-        let bit = |l: Lit| solver.value(l.var()) != l.is_negative();
         if let Some(cells) = &self.cells {
             return cells.point(bit, budget);
         }

@@ -90,8 +90,7 @@ impl<'a> Encoder<'a> {
                 in_unit_layers(&self.steps, &denominator, is_real, name_of, budget)
             })?;
             let of_steps = (&*self.steps, &units[..]);
-            let neurons =
-                Neurons::new(of_steps, &inputs, region.vars, &denominator, has_constants, name_of, budget)?;
+            let neurons = Neurons::new(of_steps, &inputs, region.vars, &denominator, has_constants, name_of, budget)?;
             Ok(Shared { neurons: Arc::new(neurons), original: Memo::default(), goals: Memo::default() })
         })?;
         if let Some(cells) = &mut inputs.cells {

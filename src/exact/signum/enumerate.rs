@@ -256,7 +256,7 @@ mod tests {
                 let atom = |k: usize, sign: i32| Atom {
                     terms: [(Variable::Output(k % outputs), Rational::from(sign))].into(),
                     constant: Rational::from(margin) / Rational::from(4) - Rational::ONE,
-                    is_strict: k % 2 == 0,
+                    is_strict: k.is_multiple_of(2),
                 };
                 let disjunct = |d: usize| Disjunct { atoms: vec![atom(d, 1), atom(d + 1, -1)] };
                 Property { disjuncts: vec![disjunct(0), disjunct(seed)] }

@@ -142,7 +142,8 @@ def main() -> int:
         with open(out, "w", newline="") as file:
             machine = f"{platform.machine()}, {os.cpu_count()} cores, {asked.threads} threads"
             file.write(f"# {datetime.date.today()}, {machine}, absint {absint.__version__}\n")
-            file.write(f"# python scripts/eev.py {' '.join(word for word in sys.argv[1:] if '/' not in word)}\n")
+            limits = f"--epochs {asked.epochs} --count {asked.count} --timeout {asked.timeout:g} --threads {asked.threads}"
+            file.write(f"# python scripts/eev.py {asked.table} IMAGES {limits}\n")
             file.write(f"# differs from the paper: 10,000 training images, {DIFFERS[asked.table]}\n")
             writer = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
             writer.writeheader()

@@ -39,6 +39,14 @@ impl Budget {
         Self { remaining: Some(Arc::new(remaining)), cancelled: Arc::clone(&self.cancelled) }
     }
 
+    /// This budget until so large a share of the time left is used up.
+    #[must_use]
+    pub fn share(&self, share: f64) -> Self {
+        let Some(left) = self.remaining() else { return self.clone() };
+        let (whole, kept) = (self.clone(), left.mul_f64(1.0 - share));
+        self.within(move || whole.remaining().unwrap_or_default().saturating_sub(kept))
+    }
+
     /// The time left; `None` when there is no limit, zero when cancelled.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
@@ -87,6 +95,18 @@ mod tests {
         assert!(outer.within(|| Duration::ZERO).is_spent() && !outer.is_spent());
         outer.cancel();
         assert!(inner.is_spent());
+    }
+
+    #[test]
+    fn a_share_ends_when_its_part_of_the_time_is_used() {
+        let left = Arc::new(std::sync::atomic::AtomicU64::new(8));
+        let clock = Arc::clone(&left);
+        let whole = Budget::new(move || Duration::from_secs(clock.load(Ordering::Relaxed)));
+        let share = whole.share(0.25);
+        assert_eq!(share.remaining(), Some(Duration::from_secs(2)));
+        left.store(6, Ordering::Relaxed);
+        assert!(share.is_spent() && !whole.is_spent());
+        assert_eq!(Budget::unlimited().share(0.5).remaining(), None);
     }
 
     #[test]

@@ -131,7 +131,7 @@ proptest! {
         let before = trace.bounds();
         let mut bounds = before.clone();
         let compiled = Compiled::new(&network);
-        Refinement { parts, time: None }.run(&compiled, &region, &mut bounds, &budget);
+        Refinement { parts, share: 1.0 }.run(&compiled, &region, &mut bounds, &budget);
         let relaxed = Relaxed::new(&compiled, &region, &bounds);
         let forms = forms(&network, &mut dice);
         let objectives: Vec<Objective> = (0..OUTPUTS).map(|r| Objective::of_form(&forms, r, &bounds)).collect();

@@ -15,14 +15,31 @@ use crate::num::Interval;
 use crate::query::Region;
 use std::time::Duration;
 
-/// How far neuron bounds are refined.
-#[derive(Clone, Copy, Debug)]
+/// A round of refinement: how far neuron bounds are refined.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Refinement {
     /// Parts per neuron side of the last layer, at most; earlier ones have more. One part: slopes alone are optimised.
     pub parts: usize,
-    /// The time that all layers together may take; `None` for any.
-    pub time: Option<Duration>,
+    /// The share of the budget left that all layers together may take.
+    pub share: f64,
 }
+
+impl Default for Refinement {
+    /// The first round: slopes alone.
+    fn default() -> Self {
+        Self { parts: 1, share: 0.7 }
+    }
+}
+
+/// From one round to the next the parts per neuron side grow by this factor, as far as the time allows: what happens in
+/// between may save the costlier rounds.
+const GROWTH: usize = 8;
+
+/// No round has more parts per neuron side.
+const MOST_PARTS: usize = 4096;
+
+/// What a neuron side's root costs, in parts.
+const ROOT: usize = 3;
 
 /// What a refinement did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +63,18 @@ fn parts_of(last: usize, k: usize, n: usize) -> usize {
 }
 
 impl Refinement {
+    /// The round after this one, before and after which so much time was left; `None` when another one would not pay.
+    #[must_use]
+    pub fn next(self, before: Option<Duration>, after: Option<Duration>) -> Option<Self> {
+        let growing = (self.parts * GROWTH).min(MOST_PARTS);
+        let parts = before.zip(after).map_or(growing, |(before, after)| {
+            let took = before.saturating_sub(after).as_secs_f64().max(1e-3);
+            let affordable = after.as_secs_f64() * self.share / took * (self.parts + ROOT) as f64;
+            growing.min((affordable as usize).saturating_sub(ROOT))
+        });
+        (parts >= 2 * self.parts).then_some(Self { parts, ..self })
+    }
+
     /// Tightens `bounds` (of all nodes, over `region`) in place, until the parts or the time is used up. They are about
     /// the network in real arithmetic: of one in float32 nothing is refined.
     pub fn run(&self, compiled: &Compiled<'_>, region: &Region, bounds: &mut Bounds, budget: &Budget) -> Refined {
@@ -75,7 +104,8 @@ impl Refinement {
         for (at, &(id, source)) in layers.iter().enumerate() {
             follow(network, bounds, source);
             // With so many parts the time that the layers take falls like 1 / k.
-            let share = self.time.map(|time| time.mul_f64(((at + 1) as f64 / layers.len() as f64).sqrt()));
+            let reach = self.share * ((at + 1) as f64 / layers.len() as f64).sqrt();
+            let share = at_start.map(|time| time.mul_f64(reach));
             let is_over = |budget: &Budget| budget.is_spent() || share.is_some_and(|share| spent(budget) >= share);
             if !is_over(budget) {
                 let of_layer = Self { parts: parts_of(self.parts, at + 1, layers.len()), ..*self };

@@ -6,11 +6,11 @@ use super::super::method::{Context, Step};
 use crate::domains::dual::{Compiled, Refinement};
 use crate::domains::network::Arithmetic;
 
-/// Parts per neuron side of the last layer.
-const PARTS: usize = 32;
-
-/// The share of the time left that it may take.
+/// The share of the time left that all rounds together may take.
 const SHARE: f64 = 0.5;
+
+/// No round has more parts per neuron side of the last layer: what follows is quick.
+const MOST_PARTS: usize = 512;
 
 /// Tightens the bounds of unstable neurons layer by layer.
 pub(in super::super) struct Refine;
@@ -34,13 +34,18 @@ impl Step for Refine {
             return Ok(());
         }
         let mut bounds = case.bounds.clone();
-        let time = run.budget.remaining().map(|left| left.mul_f64(SHARE));
-        let refinement = Refinement { parts: PARTS, time };
-        let refined = refinement.run(&Compiled::new(network), &case.case.region, &mut bounds, run.budget);
+        let compiled = Compiled::new(network);
+        let budget = run.budget.share(SHARE);
+        let mut next = Some(Refinement::default());
+        while let Some(refinement) = next.filter(|round| round.parts <= MOST_PARTS && !budget.is_spent()) {
+            let before = budget.remaining();
+            let refined = refinement.run(&compiled, &case.case.region, &mut bounds, &budget);
+            case.count("parts", refined.parts as u64);
+            case.count("sides_refined", refined.sides as u64);
+            case.count("neurons_fixed", refined.settled as u64);
+            next = refinement.next(before, budget.remaining());
+        }
         case.bounds = bounds.checked(network)?;
-        case.count("parts", refined.parts as u64);
-        case.count("sides_refined", refined.sides as u64);
-        case.count("neurons_fixed", refined.settled as u64);
         Ok(())
     }
 }

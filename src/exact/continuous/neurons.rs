@@ -16,20 +16,6 @@ use crate::domains::observer::Event;
 use crate::domains::verdict::Witness;
 use crate::format::certificate::Script;
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// From one round of refinement to the next the parts per neuron side grow by this factor, as far as the time allows:
-/// the trees in between may save the costlier rounds.
-const GROWTH: usize = 8;
-
-/// No round of refinement has more parts per neuron side.
-const MOST_PARTS: usize = 4096;
-
-/// What a neuron side's root costs, in parts.
-const ROOT: usize = 3;
-
-/// The share of the time left that a refinement may take.
-const SHARE_OF_REFINEMENT: f64 = 0.7;
 
 /// Bounds are refined further unless a round leaves more than this of the worst root.
 const LEAST_GAIN: f32 = 0.9;
@@ -95,7 +81,7 @@ impl Neurons {
     pub fn run(mut self, problem: &Problem) -> Result<Found, DomainError> {
         let compiled = Compiled::new(problem.network);
         self.grow(problem, &compiled, Some(Round { refined: 0, next: 0 }))?;
-        self.round(problem, &compiled, 1)?;
+        self.round(problem, &compiled, Refinement::default())?;
         let mut bounds = self.closed;
         bounds.extend(self.open);
         let is_cut_short = self.parts > self.most;
@@ -111,24 +97,28 @@ impl Neurons {
         self.open.is_empty() || self.witness.is_some() || self.parts > self.most || problem.run.budget.is_spent()
     }
 
-    /// Refines the neurons' bounds, with at most so many parts per side, then grows trees on a network without the
-    /// neurons that have turned out to be zero; further rounds follow.
-    fn round(&mut self, problem: &Problem, compiled: &Compiled<'_>, parts: usize) -> Result<(), DomainError> {
+    /// Refines the neurons' bounds, then grows trees on a network without the neurons that have turned out to be zero;
+    /// further rounds follow.
+    fn round(
+        &mut self,
+        problem: &Problem,
+        compiled: &Compiled<'_>,
+        refinement: Refinement,
+    ) -> Result<(), DomainError> {
         if self.is_over(problem) {
             return Ok(());
         }
         let Problem { network, case, run, .. } = *problem;
         let mut bounds = problem.bounds.clone();
         let before = run.budget.remaining();
-        let time = before.map(|left: Duration| left.mul_f64(SHARE_OF_REFINEMENT));
         let mut lemmas = Lemmas::new(&problem.names);
         let record = problem.certify.then_some(&mut lemmas as &mut dyn Record);
-        let refined = Refinement { parts, time }.recorded(compiled, &case.region, &mut bounds, run.budget, record);
+        let refined = refinement.recorded(compiled, &case.region, &mut bounds, run.budget, record);
         self.script.append(&lemmas.script);
         self.parts += refined.parts;
         self.count("sides_refined", refined.sides);
         self.count("neurons_fixed", refined.settled);
-        let next = next_parts(parts, before, run.budget.remaining());
+        let next = refinement.next(before, run.budget.remaining());
         let bounds = bounds.checked(network)?;
         if self.is_over(problem) {
             return Ok(());
@@ -138,7 +128,8 @@ impl Neurons {
         let reduced = problem.reduced();
         let problem = problem.on(&reduced);
         let compiled = Compiled::new(problem.network);
-        let round = next.map(|next| Round { refined: refined.parts, next: refined.parts * next / parts });
+        let parts = |next: Refinement| refined.parts * next.parts / refinement.parts;
+        let round = next.map(|next| Round { refined: refined.parts, next: parts(next) });
         let goes_on = self.grow(&problem, &compiled, round)?;
         next.filter(|_| goes_on).map_or(Ok(()), |next| self.round(&problem, &compiled, next))
     }
@@ -298,17 +289,6 @@ impl<'a> Trees<'a> {
         }
         Self { forest, rows, grown }
     }
-}
-
-/// The parts per side of the round after one with `parts`, before and after which so much time was left; `None` when
-/// another round would not pay.
-fn next_parts(parts: usize, before: Option<Duration>, after: Option<Duration>) -> Option<usize> {
-    let growing = (parts * GROWTH).min(MOST_PARTS);
-    let Some((before, after)) = before.zip(after) else { return (growing > parts).then_some(growing) };
-    let took = before.saturating_sub(after).as_secs_f64().max(1e-3);
-    let affordable = after.as_secs_f64() * SHARE_OF_REFINEMENT / took * (parts + ROOT) as f64;
-    let next = growing.min((affordable as usize).saturating_sub(ROOT));
-    (next >= 2 * parts).then_some(next)
 }
 
 /// The bounds on a part.

@@ -38,7 +38,7 @@ pub fn by_slopes(network: &Network, case: &Case, row: usize, rounds: usize, time
     let trace = propagate(&DeepPoly::default(), network, &case.region, &Bounds::unknown(), Run::silent(&budget))?;
     let mut bounds = trace.bounds();
     let compiled = Compiled::new(network);
-    Refinement { parts: 1, time: None }.run(&compiled, &case.region, &mut bounds, &budget);
+    Refinement::default().run(&compiled, &case.region, &mut bounds, &budget);
     let forms = LinearForms::of_atoms(network, case.property.atoms());
     Ok(optimised(&compiled, case, &bounds, &forms, row, rounds))
 }

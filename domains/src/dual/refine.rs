@@ -31,10 +31,6 @@ impl Default for Refinement {
     }
 }
 
-/// From one round to the next the parts per neuron side grow by this factor, as far as the time allows: what happens in
-/// between may save the costlier rounds.
-const GROWTH: usize = 8;
-
 /// No round has more parts per neuron side.
 const MOST_PARTS: usize = 4096;
 
@@ -63,10 +59,11 @@ fn parts_of(last: usize, k: usize, n: usize) -> usize {
 }
 
 impl Refinement {
-    /// The round after this one, before and after which so much time was left; `None` when another one would not pay.
+    /// The round after this one, before and after which so much time was left, with up to `growth` times the parts;
+    /// `None` when another one would not pay.
     #[must_use]
-    pub fn next(self, before: Option<Duration>, after: Option<Duration>) -> Option<Self> {
-        let growing = (self.parts * GROWTH).min(MOST_PARTS);
+    pub fn next(self, growth: usize, before: Option<Duration>, after: Option<Duration>) -> Option<Self> {
+        let growing = (self.parts * growth).min(MOST_PARTS);
         let parts = before.zip(after).map_or(growing, |(before, after)| {
             let took = before.saturating_sub(after).as_secs_f64().max(1e-3);
             let affordable = after.as_secs_f64() * self.share / took * (self.parts + ROOT) as f64;

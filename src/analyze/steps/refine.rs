@@ -6,11 +6,12 @@ use super::super::method::{Context, Step};
 use crate::domains::dual::{Compiled, Refinement};
 use crate::domains::network::Arithmetic;
 
-/// The share of the time left that all rounds together may take.
-const SHARE: f64 = 0.5;
+/// The share of the time left that it may take.
+const SHARE: f64 = 0.6;
 
-/// No round has more parts per neuron side of the last layer: what follows is quick.
-const MOST_PARTS: usize = 512;
+/// Slopes alone are optimised first; then each neuron side of the last layer has up to so many parts at once, since
+/// nothing in between could save the costlier round.
+const PARTS: usize = 256;
 
 /// Tightens the bounds of unstable neurons layer by layer.
 pub(in super::super) struct Refine;
@@ -36,14 +37,14 @@ impl Step for Refine {
         let mut bounds = case.bounds.clone();
         let compiled = Compiled::new(network);
         let budget = run.budget.share(SHARE);
-        let mut next = Some(Refinement::default());
-        while let Some(refinement) = next.filter(|round| round.parts <= MOST_PARTS && !budget.is_spent()) {
+        let mut next = Some(Refinement { share: 0.9, ..Refinement::default() });
+        while let Some(refinement) = next.filter(|_| !budget.is_spent()) {
             let before = budget.remaining();
             let refined = refinement.run(&compiled, &case.case.region, &mut bounds, &budget);
             case.count("parts", refined.parts as u64);
             case.count("sides_refined", refined.sides as u64);
             case.count("neurons_fixed", refined.settled as u64);
-            next = refinement.next(before, budget.remaining());
+            next = refinement.next(PARTS / refinement.parts, before, budget.remaining());
         }
         case.bounds = bounds.checked(network)?;
         Ok(())

@@ -17,6 +17,10 @@ use crate::domains::verdict::Witness;
 use crate::format::certificate::Script;
 use std::collections::BTreeMap;
 
+/// From one round of refinement to the next the parts per neuron side grow by this factor, as far as the time allows: the
+/// trees in between may save the costlier rounds.
+const GROWTH: usize = 8;
+
 /// Bounds are refined further unless a round leaves more than this of the worst root.
 const LEAST_GAIN: f32 = 0.9;
 
@@ -99,12 +103,7 @@ impl Neurons {
 
     /// Refines the neurons' bounds, then grows trees on a network without the neurons that have turned out to be zero;
     /// further rounds follow.
-    fn round(
-        &mut self,
-        problem: &Problem,
-        compiled: &Compiled<'_>,
-        refinement: Refinement,
-    ) -> Result<(), DomainError> {
+    fn round(&mut self, problem: &Problem, compiled: &Compiled<'_>, refinement: Refinement) -> Result<(), DomainError> {
         if self.is_over(problem) {
             return Ok(());
         }
@@ -118,7 +117,7 @@ impl Neurons {
         self.parts += refined.parts;
         self.count("sides_refined", refined.sides);
         self.count("neurons_fixed", refined.settled);
-        let next = refinement.next(before, run.budget.remaining());
+        let next = refinement.next(GROWTH, before, run.budget.remaining());
         let bounds = bounds.checked(network)?;
         if self.is_over(problem) {
             return Ok(());

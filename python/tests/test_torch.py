@@ -79,3 +79,17 @@ def test_a_query_is_not_asked_of_a_network_whose_softmax_was_dropped():
         with pytest.raises(absint.AbsintError, match="ends in a Softmax"):
             call(probabilities, query)
     assert absint.verify(probabilities, absint.linf(x, 0), label=int(layer(x).argmax())).verdict == "verified"
+
+
+def test_nothing_is_bounded_where_subnormal_numbers_are_taken_for_zero(digits):
+    module = small().eval()
+    x = torch.tensor(digits[0][1300] / 255, dtype=torch.float32).reshape(1, 8, 8)
+    network = absint.Network.from_torch(module, x)
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor has no such mode")
+    try:
+        with pytest.raises(Exception, match="set_flush_denormal"):
+            absint.verify(network, absint.linf(x, 0.001), label=0)
+    finally:
+        torch.set_flush_denormal(False)
+    assert absint.verify(network, absint.linf(x, 0.001), label=0).verdict

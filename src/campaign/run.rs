@@ -148,7 +148,7 @@ pub fn one_image<T: Send + 'static>(
         Ok(outcome) => outcome.map_err(|e| format!("image {index}: {e}").into()),
         Err(WorkerError::OutOfTime) => Ok(abandoned),
         Err(WorkerError::Panicked(message)) => Ok(failed(message)),
-        Err(error @ WorkerError::NoThreads(_)) => Err(error.into()),
+        Err(error @ (WorkerError::NoThreads(_) | WorkerError::TakesSubnormalsForZero)) => Err(error.into()),
     }
 }
 

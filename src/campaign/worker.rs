@@ -2,6 +2,7 @@
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::any::Any;
+use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
@@ -34,6 +35,12 @@ pub enum WorkerError {
     /// The system gives no threads.
     #[error("no thread can be started: {0}")]
     NoThreads(String),
+    /// The calling thread, whose mode new threads inherit, takes subnormal numbers for zero: roundings would be wrong.
+    #[error(
+        "this thread takes subnormal numbers for zero, which bounds must not; switch that off first \
+         (in PyTorch: torch.set_flush_denormal(False))"
+    )]
+    TakesSubnormalsForZero,
 }
 
 impl Worker {
@@ -63,7 +70,7 @@ impl Worker {
     /// Begins a task, for those who look after something else while it runs.
     ///
     /// # Errors
-    /// [`WorkerError::NoThreads`].
+    /// [`WorkerError::NoThreads`] and [`WorkerError::TakesSubnormalsForZero`].
     pub fn start<T: Send + 'static>(
         &mut self,
         task: impl FnOnce() -> T + Send + 'static,
@@ -71,6 +78,9 @@ impl Worker {
         let pool = match self.pool.take() {
             Some(pool) => pool,
             None => {
+                if black_box(f64::MIN_POSITIVE) / black_box(2.0) == 0.0 {
+                    return Err(WorkerError::TakesSubnormalsForZero);
+                }
                 let builder = ThreadPoolBuilder::new().num_threads(self.threads).stack_size(STACK);
                 builder.build().map_err(|e| WorkerError::NoThreads(e.to_string()))?
             }

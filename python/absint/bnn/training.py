@@ -106,7 +106,10 @@ class Trainer:
             group["lr"] = config.rate * (1 - self.epoch / config.epochs)
         is_verified = self.epoch >= config.epochs - config.verify_epochs and eps > 0
         if is_verified:
+            # Threads inherit the mode, and bounds need subnormal numbers.
+            torch.set_flush_denormal(False)
             self.counterexamples.begin(self.net, self.x, self.labels, generator)
+            torch.set_flush_denormal(True)
         self.net.train()
         self.recent = []
         total, order = 0.0, torch.randperm(len(self.x), generator=generator)
@@ -230,8 +233,6 @@ def train(
     """
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    # The slope of a step far from its threshold is next to nothing, and such numbers are slow.
-    torch.set_flush_denormal(True)
     if images is None:
         if not config.images:
             raise ValueError("neither images are passed nor does `images` name a file")
@@ -248,13 +249,18 @@ def train(
     if checkpoint is not None and resume and Path(checkpoint).exists():
         trainer.resume(checkpoint)
     bar = progress_bar(config.epochs, trainer.epoch, "epoch", progress)
-    while trainer.epoch < config.epochs:
-        measured = trainer.one_epoch()
-        if checkpoint is not None:
-            trainer.save(checkpoint)
-        if bar is not None:
-            bar.set_postfix(_short(measured))
-            bar.update(1)
+    # The slope of a step far from its threshold is next to nothing, and such numbers are slow.
+    torch.set_flush_denormal(True)
+    try:
+        while trainer.epoch < config.epochs:
+            measured = trainer.one_epoch()
+            if checkpoint is not None:
+                trainer.save(checkpoint)
+            if bar is not None:
+                bar.set_postfix(_short(measured))
+                bar.update(1)
+    finally:
+        torch.set_flush_denormal(False)
     if bar is not None:
         bar.close()
     return trainer.net.eval(), trainer.history

@@ -196,6 +196,7 @@ kinds! {
         OutOfTime => "out-of-time",
         Panicked(_) => "panicked",
         NoThreads(_) => "no-threads",
+        TakesSubnormalsForZero => "takes-subnormals-for-zero",
     }
 }
 
@@ -240,6 +241,7 @@ pub const NEVER: &[(&str, &str)] = &[
     ("worker.out-of-time", "an answer, no error: `timed-out`"),
     ("worker.panicked", "a bug"),
     ("worker.no-threads", "the system starts no thread"),
+    ("worker.takes-subnormals-for-zero", "only where a library has switched the mode on, as PyTorch can"),
 ];
 
 /// Met as `usage.arguments`: the command line itself reads the name.

@@ -101,6 +101,12 @@ fn hostile_texts_are_refused_quickly() {
     let pairs = "[4194304,4194304,4194304,4194304]";
     assert!(refused(&format!("(declare-network f (declare-input X real {pairs}")).contains("expected `)`"));
     assert!(refused(&format!("(declare-network f (declare-input X real {pairs})")).contains("variables"));
+    let f = "(declare-network f (declare-input X real [200]) (declare-output Y real [1]))";
+    let sum = |n: usize| format!("(+ {})", (0..n).map(|i| format!("X[{i}] ")).collect::<String>());
+    assert!(refused(&format!("{f}(assert (<= (* {} {}) 1))", sum(200), sum(200))).contains("4096 products"));
+    assert!(refused(&format!("{f}(assert (<= (* {}) 1))", "X[0] ".repeat(100_000))).contains("4096 products"));
+    let same = format!("(+ {})", "X[0] ".repeat(100_000));
+    assert!(refused(&format!("{f}(assert (<= (* {same} {same}) 1))")).contains("no lower bound"));
     assert!(refused(&"(declare-network f".repeat(1_000_000)).contains("expected"));
     assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
 }
@@ -271,6 +277,55 @@ fn queries_about_several_networks_are_answered_as_sampling_says() {
             _ => panic!("{query}\n{answer:?}"),
         }
     }
+}
+
+#[test]
+fn products_are_decided_as_sampling_says() {
+    let mut random = SplitMix64::seed_from_u64(5);
+    for round in 0..16 {
+        let model = random_network(&mut random);
+        let threshold = (random.next_u64() % 33) as f32 / 8.0 - 2.0;
+        let query = format!(
+            "(declare-network f (declare-input X real [1,2]) (declare-output Y real [1,1]))
+             (assert (and (<= 0 X[0,0] 1) (<= -1 X[0,1] 1)))
+             (assert (>= (- (* X[0,0] X[0,1] Y[0,0]) (* (- Y[0,0] 1) (+ Y[0,0] X[0,1]))) {threshold}))"
+        );
+        let network = onnx::parse(&model, "m").unwrap().network;
+        let value = |x: [Rational; 2]| {
+            let y: Rational = network.evaluate(&x).unwrap().remove(0);
+            &x[0] * &x[1] * &y - (&y - Rational::ONE) * (&y + &x[1])
+        };
+        let answer = Folder::new(&query).with("f.onnx", model.clone()).answer("--network f=f.onnx --timeout 60");
+        match &answer[0][..] {
+            "sat" => assert!(value([q(&answer[2]), q(&answer[3])]) >= q(&threshold.to_string()), "{round}: {answer:?}"),
+            "unsat" => {
+                let at = |i: i32| q(&format!("{}", f64::from(i) / 8.0));
+                for (i, j) in (0..=8).flat_map(|i| (-8..=8).map(move |j| (i, j))) {
+                    assert!(value([at(i), at(j)]) < q(&threshold.to_string()), "{round}: {i} {j}");
+                }
+            }
+            _ => panic!("{query}\n{answer:?}"),
+        }
+    }
+    // Equal inputs, and a factor that is the same in another order.
+    let found = read(
+        "(declare-network f (declare-input X real [3]) (declare-output Y real [1]))
+         (assert (and (<= 0 X[0] 1) (<= 0 X[1] 1) (== X[1] X[2]) (<= (* X[0] X[2] Y[0]) (* Y[0] X[0] X[1]) (* X[2] X[2]))))",
+    );
+    let (input, output) = (Variable::Input, Variable::Output);
+    let expected = [
+        [input(0), input(1)],
+        [output(1), output(0)],
+        // On the way to the second one.
+        [input(0), output(0)],
+        [input(0), input(1)],
+        [output(4), output(0)],
+        [input(1), input(1)],
+    ];
+    assert_eq!(found.products, expected);
+    let float32 = F.replace("int64", "float32").replace("real", "float32");
+    let folder = Folder::new(&format!("{float32}(assert (<= (* S S) 1))")).with("f.onnx", two_ports());
+    assert!(!folder.run("verify q.vnnlib --network f=f.onnx").status.success());
 }
 
 #[test]

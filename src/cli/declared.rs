@@ -2,6 +2,7 @@
 
 use super::CliResult;
 use crate::domains::network::{Arithmetic, Network};
+use crate::domains::query::Variable;
 use crate::format::onnx::{self, Endings, Model, Port, Ports};
 use crate::format::vnnlib::{DeclaredNetwork, DeclaredTensor, Element, Relation, TensorKind, VnnlibQuery};
 use std::collections::HashMap;
@@ -86,7 +87,23 @@ pub fn load(query: &VnnlibQuery, arguments: &[PathBuf], arithmetic: Option<Arith
         models.push(model.in_arithmetic(arithmetic_asked).map_err(|e| format!("{}: {e}", path.display()))?);
     }
     let endings = Endings::from(models[0].final_softmax);
-    Ok(Joint { network: join(query, models)?, arithmetic: arithmetic_asked, endings })
+    let network = join(query, models)?;
+    if query.products.is_empty() {
+        return Ok(Joint { network, arithmetic: arithmetic_asked, endings });
+    }
+    if arithmetic_asked == Arithmetic::Float32 || endings.0[0].is_some() {
+        return Err(
+            "the query multiplies variables, which is supported in real arithmetic only, and not behind a Softmax: \
+                    declare all tensors `real`, or add --arithmetic real"
+                .into(),
+        );
+    }
+    let number = |variable: Variable| match variable {
+        Variable::Input(i) => i,
+        Variable::Output(i) => query.inputs + i,
+    };
+    let products: Vec<[usize; 2]> = query.products.iter().map(|factors| factors.map(number)).collect();
+    Ok(Joint { network: network.with_products(&products)?, arithmetic: arithmetic_asked, endings })
 }
 
 /// The tensors of its file that a network asks for.

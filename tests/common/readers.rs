@@ -6,7 +6,7 @@ use absint::domains::budget::Budget;
 use absint::domains::domain::{Bounds, IntervalDomain, Run, propagate};
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, exact};
-use absint::domains::query::{Query, Region};
+use absint::domains::query::{Query, Region, Variable};
 use absint::format::images::ImageSet;
 use absint::format::opb::{self, Opb, OpbTerm, Relation};
 use absint::format::{json_query, onnx, vnnlib};
@@ -50,7 +50,14 @@ pub fn vnnlib(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(read) = vnnlib::parse(text, "query") {
         let outputs = regions_make_sense(&read.query, read.inputs);
-        assert!(outputs <= read.outputs, "output {outputs} is read, {} are declared", read.outputs);
+        let known = read.outputs + read.products.len();
+        assert!(outputs <= known, "output {outputs} is read, {known} are declared or products");
+        for (k, factor) in read.products.iter().enumerate().flat_map(|(k, f)| f.map(|factor| (k, factor))) {
+            match factor {
+                Variable::Input(i) => assert!(i < read.inputs),
+                Variable::Output(i) => assert!(i < read.outputs + k),
+            }
+        }
     }
 }
 

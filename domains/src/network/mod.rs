@@ -12,6 +12,7 @@ mod evaluate;
 mod float32;
 mod graph;
 mod linear;
+mod monomials;
 mod node;
 mod parameter;
 mod pull_back;

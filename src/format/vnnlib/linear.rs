@@ -83,6 +83,12 @@ impl Linear {
         self.terms.is_empty().then_some(&self.constant)
     }
 
+    /// The variables with their coefficients, and the constant.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (Option<Variable>, &Rational)> {
+        let constant = Some((None, &self.constant)).filter(|(_, c)| **c != Rational::ZERO);
+        self.terms.iter().map(|(v, c)| (Some(*v), c)).chain(constant)
+    }
+
     pub(super) fn negated(mut self) -> Self {
         for (_, c) in &mut self.terms {
             *c = -std::mem::take(c);
@@ -120,7 +126,7 @@ impl Linear {
     }
 
     /// Adds up repeated variables, leaves out zeros, sorts.
-    fn merged(mut self) -> Result<Self, VnnlibProblem> {
+    pub(super) fn merged(mut self) -> Result<Self, VnnlibProblem> {
         self.terms.sort_by_key(|(variable, _)| *variable);
         let mut merged: Vec<(Variable, Rational)> = Vec::with_capacity(self.terms.len());
         for (variable, c) in self.terms {

@@ -80,6 +80,9 @@ pub struct VnnlibQuery {
     pub networks: Vec<DeclaredNetwork>,
     /// For each declared input the input of the query that it is.
     pub input_of: Vec<usize>,
+    /// Products of variables that it reads as if they were outputs behind the others: of inputs of the query, outputs, and
+    /// products before.
+    pub products: Vec<[Variable; 2]>,
 }
 
 impl VnnlibQuery {
@@ -89,10 +92,10 @@ impl VnnlibQuery {
     /// When it declares other numbers of inputs or outputs, or, in version 2.0, more than one network with one of each.
     pub fn of_size(self, inputs: usize, outputs: usize) -> Result<Query, String> {
         let tensors: usize = self.networks.iter().map(|network| network.tensors.len()).sum();
-        let are_shared = self.input_of.len() > self.inputs;
-        if self.networks.len() > 1 || tensors > 2 || are_shared {
+        let is_more = self.input_of.len() > self.inputs || !self.products.is_empty();
+        if self.networks.len() > 1 || tensors > 2 || is_more {
             return Err(
-                "the query is about several networks or tensors, or equal inputs, which only `absint verify` reads"
+                "the query is about several networks or tensors, equal inputs or products, which only `absint verify` reads"
                     .into(),
             );
         }
@@ -149,7 +152,7 @@ enum Factor {
 
 /// Multiplies the assertions out.
 pub(super) fn lower(parsed: Parsed) -> Result<VnnlibQuery, Fault> {
-    let Parsed { networks, outputs, mut assertions, mut literals, declared: offsets, bytes } = parsed;
+    let Parsed { networks, outputs, mut products, mut assertions, mut literals, declared: offsets, bytes } = parsed;
     // In version 1.0 the inputs are those of the network.
     let shared = if networks.is_empty() {
         let inputs: Vec<usize> = (0..offsets.len()).collect();
@@ -194,7 +197,12 @@ pub(super) fn lower(parsed: Parsed) -> Result<VnnlibQuery, Fault> {
     }
     let query = builder.finish()?;
     let (inputs, input_of) = (shared.declared.len(), shared.input_of);
-    Ok(VnnlibQuery { query, inputs, outputs, networks, input_of })
+    for factor in products.iter_mut().flatten() {
+        if let Variable::Input(i) = factor {
+            *i = input_of[*i];
+        }
+    }
+    Ok(VnnlibQuery { query, inputs, outputs, networks, input_of, products })
 }
 
 /// The atoms of a disjunct; where it has none, those of its half-spaces: whether anything is left between them is then all

@@ -3,7 +3,8 @@
 //! begins with `(vnnlib-version <2.0>)`, they are entries `X[0,1]` of the tensors that `declare-network` declares: the
 //! inputs of all networks are numbered one after the other, in row-major order, and so are the hidden tensors and
 //! outputs of all networks. Inputs that are asserted to be equal are one input of the query, and inputs of type float32
-//! lie between the finite numbers of that type, where nothing else is said of them.
+//! lie between the finite numbers of that type, where nothing else is said of them. Terms of version 2.0 may be polynomials:
+//! their products of variables are further outputs.
 //!
 //! The assertions together describe the *unsafe* set. They are brought to disjunctive normal form with
 //! the first assertion varying slowest, so that disjunct `k` is the `k`-th in file order. In a disjunct
@@ -37,6 +38,7 @@ mod linear;
 mod lower;
 mod numbered;
 mod parser;
+mod products;
 mod sharing;
 mod tensors;
 

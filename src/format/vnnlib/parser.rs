@@ -6,8 +6,10 @@ use super::error::{Fault, VnnlibProblem};
 use super::lexer::{Token, shortened};
 use super::linear::{Linear, Literal};
 use super::numbered::Numbered;
+use super::products::Products;
 use super::tensors::Tensors;
 use crate::domains::num::{Rational, parse_decimal};
+use crate::domains::query::Variable;
 
 /// How many rows, and how many literals in all rows, a disjunctive normal form may have.
 pub(super) const MOST_DISJUNCTS: usize = 1 << 20;
@@ -31,6 +33,8 @@ pub(super) struct Parsed {
     /// What version 2.0 declares; empty in version 1.0.
     pub(super) networks: Vec<DeclaredNetwork>,
     pub(super) outputs: usize,
+    /// Products of variables, which are outputs behind these.
+    pub(super) products: Vec<[Variable; 2]>,
     pub(super) assertions: Vec<Assertion>,
     pub(super) literals: Vec<Placed>,
     /// Where each input is declared.
@@ -44,6 +48,8 @@ pub(super) struct Parser<'a> {
     numbered: Numbered,
     /// In version 2.0, which has no numbered variables.
     tensors: Option<Tensors>,
+    /// Once there are any.
+    products: Option<Products>,
     assertions: Vec<Assertion>,
     literals: Vec<Placed>,
 }
@@ -51,7 +57,7 @@ pub(super) struct Parser<'a> {
 impl<'a> Parser<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         let (tokens, numbered) = (Cursor::new(text), Numbered::default());
-        Self { tokens, numbered, tensors: None, assertions: Vec::new(), literals: Vec::new() }
+        Self { tokens, numbered, tensors: None, products: None, assertions: Vec::new(), literals: Vec::new() }
     }
 
     pub(super) fn run(mut self) -> Result<Parsed, Fault> {
@@ -75,7 +81,8 @@ impl<'a> Parser<'a> {
             return fault(end, VnnlibProblem::NoAssertions);
         }
         let (assertions, literals) = (self.assertions, self.literals);
-        Ok(Parsed { networks, outputs, assertions, literals, declared, bytes: end })
+        let products = self.products.map_or_else(Vec::new, Products::finish);
+        Ok(Parsed { networks, outputs, products, assertions, literals, declared, bytes: end })
     }
 
     /// A command after its opening parenthesis.
@@ -284,14 +291,22 @@ impl<'a> Parser<'a> {
         Ok(Linear::variable(variable))
     }
 
+    /// The product of two terms, one of which is a constant in version 1.0.
+    fn product(&mut self, a: Linear, b: Linear) -> Result<Linear, VnnlibProblem> {
+        match &self.tensors {
+            Some(tensors) => self.products.get_or_insert_with(|| Products::behind(tensors.outputs())).of(a, b),
+            None => a.times(b),
+        }
+    }
+
     /// An operator with its operands, after the opening parenthesis.
     fn operation(&mut self) -> Result<Linear, Fault> {
         let (offset, operator) = self.tokens.word("`+`, `-` or `*`")?;
-        let apply: fn(Linear, Linear) -> Result<Linear, VnnlibProblem> = match operator {
-            "+" => Linear::plus,
-            "-" => |a, b| a.plus(b.negated()),
-            "*" => Linear::times,
-            "/" => |a, b| a.divided_by(&b),
+        let apply: fn(&mut Self, Linear, Linear) -> Result<Linear, VnnlibProblem> = match operator {
+            "+" => |_, a, b| a.plus(b),
+            "-" => |_, a, b| a.plus(b.negated()),
+            "*" => Self::product,
+            "/" => |_, a, b| a.divided_by(&b),
             _ => return fault(offset, VnnlibProblem::UnknownOperator(shortened(operator))),
         };
         let mut value = self.term()?;
@@ -301,7 +316,7 @@ impl<'a> Parser<'a> {
         while self.tokens.ahead().1 != Token::Close {
             let place = self.tokens.ahead().0;
             let next = self.term()?;
-            value = apply(value, next).or_else(|problem| fault(place, problem))?;
+            value = apply(self, value, next).or_else(|problem| fault(place, problem))?;
         }
         self.tokens.next();
         Ok(value)

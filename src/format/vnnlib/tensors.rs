@@ -185,6 +185,11 @@ impl Tensors {
         Ok(if tensor.kind == TensorKind::Input { Variable::Input(number) } else { Variable::Output(number) })
     }
 
+    /// How many hidden and output entries are declared.
+    pub(super) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
     /// The networks, where their inputs are declared, and how many hidden and output entries there are.
     pub(super) fn finish(self, end: usize) -> Result<(Vec<DeclaredNetwork>, Vec<usize>, usize), Fault> {
         if self.networks.is_empty() {

@@ -1,0 +1,138 @@
+//! Products of a network's inputs and outputs as further outputs.
+
+use super::derived::Derived;
+use super::float32::{Operator, Original};
+use super::{Activation, Affine, Arithmetic, Coefficients, LinearMap, Network, NetworkError, Node, NodeId, NodeKind};
+use super::{Rounding, Term};
+use crate::activation::Power;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+impl Network {
+    /// The network with products as further outputs. The factors of a product are numbers: inputs count from 0, then
+    /// outputs, then the products before it. In real arithmetic only.
+    ///
+    /// A product is `((a + b)² − a² − b²) / 2`, and that of a number with itself a square.
+    ///
+    /// # Errors
+    /// Factors that there are not.
+    pub fn with_products(&self, products: &[[usize; 2]]) -> Result<Self, NetworkError> {
+        let (inputs, outputs) = (self.input_len(), self.output_len());
+        let known = inputs + outputs;
+        let fault = |what| NetworkError::Graph { node: NAME.into(), what };
+        if products.iter().enumerate().any(|(k, factors)| factors.iter().any(|&f| f >= known + k)) {
+            return Err(fault("has a factor that comes later"));
+        }
+        let Some(square) = Power::new(2) else { return Err(fault("needs squares")) };
+        let mut graph = Graph { nodes: self.nodes.clone(), square: Arc::new(square) };
+        let part = |from: usize, len: usize| (0..known).map(move |i: usize| i.checked_sub(from).filter(|&i| i < len));
+        let mut all =
+            graph.select(vec![(0, part(0, inputs).collect()), (self.output, part(inputs, outputs).collect())]);
+        // Those whose factors are known already are made together.
+        let mut levels = vec![0usize; known];
+        for [a, b] in products {
+            levels.push(1 + levels[*a].max(levels[*b]));
+        }
+        let mut places: Vec<Option<usize>> = (0..known).map(Some).chain(products.iter().map(|_| None)).collect();
+        for level in 1..=levels.iter().copied().max().unwrap_or(0) {
+            let made: Vec<usize> = (known..levels.len()).filter(|&k| levels[k] == level).collect();
+            let place = |k: usize| places[k].unwrap_or_default();
+            let factors: Vec<[usize; 2]> = made.iter().map(|&k| products[k - known].map(place)).collect();
+            let (before, more) = (graph.nodes[all].len, graph.multiply(all, &factors));
+            let len = before + factors.len();
+            let old = (0..len).map(|i| Some(i).filter(|&i| i < before)).collect();
+            all = graph.select(vec![(all, old), (more, (0..len).map(|i| i.checked_sub(before)).collect())]);
+            made.iter().enumerate().for_each(|(i, &k)| places[k] = Some(before + i));
+        }
+        let output = graph.select(vec![(all, places.split_off(inputs))]);
+        let nodes = graph.nodes;
+        // No float32 execution computes these products.
+        let original = Arc::new(Original::new(&nodes, output, HashMap::from([(output, Operator::Unknown)])));
+        let output_shape = vec![nodes[output].len];
+        let (arithmetic, derived, input_shape) = (Arithmetic::Real, Derived::default(), self.input_shape.clone());
+        Ok(Self { nodes, output, input_shape, output_shape, original, arithmetic, derived })
+    }
+}
+
+/// What the added nodes are called.
+const NAME: &str = "products";
+
+struct Graph {
+    nodes: Vec<Node>,
+    square: Arc<Power>,
+}
+
+impl Graph {
+    fn push(&mut self, len: usize, kind: NodeKind) -> NodeId {
+        self.nodes.push(Node { len, kind, name: NAME.into() });
+        self.nodes.len() - 1
+    }
+
+    fn affine(&mut self, terms: Vec<(NodeId, LinearMap)>) -> NodeId {
+        let len = terms[0].1.output_len();
+        let terms = terms.into_iter().map(|(source, map)| Term { source, map: map.into() }).collect();
+        let (bias, rounding) = (Coefficients::zeros(len), Rounding::unknown());
+        self.push(len, NodeKind::Affine(Affine { terms, bias, rounding }))
+    }
+
+    /// The sum of entries of nodes.
+    fn select(&mut self, terms: Vec<(NodeId, Vec<Option<usize>>)>) -> NodeId {
+        let map =
+            |(source, index): (NodeId, _)| (source, LinearMap::Select { input_len: self.nodes[source].len, index });
+        let terms = terms.into_iter().map(map).collect();
+        self.affine(terms)
+    }
+
+    /// The products of pairs of entries of `source`.
+    fn multiply(&mut self, source: NodeId, factors: &[[usize; 2]]) -> NodeId {
+        let (mut first, mut second, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+        let mut parts = [(); 3].map(|()| Vec::with_capacity(factors.len()));
+        for &[a, b] in factors {
+            let squares = if a == b {
+                vec![(Some(a), None, 1.0)]
+            } else {
+                vec![(Some(a), None, -0.5), (Some(b), None, -0.5), (Some(a), Some(b), 0.5)]
+            };
+            for (t, part) in parts.iter_mut().enumerate() {
+                part.push(Some(first.len() + t).filter(|_| t < squares.len()));
+            }
+            for (a, b, weight) in squares {
+                first.push(a);
+                second.push(b);
+                weights.push(weight);
+            }
+        }
+        let sums = self.select(vec![(source, first), (source, second)]);
+        let function = Arc::clone(&self.square);
+        let squares = self.push(weights.len(), NodeKind::Activation(Activation { source: sums, function }));
+        let scaled = self.affine(vec![(squares, LinearMap::Diagonal(Coefficients::floats(weights)))]);
+        self.select(parts.into_iter().map(|part| (scaled, part)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::NetworkBuilder;
+    use super::*;
+    use crate::num::{Rational, parse_decimal};
+    use ndarray::array;
+
+    #[test]
+    fn products_are_those_of_the_numbers_before_them() {
+        let mut b = NetworkBuilder::new(&[2]);
+        let fc = b.linear("fc", 0, LinearMap::Dense(array![[1.0, 2.0], [3.0, -1.0]]), Coefficients::zeros(2)).unwrap();
+        let network = b.finish(fc, &[2]).unwrap();
+        // x₀y₁, y₀², x₀y₁·y₀², (x₀y₁)², y₁x₁
+        let products = [[0, 3], [2, 2], [4, 5], [4, 4], [3, 1]];
+        let more = network.with_products(&products).unwrap();
+        for x in [["1", "1/3"], ["-2", "0.5"], ["0", "0"], ["7", "-3"]] {
+            let x = x.map(|t| parse_decimal(t).unwrap());
+            let y: Vec<Rational> = network.evaluate(&x).unwrap();
+            let (xy, yy) = (&x[0] * &y[1], &y[0] * &y[0]);
+            let expected = [y.clone(), vec![xy.clone(), yy.clone(), &xy * &yy, &xy * &xy, &y[1] * &x[1]]].concat();
+            assert_eq!(more.evaluate(&x).unwrap(), expected);
+        }
+        assert!(network.with_products(&[[0, 4]]).is_err());
+        assert_eq!(network.with_products(&[]).unwrap().evaluate(&[1.0, 2.0]).unwrap(), vec![5.0, 1.0]);
+    }
+}

@@ -84,7 +84,7 @@ def main() -> None:
         reports = [report(solver, arguments.timeout) for solver in (program, real)]
     version = importlib.metadata.version("vnnlib-satisfactory")
     made = (
-        f"`python scripts/vnnlib_satisfactory.py target/release/absint --write`, vnnlib-satisfactory {version}, "
+        f"`python scripts/vnnlib_satisfactory.py {arguments.program} --write`, vnnlib-satisfactory {version}, "
         f"{datetime.date.today()}, {platform.machine()}, {os.cpu_count()} cores, {arguments.timeout:g} s for each test:"
     )
     text = f"{made}\n\n{table(reports)}"

@@ -212,7 +212,7 @@ proptest! {
         let network = common::random_network(&mut dice, &f);
         let network = network.in_arithmetic(Arithmetic::Float32);
         let region = common::random_region(&mut dice, network.input_len());
-        prop_assume!(network.rounded_activation().is_none());
+        prop_assume!(network.rounded_node().is_none());
         let of_domains = [
             ("interval", bounds_of(&IntervalDomain, &network, &region)),
             ("deeppoly", bounds_of(&DeepPoly::default(), &network, &region)),

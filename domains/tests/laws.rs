@@ -15,7 +15,7 @@ use absint_domains::domain::{
 use absint_domains::network::{Coefficients, LinearMap, Network, NetworkBuilder, NodeId, NodeKind, Sparse, Term};
 use absint_domains::num::{Interval, Rational, Spare, exact};
 use absint_domains::query::{LinearForms, Region};
-use common::{Dice, mostly_piecewise, random_member, random_network, random_region};
+use common::{Dice, mostly_piecewise, random_member, random_network, random_product_network, random_region};
 use ndarray::Array2;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -53,11 +53,14 @@ fn contains_all_executions(domain: &AnyDomain, network: &Network, region: &Regio
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
-    /// Each time all domains but those that solve programs, and one of these every tenth time.
+    /// Each time all domains but those that solve programs, and one of these every tenth time; every fourth network
+    /// has products.
     #[test]
-    fn concrete_values_lie_inside_the_bounds_of_every_domain(seed in any::<u64>(), f in mostly_piecewise(), turn in 0..10usize) {
+    fn concrete_values_lie_inside_the_bounds_of_every_domain(
+        seed in any::<u64>(), f in mostly_piecewise(), turn in 0..10usize, kind in 0..4usize,
+    ) {
         let mut dice = Dice::new(seed);
-        let network = random_network(&mut dice, &f);
+        let network = if kind == 0 { random_product_network(&mut dice, &f) } else { random_network(&mut dice, &f) };
         let region = random_region(&mut dice, network.input_len());
         let domains = all();
         let (costly, cheap): (Vec<_>, Vec<_>) = domains.iter().partition(|domain| domain.solves_programs);

@@ -96,7 +96,7 @@ pub fn check_certifiable(network: &Network, query: &Query, options: &Options) ->
         let proving: Vec<&str> = Method::ALL.iter().filter(|m| m.proves()).map(|m| m.row().name).collect();
         return Err(AnalyzeError::NoProof { method: method.to_string(), proving: proving.join(", ") });
     }
-    if let Some((id, _)) = network.activations().find(|(_, a)| a.function.pieces().is_none()) {
+    if let Some(id) = network.first_curve() {
         return Err(AnalyzeError::ProofCurve(network.node(id).name.clone()));
     }
     if let Some(id) = continuous::jump(network).filter(|_| method.row().completeness == Completeness::Decides) {
@@ -113,7 +113,7 @@ pub fn check_certifiable(network: &Network, query: &Query, options: &Options) ->
 
 /// Whether float32 executions of the network can be analysed as asked.
 fn check_float32(network: &Network, options: &Options) -> Result<(), AnalyzeError> {
-    if let Some(id) = network.rounded_activation() {
+    if let Some(id) = network.rounded_node() {
         return Err(AnalyzeError::Float32Activation(network.node(id).name.clone()));
     }
     if options.certify { Err(AnalyzeError::Float32Certificate) } else { Ok(()) }

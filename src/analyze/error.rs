@@ -26,10 +26,10 @@ pub enum AnalyzeError {
     /// Certificates are asked for where there are none.
     #[error("only signum networks over two-valued or quantised inputs, or few real ones, have certificates")]
     NoCertificate,
-    /// An activation that rounds in float32.
+    /// An activation or a product that rounds in float32.
     #[error(
-        "node `{0}`: float32 analysis takes activations whose values are exact in float32 (ReLU, Sign, Clip); \
-         use --arithmetic real"
+        "node `{0}`: float32 analysis takes activations whose values are exact in float32 (ReLU, Sign, Clip), and no \
+         products of two computed numbers; use --arithmetic real"
     )]
     Float32Activation(String),
     /// Certificates of a signum network are asked for of another method than the exact one.
@@ -49,8 +49,10 @@ pub enum AnalyzeError {
     /// A certificate is asked for over a region that is no box.
     #[error("certificates over real inputs are about boxes (with half-spaces), not about L1, L2 or other balls")]
     ProofRegion,
-    /// A certificate is asked for of a network with a smooth activation.
-    #[error("node `{0}`: certificates take piecewise affine activations; leave out --proof")]
+    /// A certificate is asked for of a network with a smooth activation or a product.
+    #[error(
+        "node `{0}`: certificates take piecewise affine activations, and no products of two computed numbers; leave out --proof"
+    )]
     ProofCurve(String),
     /// A certificate of a search is asked for where an activation jumps.
     #[error("node `{0}` jumps: searches write no certificate there; use --domain deeppoly")]

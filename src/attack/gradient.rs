@@ -1,7 +1,7 @@
 //! Gradients of the outputs, and subgradients where activations have corners or jumps.
 
 use crate::domains::activation::Shape;
-use crate::domains::network::{Activation, Network, NodeId, NodeKind};
+use crate::domains::network::{Activation, Network, NodeId, NodeKind, Product};
 use crate::domains::num::Interval;
 use crate::domains::query::Region;
 use ndarray::{Array2, ArrayView1};
@@ -50,7 +50,7 @@ pub(super) fn gradient_within(
     reach: &Reach,
 ) -> Array2<f64> {
     let rows = seeds.nrows();
-    let at_input = backwards(network, seeds, |_, activation, adjoints| {
+    let at_input = backwards(network, seeds, values, |_, activation, adjoints| {
         let shape = activation.function.shape();
         let jumps = activation.function.is_step();
         for (mut adjoint, z) in adjoints.rows_mut().into_iter().zip(values[activation.source].rows()) {
@@ -74,10 +74,11 @@ pub(super) fn gradient_within(
 }
 
 /// Carries coefficients of the outputs (row by row) back to the input, where `pass` makes those of an activation's
-/// arguments of those of its values.
+/// arguments of those of its values, and products are passed at the `values` of all nodes.
 pub(crate) fn backwards(
     network: &Network,
     seeds: Array2<f64>,
+    values: &[Array2<f64>],
     mut pass: impl FnMut(NodeId, &Activation, &mut Array2<f64>),
 ) -> Option<Array2<f64>> {
     let mut adjoints: Vec<Option<Array2<f64>>> = vec![None; network.nodes().len()];
@@ -98,6 +99,15 @@ pub(crate) fn backwards(
             NodeKind::Activation(activation) => {
                 pass(id, activation, &mut adjoint);
                 add(&mut adjoints[activation.source], adjoint);
+            }
+            NodeKind::Product(Product { factors: [a, b] }) => {
+                for (own, other) in [(a, b), (b, a)] {
+                    let mut passed = Array2::zeros((adjoint.nrows(), network.node(own.source).len));
+                    for ((r, k), adjoint) in adjoint.indexed_iter() {
+                        passed[[r, own.index[k]]] += adjoint * values[other.source][[r, other.index[k]]];
+                    }
+                    add(&mut adjoints[own.source], passed);
+                }
             }
         }
     }

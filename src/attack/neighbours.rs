@@ -1,6 +1,6 @@
 //! The outputs of a network at all points that differ from one point in a single coordinate.
 
-use crate::domains::network::{Affine, Columns, LinearMap, Network, NodeKind};
+use crate::domains::network::{Affine, Columns, LinearMap, Network, NodeKind, Product};
 use ndarray::{Array2, ArrayView1};
 
 /// A coordinate and its new value.
@@ -25,7 +25,7 @@ impl<'a> Neighbourhood<'a> {
     pub(super) fn new(network: &'a Network) -> Self {
         let of_node = |kind: &'a NodeKind| match kind {
             NodeKind::Affine(a) => a.terms.iter().map(|t| (t.source == 0).then(|| t.map.by_input())).collect(),
-            NodeKind::Input | NodeKind::Activation(_) => Vec::new(),
+            NodeKind::Input | NodeKind::Activation(_) | NodeKind::Product(_) => Vec::new(),
         };
         Self { network, columns: network.nodes().iter().map(|node| of_node(&node.kind)).collect() }
     }
@@ -38,7 +38,7 @@ impl<'a> Neighbourhood<'a> {
         };
         let of_node = |kind: &NodeKind| match kind {
             NodeKind::Affine(a) => a.terms.iter().map(|t| of_term(t.source, &t.map)).sum(),
-            NodeKind::Input | NodeKind::Activation(_) => 0,
+            NodeKind::Input | NodeKind::Activation(_) | NodeKind::Product(_) => 0,
         };
         self.network.nodes().iter().map(|node| of_node(&node.kind)).sum::<usize>().max(1)
     }
@@ -60,7 +60,7 @@ impl<'a> Neighbourhood<'a> {
         let mut values: Vec<Array2<f64>> = Vec::with_capacity(self.network.nodes().len());
         for (id, node) in self.network.nodes().iter().enumerate() {
             let value = match &node.kind {
-                // Nothing reads the rows of the input but activations.
+                // Nothing reads the rows of the input but activations and products.
                 NodeKind::Input => {
                     let mut rows = Array2::from_shape_fn((moves.len(), x.len()), |(_, i)| x[i]);
                     moves.iter().enumerate().for_each(|(row, &(i, value))| rows[[row, i]] = value);
@@ -78,6 +78,12 @@ impl<'a> Neighbourhood<'a> {
                     } else {
                         z.map(|z| shape.at(z).unwrap_or(f64::NAN))
                     }
+                }
+                NodeKind::Product(Product { factors: [a, b] }) => {
+                    let (of_a, of_b) = (&values[a.source], &values[b.source]);
+                    Array2::from_shape_fn((moves.len(), node.len), |(r, k)| {
+                        of_a[[r, a.index[k]]] * of_b[[r, b.index[k]]]
+                    })
                 }
             };
             values.push(value);

@@ -14,6 +14,7 @@ fn kind(network: &Network, id: usize) -> String {
         NodeKind::Affine(a) if a.terms.is_empty() => "constant".into(),
         NodeKind::Affine(a) => affine(a),
         NodeKind::Activation(a) => a.function.name().into(),
+        NodeKind::Product(_) => "product".into(),
     }
 }
 

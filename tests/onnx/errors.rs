@@ -73,19 +73,20 @@ fn numbers_that_are_none_are_refused() {
 }
 
 #[test]
-fn what_is_not_piecewise_linear_is_refused() {
-    let mut w = OnnxWriter::input(&[2]);
-    w.node("Mul", &["input", "input"], &[]);
-    refused(&w, &["Mul_0", "not piecewise linear"]);
-    let mut w = OnnxWriter::input(&[2]);
-    let c = w.floats(&[], [1.0]);
-    w.node("Div", &[&c, "input"], &[]);
-    refused(&w, &["Div_0", "not piecewise linear"]);
-    let mut w = OnnxWriter::input(&[2]);
+fn products_that_do_not_fit_are_refused() {
+    let mut w = OnnxWriter::input(&[6]);
+    let (two, three) = (w.integers(&[2, 3]), w.integers(&[3, 2]));
+    let (a, b) = (w.node("Reshape", &["input", &two], &[]), w.node("Reshape", &["input", &three], &[]));
+    let mut wrong = w.clone();
+    wrong.node("Mul", &[&a, &b], &[]);
+    refused(&wrong, &["Mul_2", "[2, 3]", "[3, 2]"]);
+    w.node("MatMul", &[&a, &a], &[]);
+    refused(&w, &["MatMul_2", "[2, 3]", "cannot be multiplied"]);
+    refused(&one("Softmax", &[("axis", Attribute::Int(7))]), &["Softmax_0", "axis 7"]);
+    let mut w = OnnxWriter::input(&[1 << 12]);
     w.node("Softmax", &["input"], &[]);
     w.relu();
-    refused(&w, &["Relu_1", "Softmax", "last operator"]);
-    refused(&one("Softmax", &[]), &["several groups"]);
+    refused(&w, &["Relu_1", "larger than this reader accepts"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod errors;
 mod exact_answers;
 mod hostile;
 mod operators;
+mod products;
 mod reference;
 mod signum;
 

@@ -61,6 +61,10 @@ pub(super) fn widened<'a>(
         NodeKind::Activation(a) if a.source == 0 && !inputs.are_kept => {
             return Err(DomainError::Float32 { node: id, name: network.node(id).name.clone() });
         }
+        // What a product rounds is not charged to anything.
+        NodeKind::Product(_) => {
+            return Err(DomainError::Float32 { node: id, name: network.node(id).name.clone() });
+        }
         NodeKind::Input | NodeKind::Activation(_) => return Ok(None),
     };
     let refuse = || DomainError::Float32 { node: id, name: network.node(id).name.clone() };
@@ -136,6 +140,7 @@ fn decides_signs(network: &Network, id: NodeId) -> bool {
         && network.nodes().iter().all(|node| match &node.kind {
             NodeKind::Activation(a) => a.source != id || a.function.is_step(),
             NodeKind::Affine(affine) => affine.terms.iter().all(|t| t.source != id),
+            NodeKind::Product(product) => product.factors.iter().all(|factor| factor.source != id),
             NodeKind::Input => true,
         })
 }

@@ -4,7 +4,7 @@
 //! cheapest domain. *Source*: Moore 1966; for networks Gehr et al. 2018 (AI²).
 
 use super::{AbstractDomain, BackSubstitution, Concretise, DomainError, Fact, History, NodeBounds, Relaxation, Trace};
-use crate::network::{Activation, Affine, NodeId, NodeKind};
+use crate::network::{Activation, Affine, NodeId, NodeKind, Product};
 use crate::num::Interval;
 use crate::num::error::{gamma, underflow};
 use crate::num::round::{add_up, mul_up, sub_down, sub_up};
@@ -121,6 +121,10 @@ impl AbstractDomain for IntervalDomain {
 
     fn activation(&self, _: NodeId, node: &Activation, seen: &Trace<NodeBounds>) -> Result<NodeBounds, DomainError> {
         Ok(seen.facts[node.source].reaches().map(|z| node.function.image(z)).collect())
+    }
+
+    fn product(&self, _: NodeId, node: &Product, seen: &Trace<NodeBounds>) -> Result<NodeBounds, DomainError> {
+        Ok(seen.product_bounds(node))
     }
 
     fn minima(&self, forms: &LinearForms, seen: &Trace<NodeBounds>) -> Result<Vec<f64>, DomainError> {

@@ -18,6 +18,7 @@ pub(super) fn of_node<'a>(
         NodeKind::Input => region.lattices(),
         NodeKind::Affine(affine) => of_affine(affine, bounds)?,
         NodeKind::Activation(activation) => of_activation(activation.function.as_ref(), bounds(activation.source))?,
+        NodeKind::Product(_) => return None,
     };
     lattices.iter().any(|lattice| lattice != &Lattice::Any).then_some(lattices)
 }

@@ -7,6 +7,7 @@ mod interval;
 mod lattice;
 mod list;
 mod lp;
+mod planes;
 mod zonotope;
 
 pub use bounds::{Bounds, NodeBounds};
@@ -19,10 +20,11 @@ use interval::quick_bounds;
 pub use lattice::of_margin as margin_lattice;
 pub use list::{AnyDomain, all};
 pub use lp::{IntegerModel, LayerPrograms, LpDomain, LpFact, NeuronSolver, SolvedPrograms, Tighten};
+pub use planes::{NodePlanes, Plane, Planes};
 pub use zonotope::{Zonotope, ZonotopeFact};
 
 use crate::budget::Budget;
-use crate::network::{Activation, Affine, Arithmetic, Network, NodeId, NodeKind};
+use crate::network::{Activation, Affine, Arithmetic, Network, NodeId, NodeKind, Product};
 use crate::num::Spare;
 use crate::observer::{Event, Observer, Silent};
 use crate::query::{LinearForms, Region};
@@ -124,6 +126,12 @@ impl<F: Fact> Trace<'_, F> {
         self.facts[id].bounds()
     }
 
+    /// Bounds of the product of what is seen of its factors.
+    fn product_bounds(&self, product: &Product) -> NodeBounds {
+        let ranges = product.pairs(|source, i| self.bounds_of(source).get(i));
+        ranges.enumerate().map(|(k, [a, b])| planes::product(a, b, product.is_square(k))).collect()
+    }
+
     /// The concrete bounds of all nodes seen.
     #[must_use]
     pub fn bounds(&self) -> Bounds {
@@ -145,6 +153,8 @@ pub trait AbstractDomain: Sync {
     fn affine(&self, id: NodeId, node: &Affine, seen: &Trace<Self::Fact>) -> Result<Self::Fact, DomainError>;
     /// The fact of the activation node `id`, whose source has been seen.
     fn activation(&self, id: NodeId, node: &Activation, seen: &Trace<Self::Fact>) -> Result<Self::Fact, DomainError>;
+    /// The fact of the product node `id`, whose factors have been seen.
+    fn product(&self, id: NodeId, node: &Product, seen: &Trace<Self::Fact>) -> Result<Self::Fact, DomainError>;
     /// For each form a certified lower bound of its minimum over the region.
     fn minima(&self, forms: &LinearForms, seen: &Trace<Self::Fact>) -> Result<Vec<f64>, DomainError>;
     /// A certified lower bound of the minimum over the region of the *maximum* of the forms: positive
@@ -208,6 +218,7 @@ fn propagate_until<'a, D: AbstractDomain>(
             NodeKind::Input => domain.input(region),
             NodeKind::Affine(affine) => domain.affine(id, affine, &trace)?,
             NodeKind::Activation(activation) => domain.activation(id, activation, &trace)?,
+            NodeKind::Product(product) => domain.product(id, product, &trace)?,
         };
         let facts = &trace.facts;
         if let Some(lattices) = lattice::of_node(&node.kind, region, &|source| facts[source].bounds()) {

@@ -4,10 +4,10 @@
 //! [`MOST_MEMORY`]. *Returns* bounds of every neuron and certified lower bounds of forms: sound, not complete. *Source*:
 //! Singh et al. 2018 (DeepZ); Ghorbal et al. 2009.
 
-use super::{AbstractDomain, DomainError, Fact, NodeBounds, Trace};
+use super::{AbstractDomain, DomainError, Fact, NodeBounds, Trace, planes};
 use crate::activation::{ActivationFn, Reach};
 use crate::budget::Budget;
-use crate::network::{Activation, Affine, Coefficients, LinearMap, NodeId, Rounding, Term};
+use crate::network::{Activation, Affine, Coefficients, LinearMap, NodeId, Product, Rounding, Sparse, Term};
 use crate::num::Interval;
 use crate::num::error::{ETA, UNIT, gamma, underflow};
 use crate::num::kernel::{finite_or_nothing, less_error};
@@ -276,6 +276,32 @@ impl AbstractDomain for Zonotope {
         let symbols = z.symbols.iter().copied().chain(fresh.iter().map(|i| first + i)).collect();
         let image = z.bounds.reaches().map(|b| function.image(b)).collect();
         let mut fact = ZonotopeFact { center, inputs: Some(inputs), noise, symbols, radius, bounds: image };
+        let concrete = fact.concretise(seen.region);
+        fact.bounds.intersect(&concrete);
+        Ok(fact)
+    }
+
+    /// `a b` is `m_b a + m_a b` with the middles `m` of its factors, up to a symbol of its own.
+    fn product(&self, id: NodeId, node: &Product, seen: &Trace<ZonotopeFact>) -> Result<ZonotopeFact, DomainError> {
+        let first: usize = seen.network.nodes()[..id].iter().map(|node| node.len).sum();
+        let ranges: Vec<[Interval; 2]> = node.pairs(|source, i| seen.bounds_of(source).get(i)).collect();
+        let slopes: Vec<[f64; 2]> = ranges.iter().map(|[a, b]| [b.middle(), a.middle()]).collect();
+        let bands: Vec<Interval> =
+            ranges.iter().zip(&slopes).map(|(&ranges, &slopes)| planes::band(ranges, slopes)).collect();
+        let terms = node.factors.iter().enumerate().map(|(side, factor)| {
+            let weights: Vec<f64> = slopes.iter().map(|slopes| slopes[side]).collect();
+            let map = Sparse::selection(seen.network.node(factor.source).len, &factor.index, &weights);
+            Term { source: factor.source, map: LinearMap::Sparse(map).into() }
+        });
+        let bias = Coefficients::floats(bands.iter().map(|band| band.middle()).collect());
+        let middle = Affine { terms: terms.collect(), bias, rounding: Rounding::default() };
+        let mut fact = affine_fact(id, &middle, seen)?;
+        check_memory(id, seen.network.input_len() + fact.symbols.len() + bands.len(), bands.len(), seen)?;
+        let own = bands.iter().map(|band| sub_up(band.hi, band.middle()).max(sub_up(band.middle(), band.lo)));
+        let own = Array2::from_diag(&ndarray::Array1::from_iter(own));
+        fact.noise = concatenate(Axis(0), &[fact.noise.view(), own.view()]).unwrap_or(own);
+        fact.symbols.extend((0..bands.len()).map(|k| first + k));
+        fact.bounds = seen.product_bounds(node);
         let concrete = fact.concretise(seen.region);
         fact.bounds.intersect(&concrete);
         Ok(fact)

@@ -308,6 +308,11 @@ impl<'a, 'b> Ascent<'a, 'b> {
             let (truth_before, truth_rest) = truth.split_at_mut(id);
             match &network.node(id).kind {
                 NodeKind::Input => {}
+                // Forms that reach a product have no bound.
+                NodeKind::Product(_) => {
+                    rest[0].resize(len * n, 0.0);
+                    truth_rest[0].resize(len * n, 0.0);
+                }
                 NodeKind::Affine(affine) => {
                     let apply = |from: &[Vec<f32>], to: &mut Vec<f32>, spare: &mut Vec<f32>| {
                         to.clear();

@@ -318,6 +318,7 @@ impl<T: Real> Walk<T> {
             }
             match &relaxed.compiled.network.node(id).kind {
                 NodeKind::Input => {}
+                NodeKind::Product(_) => self.sums.value.fill(T::of(f64::NEG_INFINITY)),
                 NodeKind::Affine(_) => self.pass_affine::<PROVES>(relaxed, maps, id),
                 NodeKind::Activation(_) => self.pass_activation::<PROVES>(relaxed, id, slopes, entries),
             }

@@ -65,10 +65,11 @@ impl<'a> Compiled<'a> {
     }
 }
 
-/// Whether some activation of the network has neurons that the engine can split.
+/// Whether some activation of the network has neurons that the engine can split; it does not pass products.
 #[must_use]
 pub fn has_corners(network: &Network) -> bool {
-    network.activations().any(|(_, a)| a.function.pieces().and_then(corner).is_some())
+    network.products().next().is_none()
+        && network.activations().any(|(_, a)| a.function.pieces().and_then(corner).is_some())
 }
 
 /// The network over bounds of all its nodes up to some node.
@@ -119,7 +120,7 @@ impl<'a> Relaxed<'a> {
                 break;
             }
             match &node.kind {
-                NodeKind::Input => {}
+                NodeKind::Input | NodeKind::Product(_) => {}
                 NodeKind::Affine(affine) => {
                     let magnitudes = |source: NodeId| bounds.nodes()[source].magnitudes();
                     relaxed.errors[id] = Some(affine.pull_back_error(magnitudes));

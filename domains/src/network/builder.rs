@@ -5,8 +5,8 @@ use super::float32::Original;
 use super::node::{maps, used};
 use super::threshold::{Maximum, plain_thresholds};
 use super::{
-    Activation, Affine, Arithmetic, Coefficients, LinearMap, Network, NetworkError, Node, NodeId, NodeKind, Operator,
-    Rounding, Term,
+    Activation, Affine, Arithmetic, Coefficients, Factor, LinearMap, Network, NetworkError, Node, NodeId, NodeKind,
+    Operator, Product, Rounding, Term,
 };
 use crate::activation::ActivationFn;
 use crate::num::Rational;
@@ -50,6 +50,15 @@ impl NetworkBuilder {
     #[must_use]
     pub fn len(&self, id: NodeId) -> usize {
         self.nodes[id].len
+    }
+
+    /// The activation that a node is, if it is one.
+    #[must_use]
+    pub fn activation_at(&self, id: NodeId) -> Option<&Activation> {
+        match &self.nodes[id].kind {
+            NodeKind::Activation(activation) => Some(activation),
+            _ => None,
+        }
     }
 
     /// True when there is nothing but the input.
@@ -111,6 +120,24 @@ impl NetworkBuilder {
         }
         let len = self.nodes[source].len;
         Ok(self.push(name, len, NodeKind::Activation(Activation { source, function })))
+    }
+
+    /// Adds the products of the two factors, entry by entry.
+    pub fn product(&mut self, name: &str, factors: [Factor; 2]) -> Result<NodeId, NetworkError> {
+        let node = || name.to_owned();
+        for factor in &factors {
+            let Some(source) = self.nodes.get(factor.source) else {
+                return Err(NetworkError::Graph { node: node(), what: "reads a node that does not exist yet" });
+            };
+            if factor.index.iter().any(|&i| i >= source.len) {
+                return Err(NetworkError::Graph { node: node(), what: "multiplies an entry that does not exist" });
+            }
+        }
+        let [found, expected] = factors.each_ref().map(|factor| factor.index.len());
+        if found != expected {
+            return Err(NetworkError::Shape { node: node(), what: "the first factor", found, expected });
+        }
+        Ok(self.push(name, found, NodeKind::Product(Product { factors })))
     }
 
     /// Declares how the affine node `node` is computed in float32, where that is not by sums of products with

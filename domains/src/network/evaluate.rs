@@ -1,6 +1,6 @@
 //! Evaluation of a network at a point, in any arithmetic.
 
-use super::{Affine, Network, NodeKind, Order};
+use super::{Affine, Network, NodeKind, Order, Product};
 use crate::activation::Activate;
 use ndarray::{Array2, ArrayView1};
 use thiserror::Error;
@@ -41,6 +41,9 @@ impl Network {
                     let shape = activation.function.shape();
                     let values: Option<Vec<T>> = values[activation.source].iter().map(|z| shape.at(z)).collect();
                     values.ok_or_else(|| EvaluateError::Irrational(node.name.clone()))?
+                }
+                NodeKind::Product(product) => {
+                    product.pairs(|source, i| &values[source][i]).map(|[a, b]| a.mul(b)).collect()
                 }
             };
             values.push(value);
@@ -84,6 +87,10 @@ impl Network {
                 NodeKind::Activation(activation) => {
                     let shape = activation.function.shape();
                     source(activation.source).map(|z| shape.at(z).unwrap_or(f64::NAN))
+                }
+                NodeKind::Product(Product { factors: [a, b] }) => {
+                    let (of_a, of_b) = (source(a.source), source(b.source));
+                    Array2::from_shape_fn((rows, node.len), |(r, k)| of_a[[r, a.index[k]]] * of_b[[r, b.index[k]]])
                 }
             };
             values.push(value);

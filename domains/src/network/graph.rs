@@ -2,7 +2,7 @@
 
 use super::derived::Derived;
 use super::float32::Original;
-use super::{Activation, Arithmetic, Coefficients, Node, NodeId, NodeKind};
+use super::{Activation, Arithmetic, Coefficients, Node, NodeId, NodeKind, Product};
 use std::borrow::Cow;
 use std::sync::Arc;
 use thiserror::Error;
@@ -112,22 +112,46 @@ impl Network {
         })
     }
 
+    /// The product nodes with their indices.
+    pub fn products(&self) -> impl Iterator<Item = (NodeId, &Product)> + '_ {
+        self.nodes.iter().enumerate().filter_map(|(id, node)| match &node.kind {
+            NodeKind::Product(product) => Some((id, product)),
+            _ => None,
+        })
+    }
+
+    /// Whether a product reads the node.
+    #[must_use]
+    pub fn is_factor(&self, id: NodeId) -> bool {
+        self.products().any(|(_, product)| product.factors.iter().any(|factor| factor.source == id))
+    }
+
     /// True when some activation is a step function.
     #[must_use]
     pub fn has_steps(&self) -> bool {
         self.activations().any(|(_, a)| a.function.is_step())
     }
 
-    /// True when some activation is a smooth function, whose values are known by enclosures only.
+    /// The first node that is not piecewise affine in what it reads: a smooth activation or a product.
     #[must_use]
-    pub fn has_curves(&self) -> bool {
-        self.activations().any(|(_, a)| a.function.pieces().is_none())
+    pub fn first_curve(&self) -> Option<NodeId> {
+        self.nodes.iter().position(|node| match &node.kind {
+            NodeKind::Input | NodeKind::Affine(_) => false,
+            NodeKind::Activation(activation) => activation.function.pieces().is_none(),
+            NodeKind::Product(_) => true,
+        })
     }
 
-    /// True for a signum network: there are activations, and all of them are step functions.
+    /// True when some node is not piecewise affine in what it reads.
+    #[must_use]
+    pub fn has_curves(&self) -> bool {
+        self.first_curve().is_some()
+    }
+
+    /// True for a signum network: there are activations, all of them are step functions, and nothing is multiplied.
     #[must_use]
     pub fn is_signum(&self) -> bool {
-        self.has_steps() && self.activations().all(|(_, a)| a.function.is_step())
+        self.has_steps() && !self.has_curves() && self.activations().all(|(_, a)| a.function.is_step())
     }
 
     /// How many nodes read each node.
@@ -171,10 +195,10 @@ impl Network {
         }
     }
 
-    /// The first activation that rounds in float32, which no bound accounts for: one with a slope other than 0 and 1,
-    /// or with a value that is no `f32`; and every smooth one.
+    /// The first node that rounds in float32, which no bound accounts for: an activation with a slope other than 0 and 1,
+    /// or with a value that is no `f32`; every smooth one, and every product.
     #[must_use]
-    pub fn rounded_activation(&self) -> Option<NodeId> {
+    pub fn rounded_node(&self) -> Option<NodeId> {
         let is_exact = |piece: &crate::activation::Piece| {
             let ends = [piece.from, piece.to].into_iter().filter(|end| end.is_finite());
             let is_float32 = |x: f64| f64::from(x as f32) == x;
@@ -182,7 +206,11 @@ impl Network {
                 && (piece.slope == 0.0 || (piece.slope == 1.0 && piece.intercept == 0.0))
         };
         let rounds = |a: &Activation| a.function.pieces().is_none_or(|pieces| !pieces.iter().all(is_exact));
-        self.activations().find(|(_, a)| rounds(a)).map(|(id, _)| id)
+        self.nodes.iter().position(|node| match &node.kind {
+            NodeKind::Input | NodeKind::Affine(_) => false,
+            NodeKind::Activation(activation) => rounds(activation),
+            NodeKind::Product(_) => true,
+        })
     }
 
     /// What `make` makes of this network, kept with it and its copies from the first call on for all that ask for the same

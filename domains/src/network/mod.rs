@@ -1,6 +1,6 @@
-//! The layer graph: `Input | Affine(Σ W·x + b) | Activation(σ)` in topological order.
+//! The layer graph: `Input | Affine(Σ W·x + b) | Activation(σ) | Product(a · b)` in topological order.
 //!
-//! Every network is lowered to these three kinds of node. Linear operators differ only in their
+//! Every network is lowered to these four kinds of node. Linear operators differ only in their
 //! [`LinearMap`]; a residual sum is an affine node with two terms.
 
 mod behind;
@@ -25,7 +25,7 @@ pub use evaluate::EvaluateError;
 pub use float32::{Arithmetic, Operator, Order, Rounding};
 pub use graph::{Network, NetworkError};
 pub use linear::{ColumnMap, Columns, Conv2d, LinearMap, Sparse, Window};
-pub use node::{Activation, Affine, Node, NodeId, NodeKind, Term};
+pub use node::{Activation, Affine, Factor, Node, NodeId, NodeKind, Product, Term};
 pub use parameter::Parameter;
 pub use pull_back::PullBackError;
 pub use reduce::Reduced;

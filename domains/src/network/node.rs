@@ -36,6 +36,37 @@ pub struct Activation {
     pub function: Arc<dyn ActivationFn>,
 }
 
+/// A factor of a product: `x_{index_k}` for its neuron `k`.
+#[derive(Clone, Debug)]
+pub struct Factor {
+    /// The node that `x` is.
+    pub source: NodeId,
+    /// For each neuron of the product the entry of `x`.
+    pub index: Arc<[usize]>,
+}
+
+/// `y_k = a_k · b_k`, where both factors depend on the network's input.
+#[derive(Clone, Debug)]
+pub struct Product {
+    /// `a` and `b`.
+    pub factors: [Factor; 2],
+}
+
+impl Product {
+    /// For each neuron what `of` says of its two factors.
+    pub fn pairs<'v, T>(&'v self, of: impl Fn(NodeId, usize) -> T + 'v) -> impl Iterator<Item = [T; 2]> + 'v {
+        let [a, b] = &self.factors;
+        a.index.iter().zip(b.index.iter()).map(move |(&i, &j)| [of(a.source, i), of(b.source, j)])
+    }
+
+    /// Whether neuron `k` is the square of one entry.
+    #[must_use]
+    pub fn is_square(&self, k: usize) -> bool {
+        let [a, b] = &self.factors;
+        (a.source, a.index[k]) == (b.source, b.index[k])
+    }
+}
+
 /// What a node computes.
 #[derive(Clone, Debug)]
 pub enum NodeKind {
@@ -45,6 +76,8 @@ pub enum NodeKind {
     Affine(Affine),
     /// An activation.
     Activation(Activation),
+    /// Products of two numbers that are computed.
+    Product(Product),
 }
 
 /// A node: a vector of `len` numbers.
@@ -61,12 +94,13 @@ pub struct Node {
 impl Node {
     /// The nodes that this one reads.
     pub fn sources(&self) -> impl Iterator<Item = NodeId> + '_ {
-        let (terms, activation) = match &self.kind {
-            NodeKind::Input => (&[][..], None),
-            NodeKind::Affine(affine) => (&affine.terms[..], None),
-            NodeKind::Activation(activation) => (&[][..], Some(activation.source)),
+        let (terms, others) = match &self.kind {
+            NodeKind::Input => (&[][..], [None; 2]),
+            NodeKind::Affine(affine) => (&affine.terms[..], [None; 2]),
+            NodeKind::Activation(activation) => (&[][..], [Some(activation.source), None]),
+            NodeKind::Product(product) => (&[][..], product.factors.each_ref().map(|factor| Some(factor.source))),
         };
-        terms.iter().map(|t| t.source).chain(activation)
+        terms.iter().map(|t| t.source).chain(others.into_iter().flatten())
     }
 
     /// The node where those that it reads are at other places.
@@ -75,6 +109,7 @@ impl Node {
             NodeKind::Input => {}
             NodeKind::Affine(affine) => affine.terms.iter_mut().for_each(|t| t.source = place(t.source)),
             NodeKind::Activation(activation) => activation.source = place(activation.source),
+            NodeKind::Product(product) => product.factors.iter_mut().for_each(|f| f.source = place(f.source)),
         }
         self
     }

@@ -37,7 +37,8 @@ impl Network {
                 && id != self.output
                 && matches!(&self.nodes[z].kind, NodeKind::Affine(affine) if affine.terms.iter().all(is_dense))
                 && self.affine_nodes().flat_map(|affine| &affine.terms).filter(|t| t.source == id).all(is_dense)
-                && self.activations().all(|(_, other)| other.source != id);
+                && self.activations().all(|(_, other)| other.source != id)
+                && !self.is_factor(id);
             let mut left: Vec<usize> = (0..self.nodes[id].len).filter(|&i| !is_zero(id, i)).collect();
             if !is_surrounded || left.len() == self.nodes[id].len {
                 continue;
@@ -74,6 +75,7 @@ fn reduced(node: &Node, own: Option<&[usize]>, kept: &[Option<Vec<usize>>]) -> N
         NodeKind::Activation(Activation { source, function }) => {
             NodeKind::Activation(Activation { source: *source, function: function.clone() })
         }
+        NodeKind::Product(product) => NodeKind::Product(product.clone()),
         NodeKind::Affine(affine) => {
             let selected = |term: &Term| {
                 let restricted = term.map.restricted(own, kept[term.source].as_deref());

@@ -4,7 +4,7 @@
 pub mod exact;
 
 use absint_domains::activation::{self, ActivationFn};
-use absint_domains::network::{Coefficients, Conv2d, LinearMap, Network, NetworkBuilder, NodeId, Term};
+use absint_domains::network::{Coefficients, Conv2d, Factor, LinearMap, Network, NetworkBuilder, NodeId, Term};
 use absint_domains::num::{Rational, exact_or_zero, parse_decimal};
 use absint_domains::query::{Atom, Region, Variable};
 use ndarray::{Array2, Array4};
@@ -114,6 +114,37 @@ pub fn random_network(dice: &mut Dice, f: &Arc<dyn ActivationFn>) -> Network {
     let outputs = 1 + dice.below(3);
     let out = dense(&mut b, dice, last, outputs);
     b.finish(out, &[outputs]).unwrap()
+}
+
+/// Products of entries of a node and of a node before it, some of them squares.
+fn products(b: &mut NetworkBuilder, dice: &mut Dice, source: NodeId) -> NodeId {
+    let other = [source, dice.below(source + 1)][dice.below(2)];
+    let n = 1 + dice.below(4);
+    let mut factor = |source: NodeId| Factor { source, index: (0..n).map(|_| dice.below(b.len(source))).collect() };
+    let factors = [factor(source), factor(other)];
+    b.product("product", factors).unwrap()
+}
+
+/// A random network with products of inputs, of sums, of activations and of products.
+pub fn random_product_network(dice: &mut Dice, f: &Arc<dyn ActivationFn>) -> Network {
+    let mut b = NetworkBuilder::new(&[2 + dice.below(3)]);
+    let mut last = b.input();
+    for _ in 0..1 + dice.below(3) {
+        if dice.below(3) > 0 {
+            let width = 1 + dice.below(4);
+            last = dense(&mut b, dice, last, width);
+        }
+        if dice.below(2) == 0 {
+            last = b.activation("act", last, f.clone()).unwrap();
+        }
+        last = products(&mut b, dice, last);
+    }
+    if dice.below(4) > 0 {
+        let outputs = 1 + dice.below(3);
+        last = dense(&mut b, dice, last, outputs);
+    }
+    let outputs = b.len(last);
+    b.finish(last, &[outputs]).unwrap()
 }
 
 /// A random region of one of the kinds, around a random centre.

@@ -5,7 +5,7 @@ use crate::domains::activation::Piece;
 use crate::domains::budget::Budget;
 use crate::domains::domain::Bounds;
 use crate::domains::lp::{RationalOptimum, RationalProgram, RationalSession};
-use crate::domains::network::{Network, NodeId, NodeKind};
+use crate::domains::network::{Network, NodeId, NodeKind, Product};
 use crate::domains::num::round::sqrt_up;
 use crate::domains::num::{Interval, Rational, Scalar, enclose, exact_or_zero, nearest};
 use crate::domains::query::{Atom, Ball, Region, Variable};
@@ -108,14 +108,19 @@ pub(super) struct Dual {
     pub half_spaces: Vec<(usize, Rational)>,
 }
 
-/// How many neurons the bounds leave on more than one segment.
+/// How many neurons the bounds leave on more than one segment, and how many products of two numbers that vary.
 pub(super) fn unstable(network: &Network, bounds: &Bounds) -> usize {
     let of_node = |(_, activation): (usize, &crate::domains::network::Activation)| {
         bounds.get(activation.source).map_or(network.node(activation.source).len, |z| {
             z.reaches().filter(|&z| activation.function.is_unstable(z)).count()
         })
     };
-    network.activations().map(of_node).sum()
+    let of_product = |(id, product): (usize, &Product)| {
+        let varies = |source: NodeId, i: usize| bounds.get(source).is_none_or(|z| z.get(i).lo < z.get(i).hi);
+        let products = product.pairs(varies).filter(|factors| factors.iter().all(|&varies| varies));
+        if bounds.get(id).is_none() { network.node(id).len } else { products.count() }
+    };
+    network.activations().map(of_node).sum::<usize>() + network.products().map(of_product).sum::<usize>()
 }
 
 impl<'a> Cell<'a> {
@@ -143,6 +148,7 @@ impl<'a> Cell<'a> {
                     }
                     sums
                 }
+                NodeKind::Product(_) => return None,
                 NodeKind::Activation(activation) => {
                     let (z, free) = (bounds.get(activation.source)?, free.get(activation.source));
                     let mut outputs = Vec::with_capacity(node.len);

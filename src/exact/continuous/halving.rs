@@ -28,7 +28,7 @@ pub(super) struct Halving<'a> {
 }
 
 impl<'a> Halving<'a> {
-    /// `None` when the network has activations other than ReLU and its like.
+    /// `None` when the network has activations other than ReLU and its like, or products.
     pub fn new(network: &'a Network, ranges: &'a [Interval], bounds: &'a Bounds) -> Option<Self> {
         let slopes = lines::slopes(network, bounds)?;
         let inputs: Vec<usize> = (0..ranges.len()).filter(|&j| ranges[j].lo < ranges[j].hi).collect();
@@ -40,7 +40,7 @@ impl<'a> Halving<'a> {
         for (id, node) in network.nodes().iter().enumerate().skip(1) {
             let none = || Array2::zeros((inputs.len(), node.len));
             moves.push(match &node.kind {
-                NodeKind::Input => none(),
+                NodeKind::Input | NodeKind::Product(_) => none(),
                 NodeKind::Affine(affine) => lines::affine_forward(affine, &moves, none()),
                 NodeKind::Activation(activation) => {
                     let mut moved = moves[activation.source].clone();

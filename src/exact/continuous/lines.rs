@@ -26,8 +26,11 @@ fn corner(pieces: &[Piece]) -> Option<(f64, f64)> {
     is_corner.then_some((left.slope, right.slope))
 }
 
-/// The relaxation over `bounds`, with DeepPoly's lower slopes at first; `None` for other activations.
+/// The relaxation over `bounds`, with DeepPoly's lower slopes at first; `None` for other activations, and products.
 pub(super) fn slopes(network: &Network, bounds: &Bounds) -> Option<Vec<LineSlopes>> {
+    if network.products().next().is_some() {
+        return None;
+    }
     let mut all = vec![LineSlopes::default(); network.nodes().len()];
     for (id, activation) in network.activations() {
         let (left, right) = corner(activation.function.pieces()?)?;
@@ -60,7 +63,8 @@ pub(super) fn affine_forward(affine: &Affine, values: &[Array2<f64>], mut sums: 
 pub(super) fn coefficients(network: &Network, slopes: &[LineSlopes], output: Vec<f64>) -> Vec<Option<Array2<f64>>> {
     let mut coefficients: Vec<Option<Array2<f64>>> = vec![None; network.nodes().len()];
     let Ok(output) = Array2::from_shape_vec((1, output.len()), output) else { return coefficients };
-    backwards(network, output, |id, _, a| {
+    // There are no products.
+    backwards(network, output, &[], |id, _, a| {
         coefficients[id] = Some(a.clone());
         for (a, (low, up)) in a.iter_mut().zip(slopes[id].low.iter().zip(&slopes[id].up)) {
             *a *= if *a > 0.0 { low } else { up };

@@ -1,4 +1,4 @@
-//! Break points of activations, and the sides of them that neurons are put on.
+//! Break points of activations and products, and the sides of them that neurons are put on.
 
 use crate::domains::activation::{OpenEnds, Piece};
 use crate::domains::domain::Bounds;
@@ -20,7 +20,8 @@ pub(super) struct BreakPoint {
 
 impl BreakPoint {
     /// The break points that divide what bounds leave of unstable neurons, those first where the relaxation has the
-    /// largest gap; a smooth activation has one in the middle of the bounds, as long as there is one.
+    /// largest gap; a smooth activation, and each factor of a product, has one in the middle of the bounds, as long as
+    /// there is one.
     pub fn all(network: &Network, known: &Bounds) -> Vec<Self> {
         let mut found: Vec<(f64, Self)> = Vec::new();
         for (_, activation) in network.activations() {
@@ -38,6 +39,20 @@ impl BreakPoint {
                 for point in between(neuron, &z.bounds) {
                     let gap = lines.upper.at(point.at).hi - lines.lower.at(point.at).lo;
                     if point.divides(z.bounds, z.open) {
+                        found.push((gap, point));
+                    }
+                }
+            }
+        }
+        for (_, product) in network.products() {
+            let range = |node, neuron| known.get(node).map(|z| (node, neuron, z.get(neuron)));
+            for factors in product.pairs(range) {
+                let [Some(a), Some(b)] = factors else { continue };
+                // What either plane loses in the middle of the box.
+                let gap = a.2.width() * b.2.width() / 2.0;
+                for (node, neuron, z) in [a, b] {
+                    let point = Self { node, neuron, at: z.middle(), left_open: false, right_open: false };
+                    if gap > 0.0 && point.divides(z, OpenEnds::default()) {
                         found.push((gap, point));
                     }
                 }

@@ -130,7 +130,7 @@ fn readings(network: &Network, node: NodeId) -> Option<Vec<Reading>> {
     let affine = match &network.node(node).kind {
         NodeKind::Input => return Some((0..network.input_len()).map(of_input).collect()),
         NodeKind::Affine(affine) => affine,
-        NodeKind::Activation(_) => return None,
+        NodeKind::Activation(_) | NodeKind::Product(_) => return None,
     };
     let [term] = &affine.terms[..] else { return None };
     let before = readings(network, term.source)?;

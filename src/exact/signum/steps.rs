@@ -258,6 +258,9 @@ impl StepNetwork {
             let sources = || (0..node.len).map(|i| Form::of_source((id, i))).collect();
             forms.push(match &node.kind {
                 NodeKind::Input => sources(),
+                NodeKind::Product(_) => {
+                    return Err(SignumError::Activation { node: node.name.clone(), activation: "product" });
+                }
                 NodeKind::Affine(affine) => {
                     let irrational = || SignumError::Irrational(node.name.clone());
                     let failure = || if budget.is_spent() { SignumError::OutOfTime } else { irrational() };

@@ -24,6 +24,8 @@ pub fn write_network(network: &Network, out: &mut impl Write) -> Result<()> {
                 writeln!(out, "activation {} {}", activation.source, pieces.len())?;
                 pieces.iter().try_for_each(|piece| write_piece(piece, out))?;
             }
+            // Refused before anything is written, as curves are.
+            NodeKind::Product(_) => writeln!(out, "product")?,
         }
     }
     writeln!(out, "output {}", network.output())

@@ -1,11 +1,9 @@
-//! Relu, LeakyRelu, Clip, rounding to integers, Sign and the final Softmax.
+//! Relu, LeakyRelu, Clip, rounding to integers and Sign.
 
 use super::arithmetic::scaled;
 use super::constant::Constant;
 use super::fault::Fault;
 use super::lowering::{Clipped, Lowering, Operator, ShiftedSign, Tensor, Value, finite};
-use super::model::Softmax;
-use super::shape;
 use crate::domains::activation::{Clip, LeakyRelu, Relu, Sign, SignWithZero, Staircase};
 use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator};
 use std::rc::Rc;
@@ -163,28 +161,4 @@ pub(super) fn bipolar(op: &Operator, net: &mut Lowering) -> Result<Value, Fault>
             Ok(Constant { shape, values: Coefficients::floats(signs).times(&scale), integer: false }.into())
         }
     }
-}
-
-/// Softmax over all entries, dropped and remembered: it keeps their order.
-pub(super) fn softmax(op: &Operator, _: &mut Lowering) -> Result<Value, Fault> {
-    dropped(op, Softmax::Probabilities)
-}
-
-/// As [`softmax`].
-pub(super) fn log_softmax(op: &Operator, _: &mut Lowering) -> Result<Value, Fault> {
-    dropped(op, Softmax::Logarithms)
-}
-
-fn dropped(op: &Operator, softmax: Softmax) -> Result<Value, Fault> {
-    let x = op.tensor(0)?;
-    let len = shape::product(&x.shape)?;
-    // Before operator set 13 all axes from `axis` on are one; since then it is just this axis.
-    let old = op.opset < 13;
-    let axis = shape::axis(op.attributes.int("axis", if old { 1 } else { -1 }), x.shape.len())?;
-    let classes: usize = if old { x.shape[axis..].iter().product() } else { x.shape[axis] };
-    if classes != len {
-        let what = "it normalises several groups; Softmax is only supported over the class axis at the end";
-        return Err(format!("{what} (axis {axis} of shape {:?})", x.shape).into());
-    }
-    Ok(Tensor { softmax: Some(softmax), shifted_sign: None, ..x.clone() }.into())
 }

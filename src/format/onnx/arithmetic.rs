@@ -3,6 +3,7 @@
 use super::constant::{Constant, negated};
 use super::fault::Fault;
 use super::lowering::{Lowering, Operator, ShiftedSign, Tensor, Value, finite};
+use super::products;
 use super::shape;
 use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator, Term};
 use std::rc::Rc;
@@ -90,7 +91,7 @@ pub(super) fn scaled(op: &Operator, net: &mut Lowering, x: &Tensor, d: Coefficie
     net.linear(op, x.node, LinearMap::Diagonal(d), bias, x.shape.clone())
 }
 
-/// `a · b`, at least one of them constant.
+/// `a · b`.
 pub(super) fn mul(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let shape = shape::broadcast(op.value(0)?.shape(), op.value(1)?.shape())?;
     net.reserve(&shape)?;
@@ -104,18 +105,17 @@ pub(super) fn mul(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
             let x = net.expand(op, x, &shape)?;
             Ok(scaled(op, net, &x, factors)?.into())
         }
-        (Value::Tensor(_), Value::Tensor(_)) => {
-            Err("the product of two tensors that both depend on the input is not piecewise linear".into())
-        }
+        (Value::Tensor(x), Value::Tensor(y)) => Ok(products::entrywise(op, net, [x, y], shape)?.into()),
     }
 }
 
-/// `a / b` with a constant `b`: the diagonal of the exact reciprocals.
+/// `a / b`: with a constant `b` the diagonal of the exact reciprocals, else the product with the reciprocal.
 pub(super) fn div(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let shape = shape::broadcast(op.value(0)?.shape(), op.value(1)?.shape())?;
     net.reserve(&shape)?;
-    let Value::Constant(divisor) = op.value(1)? else {
-        return Err("division by a tensor that depends on the input is not piecewise linear".into());
+    let divisor = match op.value(1)? {
+        Value::Constant(divisor) => divisor,
+        Value::Tensor(y) => return quotient(op, net, y, shape),
     };
     let factors = finite(divisor, 1)?.reciprocals()?;
     match op.value(0)? {
@@ -138,6 +138,19 @@ pub(super) fn div(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
             let quotient = scaled(op, net, &x, factors)?;
             net.computed_by(&quotient, NodeOperator::Quotient(divisor.broadcast_to(&shape)?))?;
             Ok(quotient.into())
+        }
+    }
+}
+
+/// `a / y` of a tensor or a constant `a`.
+fn quotient(op: &Operator, net: &mut Lowering, y: &Tensor, shape: Vec<usize>) -> Result<Value, Fault> {
+    let reciprocal = products::reciprocal(op, net, y)?;
+    match op.value(0)? {
+        Value::Tensor(x) => Ok(products::entrywise(op, net, [x, &reciprocal], shape)?.into()),
+        Value::Constant(c) => {
+            let factors = finite(c, 0)?.broadcast_to(&shape)?;
+            let reciprocal = net.expand(op, &reciprocal, &shape)?;
+            Ok(scaled(op, net, &reciprocal, factors)?.into())
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::constant::Constant;
 use super::fault::Fault;
 use super::lowering::{Lowering, Operator, Tensor, Value, finite};
+use super::softmax;
 use crate::domains::activation::Piece;
 use crate::domains::network::{Coefficients, EvaluateError, Network, NodeKind};
 use crate::domains::num::{Interval, Rational, enclose};
@@ -33,12 +34,10 @@ pub(super) fn folded(
     let result = lower(&op, &mut alone);
     net.take_back(&alone);
     let result = match result? {
-        Value::Tensor(result) if result.softmax.is_some() => {
-            return Err("the Softmax of a constant is not supported".into());
-        }
-        Value::Tensor(result) => result,
+        Value::Tensor(result) => softmax::whole(&op, &mut alone, &result)?,
         constant => return Ok(constant),
     };
+    net.take_back(&alone);
     let network = alone.builder.finish(result.node, &result.shape)?;
     let values = match data.values.is_exact() && chooses(&network) {
         true => Coefficients::floats(network.evaluate(data.values.values()).map_err(|e| Fault::from(e.to_string()))?),
@@ -65,7 +64,7 @@ pub(super) fn folded(
 fn chooses(network: &Network) -> bool {
     network.nodes().iter().all(|node| match &node.kind {
         NodeKind::Input => true,
-        NodeKind::Affine(_) => false,
+        NodeKind::Affine(_) | NodeKind::Product(_) => false,
         NodeKind::Activation(a) => {
             let chooses = |p: &Piece| p.slope == 0.0 || p.slope == 1.0 && p.intercept == 0.0;
             a.function.pieces().is_some_and(|pieces| pieces.iter().all(chooses))

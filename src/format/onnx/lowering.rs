@@ -8,7 +8,9 @@ use super::model::Softmax;
 use super::shape;
 use super::trail::Trail;
 use crate::domains::activation::ActivationFn;
-use crate::domains::network::{Coefficients, LinearMap, NetworkBuilder, NodeId, Operator as NodeOperator, Term};
+use crate::domains::network::{
+    Coefficients, Factor, LinearMap, NetworkBuilder, NodeId, Operator as NodeOperator, Term,
+};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -25,7 +27,7 @@ pub(super) struct Tensor {
     pub clipped: Option<Clipped>,
     /// True where all its values are integers, by what they are the results of.
     pub integers: bool,
-    /// The Softmax that was dropped here: nothing but a change of shape may follow.
+    /// The Softmax that was dropped here, over all entries: whatever reads it but a change of shape has it computed.
     pub softmax: Option<Softmax>,
 }
 
@@ -257,6 +259,11 @@ impl Lowering {
         let node = self.builder.activation(op.label, x.node, f)?;
         self.trail.follow(node, self.trail.of(x.node));
         Ok(Tensor::new(node, x.shape.clone()))
+    }
+
+    /// The products of two factors, as a tensor of this shape.
+    pub fn product(&mut self, op: &Operator, factors: [Factor; 2], shape: Vec<usize>) -> Result<Tensor, Fault> {
+        Ok(Tensor::new(self.builder.product(op.label, factors)?, shape))
     }
 
     /// Takes note that an operator reads `[1, channels, lengths…]`.

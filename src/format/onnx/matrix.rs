@@ -1,9 +1,10 @@
 //! Gemm and MatMul: dense maps, or convolutions with a kernel of one row where a matrix of several
-//! rows is multiplied.
+//! rows is multiplied; products and sums where both matrices are computed.
 
 use super::constant::Constant;
 use super::fault::Fault;
 use super::lowering::{Lowering, Operator, Tensor, Value, finite};
+use super::products;
 use super::select::transposed;
 use super::shape;
 use crate::domains::network::{Coefficients, Conv2d, LinearMap};
@@ -77,10 +78,10 @@ fn misfit(a: &[usize], b: &[usize]) -> Fault {
     format!("matrices of shapes {a:?} and {b:?} cannot be multiplied").into()
 }
 
-/// Why a product of two constants, or of two tensors, is refused.
-const NOT_ONE_CONSTANT: &str = "exactly one of the two matrices must be a constant";
+/// Why a product of two constants is refused.
+const TWO_CONSTANTS: &str = "one of the two matrices must depend on the network's input";
 
-/// `A B`, one of them constant.
+/// `A B`.
 pub(super) fn matmul(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let (a, b) = (op.value(0)?.shape(), op.value(1)?.shape());
     // A vector on the left is a row, one on the right a column; the axis so added is dropped again.
@@ -116,11 +117,16 @@ pub(super) fn matmul(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> 
             let weight = matrix(finite(w, 0)?, m, k, false)?;
             times_left(op, net, x, n, weight, bias, shape)?.into()
         }
-        _ => return Err(NOT_ONE_CONSTANT.into()),
+        (Value::Tensor(x), Value::Tensor(y)) => {
+            let stack = shape::broadcast(stack_a, stack_b)?;
+            let factors = [(x, stack_a, [*k, 1]), (y, stack_b, [*n, 1])];
+            products::matrices(op, net, factors, &stack, [*m, *k, *n], shape)?.into()
+        }
+        (Value::Constant(_), Value::Constant(_)) => return Err(TWO_CONSTANTS.into()),
     })
 }
 
-/// `alpha · A' B' + beta · C`, with a constant `C` and one of `A`, `B` constant.
+/// `alpha · A' B' + beta · C`, with a constant `C`.
 pub(super) fn gemm(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let (trans_a, trans_b) = (op.attributes.int("transA", 0) != 0, op.attributes.int("transB", 0) != 0);
     let alpha = op.attributes.float("alpha")?.unwrap_or(1.0);
@@ -145,17 +151,24 @@ pub(super) fn gemm(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
         (Value::Tensor(x), Value::Constant(w)) => {
             let x = if trans_a { transposed(op, net, x, &[1, 0])? } else { x.clone() };
             // The weight is wanted as outputs × inputs, that is B'ᵀ.
-            let [rows, columns] = w.shape[..] else { return Err(NOT_ONE_CONSTANT.into()) };
+            let [rows, columns] = w.shape[..] else { return Err(TWO_CONSTANTS.into()) };
             let weight = matrix(finite(w, 1)?, rows, columns, !trans_b)?;
             times_right(op, net, &x, m, weight, first, shape.clone())?
         }
         (Value::Constant(w), Value::Tensor(x)) => {
             let x = if trans_b { transposed(op, net, x, &[1, 0])? } else { x.clone() };
-            let [rows, columns] = w.shape[..] else { return Err(NOT_ONE_CONSTANT.into()) };
+            let [rows, columns] = w.shape[..] else { return Err(TWO_CONSTANTS.into()) };
             let weight = matrix(finite(w, 0)?, rows, columns, trans_a)?;
             times_left(op, net, &x, n, weight, first, shape.clone())?
         }
-        _ => return Err(NOT_ONE_CONSTANT.into()),
+        (Value::Tensor(x), Value::Tensor(y)) => {
+            let x = if trans_a { transposed(op, net, x, &[1, 0])? } else { x.clone() };
+            let y = if trans_b { transposed(op, net, y, &[1, 0])? } else { y.clone() };
+            let factors = [(&x, &[][..], [k, 1]), (&y, &[][..], [n, 1])];
+            let product = products::matrices(op, net, factors, &[], [m, k, n], shape.clone())?;
+            net.linear(op, product.node, LinearMap::Identity(len), first, shape.clone())?
+        }
+        (Value::Constant(_), Value::Constant(_)) => return Err(TWO_CONSTANTS.into()),
     };
     if alpha == 1.0 {
         return Ok(product.into());

@@ -1,12 +1,18 @@
-//! BatchNormalization at inference: `γ (x − μ) / √(v + ε) + β`.
+//! BatchNormalization at inference, `γ (x − μ) / √(v + ε) + β`, and LayerNormalization, where mean and variance are
+//! those of the data.
 
 use super::conv::per_channel;
 use super::fault::Fault;
-use super::lowering::{Lowering, Operator, Value};
-use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator, Parameter};
+use super::lowering::{Lowering, Operator, Tensor, Value};
+use super::pooling::mean;
+use super::shape;
+use super::window::Window;
+use crate::domains::activation::{Power, Reciprocal, Sqrt};
+use crate::domains::network::{Coefficients, Factor, LinearMap, Operator as NodeOperator, Parameter, Sparse, Term};
 use crate::domains::num::{Interval, Rational, enclose, exact_or_zero, round};
 use dashu_int::UBig;
 use dashu_int::ops::SquareRoot;
+use std::sync::Arc;
 
 /// Subtracts the means, then multiplies by the scales: two nodes, which fold where that is exact.
 pub(super) fn batch_normalization(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
@@ -58,6 +64,50 @@ pub(super) fn batch_normalization(op: &Operator, net: &mut Lowering) -> Result<V
     };
     net.computed_by(&y, operator)?;
     Ok(y.into())
+}
+
+/// `γ (x − μ) / √(v + ε) + β` with the mean and the variance of the axes from `axis` on, by composition.
+pub(super) fn layer_normalization(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    let x = op.tensor(0)?;
+    let axis = shape::axis(op.attributes.int("axis", -1), x.shape.len())?;
+    let epsilon = op.attributes.float("epsilon")?.unwrap_or(f64::from(1e-5f32));
+    let len = net.reserve_tensor(&x.shape)?;
+    net.reserve(&[len, 8])?;
+    let length: usize = x.shape[axis..].iter().product();
+    let rows = len / length;
+    let of_row: Vec<usize> = (0..len).map(|e| e / length).collect();
+    let means = |net: &mut Lowering, x: &Tensor| match mean(
+        op,
+        net,
+        x,
+        &Window::of_rows([1, rows, length]),
+        vec![length; rows],
+    )? {
+        Value::Tensor(means) => Ok(means),
+        Value::Constant(_) => Err(Fault::from("the mean of data is a constant")),
+    };
+    let mu = means(net, x)?;
+    let minus = Sparse::selection(rows, &of_row, &vec![-1.0; len]);
+    let terms = vec![
+        Term { source: x.node, map: LinearMap::Identity(len).into() },
+        Term { source: mu.node, map: LinearMap::Sparse(minus).into() },
+    ];
+    let centred = net.affine(op, terms, Coefficients::zeros(len), x.shape.clone())?;
+    let square = Power::new(2).ok_or("an exponent below 2")?;
+    let squares = net.activation(op, &centred, Arc::new(square))?;
+    let variance = means(net, &squares)?;
+    let shift = Coefficients::floats(vec![epsilon; rows]);
+    let variance = net.linear(op, variance.node, LinearMap::Identity(rows), shift, vec![rows])?;
+    let deviation = net.activation(op, &variance, Arc::new(Sqrt))?;
+    let scale = net.activation(op, &deviation, Arc::new(Reciprocal))?;
+    let factors = [
+        Factor { source: centred.node, index: (0..len).collect() },
+        Factor { source: scale.node, index: of_row.into() },
+    ];
+    let y = net.product(op, factors, x.shape.clone())?;
+    let gamma = LinearMap::Diagonal(op.constant(1)?.broadcast_to(&x.shape)?);
+    let beta = op.optional_constant(2)?.map_or_else(|| Ok(Coefficients::zeros(len)), |b| b.broadcast_to(&x.shape))?;
+    Ok(net.linear(op, y.node, gamma, beta, x.shape.clone())?.into())
 }
 
 /// `γ / √d`: exact when `d` is the square of a rational, else the square root of the exact `γ² / d`

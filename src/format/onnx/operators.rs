@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::fold::folded;
 use super::lowering::{Lowering, Operator, Value};
 use super::{activations, arithmetic, conv, conv_transpose, extremum, logic, matrix, normalise, pooling};
-use super::{reduce, reshape, resize, select, smooth};
+use super::{reduce, reshape, resize, select, smooth, softmax};
 
 /// Lowers one operator: its result, given its operands.
 type Lower = fn(&Operator, &mut Lowering) -> Result<Value, Fault>;
@@ -57,11 +57,12 @@ const OPERATORS: &[(&str, Rule)] = &[
     ("GreaterOrEqual", Any(logic::greater_or_equal)),
     ("HardSigmoid", Data(smooth::hard_sigmoid)),
     ("Identity", Any(reshape::identity)),
+    ("LayerNormalization", Data(normalise::layer_normalization)),
     ("LeakyRelu", Data(activations::leaky_relu)),
     ("Less", Any(logic::less)),
     ("LessOrEqual", Any(logic::less_or_equal)),
     ("Log", Data(smooth::log)),
-    ("LogSoftmax", Data(activations::log_softmax)),
+    ("LogSoftmax", Data(softmax::log_softmax)),
     ("MatMul", Data(matrix::matmul)),
     ("Max", Any(extremum::max)),
     ("MaxPool", Data(pooling::max_pool)),
@@ -85,7 +86,7 @@ const OPERATORS: &[(&str, Rule)] = &[
     ("Sign", Data(activations::sign)),
     ("Sin", Data(smooth::sin)),
     ("Slice", Any(select::slice)),
-    ("Softmax", Data(activations::softmax)),
+    ("Softmax", Data(softmax::softmax)),
     ("Softplus", Data(smooth::softplus)),
     ("Softsign", Data(smooth::softsign)),
     ("Split", Several(select::split)),
@@ -153,9 +154,13 @@ pub(super) fn lower(name: &str, domain: Option<&str>, op: &Operator, net: &mut L
         return Err(format!("operator `{name}`{domain} is not supported; supported operators: {supported}").into());
     };
     let after_softmax = op.inputs.iter().flatten().any(|v| matches!(v, Value::Tensor(t) if t.softmax.is_some()));
-    if after_softmax && !KEEP_ORDER.contains(&name) {
-        return Err("it reads the result of a Softmax, which is only supported as the last operator".into());
-    }
+    let computed;
+    let op = if after_softmax && !KEEP_ORDER.contains(&name) {
+        computed = softmax::computed(op, net)?;
+        &computed
+    } else {
+        op
+    };
     match rule {
         Any(lower) => Ok(vec![lower(op, net)?]),
         Data(lower) => Ok(vec![folded(op, net, *lower)?]),

@@ -1,8 +1,8 @@
 //! Sigmoid, Tanh and the other smooth activations.
 
 use super::fault::Fault;
-use super::lowering::{Lowering, Operator, Value, finite};
-use super::power;
+use super::lowering::{Lowering, Operator, Tensor, Value, finite};
+use super::{power, products};
 use crate::domains::activation::{
     ActivationFn, Arctan, Clip, Cos, Elu, Erf, Exp, Gelu, Log, Power, Reciprocal, Sigmoid, Sin, Softplus, Softsign,
     Sqrt, Tanh,
@@ -83,7 +83,6 @@ pub(super) fn sqrt(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
 /// `x^p` with a constant `p`.
 pub(super) fn pow(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let Value::Tensor(x) = op.value(0)? else { return power::pow(op, net) };
-    const LARGEST: f64 = 64.0;
     let exponent = op.constant(1)?;
     if exponent.shape.len() > x.shape.len() {
         return Err(format!(
@@ -93,14 +92,28 @@ pub(super) fn pow(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
         .into());
     }
     match exponent.scalar()? {
-        1.0 => Ok(x.clone().into()),
-        0.5 => apply(op, net, Sqrt),
-        -1.0 => apply(op, net, Reciprocal),
+        p if p < 0.0 => {
+            let power = raised(op, net, x, -p)?;
+            Ok(products::reciprocal(op, net, &power)?.into())
+        }
+        p => Ok(raised(op, net, x, p)?.into()),
+    }
+}
+
+/// `x^p` for one of the exponents `p` that are supported.
+fn raised(op: &Operator, net: &mut Lowering, x: &Tensor, p: f64) -> Result<Tensor, Fault> {
+    const LARGEST: f64 = 64.0;
+    match p {
+        1.0 => Ok(x.clone()),
+        0.5 => net.activation(op, x, Arc::new(Sqrt)),
         p if p.fract() == 0.0 && (2.0..=LARGEST).contains(&p) => {
             let power = Power::new(p as u32).ok_or("an exponent below 2")?;
-            apply(op, net, power)
+            net.activation(op, x, Arc::new(power))
         }
-        p => Err(format!("the exponent {p} is not supported; supported exponents: -1, 0.5, and 1, 2, … 64").into()),
+        p => Err(format!(
+            "the exponent {p} is not supported; supported exponents: 0.5, and 1, 2, … 64, or minus one of them"
+        )
+        .into()),
     }
 }
 

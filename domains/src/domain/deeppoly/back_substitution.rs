@@ -1,8 +1,8 @@
 //! Back-substitution: linear forms over a node are rewritten, layer by layer, into forms over the input
 //! (Singh et al. 2019b; the same bound as CROWN, Zhang et al. 2018).
 //!
-//! A row `a` of coefficients passes an affine node as `a W`, and an activation by the line below where
-//! the coefficient is positive and the line above where it is negative; at the input the region's
+//! A row `a` of coefficients passes an affine node as `a W`, and an activation (a product) by the line (the plane) below
+//! where the coefficient is positive and that above where it is negative; at the input the region's
 //! support function ends the way. Stopping earlier, at any node, and using that node's bounds gives a
 //! valid bound as well. All rows go together, so the work is GEMM; every rounding is charged to the
 //! row's constant (see [`crate::num::error`]). Rows of neurons at one position of a convolution keep
@@ -11,8 +11,8 @@
 use super::blocks::{BLOCK_ROWS, even_blocks, position_units};
 use super::part::{Entries, Kept, Narrowed, Part};
 use crate::budget::Budget;
-use crate::domain::{DomainError, NodeBounds, NodeLines, Relaxation};
-use crate::network::{Activation, Affine, Network, NodeId, NodeKind, PullBackError};
+use crate::domain::{DomainError, NodeBounds, NodeLines, NodePlanes, Relaxation};
+use crate::network::{Activation, Affine, Network, NodeId, NodeKind, Product, PullBackError};
 use crate::num::error::UNIT;
 use crate::num::kernel::{
     box_minimum, box_minimum_then_scale, choose_slopes, chosen_dot_less_error, dot_less_error, finite_or_nothing,
@@ -288,12 +288,17 @@ impl<H: History> BackSubstitution<'_, H> {
             }
             match (&self.network.node(id).kind, self.history.relaxation(id)) {
                 (NodeKind::Input, _) => self.end(rows, id, a),
-                (NodeKind::Activation(_), _) if self.concretise == Concretise::Activations => self.end(rows, id, a),
+                (NodeKind::Activation(_) | NodeKind::Product(_), _) if self.concretise == Concretise::Activations => {
+                    self.end(rows, id, a);
+                }
                 (NodeKind::Affine(affine), Relaxation::Affine(error)) => {
                     self.pass_affine(rows, id, a, (affine, error), enough)
                 }
                 (NodeKind::Activation(activation), Relaxation::Activation(lines)) => {
                     self.pass_activation(rows, id, a, activation, lines);
+                }
+                (NodeKind::Product(product), Relaxation::Product(planes)) => {
+                    self.pass_product(rows, id, a, product, planes);
                 }
                 // A history that does not fit its network proves nothing.
                 _ => rows.constant.fill(f64::NEG_INFINITY),
@@ -377,6 +382,30 @@ impl<H: History> BackSubstitution<'_, H> {
         // Lines lie outside the graph: over the activation's source they say nothing that its image did not.
         a.is_seen = rows.pending.keys().all(|&other| other < activation.source);
         self.add(rows, activation.source, a);
+    }
+
+    fn pass_product(&self, rows: &mut Rows, id: NodeId, a: Part, product: &Product, planes: &NodePlanes) {
+        let here = self.here(rows, id, &a);
+        let (below, above) = (self.entries(&a, &planes.lower_intercept), self.entries(&a, &planes.upper_intercept));
+        let error = self.entries(&a, &planes.error);
+        for (r, ((constant, best), a)) in rows.bounds_mut().zip(a.rows()).enumerate() {
+            here.keep_best(r, a, *constant, best);
+            let intercepts = chosen_dot_less_error(a, &below, &above, &error);
+            *constant = sub_down(add_down(*constant, intercepts), planes.absolute);
+        }
+        drop((here, below, above, error));
+        let a = a.spread(self.spare);
+        let slopes = planes.lower_slopes.iter().zip(&planes.upper_slopes);
+        for (factor, (low, high)) in product.factors.iter().zip(slopes) {
+            let mut passed = self.spare.zero_matrix(rows.constant.len(), self.network.node(factor.source).len);
+            for (a, mut passed) in a.rows().zip(passed.rows_mut()) {
+                for (k, &a) in a.iter().enumerate().filter(|(_, a)| **a != 0.0) {
+                    passed[factor.index[k]] += a * if a > 0.0 { low[k] } else { high[k] };
+                }
+            }
+            self.add(rows, factor.source, Part::whole(passed));
+        }
+        a.discard(self.spare);
     }
 
     /// The rows whose bounds are not yet `enough`, when that is so for an eighth of them.

@@ -19,9 +19,9 @@ pub use rational::{RationalDeepPoly, RationalFact};
 pub use relaxation::{NodeLines, Relaxation};
 pub use within::DeepPolyWithin;
 
-use super::{AbstractDomain, DomainError, Fact, NodeBounds, Trace};
+use super::{AbstractDomain, DomainError, Fact, NodeBounds, NodePlanes, Trace};
 use crate::activation::{ActivationFn, Slopes};
-use crate::network::{Activation, Affine, Network, NodeId, NodeKind};
+use crate::network::{Activation, Affine, Network, NodeId, NodeKind, Product};
 use crate::num::Interval;
 use crate::query::{LinearForms, Region};
 use std::sync::OnceLock;
@@ -177,7 +177,8 @@ impl DeepPoly {
     ) -> Result<DeepPolyFact, DomainError> {
         let relaxation = Relaxation::affine(affine, |source| seen.bounds_of(source));
         let is_output = id == seen.network.output();
-        if self.wanted == Wanted::All && (is_output || readers(&seen.network, id).next().is_some()) {
+        let is_factor = seen.network.is_factor(id);
+        if self.wanted == Wanted::All && (is_output || is_factor || readers(&seen.network, id).next().is_some()) {
             return Ok(DeepPolyFact::new(self.back_substitution(seen).neuron_bounds(affine)?, relaxation));
         }
         let mut bounds = super::quick_bounds(affine, &|source| seen.bounds_of(source));
@@ -188,7 +189,7 @@ impl DeepPoly {
             let readers: Vec<&dyn ActivationFn> = readers(&seen.network, id).collect();
             let is_open = |i: usize, z: Interval| {
                 let reach = bounds.reach(i).within(z);
-                is_output || readers.iter().any(|function| function.is_unstable(reach))
+                is_output || is_factor || readers.iter().any(|function| function.is_unstable(reach))
             };
             let enough = |i: usize, z: Interval| !is_open(i, z);
             let tight = self.back_substitution(seen).tighten_until(affine, bounds.clone(), enough)?;
@@ -204,6 +205,19 @@ impl DeepPoly {
         let bounds = z.reaches().map(|z| activation.function.image(z)).collect();
         DeepPolyFact::new(bounds, Relaxation::activation(activation, z, self.slopes))
     }
+
+    /// The fact of a product node over any trace that carries DeepPoly facts.
+    #[must_use]
+    pub fn product_fact<F: Fact>(&self, product: &Product, seen: &Trace<F>) -> DeepPolyFact {
+        let planes = NodePlanes::new(product, |source| seen.bounds_of(source), self.slopes);
+        DeepPolyFact::new(seen.product_bounds(product), Relaxation::Product(planes))
+    }
+}
+
+/// Whether the neuron's bounds matter to what reads it: an activation on whose pieces it may be, or a product.
+fn is_unstable(network: &Network, id: NodeId, bounds: &NodeBounds, i: usize) -> bool {
+    readers(network, id).any(|function| function.is_unstable(bounds.reach(i)))
+        || (bounds.get(i).lo < bounds.get(i).hi && network.is_factor(id))
 }
 
 /// The functions that read the node.
@@ -233,6 +247,10 @@ impl AbstractDomain for DeepPoly {
         seen: &Trace<DeepPolyFact>,
     ) -> Result<DeepPolyFact, DomainError> {
         Ok(self.activation_fact(node, seen))
+    }
+
+    fn product(&self, _: NodeId, node: &Product, seen: &Trace<DeepPolyFact>) -> Result<DeepPolyFact, DomainError> {
+        Ok(self.product_fact(node, seen))
     }
 
     fn minima(&self, forms: &LinearForms, seen: &Trace<DeepPolyFact>) -> Result<Vec<f64>, DomainError> {

@@ -1,9 +1,9 @@
 //! DeepPoly in exact rational arithmetic, one form at a time: slow, without any rounding, for small
 //! networks and as the reference for the floating-point domain.
 
-use crate::activation::{ActivationFn, Piece};
-use crate::domain::{AbstractDomain, DomainError, Fact, NodeBounds, Trace};
-use crate::network::{Activation, Affine, LinearMap, Network, NodeId, NodeKind, Term};
+use crate::activation::{ActivationFn, Piece, Slopes};
+use crate::domain::{AbstractDomain, DomainError, Fact, NodeBounds, NodePlanes, Trace};
+use crate::network::{Activation, Affine, LinearMap, Network, NodeId, NodeKind, Product, Term};
 use crate::num::{Interval, Rational, bounds_of, enclose, exact, exact_or_zero};
 use crate::query::{LinearForms, Region};
 use rayon::prelude::*;
@@ -25,10 +25,12 @@ struct Line {
     intercept: Rational,
 }
 
-/// What is known of one node: exact ranges, the lines of an activation, and the ranges rounded outward.
+/// What is known of one node: exact ranges, the lines of an activation or the planes of a product, and the ranges
+/// rounded outward.
 pub struct RationalFact {
     ranges: Vec<Range>,
     lines: Vec<Option<(Line, Line)>>,
+    planes: Option<NodePlanes>,
     bounds: NodeBounds,
 }
 
@@ -36,7 +38,7 @@ impl RationalFact {
     fn new(ranges: Vec<Range>, lines: Vec<Option<(Line, Line)>>) -> Self {
         let outward = |r: &Range| r.as_ref().map_or(Interval::ALL, |(l, u)| bounds_of(l, u));
         let bounds = ranges.iter().map(outward).collect();
-        Self { ranges, lines, bounds }
+        Self { ranges, lines, planes: None, bounds }
     }
 }
 
@@ -119,10 +121,40 @@ impl RationalDeepPoly {
                         constant += a * &line.intercept;
                     }
                 }
+                NodeKind::Product(product) => {
+                    let passed = pass_product(&a, product, seen.facts[id].planes.as_ref(), &mut pending, seen);
+                    let Some(passed) = passed else { return best };
+                    constant += passed;
+                }
             }
         }
         best
     }
+}
+
+/// Carries coefficients of a product node to its factors; what its planes, which are floats, add to the constant.
+fn pass_product(
+    a: &[Rational],
+    product: &Product,
+    planes: Option<&NodePlanes>,
+    pending: &mut [Option<Vec<Rational>>],
+    seen: &Trace<RationalFact>,
+) -> Option<Rational> {
+    let (planes, mut constant) = (planes?, Rational::ZERO);
+    for (k, a) in a.iter().enumerate().filter(|(_, a)| **a != Rational::ZERO) {
+        let is_below = a > &Rational::ZERO;
+        let (slopes, intercept) = match is_below {
+            true => (&planes.lower_slopes, planes.lower_intercept[k]),
+            false => (&planes.upper_slopes, planes.upper_intercept[k]),
+        };
+        constant += a * exact(intercept)?;
+        for (factor, slopes) in product.factors.iter().zip(slopes) {
+            let len = seen.network.node(factor.source).len;
+            let sum = pending[factor.source].get_or_insert_with(|| vec![Rational::ZERO; len]);
+            sum[factor.index[k]] += a * exact(slopes[k])?;
+        }
+    }
+    Some(constant)
 }
 
 /// Adds `Wᵀ a` to `sum`, a few coefficients at a time: fractions grow with every layer, and the time may be up.
@@ -286,6 +318,13 @@ impl AbstractDomain for RationalDeepPoly {
         };
         let lines = z.iter().map(|range| lines(function, range)).collect();
         Ok(RationalFact::new(z.iter().map(image).collect(), lines))
+    }
+
+    fn product(&self, _: NodeId, node: &Product, seen: &Trace<RationalFact>) -> Result<RationalFact, DomainError> {
+        let exactly = |range: Interval| Some((exact(range.lo)?, exact(range.hi)?));
+        let ranges = seen.product_bounds(node).iter().map(exactly).collect();
+        let planes = NodePlanes::new(node, |source| seen.bounds_of(source), Slopes::Area);
+        Ok(RationalFact { planes: Some(planes), ..RationalFact::new(ranges, Vec::new()) })
     }
 
     fn minima(&self, forms: &LinearForms, seen: &Trace<RationalFact>) -> Result<Vec<f64>, DomainError> {

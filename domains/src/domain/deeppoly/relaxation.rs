@@ -1,7 +1,7 @@
 //! How back-substitution passes a node: lines around an activation, errors of an affine node.
 
 use crate::activation::{ActivationFn, Lines, Slopes};
-use crate::domain::NodeBounds;
+use crate::domain::{NodeBounds, NodePlanes};
 use crate::network::{Activation, Affine, NodeId, NodeKind, PullBackError};
 use crate::num::Interval;
 use crate::num::error::{ETA, UNIT, gamma};
@@ -18,6 +18,8 @@ pub enum Relaxation {
     Affine(PullBackError),
     /// An activation node, passed through a pair of lines per neuron.
     Activation(NodeLines),
+    /// A product node, passed through a pair of planes per neuron.
+    Product(NodePlanes),
 }
 
 /// The lines `lower_slope · z + lower_intercept ≤ y ≤ upper_slope · z + upper_intercept` of every
@@ -170,6 +172,7 @@ impl Relaxation {
             NodeKind::Input => Self::Input,
             NodeKind::Affine(affine) => Self::affine(affine, bounds),
             NodeKind::Activation(activation) => Self::activation(activation, bounds(activation.source), Slopes::Area),
+            NodeKind::Product(product) => Self::Product(NodePlanes::new(product, bounds, Slopes::Area)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! DeepPoly on a part of a region, from the bounds that are known of the whole.
 
 use crate::domain::{AbstractDomain, Bounds, DeepPoly, DeepPolyFact, DomainError, Relaxation, Trace};
-use crate::network::{Activation, Affine, NodeId};
+use crate::network::{Activation, Affine, NodeId, Product};
 use crate::query::{LinearForms, Region};
 
 /// DeepPoly where bounds of a larger region (or of fewer constraints) are known: only the neurons that
@@ -38,7 +38,7 @@ impl AbstractDomain for DeepPolyWithin<'_> {
         if self.quick {
             bounds.intersect(&crate::domain::quick_bounds(node, &|source| seen.bounds_of(source)));
         }
-        let is_unstable = |i| super::readers(&seen.network, id).any(|function| function.is_unstable(bounds.reach(i)));
+        let is_unstable = |i| super::is_unstable(&seen.network, id, &bounds, i);
         let wanted: Vec<bool> = (0..known.len()).map(|i| id > self.settled && is_unstable(i)).collect();
         if wanted.contains(&true) {
             bounds.intersect(&self.base.back_substitution(seen).neuron_bounds_of(node, |i| [wanted[i]; 2])?);
@@ -53,6 +53,10 @@ impl AbstractDomain for DeepPolyWithin<'_> {
         seen: &Trace<DeepPolyFact>,
     ) -> Result<DeepPolyFact, DomainError> {
         Ok(self.base.activation_fact(node, seen))
+    }
+
+    fn product(&self, _: NodeId, node: &Product, seen: &Trace<DeepPolyFact>) -> Result<DeepPolyFact, DomainError> {
+        Ok(self.base.product_fact(node, seen))
     }
 
     fn minima(&self, forms: &LinearForms, seen: &Trace<DeepPolyFact>) -> Result<Vec<f64>, DomainError> {

@@ -29,6 +29,9 @@ impl Cone {
                 NodeKind::Input => {}
                 NodeKind::Affine(affine) => mark(affine, &needed, &mut of_node),
                 NodeKind::Activation(activation) => needed.iter().for_each(|&i| of_node[activation.source][i] = true),
+                NodeKind::Product(product) => product.factors.iter().for_each(|factor| {
+                    needed.iter().for_each(|&k| of_node[factor.source][factor.index[k]] = true);
+                }),
             }
         }
         Self { of_node }

@@ -8,6 +8,7 @@
 mod cuts;
 mod expression;
 mod integer;
+mod products;
 
 use super::cone::Cone;
 use crate::activation::{ActivationFn, HalfPlane, Reach};
@@ -57,7 +58,7 @@ impl<'a> Encoding<'a> {
         let mut read_directly = vec![false; last + 1];
         targets.iter().for_each(|&t| read_directly[t] = true);
         for (id, node) in network.nodes().iter().enumerate().take(last + 1) {
-            if needed[id] && matches!(node.kind, NodeKind::Affine(_)) {
+            if needed[id] && matches!(node.kind, NodeKind::Affine(_) | NodeKind::Product(_)) {
                 node.sources().for_each(|source| read_directly[source] = true);
             }
         }
@@ -73,6 +74,7 @@ impl<'a> Encoding<'a> {
                     }
                 }
                 NodeKind::Activation(activation) => encoding.activation(id, activation, bounds)?,
+                NodeKind::Product(product) => encoding.product(id, product, bounds)?,
             }
         }
         Some(encoding)

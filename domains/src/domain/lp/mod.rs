@@ -24,7 +24,7 @@ use step_hull::{StepNeuron, step_neurons};
 
 use super::{AbstractDomain, DeepPoly, DeepPolyFact, DomainError, Fact, NodeBounds, Run, Trace};
 use crate::lp::{LpBackend, LpSession, Stop, certified_minimum_of};
-use crate::network::{Activation, Affine, NodeId, NodeKind};
+use crate::network::{Activation, Affine, NodeId, NodeKind, Product};
 use crate::num::round::{add_down, add_up, sub_up};
 use crate::observer::Event;
 use crate::query::{LinearForms, Region};
@@ -329,6 +329,10 @@ impl AbstractDomain for LpDomain {
 
     fn activation(&self, _: NodeId, node: &Activation, seen: &Trace<LpFact>) -> Result<LpFact, DomainError> {
         Ok(self.base.activation_fact(node, seen).into())
+    }
+
+    fn product(&self, _: NodeId, node: &Product, seen: &Trace<LpFact>) -> Result<LpFact, DomainError> {
+        Ok(self.base.product_fact(node, seen).into())
     }
 
     /// DeepPoly's bounds first; where they do not reach the goal, the linear program, hardest form first

@@ -28,7 +28,7 @@ const NEURONS_PER_SESSION: usize = 12;
 pub(super) struct Tightening<'t, 'a> {
     domain: &'t LpDomain,
     affine: &'t Affine,
-    activations: Vec<&'t dyn ActivationFn>,
+    readers: Readers<'t>,
     cuts: Cuts<'t>,
     seen: &'t Trace<'a, LpFact>,
 }
@@ -46,11 +46,12 @@ impl LpDomain {
         if let Some(known) = seen.known.get(id) {
             fact.tighten(known);
         }
-        let activations = activations_of(id, seen);
-        let is_unstable = |&i: &usize| is_unstable(&activations, fact.bounds().reach(i));
+        let readers = Readers::of(id, seen);
+        let is_unstable = |&i: &usize| readers.are_open(fact.bounds().reach(i));
         let unstable: Vec<usize> = (0..fact.bounds().len()).filter(is_unstable).collect();
-        // Without an activation before it, the region's support function bounds a neuron as well as any program.
-        let is_first = seen.network.activations().all(|(before, _)| before > id);
+        // Where nothing before it is relaxed, the region's support function bounds a neuron as well as any program.
+        let mut relaxed = seen.network.activations().map(|(id, _)| id).chain(seen.network.products().map(|(id, _)| id));
+        let is_first = relaxed.all(|before| before > id);
         if is_first || unstable.is_empty() || fact.bounds().is_contradictory() {
             return Ok(fact);
         }
@@ -108,14 +109,24 @@ impl LpDomain {
     }
 }
 
-/// The activations that read a node.
-fn activations_of<'t>(id: NodeId, seen: &'t Trace<LpFact>) -> Vec<&'t dyn ActivationFn> {
-    let of_node = seen.network.activations().filter(|(_, activation)| activation.source == id);
-    of_node.map(|(_, activation)| activation.function.as_ref()).collect()
+/// What reads a node and is relaxed: activations, and whether there are products.
+struct Readers<'t> {
+    activations: Vec<&'t dyn ActivationFn>,
+    are_products: bool,
 }
 
-fn is_unstable(activations: &[&dyn ActivationFn], z: Reach<'_>) -> bool {
-    activations.iter().any(|function| function.is_unstable(z))
+impl<'t> Readers<'t> {
+    fn of(id: NodeId, seen: &'t Trace<LpFact>) -> Self {
+        let of_node = seen.network.activations().filter(|(_, activation)| activation.source == id);
+        let activations = of_node.map(|(_, activation)| activation.function.as_ref()).collect();
+        Self { activations, are_products: seen.network.is_factor(id) }
+    }
+
+    /// Whether tighter bounds of a neuron would serve them.
+    fn are_open(&self, z: Reach<'_>) -> bool {
+        self.activations.iter().any(|function| function.is_unstable(z))
+            || (self.are_products && z.bounds.lo < z.bounds.hi)
+    }
 }
 
 impl<'t, 'a> Tightening<'t, 'a> {
@@ -126,7 +137,7 @@ impl<'t, 'a> Tightening<'t, 'a> {
         affine: &'t Affine,
         seen: &'t Trace<'a, LpFact>,
     ) -> Result<Self, DomainError> {
-        Ok(Self { domain, affine, activations: activations_of(id, seen), cuts: domain.cuts(seen)?, seen })
+        Ok(Self { domain, affine, readers: Readers::of(id, seen), cuts: domain.cuts(seen)?, seen })
     }
 
     /// Bounds of neurons in sets of which each depends on the same neurons of the nodes before.
@@ -172,7 +183,7 @@ impl<'t, 'a> Tightening<'t, 'a> {
         let gap = PRECISION * z.width();
         let order = if -z.lo < z.hi { [1.0, -1.0] } else { [-1.0, 1.0] };
         for sign in order {
-            if z.is_empty() || !is_unstable(&self.activations, known.within(z)) || self.seen.run.budget.is_spent() {
+            if z.is_empty() || !self.readers.are_open(known.within(z)) || self.seen.run.budget.is_spent() {
                 break;
             }
             let forms = affine_forms(self.affine, &[(i, sign)]);
@@ -186,9 +197,13 @@ impl<'t, 'a> Tightening<'t, 'a> {
     }
 
     /// The bound of `sign · z` beyond which one piece of each activation is left: what is gained further on
-    /// is gained by the rows of the neuron itself.
+    /// is gained by the rows of the neuron itself. There is none for a product.
     fn decisive(&self, z: Interval, sign: f64) -> f64 {
+        if self.readers.are_products {
+            return f64::INFINITY;
+        }
         let ends = self
+            .readers
             .activations
             .iter()
             .flat_map(|function| function.pieces().unwrap_or_default())

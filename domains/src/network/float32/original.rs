@@ -91,6 +91,7 @@ impl Original {
                     };
                     values[activation.source].iter().map(activated).collect::<Option<_>>()?
                 }
+                NodeKind::Product(_) => return None,
             };
             values.push(value);
         }

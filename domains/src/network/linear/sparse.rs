@@ -27,6 +27,23 @@ impl Sparse {
         Self { inputs: matrix.ncols(), starts, entries }
     }
 
+    /// Rows of inputs, in ascending order, and their weights, for `inputs` entries of `x`.
+    #[must_use]
+    pub fn of_rows(inputs: usize, rows: impl IntoIterator<Item = Vec<(usize, f64)>>) -> Self {
+        let (mut starts, mut entries) = (vec![0], Vec::new());
+        for row in rows {
+            entries.extend(row);
+            starts.push(entries.len());
+        }
+        Self { inputs, starts, entries }
+    }
+
+    /// `y_k = weights[k] · x_{index[k]}` for `inputs` entries of `x`.
+    #[must_use]
+    pub fn selection(inputs: usize, index: &[usize], weights: &[f64]) -> Self {
+        Self::of_rows(inputs, index.iter().zip(weights).map(|(&i, &w)| vec![(i, w)]))
+    }
+
     fn row(&self, output: usize) -> &[(usize, f64)] {
         &self.entries[self.starts[output]..self.starts[output + 1]]
     }

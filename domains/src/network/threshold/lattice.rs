@@ -87,7 +87,7 @@ pub(super) fn of_node(
     known: &[Option<Vec<IntegerLattice>>],
 ) -> Option<Vec<IntegerLattice>> {
     match kind {
-        NodeKind::Input => None,
+        NodeKind::Input | NodeKind::Product(_) => None,
         NodeKind::Activation(a) if a.function.is_two_valued_sign() => {
             Some(vec![IntegerLattice { offset: 1, step: 2 }; len])
         }

@@ -41,6 +41,7 @@ impl Neurons {
             let irrational = || SignumError::Irrational(node.name.clone());
             let of_node = match &node.kind {
                 NodeKind::Input => inputs.values(),
+                NodeKind::Product(_) => return Err(irrational()),
                 NodeKind::Affine(affine) => evaluate(affine, &values, node.len).ok_or_else(irrational)?,
                 NodeKind::Activation(activation) => {
                     let function = &*activation.function;

@@ -249,7 +249,8 @@ impl Boxes<'_> {
         // Without unstable neurons what stays open is a violation or a tie, and halving would not end.
         let unstable = cells::unstable(self.problem.network, &known);
         let has_few = part.depth >= self.deep && unstable <= FEW_UNSTABLE && !self.problem.network.has_curves();
-        if unstable == 0 || has_few || self.problem.is_too_near(&open) {
+        let centre: Vec<f64> = ranges.iter().map(|x| x.middle()).collect();
+        if unstable == 0 || has_few || self.problem.is_too_near(&open, Some(&centre)) {
             return self.problem.cells(region, &known, known.clone(), &open, examined);
         }
         let (lower, upper) = inner_ends(part, ranges, &shrunk);

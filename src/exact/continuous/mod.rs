@@ -50,8 +50,8 @@ const PARTS_TRIED: usize = 4000;
 /// again each time.
 const FEW_NEURONS: usize = 60;
 
-/// A network with smooth activations has no last affine piece that is decided exactly: a margin whose bound is this near
-/// below zero stays open.
+/// A network with smooth activations or products has no last affine piece that is decided exactly: a margin stays open
+/// whose bound is no further below zero, and whose value somewhere no further above.
 const NEARLY_ZERO: f64 = 1e-6;
 
 /// Parts that are bounded for each restart of the attacks during a search, and for each disjunct.
@@ -196,9 +196,18 @@ impl<'a> Problem<'a> {
         Ok(bound)
     }
 
-    /// Whether what is open on a part is as good as decided, where nothing decides it exactly.
-    fn is_too_near(&self, open: &[(usize, f64)]) -> bool {
-        self.network.has_curves() && open.iter().all(|&(_, bound)| bound > -NEARLY_ZERO)
+    /// Whether what is open on a part is as good as decided, where nothing decides it exactly; `inside` is a point of the
+    /// part, where one is known.
+    fn is_too_near(&self, open: &[(usize, f64)], inside: Option<&[f64]>) -> bool {
+        let is_near = |&(d, bound): &(usize, f64)| bound > -NEARLY_ZERO && inside.is_none_or(|x| self.is_low(d, x));
+        self.network.has_curves() && open.iter().all(is_near)
+    }
+
+    /// Whether the margin of a disjunct may be next to zero at a point.
+    fn is_low(&self, d: usize, x: &[f64]) -> bool {
+        let x: Vec<Interval> = x.iter().map(|&x| Interval::point(x)).collect();
+        let Ok(y) = self.whole.evaluate::<Interval>(&x) else { return true };
+        self.case.property.disjuncts[d].atoms.iter().all(|atom| atom.margin_enclosure(&x, &y).lo <= NEARLY_ZERO)
     }
 
     /// Decides what is open on a part of the region by the phases of its unstable neurons, and adds that to what was

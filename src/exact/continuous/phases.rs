@@ -326,7 +326,7 @@ impl Space for Phases<'_> {
         if open.is_empty() || examined.witness.is_some() {
             return Ok(examined);
         }
-        if self.incumbent.is_none() && self.problem.is_too_near(&open) {
+        if self.incumbent.is_none() && self.problem.is_too_near(&open, None) {
             examined.stuck = open;
             return Ok(examined);
         }

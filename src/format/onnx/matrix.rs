@@ -5,10 +5,11 @@ use super::constant::Constant;
 use super::fault::Fault;
 use super::lowering::{Lowering, Operator, Tensor, Value, finite};
 use super::products;
+use super::reduce::convolution;
 use super::select::transposed;
 use super::shape;
-use crate::domains::network::{Coefficients, Conv2d, LinearMap};
-use ndarray::{Array2, Array4};
+use crate::domains::network::{Coefficients, LinearMap};
+use ndarray::Array2;
 
 /// A constant as a matrix of this size, transposed if asked for.
 fn matrix(c: &Constant, rows: usize, columns: usize, transpose: bool) -> Result<Array2<f64>, Fault> {
@@ -66,11 +67,6 @@ fn times_left(
     let (m, k) = weight.dim();
     let kernel = weight.into_shape_with_order((m, k, 1, 1)).map_err(|e| Fault::from(e.to_string()))?;
     net.linear(op, x.node, convolution(kernel, [k, 1, columns], [m, 1, columns]), bias, shape)
-}
-
-/// A convolution without stride, padding, dilation or groups.
-pub(super) fn convolution(weight: Array4<f64>, input: [usize; 3], output: [usize; 3]) -> LinearMap {
-    LinearMap::Conv2d(Conv2d { weight, input, output, stride: [1; 2], padding: [0; 2], dilation: [1; 2], groups: 1 })
 }
 
 /// What is wrong with two matrices.

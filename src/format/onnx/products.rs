@@ -2,11 +2,10 @@
 
 use super::fault::Fault;
 use super::lowering::{Lowering, Operator, Tensor};
-use super::matrix::convolution;
+use super::reduce::sums;
 use super::shape::{self, product};
 use crate::domains::activation::{Power, Reciprocal, Silu};
 use crate::domains::network::{Coefficients, Factor, NodeId};
-use ndarray::Array4;
 use std::sync::Arc;
 
 /// `a · b`, entry by entry with broadcasting. A number times itself, or times its sigmoid, is a function of one number,
@@ -37,20 +36,6 @@ pub(super) fn entrywise(
 /// `1 / x`.
 pub(super) fn reciprocal(op: &Operator, net: &mut Lowering, x: &Tensor) -> Result<Tensor, Fault> {
     net.activation(op, x, Arc::new(Reciprocal))
-}
-
-/// Sums of so many neighbours, plus a bias: a tensor of this shape.
-pub(super) fn sums(
-    op: &Operator,
-    net: &mut Lowering,
-    x: &Tensor,
-    length: usize,
-    bias: Coefficients,
-    shape: Vec<usize>,
-) -> Result<Tensor, Fault> {
-    let rows = bias.len();
-    let map = convolution(Array4::ones((1, 1, 1, length)), [1, rows, length], [1, rows, 1]);
-    net.linear(op, x.node, map, bias, shape)
 }
 
 /// `A B` for stacks of `m × k` and `k × n` matrices, where `places` gives entry (row, column) of a matrix of either

@@ -3,20 +3,18 @@
 use super::constant::Constant;
 use super::fault::Fault;
 use super::lowering::{Lowering, Operator, Tensor, Value};
-use super::matrix::convolution;
 use super::pooling::mean;
 use super::select::transposed;
 use super::shape;
 use super::window::Window;
-use crate::domains::network::Coefficients;
+use crate::domains::network::{Coefficients, Conv2d, LinearMap};
 use ndarray::Array4;
 
 /// The sum along axes.
 pub(super) fn reduce_sum(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let Some(Lines { data, rows, length, shape }) = lines(op, net, 13)? else { return Ok(op.value(0)?.clone()) };
     net.reserve(&[rows, length])?;
-    let map = convolution(Array4::ones((1, 1, 1, length)), [1, rows, length], [1, rows, 1]);
-    Ok(net.linear(op, data.node, map, Coefficients::zeros(rows), shape)?.into())
+    Ok(sums(op, net, &data, length, Coefficients::zeros(rows), shape)?.into())
 }
 
 /// The mean along axes.
@@ -57,4 +55,23 @@ fn lines(op: &Operator, net: &mut Lowering, opset: i64) -> Result<Option<Lines>,
     let shape = kept.map(|a| if reduced[a] { 1 } else { x.shape[a] }).collect();
     let data = transposed(op, net, x, &perm)?;
     Ok(Some(Lines { data, rows, length, shape }))
+}
+
+/// Sums of so many neighbours, plus a bias: a tensor of this shape.
+pub(super) fn sums(
+    op: &Operator,
+    net: &mut Lowering,
+    x: &Tensor,
+    length: usize,
+    bias: Coefficients,
+    shape: Vec<usize>,
+) -> Result<Tensor, Fault> {
+    let rows = bias.len();
+    let map = convolution(Array4::ones((1, 1, 1, length)), [1, rows, length], [1, rows, 1]);
+    net.linear(op, x.node, map, bias, shape)
+}
+
+/// A convolution without stride, padding, dilation or groups.
+pub(super) fn convolution(weight: Array4<f64>, input: [usize; 3], output: [usize; 3]) -> LinearMap {
+    LinearMap::Conv2d(Conv2d { weight, input, output, stride: [1; 2], padding: [0; 2], dilation: [1; 2], groups: 1 })
 }

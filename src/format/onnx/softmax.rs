@@ -4,7 +4,7 @@
 use super::fault::Fault;
 use super::lowering::{Lowering, Operator, Tensor, Value};
 use super::model::Softmax;
-use super::products::sums;
+use super::reduce::sums;
 use super::select::transposed;
 use super::shape::{self, product};
 use crate::domains::activation::{ActivationFn, Exp, Log, Reciprocal, Sigmoid};

@@ -60,6 +60,9 @@ const DEEP_AT_JUMPS: usize = 3;
 /// How many unstable neurons are few.
 const FEW_UNSTABLE: usize = 10;
 
+/// With curves only inputs are halved that are left at least this part as wide, compared with the region, as the widest.
+const MOST_UNEVEN: f64 = 8.0;
+
 /// Beyond this depth floats are used up.
 const DEEPEST: usize = 400;
 
@@ -269,6 +272,14 @@ impl Boxes<'_> {
         for (score, (now, before)) in scores.iter_mut().zip(shrunk.iter().zip(ranges)) {
             let width = before.hi - before.lo;
             *score *= if width > 0.0 { (now.hi - now.lo) / width } else { 0.0 };
+        }
+        if self.problem.network.has_curves() {
+            // A line may be flat where its distance from a curve is not: no input may stay too wide.
+            let share = |(whole, now): (&Interval, &Interval)| now.width() / whole.width().max(f64::MIN_POSITIVE);
+            let shares: Vec<f64> = self.problem.case.region.bounds().iter().zip(&shrunk).map(share).collect();
+            let widest = shares.iter().copied().fold(0.0, f64::max);
+            let too_narrow = scores.iter_mut().zip(&shares).filter(|(_, share)| **share * MOST_UNEVEN < widest);
+            too_narrow.for_each(|(score, _)| *score = -1.0);
         }
         let Some((side, middle)) = cut(&scores, &shrunk, &lower, &upper).filter(|_| part.depth < DEEPEST) else {
             return self.problem.cells(region, &known, known.clone(), &open, examined);

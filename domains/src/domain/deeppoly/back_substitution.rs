@@ -9,14 +9,14 @@
 //! columns only for the window that they depend on.
 
 use super::blocks::{BLOCK_ROWS, even_blocks, position_units};
+use super::here::Here;
 use super::part::{Entries, Kept, Narrowed, Part};
 use crate::budget::Budget;
 use crate::domain::{DomainError, NodeBounds, NodeLines, NodePlanes, Relaxation};
 use crate::network::{Activation, Affine, Network, NodeId, NodeKind, Product, PullBackError};
 use crate::num::error::UNIT;
 use crate::num::kernel::{
-    box_minimum, box_minimum_then_scale, choose_slopes, chosen_dot_less_error, dot_less_error, finite_or_nothing,
-    less_error,
+    box_minimum, choose_slopes, chosen_dot_less_error, dot_less_error, finite_or_nothing, less_error,
 };
 use crate::num::round::{add_down, mul_up, sub_down};
 use crate::num::{Interval, Spare};
@@ -475,33 +475,5 @@ impl<H: History> BackSubstitution<'_, H> {
         let bounds = self.history.bounds(id);
         let (lower, upper) = (self.entries(a, bounds.lower()), self.entries(a, bounds.upper()));
         a.rows().map(|a| box_minimum(a, &lower, &upper)).collect()
-    }
-}
-
-/// The concrete bounds of a node on the way, where forms are turned into numbers there.
-struct Here<'v> {
-    bounds: Option<(Entries<'v>, Entries<'v>)>,
-    /// What the other nodes add to each row.
-    besides: Vec<f64>,
-}
-
-impl Here<'_> {
-    /// Improves the best bound of row `r`, of coefficients `a`.
-    fn keep_best(&self, r: usize, a: &[f64], constant: f64, best: &mut f64) {
-        if let Some((lower, upper)) = &self.bounds {
-            let value = add_down(box_minimum(a, lower, upper), self.besides[r]);
-            *best = best.max(finite_or_nothing(add_down(value, constant)));
-        }
-    }
-
-    /// The same, and each coefficient is multiplied by its slope.
-    fn keep_best_and_scale(&self, r: usize, a: &mut [f64], slopes: &[f64], constant: f64, best: &mut f64) {
-        match &self.bounds {
-            Some((lower, upper)) => {
-                let value = add_down(box_minimum_then_scale(a, lower, upper, slopes), self.besides[r]);
-                *best = best.max(finite_or_nothing(add_down(value, constant)));
-            }
-            None => choose_slopes(a, slopes, slopes),
-        }
     }
 }

@@ -8,6 +8,7 @@
 
 mod back_substitution;
 mod blocks;
+mod here;
 mod part;
 mod rational;
 mod relaxation;

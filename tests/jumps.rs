@@ -73,6 +73,7 @@ fn cells(network: &Network, lower: &[Rational], upper: &[Rational]) -> Option<Ve
     for node in network.nodes() {
         match &node.kind {
             NodeKind::Input => open.iter_mut().flatten().for_each(|(x, values)| values.push(x.clone())),
+            NodeKind::Product(_) => return None,
             NodeKind::Affine(affine) => {
                 for (_, values) in open.iter_mut().flatten() {
                     let mut sums: Vec<Rational> = (0..node.len).map(|i| affine.bias.get(i).unwrap()).collect();

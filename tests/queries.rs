@@ -233,6 +233,14 @@ fn hostile_texts_are_refused_quickly() {
     assert!(error(&format!("{X0}{nested}")).contains("more than 1048576 disjuncts"));
     let wide = format!("{X0}(assert (and {}))", "(<= Y_0 1) ".repeat(10_000));
     assert!(error(&format!("{wide}{}", "(assert (or (<= Y_0 1) (<= Y_0 2)))".repeat(15))).contains("numbers"));
+    // What is multiplied out may be the half-spaces.
+    let inputs: String = (0..200).map(|i| format!("(declare-const X_{i} Real)(assert (<= 0 X_{i} 1))")).collect();
+    let sum: String = (0..200).map(|i| format!("X_{i} ")).collect();
+    let half_space = format!("{inputs}(declare-const Y_0 Real)(assert (<= (+ {sum}) 1))");
+    let choice = format!("(assert (or {}))", "true ".repeat(1024));
+    assert!(error(&format!("{half_space}{choice}{choice}")).contains("numbers"));
+    let choice = format!("(assert (or {}))", "(<= X_0 1) (<= X_0 0.5) ".repeat(512));
+    assert!(error(&format!("{half_space}{choice}{choice}(assert (<= Y_0 0))")).contains("numbers"));
     assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
 }
 

@@ -83,6 +83,15 @@ fn entries_are_numbered_in_row_major_order_and_comparisons_are_exact() {
     assert_eq!(margins("(!= Y[0,0] 1)"), [[("-1*o3 + 1".to_owned(), true)], [("1*o3 + -1".to_owned(), true)]]);
     assert_eq!(margins("(not (!= Y[0,0] 1))"), margins("(== Y[0,0] 1)"));
     assert_eq!(margins("(not (== Y[0,0] 1))"), margins("(!= Y[0,0] 1)"));
+    // Two operands, whatever they are.
+    for three in ["1 1 Y[0,0]", "1 2 Y[0,0]", "Y[0,0] 1 1", "1 2 3", "Y[0,0] Y[0,1] 1"] {
+        for assertion in [format!("(!= {three})"), format!("(not (!= {three}))")] {
+            let text = format!("(vnnlib-version <2.0>)\n{F}(assert {assertion})");
+            let message = vnnlib::parse(&text, "t").unwrap_err().to_string();
+            assert!(message.contains("`!=` compares two terms"), "{assertion}: {message}");
+        }
+    }
+    assert_eq!(margins("(!= 1 2)").iter().filter(|atoms| atoms.is_empty()).count(), 1);
     assert_eq!(margins("(or (<= Y[0,0] 1) (and (<= Y[0,1] 2) (<= S 0)))").len(), 2);
 }
 
@@ -353,6 +362,34 @@ fn types_decide_the_arithmetic_and_must_be_those_of_the_file() {
 }
 
 #[test]
+fn other_commands_refuse_types_and_shapes_that_they_do_not_heed() {
+    let query = |x: &str, y: &str| {
+        format!(
+            "(declare-network f (declare-input X {x}) (declare-output Y {y}))
+             (assert (and (<= 0 X[0,0] 1) (<= 0 X[0,1] 1) (>= (+ X[0,0] X[0,1]) 3)))"
+        )
+    };
+    let mut writer = OnnxWriter::input(&[2]);
+    writer.gemm(ndarray::array![[0.5f32, 1.0]].view(), &[0.0]);
+    let asked = |x: &str, y: &str, arguments: &str| {
+        let folder = Folder::new(&query(x, y)).with("f.onnx", writer.finish(&[1]));
+        let output = folder.run(&format!("analyze f.onnx --vnnlib q.vnnlib {arguments}"));
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(asked("real [1,2]", "real [1,1]", "").0, Some(0));
+    assert_eq!(asked("float32 [1,2]", "float32 [1,1]", "--arithmetic float32").0, Some(0));
+    for (x, y, arguments, part) in [
+        ("float32 [1,2]", "float32 [1,1]", "", "`X` is of type float32"),
+        ("real [1,2]", "float64 [1,1]", "", "`Y` is of type float64"),
+        ("real [1,2]", "int8 [1,1]", "--arithmetic float32", "`Y` is of type int8"),
+        ("real [1,2]", "real [1,1,1]", "", "`Y` has shape [1, 1, 1], the network's [1]"),
+    ] {
+        let (code, message) = asked(x, y, arguments);
+        assert!(code == Some(2) && message.contains(part), "{x} {y}: {message}");
+    }
+}
+
+#[test]
 fn wrong_files_are_refused_by_name() {
     let folder = Folder::new(&format!("{TWO_PORTS}(assert (> R[0,0] 0))")).with("f.onnx", two_ports());
     for (arguments, part) in [
@@ -371,6 +408,16 @@ fn wrong_files_are_refused_by_name() {
     assert!(folder.refused("--network g=f.onnx").contains("equal to another one"));
     let message = folder.refused("--network f=f.onnx");
     assert!(message.contains("f.onnx: the query's network `f` has 1 inputs, the file 2"), "{message}");
+    let names = [("U", "v"), ("V", "v"), ("D", "t0"), ("R", "t1")];
+    let twice = names.iter().fold(TWO_PORTS.to_owned(), |query, (tensor, name)| {
+        query.replace(&format!("{tensor} real [1,1])"), &format!("{tensor} real [1,1] \"{name}\")"))
+    });
+    let message = Folder::new(&format!("{twice}(assert (> D[0,0] 0))")).with("f.onnx", two_ports());
+    assert!(message.refused("--network f=f.onnx").contains("the query has two inputs `v`"));
+    let mut writer = OnnxWriter::input(&[1]);
+    writer.another_input("input", &[1]).relu().output(&[1]).relu();
+    let message = Folder::new(&format!("{TWO_PORTS}(assert (> R[0,0] 0))")).with("f.onnx", writer.finish(&[1]));
+    assert!(message.refused("--network f=f.onnx").contains("the graph has two inputs `input`"));
     let other = TWO_PORTS.replace("V real [1,1]", "V real [2]").replace("V[0,0] 3", "V[0] 3) (<= 0 V[1] 1");
     let message = Folder::new(&format!("{other}(assert (<= 0 U[0,0]))")).with("f.onnx", two_ports());
     assert!(message.refused("--network f=f.onnx").contains("`V` has shape [2], the file's `v` [1, 1]"));
@@ -385,6 +432,38 @@ fn assignments_are_written_as_tensors() {
     assert_eq!(v, [&[8, 1, 8, 1, 16, 11, 66, 1, b'V', 74, 8][..], &3f64.to_le_bytes()].concat());
     let names = fs::read_dir(folder.0.path().join("out/put")).unwrap().count();
     assert_eq!(names, 4);
+}
+
+#[test]
+fn assignments_are_not_rounded_to_another_input() {
+    let mut writer = OnnxWriter::input(&[1]);
+    writer.relu();
+    let asked = |element: &str, value: &str| {
+        let query = format!(
+            "(declare-network f (declare-input X {element} [1,1]) (declare-output Y {element} [1,1]))
+             (assert (and (<= {value} X[0,0] {value}) (>= Y[0,0] 0)))"
+        );
+        Folder::new(&query).with("f.onnx", writer.finish(&[1]))
+    };
+    let arguments = "--network f=f.onnx --arithmetic real --serialise-assignments out";
+    for (element, value) in [
+        ("float32", "0.1"),
+        ("float32", "16777217"),
+        ("float32", "1.00000000000000000000000000001"),
+        ("int8", "128"),
+        ("int8", "0.5"),
+        ("uint8", "256"),
+        ("int64", "0.5"),
+        ("bool", "2"),
+    ] {
+        let message = asked(element, value).refused(arguments);
+        assert!(message.contains(&format!("`X` is of type {element}, which does not hold")), "{value}: {message}");
+    }
+    for (element, value) in
+        [("float32", "0.5"), ("int8", "127"), ("uint8", "255"), ("int64", "4294967297"), ("bool", "1"), ("real", "0.1")]
+    {
+        assert_eq!(asked(element, value).answer(arguments), ["sat"], "{element} {value}");
+    }
 }
 
 #[test]

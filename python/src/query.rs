@@ -61,9 +61,8 @@ impl Query {
     /// A VNN-LIB file.
     #[staticmethod]
     fn read_vnnlib(path: PathBuf, network: &Network) -> PyResult<Self> {
-        let (inputs, outputs) = (network.model.network.input_len(), network.model.network.output_len());
         let name = path.display().to_string();
-        let query = vnnlib::read(&path).map_err(wrong)?.of_size(inputs, outputs);
+        let query = vnnlib::read(&path).map_err(wrong)?.of_network(&network.model.network);
         let query = query.map_err(|e| wrong(format!("{name}: {e}")))?;
         Self::checked(network, query, name, network.model.network.input_shape().to_vec(), None)
     }

@@ -446,9 +446,9 @@ pub fn read_queries<'a>(
     vnnlib.chain(json).map(|(path, query)| Ok((path.display().to_string(), query?))).collect()
 }
 
-/// Reads a VNN-LIB query of the network's size.
+/// Reads a VNN-LIB query about the network.
 pub fn read_vnnlib(path: &Path, network: &Network) -> CliResult<Query> {
-    vnnlib::read(path)?.of_size(network.input_len(), network.output_len()).map_err(|e| named(path, &e))
+    vnnlib::read(path)?.of_network(network).map_err(|e| named(path, &e))
 }
 
 /// A Softmax at the end was dropped, which only properties that compare outputs allow.

@@ -8,11 +8,12 @@ use crate::analyze::{Options, analyze_within, deadline, portable};
 use crate::domains::budget::Budget;
 use crate::domains::domain::Run;
 use crate::domains::network::{Arithmetic, Network};
+use crate::domains::num::{exact, parse_decimal};
 use crate::domains::observer::Silent;
 use crate::domains::query::Query;
 use crate::domains::verdict::Verdict;
-use crate::format::onnx::tensor_bytes;
-use crate::format::vnnlib::{self, VnnlibQuery};
+use crate::format::onnx::{is_held, tensor_bytes};
+use crate::format::vnnlib::{self, DeclaredTensor, Element, TensorKind, VnnlibQuery};
 use crate::report;
 use crate::{analyze::Analysis, campaign::Worker, campaign::WorkerError};
 use clap::Args;
@@ -99,8 +100,7 @@ impl Question {
             return Err("a query of VNN-LIB 1.0 is about one network; name one file by --network".into());
         };
         let model = read_model(path, self.options.arithmetic)?;
-        let query = query.of_size(model.network.input_len(), model.network.output_len());
-        let query = query.map_err(|e| format!("{}: {e}", self.query.display()))?;
+        let query = query.of_network(&model.network).map_err(|e| format!("{}: {e}", self.query.display()))?;
         refuse_softmax(&model, &query, path)?;
         let analysis = self.analysis(&model.network, &query, self.options.arithmetic, budget)?;
         Ok(report::vnnlib_answer(&analysis, model.final_softmax))
@@ -143,12 +143,23 @@ impl Question {
 /// Writes each tensor into a file of its own.
 fn serialise(assigned: &[report::Assigned], folder: &Path) -> CliResult<()> {
     std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    for report::Assigned { tensor, floats, .. } in assigned {
-        let bytes = tensor_bytes(&tensor.name, tensor.element.onnx, &tensor.shape, floats).ok_or_else(|| {
-            format!(
-                "`{}` is of type {}, which is not written; leave --serialise-assignments out",
-                tensor.name, tensor.element.name
+    for report::Assigned { tensor, floats, decimals } in assigned {
+        let DeclaredTensor { name, element, .. } = tensor;
+        // An input that is rounded is another one, and integers are meant; other outputs are near those of the model.
+        let is_strict = element.is_whole() || tensor.kind == TensorKind::Input && *element != Element::REAL;
+        let is_exact = |x: f64, decimal: &str| {
+            is_held(element.onnx, x) && parse_decimal(decimal).is_ok_and(|value| exact(x) == Some(value))
+        };
+        if is_strict && let Some((_, x)) = floats.iter().zip(decimals).find(|(x, decimal)| !is_exact(**x, decimal)) {
+            return Err(format!(
+                "`{name}` is of type {}, which does not hold the value {x} of the counterexample; leave out \
+                 --serialise-assignments, or --arithmetic real",
+                element.name
             )
+            .into());
+        }
+        let bytes = tensor_bytes(name, element.onnx, &tensor.shape, floats).ok_or_else(|| {
+            format!("`{name}` is of type {}, which is not written; leave --serialise-assignments out", element.name)
         })?;
         report::write_whole(&folder.join(format!("{}.pb", tensor.name)), &bytes)?;
     }

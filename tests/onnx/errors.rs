@@ -1,5 +1,6 @@
 //! What is refused, and how the message says so.
 
+use absint::domains::num::Interval;
 use absint::format::onnx::{Attribute, OnnxWriter, parse, read};
 use ndarray::array;
 
@@ -157,4 +158,78 @@ fn smooth_operators_name_the_attributes_that_they_take() {
     let p = w.floats(&[], [2.5]);
     w.node("Pow", &["input", &p], &[]);
     refused(&w, &["Pow_0", "exponent 2.5", "0.5"]);
+}
+
+#[test]
+fn a_softmax_is_cast_to_what_it_is() {
+    for (from, to) in [("input", 9), ("input", 7), ("input", 6), ("clipped", 7), ("integers", 7)] {
+        let mut w = OnnxWriter::input(&[2]);
+        let (low, high) = (w.floats(&[], [0.0]), w.floats(&[], [5.0]));
+        if from != "input" {
+            w.node("Clip", &["input", &low, &high], &[]);
+        }
+        if from == "integers" {
+            w.node("Floor", &[w.current().to_owned().as_str()], &[]);
+        }
+        w.node("Softmax", &[w.current().to_owned().as_str()], &[]);
+        let probabilities = w.clone();
+        w.node("Cast", &[w.current().to_owned().as_str()], &[("to", Attribute::Int(to))]);
+        w.node("Cast", &[w.current().to_owned().as_str()], &[("to", Attribute::Int(1))]);
+        if to == 9 {
+            let network = parse(&w.finish(&[2]), "test").unwrap().network;
+            let y = network.evaluate(&[Interval::point(0.0), Interval::point(-1.0)]).unwrap();
+            assert_eq!(y, [Interval::point(1.0); 2]);
+        } else {
+            refused(&w, &["Cast_", "put a Clip between two numbers in front of it"]);
+        }
+        for to in [1, 11] {
+            let mut w = probabilities.clone();
+            w.node("Cast", &[w.current().to_owned().as_str()], &[("to", Attribute::Int(to))]);
+            assert!(parse(&w.finish(&[2]), "test").unwrap().final_softmax.is_some());
+        }
+    }
+}
+
+#[test]
+fn what_rounds_on_integers_is_refused() {
+    let integers = |to: i64| {
+        let mut w = OnnxWriter::input(&[2]);
+        let (low, high) = (w.floats(&[], [0.0]), w.floats(&[], [5.0]));
+        w.node("Clip", &["input", &low, &high], &[]);
+        w.node("Cast", &[w.current().to_owned().as_str()], &[("to", Attribute::Int(to))]);
+        // The type goes through what keeps it.
+        let shape = w.integers(&[2, 1]);
+        w.node("Reshape", &[w.current().to_owned().as_str(), &shape], &[]);
+        let three = w.integers(&[3]);
+        w.node("Mul", &[w.current().to_owned().as_str(), &three], &[]);
+        w
+    };
+    for to in [6, 7] {
+        let mut w = integers(to);
+        let two = w.integers(&[2]);
+        w.node("Div", &[w.current().to_owned().as_str(), &two], &[]);
+        refused(&w, &["Div_", "on integers", "put a Cast to float in front"]);
+        let mut w = integers(to);
+        w.node("ReduceMean", &[w.current().to_owned().as_str()], &[("axes", ints(&[1]))]);
+        refused(&w, &["ReduceMean_", "on integers"]);
+        for exponent in [0.5, -1.0] {
+            let mut w = integers(to);
+            let exponent = w.floats(&[], [exponent]);
+            w.node("Pow", &[w.current().to_owned().as_str(), &exponent], &[]);
+            refused(&w, &["Pow_", "on integers"]);
+        }
+        // As floats they are divided exactly.
+        let mut w = integers(to);
+        w.node("Cast", &[w.current().to_owned().as_str()], &[("to", Attribute::Int(1))]);
+        w.div(&[1], &[2.0]);
+        let network = parse(&w.finish(&[2]), "test").unwrap().network;
+        assert_eq!(network.evaluate(&[1.5, 2.25]).unwrap(), [1.5, 3.0]);
+    }
+    // Constants too.
+    let mut w = OnnxWriter::input(&[2]);
+    let odd = w.integers(&[1, 2]);
+    let mean = w.node("ReduceMean", &[&odd], &[("axes", ints(&[0]))]);
+    let mean = w.node("Cast", &[&mean], &[("to", Attribute::Int(1))]);
+    w.node("Add", &["input", &mean], &[]);
+    refused(&w, &["ReduceMean_", "on integers"]);
 }

@@ -2,7 +2,7 @@
 
 use super::constant::{Constant, negated};
 use super::fault::Fault;
-use super::lowering::{Lowering, Operator, ShiftedSign, Tensor, Value, finite};
+use super::lowering::{Lowering, Operator, ROUNDS_INTEGERS, ShiftedSign, Tensor, Value, finite};
 use super::products;
 use super::shape;
 use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator, Term};
@@ -113,6 +113,10 @@ pub(super) fn mul(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
 pub(super) fn div(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let shape = shape::broadcast(op.value(0)?.shape(), op.value(1)?.shape())?;
     net.reserve(&shape)?;
+    let reads_data = op.inputs.iter().flatten().any(|v| matches!(v, Value::Tensor(_)));
+    if reads_data && op.inputs.iter().flatten().any(Value::is_of_integers) {
+        return Err(ROUNDS_INTEGERS.into());
+    }
     let divisor = match op.value(1)? {
         Value::Constant(divisor) => divisor,
         Value::Tensor(y) => return quotient(op, net, y, shape),

@@ -22,7 +22,8 @@ pub(super) fn folded(
     finite(data, 0)?;
     let mut alone = net.alone(&data.shape)?;
     let mut inputs = op.inputs.clone();
-    inputs[0] = Some(Tensor::new(alone.builder.input(), data.shape.clone()).into());
+    let x = Tensor::new(alone.builder.input(), data.shape.clone());
+    inputs[0] = Some(Tensor { of_integers: data.integer, ..x }.into());
     let op = Operator {
         label: op.label,
         inputs,

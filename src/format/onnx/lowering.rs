@@ -14,6 +14,10 @@ use crate::domains::network::{
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// Why an operator is refused that on integers gives integers, which its exact results are not.
+pub(super) const ROUNDS_INTEGERS: &str =
+    "on integers it rounds its result to an integer, which is not supported; put a Cast to float in front of it";
+
 /// A tensor that depends on the network's input.
 #[derive(Clone, Debug)]
 pub(super) struct Tensor {
@@ -27,6 +31,8 @@ pub(super) struct Tensor {
     pub clipped: Option<Clipped>,
     /// True where all its values are integers, by what they are the results of.
     pub integers: bool,
+    /// True for integer types and for truths, on which some operators round their results.
+    pub of_integers: bool,
     /// The Softmax that was dropped here, over all entries: whatever reads it but a change of shape has it computed.
     pub softmax: Option<Softmax>,
 }
@@ -54,7 +60,7 @@ pub(super) struct ShiftedSign {
 impl Tensor {
     /// The entries of `node` in this shape.
     pub fn new(node: NodeId, shape: Vec<usize>) -> Self {
-        Self { node, shape, shifted_sign: None, clipped: None, integers: false, softmax: None }
+        Self { node, shape, shifted_sign: None, clipped: None, integers: false, of_integers: false, softmax: None }
     }
 
     /// The same entries in another shape of the same size.
@@ -78,6 +84,14 @@ impl Value {
         match self {
             Self::Constant(c) => &c.shape,
             Self::Tensor(t) => &t.shape,
+        }
+    }
+
+    /// True for integer types and for truths.
+    pub fn is_of_integers(&self) -> bool {
+        match self {
+            Self::Constant(c) => c.integer,
+            Self::Tensor(t) => t.of_integers,
         }
     }
 

@@ -49,7 +49,7 @@ pub use error::OnnxError;
 pub use model::{Endings, Model, OPSETS, Port, Ports, SOFTMAX_IS_DROPPED, Softmax};
 pub use operators::operators;
 pub(crate) use proto::type_name;
-pub use write::{Attribute, OnnxWriter, tensor_bytes};
+pub use write::{Attribute, OnnxWriter, is_held, tensor_bytes};
 
 use super::file;
 use super::fingerprint::Fingerprint;

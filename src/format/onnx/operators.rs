@@ -3,6 +3,7 @@
 use super::fault::Fault;
 use super::fold::folded;
 use super::lowering::{Lowering, Operator, Value};
+use super::proto::{BFLOAT16, DOUBLE, FLOAT, FLOAT16};
 use super::{activations, arithmetic, conv, conv_transpose, extremum, logic, matrix, normalise, pooling};
 use super::{reduce, reshape, resize, select, smooth, softmax};
 
@@ -136,7 +137,7 @@ pub fn operators() -> impl Iterator<Item = (&'static str, bool)> {
     standard.map(|name| (name, !REAL_ONLY.contains(&name)))
 }
 
-/// The operators that keep the order of all entries, and so may follow a dropped Softmax.
+/// The operators that keep the order of all entries, and so may follow a dropped Softmax; Cast does to floats alone.
 const KEEP_ORDER: &[&str] = &["Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"];
 
 /// What the standard operator set is called.
@@ -155,15 +156,34 @@ pub(super) fn lower(name: &str, domain: Option<&str>, op: &Operator, net: &mut L
     };
     let after_softmax = op.inputs.iter().flatten().any(|v| matches!(v, Value::Tensor(t) if t.softmax.is_some()));
     let computed;
-    let op = if after_softmax && !KEEP_ORDER.contains(&name) {
+    let keeps_order = KEEP_ORDER.contains(&name) && (name != "Cast" || !gives_integers(name, op));
+    let op = if after_softmax && !keeps_order {
         computed = softmax::computed(op, net)?;
         &computed
     } else {
         op
     };
-    match rule {
-        Any(lower) => Ok(vec![lower(op, net)?]),
-        Data(lower) => Ok(vec![folded(op, net, *lower)?]),
-        Several(lower) => lower(op, net),
+    let mut results = match rule {
+        Any(lower) => vec![lower(op, net)?],
+        Data(lower) => vec![folded(op, net, *lower)?],
+        Several(lower) => lower(op, net)?,
+    };
+    let of_integers = gives_integers(name, op);
+    for result in &mut results {
+        if let Value::Tensor(tensor) = result {
+            tensor.of_integers = of_integers;
+        }
+    }
+    Ok(results)
+}
+
+/// Whether the results of an operator are of an integer type or truths.
+fn gives_integers(name: &str, op: &Operator) -> bool {
+    let is_of_integers = |i: usize| op.optional(i).is_some_and(Value::is_of_integers);
+    match name {
+        "Cast" => ![FLOAT, FLOAT16, BFLOAT16, DOUBLE].map(i64::from).contains(&op.attributes.int("to", 0)),
+        "And" | "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Not" | "Or" => true,
+        "Where" => is_of_integers(1),
+        _ => is_of_integers(0),
     }
 }

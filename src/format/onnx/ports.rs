@@ -19,8 +19,16 @@ fn element_of(info: &ValueInfoProto) -> Option<i32> {
     info.r#type.as_ref()?.tensor_type.as_ref()?.elem_type
 }
 
+/// Refuses to tell apart what has one name; `whose` are the tensors.
+fn check_distinct<'a>(mut names: impl Iterator<Item = &'a str>, whose: &str, what: &str) -> Result<(), Fault> {
+    let mut seen = HashSet::new();
+    let twice = names.find(|name| !seen.insert(*name));
+    twice.map_or(Ok(()), |name| Err(format!("{whose} has two {what}s `{name}`; give each a name of its own").into()))
+}
+
 /// Those of `all` that have these names, in the order of the names, which must be all of them.
 fn named<'a>(all: Vec<&'a ValueInfoProto>, names: &[String], what: &str) -> Result<Vec<&'a ValueInfoProto>, Fault> {
+    check_distinct(names.iter().map(String::as_str), "the query", what)?;
     let find = |name: &String| {
         let found = all.iter().copied().find(|info| name_of(info) == name);
         found.ok_or_else(|| Fault::from(format!("the graph has no {what} `{name}`; it has {:?}", names_of(&all))))
@@ -41,6 +49,7 @@ pub(super) fn inputs<'a>(graph: &'a GraphProto, ports: Option<&Ports>) -> Result
     let constants: HashSet<&str> = graph.initializer.iter().filter_map(|t| t.name.as_deref()).collect();
     let all: Vec<&ValueInfoProto> = graph.input.iter().filter(|i| !constants.contains(name_of(i))).collect();
     let names = names_of(&all);
+    check_distinct(names.iter().copied(), "the graph", "input")?;
     match ports {
         _ if all.is_empty() => Err("the graph has no input".into()),
         None if all.len() > 1 => {
@@ -58,6 +67,7 @@ pub(super) fn outputs<'a>(
 ) -> Result<Vec<(&'a str, Option<i32>)>, Fault> {
     let all: Vec<&ValueInfoProto> = graph.output.iter().collect();
     let names = names_of(&all);
+    check_distinct(names.iter().copied(), "the graph", "output")?;
     let chosen = match ports {
         None if all.len() != 1 => {
             return Err(format!("expected one output, found {}: {names:?}; keep only one", names.len()).into());

@@ -2,7 +2,7 @@
 
 use super::constant::Constant;
 use super::fault::Fault;
-use super::lowering::{Lowering, Operator, Value};
+use super::lowering::{Lowering, Operator, ROUNDS_INTEGERS, Value};
 use super::normalise::divide_by_root;
 use crate::domains::network::{Coefficients, Parameter};
 use crate::domains::num::Rational;
@@ -16,6 +16,7 @@ pub(super) fn sqrt(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
 pub(super) fn pow(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     let (base, exponent) = (op.constant(0)?, op.constant(1)?.scalar()?);
     match exponent {
+        0.5 if base.integer => Err(ROUNDS_INTEGERS.into()),
         0.5 => Ok(net.computed(root(base)?)),
         2.0 => Ok(net.computed(Constant { values: base.values.times(&base.values), ..base.clone() })),
         _ => Err(format!("the exponent {exponent} is not supported; supported exponents: 0.5, 2").into()),

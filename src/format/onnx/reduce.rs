@@ -2,7 +2,7 @@
 
 use super::constant::Constant;
 use super::fault::Fault;
-use super::lowering::{Lowering, Operator, Tensor, Value};
+use super::lowering::{Lowering, Operator, ROUNDS_INTEGERS, Tensor, Value};
 use super::pooling::mean;
 use super::select::transposed;
 use super::shape;
@@ -19,6 +19,9 @@ pub(super) fn reduce_sum(op: &Operator, net: &mut Lowering) -> Result<Value, Fau
 
 /// The mean along axes.
 pub(super) fn reduce_mean(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    if op.tensor(0)?.of_integers {
+        return Err(ROUNDS_INTEGERS.into());
+    }
     let Some(Lines { data, rows, length, shape }) = lines(op, net, 18)? else { return Ok(op.value(0)?.clone()) };
     net.reserve(&[rows, length])?;
     mean(op, net, &data, &Window::of_rows([1, rows, length]), vec![length; rows])?.reshaped(shape)

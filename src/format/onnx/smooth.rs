@@ -1,7 +1,7 @@
 //! Sigmoid, Tanh and the other smooth activations.
 
 use super::fault::Fault;
-use super::lowering::{Lowering, Operator, Tensor, Value, finite};
+use super::lowering::{Lowering, Operator, ROUNDS_INTEGERS, Tensor, Value, finite};
 use super::{power, products};
 use crate::domains::activation::{
     ActivationFn, Arctan, Clip, Cos, Elu, Erf, Exp, Gelu, Log, Power, Reciprocal, Sigmoid, Sin, Softplus, Softsign,
@@ -92,6 +92,7 @@ pub(super) fn pow(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
         .into());
     }
     match exponent.scalar()? {
+        p if x.of_integers && (p < 0.0 || p.fract() != 0.0) => Err(ROUNDS_INTEGERS.into()),
         p if p < 0.0 => {
             let power = raised(op, net, x, -p)?;
             Ok(products::reciprocal(op, net, &power)?.into())

@@ -30,7 +30,8 @@ fn normalised(op: &Operator, net: &mut Lowering, kind: Softmax) -> Result<Value,
     let axis = shape::axis(op.attributes.int("axis", if old { 1 } else { -1 }), rank)?;
     let classes: usize = if old { x.shape[axis..].iter().product() } else { x.shape[axis] };
     if classes == len {
-        return Ok(Tensor { softmax: Some(kind), shifted_sign: None, ..x.clone() }.into());
+        // Nothing but the order of the logits is that of the result.
+        return Ok(Tensor { softmax: Some(kind), ..Tensor::new(x.node, x.shape.clone()) }.into());
     }
     let perm: Vec<usize> =
         if old { (0..rank).collect() } else { (0..rank).filter(|&a| a != axis).chain([axis]).collect() };

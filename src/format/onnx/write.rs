@@ -266,6 +266,24 @@ pub fn tensor_bytes(name: &str, element: Option<i32>, shape: &[usize], values: &
     Some(TensorProto { name, dims, data_type, raw_data, ..TensorProto::default() }.encode_to_vec())
 }
 
+/// Whether the type that ONNX gives this number, or `float64` for `None`, holds this value.
+#[must_use]
+pub fn is_held(element: Option<i32>, x: f64) -> bool {
+    // Beyond it floats are no longer the integers next to each other.
+    const LARGEST: f64 = (1i64 << 53) as f64;
+    match element.unwrap_or(proto::DOUBLE) {
+        proto::FLOAT => f64::from(x as f32) == x,
+        proto::INT8 => f64::from(x as i8) == x,
+        proto::INT16 => f64::from(x as i16) == x,
+        proto::INT32 => f64::from(x as i32) == x,
+        proto::INT64 => x.fract() == 0.0 && x.abs() <= LARGEST,
+        proto::UINT8 => f64::from(x as u8) == x,
+        proto::UINT16 => f64::from(x as u16) == x,
+        proto::BOOL => x == 0.0 || x == 1.0,
+        _ => true,
+    }
+}
+
 /// A `float32` tensor of this name and shape, with a batch axis of length 1.
 fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
     let length = |n: i64| DimensionProto { dim_value: Some(n), dim_param: None };

@@ -1,10 +1,11 @@
 //! From assertions to cases: multiplies them out and gathers what each disjunct says of the inputs.
 
-use super::declared::{DeclaredNetwork, DeclaredTensor, TensorKind, written};
+use super::declared::{DeclaredNetwork, DeclaredTensor, Element, TensorKind, written};
 use super::error::{Fault, VnnlibProblem};
 use super::linear::Literal;
 use super::parser::{Assertion, Dnf, MOST_DISJUNCTS, Parsed, Placed};
 use super::sharing::{Shared, share};
+use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::{Rational, exact};
 use crate::domains::query::{Atom, Case, Disjunct, HalfSpace, Property, Query, Region, Variable};
 use std::collections::BTreeMap;
@@ -86,25 +87,48 @@ pub struct VnnlibQuery {
 }
 
 impl VnnlibQuery {
-    /// The query, for a network of this size.
+    /// The query, for this network.
     ///
     /// # Errors
-    /// When it declares other numbers of inputs or outputs, or, in version 2.0, more than one network with one of each.
-    pub fn of_size(self, inputs: usize, outputs: usize) -> Result<Query, String> {
-        let tensors: usize = self.networks.iter().map(|network| network.tensors.len()).sum();
+    /// When it declares other numbers of inputs or outputs, or, in version 2.0, more than one network with one of each,
+    /// other shapes, or types that ask for another arithmetic than the network's.
+    pub fn of_network(self, network: &Network) -> Result<Query, String> {
+        let tensors: Vec<&DeclaredTensor> = self.networks.iter().flat_map(|network| &network.tensors).collect();
         let is_more = self.input_of.len() > self.inputs || !self.products.is_empty();
-        if self.networks.len() > 1 || tensors > 2 || is_more {
+        if self.networks.len() > 1 || tensors.len() > 2 || is_more {
             return Err(
                 "the query is about several networks or tensors, equal inputs or products, which only `absint verify` reads"
                     .into(),
             );
         }
+        let (inputs, outputs) = (network.input_len(), network.output_len());
         for (what, found, expected) in [("inputs", self.inputs, inputs), ("outputs", self.outputs, outputs)] {
             if found != expected {
                 return Err(format!("the query declares {found} {what}, the network has {expected}"));
             }
         }
+        let is_float32 = network.arithmetic() == Arithmetic::Float32;
+        for DeclaredTensor { name, kind, shape, element, .. } in tensors {
+            if *element != Element::REAL && !(is_float32 && element.name == "float32") {
+                return Err(format!(
+                    "the query's `{name}` is of type {}, and types are only heeded by `absint verify`; declare it `real`",
+                    element.name
+                ));
+            }
+            let found = if *kind == TensorKind::Input { network.input_shape() } else { network.output_shape() };
+            if without_batch(shape) != without_batch(found) {
+                return Err(format!("the query's `{name}` has shape {shape:?}, the network's {found:?}"));
+            }
+        }
         Ok(self.query)
+    }
+}
+
+/// A shape without its leading batch axis of length 1, which networks leave out.
+fn without_batch(shape: &[usize]) -> &[usize] {
+    match shape {
+        [1, rest @ ..] if !rest.is_empty() => rest,
+        _ => shape,
     }
 }
 
@@ -263,6 +287,15 @@ impl<'a> Builder<'a> {
         factors.iter().map(of_factor).fold(0, usize::saturating_add)
     }
 
+    /// What the half-spaces that are common or chosen hold.
+    fn of_half_spaces(&self, choice: &[u32]) -> usize {
+        let chosen = choice.iter().filter_map(|&id| match &self.literals[id as usize].1 {
+            Literal::HalfSpace(half_space) => Some(half_space),
+            _ => None,
+        });
+        self.common.half_spaces.iter().chain(chosen).map(|half_space| ATOM + 2 * half_space.terms.len()).sum()
+    }
+
     fn charge(&mut self, numbers: usize, offset: usize) -> Result<(), Fault> {
         self.size = self.size.saturating_add(numbers);
         if self.size <= self.limit {
@@ -273,6 +306,12 @@ impl<'a> Builder<'a> {
 
     fn add(&mut self, number: usize, factors: &[Factor]) -> Result<(), Fault> {
         let (atoms, choice) = self.gather(number, factors);
+        // The region holds the half-spaces, and so does a disjunct without atoms.
+        let is_new = self.cases.is_empty() || self.last_choice != choice;
+        let copies = usize::from(is_new) + usize::from(atoms.is_empty());
+        if copies > 0 {
+            self.charge(copies.saturating_mul(self.of_half_spaces(&choice)), self.names.offset(0))?;
+        }
         let or_within = |half_spaces: &[HalfSpace]| Disjunct { atoms: or_within(atoms, half_spaces) };
         if let Some(last) = self.cases.last_mut()
             && self.last_choice == choice

@@ -144,13 +144,7 @@ impl<'a> Parser<'a> {
             // `a ⇒ b ⇒ c` is `¬a ∨ ¬b ∨ c`.
             "=>" => self.operands(offset, is_denied, |parser| Ok(parser.tokens.is_last() == is_denied))?,
             "<=" | ">=" | "=" | "==" | "<" | ">" => self.comparison(offset, name, is_denied)?,
-            "!=" => {
-                let rows = self.comparison(offset, "==", !is_denied)?;
-                if rows.len() > 2 || is_denied && rows.iter().any(|row| row.len() > 2) {
-                    return fault(offset, VnnlibProblem::Unequal);
-                }
-                rows
-            }
+            "!=" => self.comparison(offset, name, !is_denied)?,
             _ => return fault(offset, VnnlibProblem::UnknownFormula(shortened(name))),
         };
         self.tokens.ascend();
@@ -210,13 +204,17 @@ impl<'a> Parser<'a> {
     }
 
     /// The operands of a comparison up to the closing parenthesis; a chain compares neighbours. Where it is
-    /// denied, each comparison is turned round and becomes a row of its own.
+    /// denied, each comparison is turned round and becomes a row of its own. That of `!=`, which has two operands, is
+    /// that of `==`.
     fn comparison(&mut self, offset: usize, name: &str, is_denied: bool) -> Result<Dnf, Fault> {
         let mut rows: Dnf = if is_denied { Vec::new() } else { vec![Vec::new()] };
         let mut left = self.term()?;
         loop {
             let right = self.term()?;
             let is_last = self.tokens.ahead().1 == Token::Close;
+            if name == "!=" && !is_last {
+                return fault(offset, VnnlibProblem::Unequal);
+            }
             let next = if is_last { Linear::default() } else { right.clone() };
             let at_most = |a: Linear, b: Linear| a.plus(b.negated());
             let margins = match name {

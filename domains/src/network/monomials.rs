@@ -125,7 +125,7 @@ mod tests {
         // x₀y₁, y₀², x₀y₁·y₀², (x₀y₁)², y₁x₁
         let products = [[0, 3], [2, 2], [4, 5], [4, 4], [3, 1]];
         let more = network.with_products(&products).unwrap();
-        for x in [["1", "1/3"], ["-2", "0.5"], ["0", "0"], ["7", "-3"]] {
+        for x in [["1", "0.25"], ["-2", "0.5"], ["0", "0"], ["7", "-3"]] {
             let x = x.map(|t| parse_decimal(t).unwrap());
             let y: Vec<Rational> = network.evaluate(&x).unwrap();
             let (xy, yy) = (&x[0] * &y[1], &y[0] * &y[0]);

@@ -4,6 +4,7 @@ use super::{HalfPlane, Line, Lines, Piece, Reach, Slopes, Smooth};
 use crate::num::round::{add_up, mul_down, mul_up, sub_down, sub_up};
 use crate::num::{Interval, Lattice, Rational, Scalar, exact_or_zero};
 use crate::polyhedra::Segment;
+use dashu_base::BitTest;
 use float_ord::FloatOrd;
 use itertools::Itertools;
 use std::cmp::Reverse;
@@ -15,7 +16,16 @@ pub trait Activate: Scalar {
 
     /// A smooth function at `self`; `None` where this arithmetic cannot hold its values.
     fn activate_smooth(&self, f: &dyn Smooth) -> Option<Self>;
+
+    /// The product with another number; `None` where this arithmetic does not hold it.
+    fn product(&self, other: &Self) -> Option<Self> {
+        Some(self.mul(other))
+    }
 }
+
+/// A product of fractions with more bits than this is not computed: where products feed products, bits double from layer
+/// to layer.
+const LONGEST: usize = 1 << 16;
 
 /// The piece whose domain holds the point, told by how the point compares with a float.
 fn piece_at(pieces: &[Piece], compare: impl Fn(f64) -> std::cmp::Ordering) -> Option<&Piece> {
@@ -75,6 +85,11 @@ impl Activate for Rational {
 
     fn activate_smooth(&self, _: &dyn Smooth) -> Option<Self> {
         None
+    }
+
+    fn product(&self, other: &Self) -> Option<Self> {
+        let bits = |q: &Self| q.numerator().bit_len() + q.denominator().bit_len();
+        (bits(self) + bits(other) <= LONGEST).then(|| self * other)
     }
 }
 

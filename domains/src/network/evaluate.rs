@@ -16,8 +16,8 @@ pub enum EvaluateError {
         /// Length of the network's input.
         expected: usize,
     },
-    /// Exact evaluation meets a parameter that is not a known rational.
-    #[error("node `{0}` has a parameter that is no rational number")]
+    /// Exact evaluation meets a parameter or a value that is not a known rational, or one too long to be computed.
+    #[error("node `{0}` has a parameter or a value that is no rational number, or too long a one")]
     Irrational(String),
 }
 
@@ -43,7 +43,9 @@ impl Network {
                     values.ok_or_else(|| EvaluateError::Irrational(node.name.clone()))?
                 }
                 NodeKind::Product(product) => {
-                    product.pairs(|source, i| &values[source][i]).map(|[a, b]| a.mul(b)).collect()
+                    let products: Option<Vec<T>> =
+                        product.pairs(|source, i| &values[source][i]).map(|[a, b]| a.product(b)).collect();
+                    products.ok_or_else(|| EvaluateError::Irrational(node.name.clone()))?
                 }
             };
             values.push(value);
@@ -126,9 +128,23 @@ impl Affine {
 mod tests {
     use super::*;
     use crate::activation::{Relu, Sign};
-    use crate::network::{Coefficients, LinearMap, NetworkBuilder, Term};
+    use crate::network::{Coefficients, Factor, LinearMap, NetworkBuilder, Term};
+    use crate::num::Rational;
     use ndarray::array;
     use std::sync::Arc;
+
+    #[test]
+    fn products_of_products_are_exact_as_long_as_that_is_moderate() {
+        let power = |doublings: usize| {
+            let mut b = NetworkBuilder::new(&[1]);
+            let factor = |source| Factor { source, index: vec![0].into() };
+            let last = (0..doublings).fold(0, |z, k| b.product(&format!("p{k}"), [factor(z), factor(z)]).unwrap());
+            b.finish(last, &[1]).unwrap()
+        };
+        let x = [Rational::try_from(1.5).unwrap()];
+        assert_eq!(power(2).evaluate(&x).unwrap(), [Rational::try_from(5.0625).unwrap()]);
+        assert_eq!(power(40).evaluate(&x), Err(EvaluateError::Irrational("p14".into())));
+    }
 
     #[test]
     fn a_network_with_every_kind_of_node_agrees_with_evaluation_at_a_point() {

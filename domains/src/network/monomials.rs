@@ -2,17 +2,16 @@
 
 use super::derived::Derived;
 use super::float32::{Operator, Original};
-use super::{Activation, Affine, Arithmetic, Coefficients, LinearMap, Network, NetworkError, Node, NodeId, NodeKind};
-use super::{Rounding, Term};
-use crate::activation::Power;
+use super::{
+    Affine, Arithmetic, Coefficients, Factor, LinearMap, Network, NetworkError, Node, NodeId, NodeKind, Product,
+    Rounding, Term,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Network {
     /// The network with products as further outputs. The factors of a product are numbers: inputs count from 0, then
     /// outputs, then the products before it. In real arithmetic only.
-    ///
-    /// A product is `((a + b)² − a² − b²) / 2`, and that of a number with itself a square.
     ///
     /// # Errors
     /// Factors that there are not.
@@ -23,8 +22,7 @@ impl Network {
         if products.iter().enumerate().any(|(k, factors)| factors.iter().any(|&f| f >= known + k)) {
             return Err(fault("has a factor that comes later"));
         }
-        let Some(square) = Power::new(2) else { return Err(fault("needs squares")) };
-        let mut graph = Graph { nodes: self.nodes.clone(), square: Arc::new(square) };
+        let mut graph = Graph { nodes: self.nodes.clone() };
         let part = |from: usize, len: usize| (0..known).map(move |i: usize| i.checked_sub(from).filter(|&i| i < len));
         let mut all =
             graph.select(vec![(0, part(0, inputs).collect()), (self.output, part(inputs, outputs).collect())]);
@@ -59,7 +57,6 @@ const NAME: &str = "products";
 
 struct Graph {
     nodes: Vec<Node>,
-    square: Arc<Power>,
 }
 
 impl Graph {
@@ -84,29 +81,9 @@ impl Graph {
     }
 
     /// The products of pairs of entries of `source`.
-    fn multiply(&mut self, source: NodeId, factors: &[[usize; 2]]) -> NodeId {
-        let (mut first, mut second, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-        let mut parts = [(); 3].map(|()| Vec::with_capacity(factors.len()));
-        for &[a, b] in factors {
-            let squares = if a == b {
-                vec![(Some(a), None, 1.0)]
-            } else {
-                vec![(Some(a), None, -0.5), (Some(b), None, -0.5), (Some(a), Some(b), 0.5)]
-            };
-            for (t, part) in parts.iter_mut().enumerate() {
-                part.push(Some(first.len() + t).filter(|_| t < squares.len()));
-            }
-            for (a, b, weight) in squares {
-                first.push(a);
-                second.push(b);
-                weights.push(weight);
-            }
-        }
-        let sums = self.select(vec![(source, first), (source, second)]);
-        let function = Arc::clone(&self.square);
-        let squares = self.push(weights.len(), NodeKind::Activation(Activation { source: sums, function }));
-        let scaled = self.affine(vec![(squares, LinearMap::Diagonal(Coefficients::floats(weights)))]);
-        self.select(parts.into_iter().map(|part| (scaled, part)).collect())
+    fn multiply(&mut self, source: NodeId, pairs: &[[usize; 2]]) -> NodeId {
+        let factor = |k: usize| Factor { source, index: pairs.iter().map(|pair| pair[k]).collect() };
+        self.push(pairs.len(), NodeKind::Product(Product { factors: [factor(0), factor(1)] }))
     }
 }
 

@@ -137,17 +137,15 @@ fn images(folder: &Path) -> Outcome<()> {
         ("mnist_conv_small", "PRIMA", (59.8, 42.0)),
         ("mnist_conv_small", "beta-CROWN", (71.6, 46.0)),
     ];
-    let rows = rows(folder, "kpoly_table3_images.csv")?;
-    let longest = rows.iter().filter_map(|row| row.get("timeout_s")?.parse().ok()).max_by_key(|&t: &f64| FloatOrd(t));
     let is = |row: &Record, column: &str, value: &str| row.get(column).is_some_and(|v| v == value);
+    let mut rows = rows(folder, "kpoly_table3_images.csv")?;
+    rows.retain(|row| is(row, "method", "auto"));
+    let longest = rows.iter().filter_map(|row| row.get("timeout_s")?.parse().ok()).max_by_key(|&t: &f64| FloatOrd(t));
     let mut lines = Vec::new();
     for name in ["mnist_6_100", "mnist_9_200", "mnist_conv_small"] {
         let of_run = |row: &&Record| {
             let timeout = row.get("timeout_s").and_then(|t| t.parse().ok());
-            is(row, "network", name)
-                && is(row, "method", "auto")
-                && timeout == longest
-                && is(row, "verdict", "verified")
+            is(row, "network", name) && timeout == longest && is(row, "verdict", "verified")
         };
         let times = rows.iter().filter(of_run).map(|row| number(row, "seconds"));
         let mut times: Vec<f64> = times.collect::<Outcome<_>>()?;

@@ -1,8 +1,12 @@
 //! Queries about the first output over a square, and its least value there by bisection with intervals.
 
+use absint::analyze::Method;
+use absint::domains::domain::Run;
 use absint::domains::network::Network;
 use absint::domains::num::{Interval, Rational, exact_or_zero};
 use absint::domains::query::{Atom, Disjunct, Property, Query, Region, Variable};
+use absint::{Options, analyze_within};
+use std::time::Duration;
 
 /// All inputs from −1 to 1.
 pub fn square(n: usize) -> Region {
@@ -39,4 +43,24 @@ pub fn least(network: &Network, tolerance: f64) -> [f64; 2] {
         }
     }
     [proven, attained]
+}
+
+/// Every method agrees with bisection on the least value over the square in two dimensions, and those that decide do so
+/// for thresholds a little away from it.
+pub fn verdicts_agree(what: &str, network: &Network, tolerance: f64) {
+    let [proven, attained] = least(network, tolerance);
+    assert!(proven <= attained && attained - proven < 1.01 * tolerance, "{what}");
+    for (threshold, expected) in [(proven - 0.03, "verified"), (attained + 0.01, "falsified")] {
+        let query = at_most(square(2), threshold);
+        for method in Method::ALL {
+            let name = method.row().name;
+            let options = Options { method, ..Options::default() };
+            let budget = absint::analyze::deadline(Some(Duration::from_secs(60)));
+            let analysis = analyze_within(network, &query, &options, Run::silent(&budget)).unwrap();
+            let verdict = analysis.verdict.name();
+            assert!(verdict == expected || verdict == "unknown", "{what}, {name}: {verdict}, {expected}");
+            let decides = [Method::AUTO, Method::EXACT].contains(&method);
+            assert!(!decides || verdict == expected, "{what}, {name}: {verdict}, not {expected}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ mod common;
 #[path = "common/precise.rs"]
 mod precise;
 
-use absint_domains::activation::{ActivationFn, Clip, LeakyRelu, Relu};
+use absint_domains::activation::{ActivationFn, Clip, LeakyRelu, Relu, Sigmoid, Silu};
 use absint_domains::budget::Budget;
 use absint_domains::domain::{AbstractDomain, Bounds, DeepPoly, LpDomain, Run, propagate};
 use absint_domains::dual::{Compiled, Effort, Forest, Limits, Member, Objective, Refinement, Relaxed, Side};
@@ -15,17 +15,19 @@ use absint_domains::lp::backends;
 use absint_domains::network::{Coefficients, LinearMap, Network, NetworkBuilder, NodeKind, Term};
 use absint_domains::num::{Interval, Rational, exact};
 use absint_domains::query::{LinearForms, Region};
-use common::{Dice, dense, mostly_piecewise, random_member, random_network, random_region};
+use common::{Dice, dense, mostly_piecewise, random_member, random_network, random_product_network, random_region};
 use ndarray::Array2;
 use proptest::prelude::*;
 use std::sync::Arc;
 
 const OUTPUTS: usize = 3;
 
-/// A random network; now and then one where two activations read the same node.
+/// A random network; now and then one with products, or where two activations read the same node.
 fn network_of(dice: &mut Dice, f: &Arc<dyn ActivationFn>) -> Network {
-    if dice.below(3) > 0 {
-        return random_network(dice, f);
+    match dice.below(4) {
+        0 => return random_product_network(dice, f),
+        1 | 2 => return random_network(dice, f),
+        _ => {}
     }
     let mut b = NetworkBuilder::new(&[2]);
     let width = 1 + dice.below(3);
@@ -102,7 +104,8 @@ proptest! {
             let shares = root.shares.iter().map(|_| dice.next() as u16).collect();
             let mut part = Member { shares, ..root };
             for index in 0..relaxed.free().len().min(part.shares.len()) {
-                if dice.below(3) == 0 {
+                let (id, _) = relaxed.free()[index];
+                if relaxed.has_corner(id) && dice.below(3) == 0 {
                     let side = Side { index: index as u32, above: dice.below(2) == 0 };
                     part = part.on(side, dice.unit() as f32 * 0.3);
                 }
@@ -161,12 +164,15 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
-    /// The linear program over the triangles is the most that slopes can reach: its dual is what they are.
+    /// The linear program over triangles and polygons is the most that slopes and tangents can reach: its dual is what
+    /// they are.
     #[test]
-    fn slopes_never_pass_the_linear_program(seed in any::<u64>(), is_leaky in any::<bool>()) {
+    fn slopes_never_pass_the_linear_program(seed in any::<u64>(), which in 0..4usize, multiplies in any::<bool>()) {
         let mut dice = Dice::new(seed);
-        let f: Arc<dyn ActivationFn> = if is_leaky { Arc::new(LeakyRelu::new(0.125)) } else { Arc::new(Relu) };
-        let network = random_network(&mut dice, &f);
+        let all: [Arc<dyn ActivationFn>; 4] =
+            [Arc::new(LeakyRelu::new(0.125)), Arc::new(Relu), Arc::new(Sigmoid), Arc::new(Silu)];
+        let f = &all[which];
+        let network = if multiplies { random_product_network(&mut dice, f) } else { random_network(&mut dice, f) };
         // Programs know a ball by its bounding box only.
         let box_of = |z: &Interval| (exact(z.lo).unwrap(), exact(z.hi).unwrap());
         let (lower, upper) = random_region(&mut dice, network.input_len()).bounds().iter().map(box_of).unzip();

@@ -106,6 +106,18 @@ pub(super) fn planes(ranges: [Interval; 2], is_square: bool, slopes: Slopes) -> 
     Planes { lower: plane(ranges, slopes, 1.0), upper: plane(ranges, slopes, -1.0) }
 }
 
+/// The planes on either side of a product of two numbers in these ranges of which it has the tightest as means, and the
+/// pair that [`planes`] would choose.
+#[must_use]
+pub fn planes_of_product(ranges: [Interval; 2]) -> ([Vec<Plane>; 2], Planes) {
+    let chosen = planes(ranges, false, Slopes::Area);
+    if !ranges.iter().all(|range| range.magnitude().is_finite() && range.lo < range.hi) {
+        return ([vec![chosen.lower], vec![chosen.upper]], chosen);
+    }
+    let sides = [1.0, -1.0].map(|sign| corners(ranges, sign).map(|slopes| touching(ranges, slopes, sign)).to_vec());
+    (sides, chosen)
+}
+
 /// The planes of every neuron of a product node, and what using them in floats can lose.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodePlanes {

@@ -2,15 +2,15 @@
 
 use super::ball::minimise;
 use super::batch::{Entry, Member, Objective, Walk, entries, of_activation, of_source, slopes};
-use super::layers::{Moments, Step};
 use super::relaxed::{Relaxed, share_of, slope_of};
+use super::steps::{Moments, Step};
 use crate::network::{NodeId, NodeKind};
 use std::sync::Arc;
 
 /// How a batch is improved.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// Gradient steps at most.
+    /// Multipliers that are tried at most: those given, and what gradient steps make of them.
     pub rounds: usize,
     /// The first step of slopes, as a share of their range.
     pub alpha: f32,
@@ -99,6 +99,10 @@ impl Relaxed<'_> {
                 return outcomes;
             }
             let improved = ascent.note_best();
+            if round + 1 == effort.rounds {
+                ascent.accept(&improved);
+                break;
+            }
             let rate = DECAY.powi(round as i32);
             let steps = [Step::new(effort.alpha * rate, round), Step::new(effort.beta * rate, round)];
             ascent.forth(Some((steps, &improved)));
@@ -196,6 +200,21 @@ impl<'a, 'b> Ascent<'a, 'b> {
         self.best.iter_mut().zip(values).map(improve).collect()
     }
 
+    /// Takes over the present slopes and multipliers of the members that are marked by 1.
+    fn accept(&mut self, improved: &[f32]) {
+        let n = self.active.len();
+        for (best, slopes) in self.best_slopes.chunks_exact_mut(n).zip(self.slopes.chunks_exact(n)) {
+            for r in 0..n {
+                best[r] = if improved[r] > 0.0 { slopes[r] } else { best[r] };
+            }
+        }
+        for (entry, (.., best)) in self.entries.iter().zip(&mut self.of_entries) {
+            if improved[entry.column] > 0.0 {
+                *best = entry.beta;
+            }
+        }
+    }
+
     /// Notes the members that have reached their goals, and takes them out once that saves work.
     fn retire(&mut self, members: &mut [Member]) {
         let n = self.active.len();
@@ -229,7 +248,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
         let rows = slopes.len() / n.max(1);
         let mut shares: Vec<Vec<u16>> = columns.iter().map(|_| Vec::with_capacity(rows)).collect();
         for (index, row) in slopes.chunks_exact(n.max(1)).enumerate() {
-            let corner = self.relaxed.corner_of(index);
+            let corner = self.relaxed.range_of(index);
             for (shares, &r) in shares.iter_mut().zip(columns) {
                 shares.push(share_of(row[r], corner));
             }
@@ -251,9 +270,9 @@ impl<'a, 'b> Ascent<'a, 'b> {
         for (a, _) in self.start.coefficients.iter_mut().zip(&self.start.reached).filter(|(_, reached)| **reached) {
             keep_columns(a, n, kept);
         }
-        // On the way forth only those of activation nodes are read.
+        // On the way forth only those of relaxed nodes are read.
         for (id, a) in walk.coefficients.iter_mut().enumerate() {
-            if walk.reached[id] && self.relaxed.layers[id].is_some() {
+            if walk.reached[id] && (self.relaxed.layers[id].is_some() || self.relaxed.choices[id].is_some()) {
                 keep_columns(a, n, kept);
             }
         }
@@ -282,7 +301,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
         }
         let n = self.active.len();
         for index in 0..self.slopes.len() / n.max(1) {
-            let corner = self.relaxed.corner_of(index);
+            let corner = self.relaxed.range_of(index);
             for (r, &m) in self.active.iter().enumerate() {
                 self.slopes[index * n + r] = slope_of(members[m].shares[index], corner) as f32;
             }
@@ -294,8 +313,9 @@ impl<'a, 'b> Ascent<'a, 'b> {
     fn forth(&mut self, steps: Option<([Step; 2], &[f32])>) {
         let Self { relaxed, work, active, slopes, entries, .. } = self;
         let (network, n) = (relaxed.compiled.network, active.len());
-        // Before any activation nothing is relaxed.
-        let first = network.activations().next().map_or(usize::MAX, |(id, _)| id);
+        let is_affine = |kind: &NodeKind| matches!(kind, NodeKind::Input | NodeKind::Affine(_));
+        // Before it nothing is relaxed.
+        let first = network.nodes().iter().position(|node| !is_affine(&node.kind)).unwrap_or(usize::MAX);
         let top = self.start.reached.iter().rposition(|&reached| reached).unwrap_or(0);
         let Workspace { guess: walk, values, truth, .. } = &mut **work;
         truth.resize_with(network.nodes().len(), Vec::new);
@@ -308,11 +328,6 @@ impl<'a, 'b> Ascent<'a, 'b> {
             let (truth_before, truth_rest) = truth.split_at_mut(id);
             match &network.node(id).kind {
                 NodeKind::Input => {}
-                // Forms that reach a product have no bound.
-                NodeKind::Product(_) => {
-                    rest[0].resize(len * n, 0.0);
-                    truth_rest[0].resize(len * n, 0.0);
-                }
                 NodeKind::Affine(affine) => {
                     let apply = |from: &[Vec<f32>], to: &mut Vec<f32>, spare: &mut Vec<f32>| {
                         to.clear();
@@ -333,6 +348,28 @@ impl<'a, 'b> Ascent<'a, 'b> {
                         improve_multipliers(own, &rest[0], n, improved, &self.scales, step);
                     }
                 }
+                kind if relaxed.choices[id].is_some() => {
+                    let Some(choices) = &relaxed.choices[id] else { continue };
+                    let a = &mut walk.coefficients[id];
+                    if !walk.reached[id] {
+                        a.clear();
+                        a.resize(len * n, 0.0);
+                    }
+                    rest[0].resize(len * n, 0.0);
+                    choices.forth(a, before, n, slopes, &mut rest[0]);
+                    if let Some(([step, _], improved)) = steps {
+                        let (best, moments) = (&mut self.best_slopes, &mut self.moments);
+                        choices.improve(a, before, n, slopes, best, moments, improved, step);
+                    } else {
+                        truth_rest[0].resize(len * n, 0.0);
+                        let exact = |[a, b]: [f32; 2]| match kind {
+                            NodeKind::Activation(activation) => activation.function.eval(f64::from(a)) as f32,
+                            _ => a * b,
+                        };
+                        choices.apply(truth_before, n, exact, &mut truth_rest[0]);
+                    }
+                }
+                NodeKind::Product(_) => {}
                 NodeKind::Activation(activation) => {
                     let Some(layer) = &relaxed.layers[id] else { continue };
                     let (a, z) = (&mut walk.coefficients[id], &before[layer.source]);
@@ -365,7 +402,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
     fn pick(&self, index: u32, r: usize) -> Pick {
         let n = self.active.len();
         let (id, neuron) = self.relaxed.free[index as usize];
-        let (left, right) = self.relaxed.corner_of(index as usize);
+        let (left, right) = self.relaxed.range_of(index as usize);
         let a = self.work.guess.coefficients[id][neuron * n + r].max(0.0);
         let slope = self.slopes[index as usize * n + r];
         Pick { index, beta: [a * (slope - left as f32), a * (right as f32 - slope)] }

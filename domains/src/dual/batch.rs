@@ -1,8 +1,9 @@
 //! What the engine works on: forms to be bounded, each on a part of the region, and a batch of them on its way through
 //! the network.
 
-use super::layers::Sums;
+use super::choices::Choices;
 use super::relaxed::{Maps, Relaxed, slope_of};
+use super::sums::Sums;
 use crate::domain::Bounds;
 use crate::network::{NodeId, NodeKind};
 use crate::num::Real;
@@ -71,7 +72,8 @@ impl Side {
 pub struct Member {
     /// Which objective.
     pub objective: usize,
-    /// The slope of each free neuron before the form, as a share of the corner's range in units of 2⁻¹⁶.
+    /// The parameters of the free neurons before the form, such as the slope of a corner, as shares of their ranges in
+    /// units of 2⁻¹⁶.
     pub shares: Arc<[u16]>,
     /// The part: neurons that keep to one side.
     pub sides: Vec<Side>,
@@ -85,7 +87,7 @@ impl Member {
     /// The form on all of the region, with DeepPoly's slopes of the free neurons before the node `start`.
     #[must_use]
     pub fn root(relaxed: &Relaxed, objective: usize, start: NodeId) -> Self {
-        let shares = relaxed.first_slopes(relaxed.free_up_to(start));
+        let shares = relaxed.first_shares(relaxed.free_up_to(start));
         Self { objective, shares: shares.into(), sides: Vec::new(), beta: Vec::new(), bound: f32::NEG_INFINITY }
     }
 
@@ -148,9 +150,9 @@ pub(super) fn slopes<T: Real>(relaxed: &Relaxed, members: &[&Member]) -> Vec<T> 
     let (n, count) = (members.len(), members.first().map_or(0, |m| m.shares.len()));
     let mut slopes = vec![T::ZERO; n * count];
     for (index, row) in slopes.chunks_exact_mut(n.max(1)).enumerate() {
-        let corner = relaxed.corner_of(index);
+        let range = relaxed.range_of(index);
         for (slope, member) in row.iter_mut().zip(members) {
-            *slope = T::of(slope_of(member.shares[index], corner));
+            *slope = T::of(slope_of(member.shares[index], range));
         }
     }
     slopes
@@ -227,9 +229,8 @@ impl<T: Real> Walk<T> {
                 let mut more = std::mem::take(&mut self.more);
                 more.resize(map.inputs() * self.n, T::ZERO);
                 map.back(&a, self.n, &mut more, false, &mut self.spare);
-                self.coefficients[*source].iter_mut().zip(&more).for_each(|(sum, &more)| *sum += more);
+                self.add::<PROVES>(relaxed, *source, &more);
                 self.more = more;
-                self.charge_sum(relaxed, *source);
             } else {
                 let had = std::mem::replace(&mut self.reached[*source], true);
                 let out = &mut self.coefficients[*source];
@@ -238,6 +239,15 @@ impl<T: Real> Walk<T> {
             }
         }
         self.coefficients[id] = a;
+    }
+
+    /// Adds coefficients to those of a node.
+    fn add<const PROVES: bool>(&mut self, relaxed: &Relaxed, id: NodeId, more: &[T]) {
+        let had = self.reach(id, relaxed.network().node(id).len);
+        self.coefficients[id].iter_mut().zip(more).for_each(|(sum, &more)| *sum += more);
+        if PROVES && had {
+            self.charge_sum(relaxed, id);
+        }
     }
 
     /// Charges the rounding of one addition to every coefficient of a node.
@@ -286,6 +296,16 @@ impl<T: Real> Walk<T> {
         self.coefficients[id] = a;
     }
 
+    /// Takes the coefficients of a node of curves or products to its factors.
+    fn pass_choices<const PROVES: bool>(&mut self, relaxed: &Relaxed, choices: &Choices, id: NodeId, parameters: &[T]) {
+        let a = std::mem::take(&mut self.coefficients[id]);
+        let len = |source: NodeId| relaxed.network().node(source).len;
+        for (source, passed) in choices.back::<T, PROVES>(&a, self.n, parameters, len, &mut self.sums) {
+            self.add::<PROVES>(relaxed, source, &passed);
+        }
+        self.coefficients[id] = a;
+    }
+
     /// Subtracts the multipliers of sides at a node.
     pub fn subtract_multipliers<const PROVES: bool>(&mut self, relaxed: &Relaxed, id: NodeId, entries: &[Entry]) {
         let range = of_source(entries, id);
@@ -316,11 +336,11 @@ impl<T: Real> Walk<T> {
             if !self.reached[id] {
                 continue;
             }
-            match &relaxed.compiled.network.node(id).kind {
-                NodeKind::Input => {}
-                NodeKind::Product(_) => self.sums.value.fill(T::of(f64::NEG_INFINITY)),
-                NodeKind::Affine(_) => self.pass_affine::<PROVES>(relaxed, maps, id),
-                NodeKind::Activation(_) => self.pass_activation::<PROVES>(relaxed, id, slopes, entries),
+            match (&relaxed.network().node(id).kind, &relaxed.choices[id]) {
+                (NodeKind::Input, _) => {}
+                (NodeKind::Affine(_), _) => self.pass_affine::<PROVES>(relaxed, maps, id),
+                (_, Some(choices)) => self.pass_choices::<PROVES>(relaxed, choices, id, slopes),
+                _ => self.pass_activation::<PROVES>(relaxed, id, slopes, entries),
             }
         }
         self.subtract_multipliers::<PROVES>(relaxed, 0, entries);

@@ -50,7 +50,8 @@ impl Relaxed<'_> {
     /// What passing a node may lose to underflow.
     fn lost(&self, id: usize) -> f64 {
         let of_affine = self.errors[id].as_ref().map_or(0.0, |error| error.absolute);
-        self.layers[id].as_ref().map_or(of_affine, |layer| layer.absolute)
+        let of_choices = self.choices[id].as_ref().map_or(of_affine, |choices| choices.absolute);
+        self.layers[id].as_ref().map_or(of_choices, |layer| layer.absolute)
     }
 
     /// Adds certified least values over the region.

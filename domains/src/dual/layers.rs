@@ -1,68 +1,11 @@
 //! The kernels of an activation node, neuron by neuron over all members of a batch.
 
 use super::relaxed::{Layer, Pass};
+use super::steps::{Moments, Step};
+use super::sums::Sums;
 use crate::num::{Real, vectorised};
 
-/// Sums per member: the value of its form, and, for proofs, the magnitudes of its terms and what rounding lost.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sums<T> {
-    pub value: Vec<T>,
-    pub magnitude: Vec<T>,
-    pub charge: Vec<T>,
-}
-
-impl<T: Real> Sums<T> {
-    pub fn reset(&mut self, n: usize) {
-        for sums in [&mut self.value, &mut self.magnitude, &mut self.charge] {
-            sums.clear();
-            sums.resize(n, T::ZERO);
-        }
-    }
-
-    /// The first `n` of values, magnitudes and charges; only proofs have the latter two.
-    #[inline(always)]
-    fn split<const PROVES: bool>(&mut self, n: usize) -> (&mut [T], &mut [T], &mut [T]) {
-        let of_proof = if PROVES { n } else { 0 };
-        (&mut self.value[..n], &mut self.magnitude[..of_proof], &mut self.charge[..of_proof])
-    }
-
-    /// For every row `a_i`: adds `factors_i · a_i`, and charges `errors_i · |a_i|`.
-    pub fn add_rows<const PROVES: bool>(&mut self, a: &[T], n: usize, factors: &[f64], errors: &[f64]) {
-        vectorised(
-            #[inline(always)]
-            || {
-                for ((a, &factor), &error) in a.chunks_exact(n).zip(factors).zip(errors) {
-                    if PROVES || factor != 0.0 {
-                        let (value, magnitude, charge) = self.split::<PROVES>(n);
-                        add_row::<T, PROVES>(a, T::of(factor), T::of(error), value, magnitude, charge);
-                    }
-                }
-            },
-        );
-    }
-}
-
 // Rows go to functions of their own: parameters are known not to overlap, without which loops do not become vectors.
-
-/// Adds `factor · a`, and charges `error · |a|`.
-#[inline(always)]
-fn add_row<T: Real, const PROVES: bool>(
-    a: &[T],
-    factor: T,
-    error: T,
-    value: &mut [T],
-    magnitude: &mut [T],
-    charge: &mut [T],
-) {
-    for r in 0..a.len() {
-        let term = factor * a[r];
-        value[r] += term;
-        if PROVES {
-            magnitude[r] += term.magnitude();
-            charge[r] += error * a[r].magnitude();
-        }
-    }
-}
 
 #[inline(always)]
 fn positive<T: Real>(a: T) -> T {
@@ -252,53 +195,6 @@ impl Layer {
         );
     }
 }
-
-/// Running means of the gradients of one matrix of multipliers (Adam; Kingma & Ba 2015).
-#[derive(Clone, Debug, Default)]
-pub(super) struct Moments {
-    pub first: Vec<f32>,
-    pub second: Vec<f32>,
-}
-
-/// The size of one gradient step.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
-    pub rate: f32,
-    /// What the running means lack yet.
-    pub corrections: (f32, f32),
-}
-
-impl Step {
-    /// The step of round `round` (from 0).
-    pub fn new(rate: f32, round: usize) -> Self {
-        let t = round as i32 + 1;
-        Self { rate, corrections: (1.0 / (1.0 - KEPT.0.powi(t)), 1.0 / (1.0 - KEPT.1.powi(t))) }
-    }
-
-    /// Takes in a gradient, and returns the move.
-    #[inline(always)]
-    pub fn of(self, gradient: f32, first: &mut f32, second: &mut f32) -> f32 {
-        *first = KEPT.0 * *first + (1.0 - KEPT.0) * gradient;
-        *second = KEPT.1 * *second + (1.0 - KEPT.1) * gradient * gradient;
-        self.rate * *first * self.corrections.0 * inverse_root(*second * self.corrections.1 + LEAST_SQUARE)
-    }
-}
-
-/// Below the square of any gradient that matters, and no subnormal.
-const LEAST_SQUARE: f32 = 1e-24;
-
-/// `1 / √x` to a share of 2⁻⁹: an estimate from the exponent and one step of Newton, since a root and a quotient cost as
-/// much as all the rest of a gradient step.
-#[inline(always)]
-fn inverse_root(x: f32) -> f32 {
-    let estimate = f32::from_bits(0x5f37_59df_u32.wrapping_sub(x.to_bits() >> 1));
-    let root = estimate * (1.5 - 0.5 * x * estimate * estimate);
-    // Gradients that overflow, or are no numbers, move nothing.
-    if x < f32::MAX { root } else { 0.0 }
-}
-
-/// What the running means keep of themselves per step.
-const KEPT: (f32, f32) = (0.9, 0.99);
 
 impl Layer {
     /// One gradient step of the free neurons' slopes at `z`; `best` takes over the slopes before it for the members

@@ -6,7 +6,7 @@
 //! precision, and one pass in doubles with every rounding charged turns the guess into a bound.
 //!
 //! * requires: bounds of all nodes before the form's; activations with one convex corner at zero have free slopes and can
-//!   be split, others keep their lines of least area;
+//!   be split, curves and products choose among lines and planes, other activations keep their lines of least area;
 //! * returns: certified lower bounds of forms over a region, or over the part of it where neurons keep to their sides;
 //! * sound; complete together with splitting, up to what floats resolve.
 
@@ -14,11 +14,14 @@ mod ascent;
 mod ball;
 mod batch;
 mod certify;
+mod choices;
 mod kept;
 mod layers;
 mod record;
 mod refine;
 mod relaxed;
+mod steps;
+mod sums;
 mod tree;
 
 pub use ascent::Effort;

@@ -128,7 +128,8 @@ impl Refinement {
         record: Option<&mut dyn Record>,
     ) {
         let NodeKind::Activation(activation) = &compiled.network.node(id).kind else { return };
-        let before = bounds.clone();
+        // What comes after is not passed.
+        let before = Bounds::new(bounds.nodes()[..=source].to_vec());
         let relaxed = Relaxed::new(compiled, region, &before);
         if relaxed.free_up_to(source) == 0 {
             return;

@@ -1,6 +1,7 @@
 //! A network over bounds as the dual engine sees it: every activation neuron with its lines, every affine node with its
 //! weights in both floats and with what passing it may lose.
 
+use super::choices::Choices;
 use crate::activation::{Piece, Slopes};
 use crate::domain::{Bounds, NodeBounds, NodeLines};
 use crate::network::{Affine, ColumnMap, Network, NodeId, NodeKind, PullBackError};
@@ -65,11 +66,10 @@ impl<'a> Compiled<'a> {
     }
 }
 
-/// Whether some activation of the network has neurons that the engine can split; it does not pass products.
+/// Whether some activation of the network has neurons that the engine can split.
 #[must_use]
 pub fn has_corners(network: &Network) -> bool {
-    network.products().next().is_none()
-        && network.activations().any(|(_, a)| a.function.pieces().and_then(corner).is_some())
+    network.activations().any(|(_, a)| a.function.pieces().and_then(corner).is_some())
 }
 
 /// The network over bounds of all its nodes up to some node.
@@ -80,12 +80,16 @@ pub struct Relaxed<'a> {
     pub(super) bounds: &'a Bounds,
     /// One per activation node within the bounds.
     pub(super) layers: Vec<Option<Layer>>,
+    /// One per node of curves or products within the bounds.
+    pub(super) choices: Vec<Option<Choices>>,
     /// One per affine node within the bounds.
     pub(super) errors: Vec<Option<PullBackError>>,
     /// For each bounded node `|a| · error` bounds what rounding a coefficient `a` once may lose.
     pub(super) once: Vec<Vec<f64>>,
-    /// The free neurons as (activation node, neuron), by index.
+    /// The free neurons as (node, neuron), by index; those of curves and products have two.
     pub(super) free: Vec<(NodeId, usize)>,
+    /// By index where the neuron's parameter lies, and the share of that range where it begins.
+    parameters: Vec<((f64, f64), u16)>,
 }
 
 /// What rounding a coefficient of each neuron once may lose, per unit of the coefficient.
@@ -111,16 +115,24 @@ impl<'a> Relaxed<'a> {
             region,
             bounds,
             layers: vec![None; nodes.len()],
+            choices: vec![None; nodes.len()],
             errors: vec![None; nodes.len()],
             once: bounds.nodes().iter().map(once).collect(),
             free: Vec::new(),
+            parameters: Vec::new(),
         };
         for (id, node) in nodes.iter().enumerate() {
             if node.sources().any(|source| bounds.get(source).is_none()) {
                 break;
             }
             match &node.kind {
-                NodeKind::Input | NodeKind::Product(_) => {}
+                NodeKind::Input => {}
+                NodeKind::Product(product) => {
+                    relaxed.choose(id, Choices::of_product(product, |source| &bounds.nodes()[source]));
+                }
+                NodeKind::Activation(activation) if activation.function.pieces().is_none() => {
+                    relaxed.choose(id, Choices::of_activation(activation, &bounds.nodes()[activation.source]));
+                }
                 NodeKind::Affine(affine) => {
                     let magnitudes = |source: NodeId| bounds.nodes()[source].magnitudes();
                     relaxed.errors[id] = Some(affine.pull_back_error(magnitudes));
@@ -135,6 +147,14 @@ impl<'a> Relaxed<'a> {
             }
         }
         relaxed
+    }
+
+    fn choose(&mut self, id: NodeId, mut choices: Choices) {
+        for (neuron, last, first) in choices.number(self.free.len()) {
+            self.free.push((id, neuron));
+            self.parameters.push(((0.0, last), share_of(first as f32, (0.0, 1.0))));
+        }
+        self.choices[id] = Some(choices);
     }
 
     fn layer(
@@ -154,6 +174,8 @@ impl<'a> Relaxed<'a> {
             let (pass, error_of_neuron) = match corner {
                 Some((left, right)) if range.lo < 0.0 && range.hi > 0.0 => {
                     self.free.push((id, i));
+                    // DeepPoly's slope.
+                    self.parameters.push(((left, right), if range.hi >= -range.lo { u16::MAX } else { 0 }));
                     let steepest = left.abs().max(right.abs());
                     let m = range.magnitude();
                     absolute = add_up(absolute, mul_up(ETA, m));
@@ -194,29 +216,25 @@ impl<'a> Relaxed<'a> {
         self.free.partition_point(|&(id, _)| id <= node)
     }
 
-    /// The free neurons as (activation node, neuron), in order.
+    /// The free neurons as (node, neuron), in order.
     #[must_use]
     pub fn free(&self) -> &[(NodeId, usize)] {
         &self.free
     }
 
-    /// The slopes with which DeepPoly begins, for the first `count` free neurons.
-    pub(super) fn first_slopes(&self, count: usize) -> Vec<u16> {
-        let of = |&(id, i): &(NodeId, usize)| {
-            let z = self.layers[id].as_ref().map_or(0, |layer| layer.source);
-            let z = self.bounds.nodes()[z].get(i);
-            if z.hi >= -z.lo { u16::MAX } else { 0 }
-        };
-        self.free[..count].iter().map(of).collect()
+    /// The shares with which the first `count` free neurons begin.
+    pub(super) fn first_shares(&self, count: usize) -> Vec<u16> {
+        self.parameters[..count].iter().map(|&(_, first)| first).collect()
     }
 
-    /// The corner's slopes of free neuron `index`.
-    pub(super) fn corner_of(&self, index: usize) -> (f64, f64) {
-        self.layers[self.free[index].0].as_ref().map_or((0.0, 1.0), |layer| layer.corner)
+    /// Where the parameter of free neuron `index` lies: between the slopes of its corner, or from its first to its last
+    /// plane.
+    pub(super) fn range_of(&self, index: usize) -> (f64, f64) {
+        self.parameters[index].0
     }
 }
 
-/// A slope between those of a corner, from its share in units of 2⁻¹⁶: the same number in both floats' passes as far as
+/// A slope between those of a corner, or another parameter of such a range, from its share in units of 2⁻¹⁶: the same number in both floats' passes as far as
 /// they can hold it.
 pub(super) fn slope_of(share: u16, (left, right): (f64, f64)) -> f64 {
     (left + (right - left) * (f64::from(share) / f64::from(u16::MAX))).clamp(left, right)

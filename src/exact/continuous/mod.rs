@@ -324,14 +324,14 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
         }
     }
     let reduced = problem.reduced();
-    let problem = problem.on(&reduced);
+    let mut problem = problem.on(&reduced);
     let network = problem.network;
     let is_small = splitting == Splitting::Automatic
         && (has_jumps(network) || !boxes::applies(&case.region, FEW_INPUTS))
         && cells::unstable(network, &problem.bounds) <= FEW_NEURONS;
     if is_small && certify && has_corners(network) {
         // Phases lean on linear programs, which cannot be written.
-        return Neurons::new(&open, most).run(&problem);
+        return Ok(Neurons::new(&open, most).run(&problem)?.0);
     }
     let may = |which: Splitting| splitting == which || (splitting == Splitting::Automatic && !is_small);
     if may(Splitting::Inputs) && boxes::applies(&case.region, MOST_INPUTS) {
@@ -346,11 +346,23 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
             return Ok(found);
         }
     }
-    if may(Splitting::Neurons) && has_corners(network) {
-        return Neurons::new(&open, most).run(&problem);
+    let is_curved = network.has_curves();
+    let mut found = Found::untouched(open, None);
+    if may(Splitting::Neurons) && (is_curved || has_corners(network)) {
+        let refined;
+        (found, refined) = Neurons::new(&found.open(), most).run(&problem)?;
+        let is_over = found.witness.is_some() || found.is_cut_short || run.budget.is_spent();
+        if !is_curved || is_over || found.open().is_empty() {
+            return Ok(found);
+        }
+        // Curves, which it does not split, are left.
+        problem.bounds = refined.unwrap_or(problem.bounds);
     }
     let phases = Phases { problem: &problem, region: &case.region, free: problem.bounds.clone(), incumbent: None };
-    search(&phases, vec![phases.root(open)], most, run)
+    let most = most.saturating_sub(found.parts);
+    let more = search(&phases, vec![phases.root(found.open())], most, run)?;
+    found.join(more);
+    Ok(found)
 }
 
 /// The minimum over a region of the largest margin of a conjunction.

@@ -48,6 +48,8 @@ pub(super) struct Neurons {
     /// The worst root of the last round's trees.
     root: f32,
     figures: BTreeMap<&'static str, u64>,
+    /// Bounds of the neurons after the first round of refinement.
+    refined: Option<Bounds>,
     /// What shows the refined bounds and that disjuncts are refuted, where a certificate is asked for.
     script: Script,
 }
@@ -78,11 +80,11 @@ impl Neurons {
         let most = most.saturating_mul(PARTS_PER_COSTLY);
         let (closed, witness, figures, script) = (BTreeMap::new(), None, BTreeMap::new(), Script::default());
         let (next_attack, root) = (FIRST_ATTACK, f32::NEG_INFINITY);
-        Self { open, closed, witness, parts: 0, most, next_attack, root, figures, script }
+        Self { open, closed, witness, parts: 0, most, next_attack, root, figures, refined: None, script }
     }
 
-    /// Decides what is open on the problem's region.
-    pub fn run(mut self, problem: &Problem) -> Result<Found, DomainError> {
+    /// Decides what is open on the problem's region; also bounds of its neurons, where they were refined.
+    pub fn run(mut self, problem: &Problem) -> Result<(Found, Option<Bounds>), DomainError> {
         let compiled = Compiled::new(problem.network);
         self.grow(problem, &compiled, Some(Round { refined: 0, next: 0 }))?;
         self.round(problem, &compiled, Refinement::default())?;
@@ -90,7 +92,7 @@ impl Neurons {
         bounds.extend(self.open);
         let is_cut_short = self.parts > self.most;
         let (parts, figures, script) = (self.parts, self.figures, self.script);
-        Ok(Found { bounds, witness: self.witness, is_cut_short, parts, figures, script })
+        Ok((Found { bounds, witness: self.witness, is_cut_short, parts, figures, script }, self.refined))
     }
 
     fn count(&mut self, name: &'static str, more: usize) {
@@ -119,6 +121,7 @@ impl Neurons {
         self.count("neurons_fixed", refined.settled);
         let next = refinement.next(GROWTH, before, run.budget.remaining());
         let bounds = bounds.checked(network)?;
+        self.refined.get_or_insert_with(|| bounds.clone());
         if self.is_over(problem) {
             return Ok(());
         }

@@ -165,6 +165,24 @@ impl Found {
             script: Script::default(),
         }
     }
+
+    /// The disjuncts that are not refuted, with their bounds.
+    pub(super) fn open(&self) -> Vec<(usize, f64)> {
+        self.bounds.iter().map(|(&d, &bound)| (d, bound)).filter(|(_, bound)| !(*bound > 0.0)).collect()
+    }
+
+    /// Adds what another search found of those that were open.
+    pub(super) fn join(&mut self, more: Self) {
+        for (d, bound) in more.bounds {
+            let known = self.bounds.entry(d).or_insert(bound);
+            *known = known.max(bound);
+        }
+        self.witness = self.witness.take().or(more.witness);
+        self.is_cut_short |= more.is_cut_short;
+        self.parts += more.parts;
+        self.figures.extend(more.figures);
+        self.script.append(&more.script);
+    }
 }
 
 /// With more open parts than this the ones nearest to their end go first, so that memory stays bounded.

@@ -11,9 +11,6 @@ use absint::domains::query::{Case, LinearForms};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// Gradient steps that stand against a linear program.
-const STEPS: usize = 30;
-
 /// The certified lower bound of a form over bounds of all nodes, after so many gradient steps.
 fn optimised(
     compiled: &Compiled<'_>,
@@ -44,7 +41,7 @@ pub fn by_slopes(network: &Network, case: &Case, row: usize, rounds: usize, time
 }
 
 /// The worst margin of an image by back-substitution, optimised slopes and the linear program, on equal neuron bounds.
-fn answer(task: &Robustness, image: usize, timeout: Duration) -> Outcome<Value> {
+fn answer(task: &Robustness, image: usize, steps: usize, timeout: Duration) -> Outcome<Value> {
     let Some(query) = task.query(image)? else { return Ok(json!({ "verdict": "misclassified" })) };
     let case = query.cases.first().ok_or("the query is empty")?;
     let network = task.network();
@@ -58,7 +55,7 @@ fn answer(task: &Robustness, image: usize, timeout: Duration) -> Outcome<Value> 
     let bounds = trace.bounds();
     let compiled = Compiled::new(network);
     let start = Instant::now();
-    let dual = optimised(&compiled, case, &bounds, &forms, row, STEPS);
+    let dual = optimised(&compiled, case, &bounds, &forms, row, steps);
     let dual_s = start.elapsed().as_secs_f64();
     let start = Instant::now();
     let program = lp.minima(&forms.select(&[row]), &trace)?[0];
@@ -70,17 +67,16 @@ fn answer(task: &Robustness, image: usize, timeout: Duration) -> Outcome<Value> 
 }
 
 /// The first images of some networks.
-pub fn dual_lp(job: &Job, networks: &[String], images: usize, timeout: Duration) -> Outcome<()> {
-    let only = (!networks.is_empty()).then_some(networks);
+pub fn dual_lp(job: &Job, tasks: &[Robustness], images: usize, steps: usize, timeout: Duration) -> Outcome<()> {
     let mut rows = Vec::new();
-    for task in Robustness::load(job, only)? {
+    for task in tasks {
         let keys: Vec<String> = (0..task.count(images)).map(|i| i.to_string()).collect();
         let header = json!({
-            "network_and_images": task.hash(), "steps": STEPS, "timeout_s": timeout.as_secs_f64(),
+            "network_and_images": task.hash(), "steps": steps, "timeout_s": timeout.as_secs_f64(),
             "version": env!("CARGO_PKG_VERSION"),
         });
         let name = format!("dual_lp_{}", task.name());
-        let results = job.run(&name, &header, &keys, |i| answer(&task, i, timeout))?;
+        let results = job.run(&name, &header, &keys, |i| answer(task, i, steps, timeout))?;
         for (image, result) in results.iter().enumerate() {
             let number = |field: &str| result[field].as_f64();
             let (Some(base), Some(dual), Some(lp)) = (number("deeppoly"), number("dual"), number("lp")) else {

@@ -24,6 +24,7 @@ mod volume;
 
 use clap::{Parser, Subcommand};
 use job::{Job, Outcome, seconds};
+use robustness::Robustness;
 use std::fs;
 use std::path::PathBuf;
 
@@ -105,6 +106,15 @@ enum Table {
         /// Which network of the k-ReLU paper; several times for several [default: all]
         #[arg(long = "network")]
         networks: Vec<String>,
+        /// A network of one's own over MNIST images instead, an ONNX file
+        #[arg(long, requires = "eps", conflicts_with = "networks")]
+        file: Option<PathBuf>,
+        /// The radius for that one
+        #[arg(long)]
+        eps: Option<String>,
+        /// Gradient steps that stand against a linear program
+        #[arg(long, default_value_t = 30)]
+        steps: usize,
         /// How many of the first images
         #[arg(long, default_value_t = 20)]
         images: usize,
@@ -235,7 +245,13 @@ fn main() -> Outcome<()> {
             robustness::sdp(&job, &networks, &methods, images, &timeouts)
         }
         Table::Margins { networks, methods, timeout } => margins::margins(&job, &networks, &methods, seconds(timeout)?),
-        Table::DualLp { networks, images, timeout } => dual::dual_lp(&job, &networks, images, seconds(timeout)?),
+        Table::DualLp { networks, file, eps, steps, images, timeout } => {
+            let tasks = match file.zip(eps) {
+                Some((file, eps)) => vec![Robustness::of_file(&job, &file, &eps)?],
+                None => Robustness::load(&job, (!networks.is_empty()).then_some(&networks))?,
+            };
+            dual::dual_lp(&job, &tasks, images, steps, seconds(timeout)?)
+        }
         Table::SignumTable1 { methods, flips, timeout } => signum::table1(&job, &methods, flips, seconds(timeout)?),
         Table::BnnExact { parts, timeout } => bnn_exact::bnn_exact(&job, &parts, seconds(timeout)?),
         Table::BnnPreprocessing { images, timeout } => {

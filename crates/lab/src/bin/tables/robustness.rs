@@ -13,6 +13,7 @@ use absint::{Options, analyze_within};
 use itertools::iproduct;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A network with its images and radius.
@@ -71,6 +72,21 @@ impl Robustness {
             });
         }
         Ok(all)
+    }
+
+    /// A network of a file, with the MNIST images.
+    pub fn of_file(job: &Job, model: &Path, eps: &str) -> Outcome<Self> {
+        let file = job.data.join("images").join("mnist_test_1000.csv");
+        Ok(Self {
+            name: model.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            network: onnx::read(model)?.network,
+            images: images::read(&file)?,
+            eps: parse_decimal(eps)?,
+            eps_text: eps.to_owned(),
+            normalisation: vec![(Rational::ZERO, Rational::ONE)],
+            published: BTreeMap::new(),
+            hash: hash(&[model.to_owned(), file])?,
+        })
     }
 
     /// The networks on which complete verifiers publish their verified accuracy, with the published percentages.

@@ -2,12 +2,27 @@
 
 use super::Encoding;
 use super::expression::{Expression, Value};
+use crate::activation::{ActivationFn, Power};
 use crate::domain::{NodeBounds, planes};
 use crate::network::{NodeId, Product};
 use crate::num::Interval;
 
+/// Half-spaces around a product, as the coefficients of its factors and its own, and their right sides.
+fn around(ranges: [Interval; 2], is_square: bool) -> Vec<[f64; 4]> {
+    if let Some(square) = Power::new(2).filter(|_| is_square) {
+        return square.hull(ranges[0].into()).into_iter().map(|half| [half.z, 0.0, half.y, half.rhs]).collect();
+    }
+    let sides = [1.0, -1.0].into_iter().flat_map(|sign| planes::corners(ranges, sign).map(|slopes| (sign, slopes)));
+    let half_space = |(sign, [a, b]): (f64, [f64; 2])| {
+        // y − q a − p b lies in the band.
+        let band = planes::band(ranges, [a, b]);
+        [sign * a, sign * b, -sign, if sign > 0.0 { -band.lo } else { band.hi }]
+    };
+    sides.map(half_space).collect()
+}
+
 impl<'a> Encoding<'a> {
-    /// A variable for every product, with the four planes of McCormick around it.
+    /// A variable for every product, with the four planes of McCormick around it, or the polygon around a square.
     pub(super) fn product(
         &mut self,
         id: NodeId,
@@ -22,18 +37,13 @@ impl<'a> Encoding<'a> {
                 continue;
             }
             let output = Value::Variable(self.variable(bounds(id).get(k))?);
-            for (sign, slopes) in
-                [1.0, -1.0].into_iter().flat_map(|s| planes::corners(ranges, s).map(|slopes| (s, slopes)))
-            {
-                let band = planes::band(ranges, slopes);
-                // y − q a − p b lies in the band.
+            for [a, b, y, rhs] in around(ranges, product.is_square(k)) {
                 let mut row = Expression::new(Interval::ZERO);
-                row.add(1.0, output);
-                for (factor, slope) in product.factors.iter().zip(slopes) {
-                    row.add(-slope, self.values_of(factor.source)?[factor.index[k]]);
+                row.add(y, output);
+                for (factor, slope) in product.factors.iter().zip([a, b]) {
+                    row.add(slope, self.values_of(factor.source)?[factor.index[k]]);
                 }
-                let (lo, hi) = (f64::NEG_INFINITY, f64::INFINITY);
-                self.row(&row, if sign > 0.0 { Interval { lo: band.lo, hi } } else { Interval { lo, hi: band.hi } });
+                self.row(&row, Interval { lo: f64::NEG_INFINITY, hi: rhs });
             }
             values.push(output);
         }

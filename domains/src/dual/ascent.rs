@@ -2,7 +2,7 @@
 
 use super::ball::minimise;
 use super::batch::{Entry, Member, Objective, Walk, entries, of_activation, of_source, slopes};
-use super::relaxed::{Relaxed, share_of, slope_of};
+use super::relaxed::{Relaxed, share_of};
 use super::steps::{Moments, Step};
 use crate::network::{NodeId, NodeKind};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// How a batch is improved.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// Multipliers that are tried at most: those given, and what gradient steps make of them.
+    /// Multipliers that are tried at most, and at least once: those given, and what gradient steps make of them.
     pub rounds: usize,
     /// The first step of slopes, as a share of their range.
     pub alpha: f32,
@@ -92,14 +92,14 @@ impl Relaxed<'_> {
             return outcomes;
         }
         let mut ascent = Ascent::new(self, forms, members, goals, work);
-        for round in 0..effort.rounds {
+        for round in 0.. {
             ascent.back();
             ascent.retire(members);
             if ascent.active.is_empty() {
                 return outcomes;
             }
             let improved = ascent.note_best();
-            if round + 1 == effort.rounds {
+            if round + 1 >= effort.rounds {
                 ascent.accept(&improved);
                 break;
             }
@@ -108,8 +108,7 @@ impl Relaxed<'_> {
             ascent.forth(Some((steps, &improved)));
         }
         ascent.drop_done();
-        ascent.keep_best(members);
-        ascent.back();
+        // What a split needs to know is taken from the last multipliers, be they the best or next to them.
         ascent.forth(None);
         ascent.finish(members, &mut outcomes);
         outcomes
@@ -289,22 +288,15 @@ impl<'a, 'b> Ascent<'a, 'b> {
         (self.entries, self.of_entries) = pairs.filter_map(moved).collect::<Vec<_>>().into_iter().unzip();
     }
 
-    /// Sets slopes and multipliers to the best found, which the members take over.
-    fn keep_best(&mut self, members: &mut [Member]) {
+    /// Members take over the best multipliers found, and their bounds.
+    fn keep_best(&self, members: &mut [Member]) {
         let all: Vec<usize> = (0..self.active.len()).collect();
-        for (&m, shares) in self.active.iter().zip(self.shares(&self.best_slopes, &all)) {
-            members[m].shares = shares;
+        let found = self.shares(&self.best_slopes, &all).into_iter().zip(&self.best);
+        for (&m, (shares, &bound)) in self.active.iter().zip(found) {
+            (members[m].shares, members[m].bound) = (shares, bound);
         }
-        for (entry, &(.., best)) in self.entries.iter_mut().zip(&self.of_entries) {
-            entry.beta = best;
+        for (entry, &(.., best)) in self.entries.iter().zip(&self.of_entries) {
             members[self.active[entry.column]].beta[entry.place] = best;
-        }
-        let n = self.active.len();
-        for index in 0..self.slopes.len() / n.max(1) {
-            let corner = self.relaxed.range_of(index);
-            for (r, &m) in self.active.iter().enumerate() {
-                self.slopes[index * n + r] = slope_of(members[m].shares[index], corner) as f32;
-            }
         }
     }
 
@@ -410,6 +402,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
 
     /// What the last passes say of the members.
     fn finish(mut self, members: &mut [Member], outcomes: &mut [Option<Outcome>]) {
+        self.keep_best(members);
         let (top, n) = (self.top(), self.active.len());
         let Self { relaxed, work, start, entries, .. } = &mut self;
         let (mut most, mut pick) = (vec![-1.0f32; n], vec![u32::MAX; n]);
@@ -429,18 +422,12 @@ impl<'a, 'b> Ascent<'a, 'b> {
             layer.losses(a, z, y, n, &mut most, &mut pick);
         }
         for (r, &m) in self.active.iter().enumerate() {
-            members[m].bound = lower_or_nothing(self.work.guess.sums.value[r]);
             let column = || self.work.values[0].iter().skip(r).step_by(n).copied().collect();
             let input = (attained[r] <= 0.0).then(column);
             let pick = (pick[r] != u32::MAX).then(|| self.pick(pick[r], r));
             outcomes[m] = Some(Outcome { attained: attained[r], pick, input });
         }
     }
-}
-
-/// A bound that is NaN says nothing.
-fn lower_or_nothing(bound: f32) -> f32 {
-    if bound.is_nan() { f32::NEG_INFINITY } else { bound }
 }
 
 /// One gradient step of the multipliers of a node's sides at its values `z`.

@@ -340,49 +340,34 @@ impl<'a, 'b> Ascent<'a, 'b> {
                         improve_multipliers(own, &rest[0], n, improved, &self.scales, step);
                     }
                 }
-                kind if relaxed.choices[id].is_some() => {
-                    let Some(choices) = &relaxed.choices[id] else { continue };
-                    let a = &mut walk.coefficients[id];
+                NodeKind::Activation(_) | NodeKind::Product(_) => {
+                    let (a, y) = (&mut walk.coefficients[id], &mut rest[0]);
                     if !walk.reached[id] {
                         a.clear();
                         a.resize(len * n, 0.0);
                     }
-                    rest[0].resize(len * n, 0.0);
-                    choices.forth(a, before, n, slopes, &mut rest[0]);
-                    if let Some(([step, _], improved)) = steps {
-                        let (best, moments) = (&mut self.best_slopes, &mut self.moments);
-                        choices.improve(a, before, n, slopes, best, moments, improved, step);
-                    } else {
-                        truth_rest[0].resize(len * n, 0.0);
-                        let exact = |[a, b]: [f32; 2]| match kind {
-                            NodeKind::Activation(activation) => activation.function.eval(f64::from(a)) as f32,
-                            _ => a * b,
-                        };
-                        choices.apply(truth_before, n, exact, &mut truth_rest[0]);
-                    }
-                }
-                NodeKind::Product(_) => {}
-                NodeKind::Activation(activation) => {
-                    let Some(layer) = &relaxed.layers[id] else { continue };
-                    let (a, z) = (&mut walk.coefficients[id], &before[layer.source]);
-                    if !walk.reached[id] {
-                        a.clear();
-                        a.resize(len * n, 0.0);
-                    }
-                    let y = &mut rest[0];
                     y.resize(len * n, 0.0);
+                    truth_rest[0].resize(len * n, 0.0);
+                    let (best, moments) = (&mut self.best_slopes, &mut self.moments);
+                    if let Some(choices) = &relaxed.choices[id] {
+                        choices.forth(a, before, n, slopes, y);
+                        match steps {
+                            Some(([step, _], improved)) => {
+                                choices.improve(a, before, n, slopes, best, moments, improved, step);
+                            }
+                            None => choices.apply(truth_before, n, &mut truth_rest[0]),
+                        }
+                    }
+                    let Some(layer) = &relaxed.layers[id] else { continue };
+                    let z = &before[layer.source];
                     layer.forth(a, z, n, slopes, y);
                     for entry in of_activation(entries, id, layer.source) {
                         let at = entry.neuron * n + entry.column;
                         y[at] = entry.slope as f32 * z[at];
                     }
-                    if let Some(([step, _], improved)) = steps {
-                        let (best, moments) = (&mut self.best_slopes, &mut self.moments);
-                        layer.improve(a, z, n, slopes, best, moments, improved, step);
-                    } else {
-                        truth_rest[0].resize(len * n, 0.0);
-                        let exact = |z: f32| activation.function.eval(f64::from(z)) as f32;
-                        layer.apply(&truth_before[layer.source], n, exact, &mut truth_rest[0]);
+                    match steps {
+                        Some(([step, _], improved)) => layer.improve(a, z, n, slopes, best, moments, improved, step),
+                        None => layer.apply(&truth_before[layer.source], n, &mut truth_rest[0]),
                     }
                 }
             }

@@ -12,6 +12,7 @@ use crate::num::round::{add_up, mul_up};
 use crate::num::{Interval, Real, vectorised};
 use float_ord::FloatOrd;
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// The planes on one side of a neuron.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ struct Menu {
 pub(super) struct Choices {
     /// What the planes' slopes are for: one number for a curve, two for a product.
     factors: Vec<Factor>,
+    /// The function of a curve; products have none.
+    curve: Option<Arc<dyn ActivationFn>>,
     /// For each neuron those below and those above.
     menus: Vec<[Menu; 2]>,
     /// `|a| · error` bounds what rounding may lose where `a` is a neuron's coefficient.
@@ -155,18 +158,23 @@ impl Choices {
     pub fn of_activation(activation: &Activation, z: &NodeBounds) -> Self {
         let factor = Factor { source: activation.source, index: (0..z.len()).collect() };
         let menus = (0..z.len()).into_par_iter().map(|i| of_curve(activation.function.as_ref(), z.get(i))).collect();
-        Self::new(vec![factor], menus, |_| z)
+        Self::new(vec![factor], Some(activation.function.clone()), menus, |_| z)
     }
 
     /// Those of products.
     pub fn of_product<'a>(product: &Product, bounds: impl Fn(NodeId) -> &'a NodeBounds) -> Self {
         let pairs = product.pairs(|source, i| bounds(source).get(i)).enumerate();
         let menus = pairs.map(|(k, ranges)| of_pair(ranges, product.is_square(k))).collect();
-        Self::new(product.factors.to_vec(), menus, bounds)
+        Self::new(product.factors.to_vec(), None, menus, bounds)
     }
 
-    fn new<'a>(factors: Vec<Factor>, menus: Vec<[Menu; 2]>, bounds: impl Fn(NodeId) -> &'a NodeBounds) -> Self {
-        let mut choices = Self { error: vec![0.0; menus.len()], factors, menus, absolute: 0.0 };
+    fn new<'a>(
+        factors: Vec<Factor>,
+        curve: Option<Arc<dyn ActivationFn>>,
+        menus: Vec<[Menu; 2]>,
+        bounds: impl Fn(NodeId) -> &'a NodeBounds,
+    ) -> Self {
+        let mut choices = Self { error: vec![0.0; menus.len()], factors, curve, menus, absolute: 0.0 };
         let largest = |menus: &[Menu; 2], of: &dyn Fn(&Plane) -> f64| {
             menus.iter().flat_map(|menu| &menu.planes).map(|plane| of(plane).abs()).fold(0.0, f64::max)
         };
@@ -248,12 +256,12 @@ impl Choices {
         );
     }
 
-    /// What the neurons are by a function of their factors.
-    pub fn apply(&self, z: &[Vec<f32>], n: usize, exact: impl Fn([f32; 2]) -> f32, y: &mut [f32]) {
+    /// What the neurons are, where the factors are in `z`.
+    pub fn apply(&self, z: &[Vec<f32>], n: usize, y: &mut [f32]) {
         for (k, y) in y.chunks_exact_mut(n).enumerate() {
             let [first, second] = self.factors_of(k, 0, n, n, z);
             for ((y, &a), &b) in y.iter_mut().zip(first).zip(second) {
-                *y = exact([a, b]);
+                *y = self.curve.as_ref().map_or(a * b, |function| function.eval(f64::from(a)) as f32);
             }
         }
     }

@@ -174,7 +174,8 @@ impl Layer {
     }
 
     /// The neurons' outputs themselves.
-    pub fn apply(&self, z: &[f32], n: usize, exact: impl Fn(f32) -> f32, y: &mut [f32]) {
+    pub fn apply(&self, z: &[f32], n: usize, y: &mut [f32]) {
+        let exact = |z: f32| self.function.eval(f64::from(z)) as f32;
         let (left, right) = (self.corner.0 as f32, self.corner.1 as f32);
         vectorised(
             #[inline(always)]

@@ -2,13 +2,14 @@
 //! weights in both floats and with what passing it may lose.
 
 use super::choices::Choices;
-use crate::activation::{Piece, Slopes};
+use crate::activation::{ActivationFn, Piece, Slopes};
 use crate::domain::{Bounds, NodeBounds, NodeLines};
-use crate::network::{Affine, ColumnMap, Network, NodeId, NodeKind, PullBackError};
+use crate::network::{Activation, Affine, ColumnMap, Network, NodeId, NodeKind, PullBackError};
 use crate::num::Real;
 use crate::num::error::{ETA, UNIT};
 use crate::num::round::{add_up, mul_up};
 use crate::query::Region;
+use std::sync::Arc;
 
 /// How one neuron of an activation node is passed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +30,8 @@ pub(super) enum Pass {
 pub(super) struct Layer {
     /// The node of the pre-activations.
     pub source: NodeId,
+    /// What it applies.
+    pub function: Arc<dyn ActivationFn>,
     /// Slopes of the two pieces, where the activation is convex with one corner at zero.
     pub corner: (f64, f64),
     /// One per neuron.
@@ -139,10 +142,7 @@ impl<'a> Relaxed<'a> {
                 }
                 NodeKind::Activation(activation) => {
                     let z = &bounds.nodes()[activation.source];
-                    let lines = NodeLines::new(activation.function.as_ref(), z, Slopes::Area);
-                    let corner = activation.function.pieces().and_then(corner);
-                    let layer = relaxed.layer(id, activation.source, &lines, z, corner);
-                    relaxed.layers[id] = Some(layer);
+                    relaxed.layers[id] = Some(relaxed.layer(id, activation, z));
                 }
             }
         }
@@ -157,14 +157,10 @@ impl<'a> Relaxed<'a> {
         self.choices[id] = Some(choices);
     }
 
-    fn layer(
-        &mut self,
-        id: NodeId,
-        source: NodeId,
-        lines: &NodeLines,
-        z: &NodeBounds,
-        corner: Option<(f64, f64)>,
-    ) -> Layer {
+    fn layer(&mut self, id: NodeId, activation: &Activation, z: &NodeBounds) -> Layer {
+        let &Activation { source, ref function } = activation;
+        let lines = NodeLines::new(function.as_ref(), z, Slopes::Area);
+        let corner = function.pieces().and_then(corner);
         let mut absolute = lines.absolute;
         let (mut passes, mut error) = (Vec::with_capacity(z.len()), Vec::with_capacity(z.len()));
         for i in 0..z.len() {
@@ -189,7 +185,8 @@ impl<'a> Relaxed<'a> {
             passes.push(pass);
             error.push(error_of_neuron);
         }
-        Layer { source, corner: corner.unwrap_or_default(), passes, error, absolute }
+        let function = function.clone();
+        Layer { source, function, corner: corner.unwrap_or_default(), passes, error, absolute }
     }
 
     /// The network.

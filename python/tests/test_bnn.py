@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed; .ci/pytho
 pytest.importorskip("onnx", reason="the package onnx is not installed; .ci/python installs it")
 
 from absint import bnn  # noqa: E402
+from absint.bnn import Net  # noqa: E402
 from absint.bnn.attack import adapt  # noqa: E402
 from absint.bnn.layers import BinMask, Quantiser, Surrogate, Ternary, Threshold, sign, step  # noqa: E402
 
@@ -136,6 +137,29 @@ def test_normalisation_and_step_are_an_integer_threshold():
     weights = numbers(1, -1, -1, 0).repeat(5, 1)
     bounds = threshold.bounds(weights, 3)[:2].tolist()
     assert bounds == pytest.approx([6 + 1 + 3, 6 + 1 + 1], abs=1e-4)
+
+
+def test_the_worst_scores_bound_those_in_the_ball(images):
+    net = Net(SMALL, quantiser=0.2, shape=(1, 8, 8)).train()
+    x, labels = torch.tensor(images[0][:300]).float() / 255, torch.tensor(images[1][:300])
+    moved = (x + (torch.rand(x.shape, generator=generator()) * 2 - 1) * 0.1).clamp(0, 1)
+    scores, worst = net.worst(moved, x, 0.1, labels)
+    lead = scores - scores.gather(1, labels[:, None])
+    assert (lead <= worst + 1e-4).all() and (lead < worst - 0.1).any()
+    assert torch.allclose(scores, net(moved), atol=1e-4)
+    # Without a ball they are the scores themselves.
+    scores, worst = net.worst(x, x, 0.0, labels)
+    assert torch.allclose(scores - scores.gather(1, labels[:, None]), worst, atol=1e-4)
+
+
+def test_training_on_bounds_brings_the_worst_scores_down(images):
+    x, labels = torch.tensor(images[0]).float() / 255, torch.tensor(images[1])
+
+    def loss(**changes):
+        net, _ = bnn.train(config(warmup=0.25, **changes), *images, progress=False)
+        return torch.nn.functional.cross_entropy(net.train().worst(x, x, 0.1, labels)[1], labels).item()
+
+    assert loss(interval=0.8) < 0.9 * loss()
 
 
 def test_the_attack_finds_what_is_worse_and_stays_in_the_ball(trained, images):

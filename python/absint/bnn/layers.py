@@ -49,7 +49,11 @@ class _Step(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (z,) = ctx.saved_tensors
-        return gradient * ctx.surrogate.slope(z), None
+        surrogate = ctx.surrogate
+        if surrogate.kind == "tanh":
+            # The same product in one pass.
+            return torch.ops.aten.tanh_backward(gradient, torch.tanh(surrogate.alpha * z)), None
+        return gradient * surrogate.slope(z), None
 
 
 class _Sign(torch.autograd.Function):
@@ -178,6 +182,15 @@ class Threshold(nn.Module):
             shape = (-1, *([1] * (u.dim() - 2)))
             z = k.view(shape) * (u - c.view(shape))
         return step(z, self.surrogate)
+
+    def normalisation(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """The factor and the term of every channel that normalise these sums, a batch in training."""
+        variance, mean = torch.var_mean(u, [i for i in range(u.dim()) if i != 1], correction=0)
+        with torch.no_grad():
+            self.mean.lerp_(mean, self.momentum)
+            self.var.lerp_(variance, self.momentum)
+        k = self.gamma * (variance + EPSILON).rsqrt()
+        return k, self.beta - k * mean
 
     def slope_and_threshold(self) -> tuple[Tensor, Tensor]:
         """``k`` and ``c`` per channel: the neuron is on where ``k (u - c) > 0``; ``c`` is half an odd integer."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from absint.bnn.layers import MOMENTUM, BinMask, Quantiser, Scores, Surrogate, Ternary, Threshold
+from absint.bnn.layers import EPSILON, MOMENTUM, BinMask, Quantiser, Scores, Surrogate, Ternary, Threshold, step
 
 # A convolution is ("conv", channels, kernel, stride, padding), a layer of all inputs ("linear", units). The layer of
 # the classes comes behind by itself (EEV, section 7).
@@ -47,7 +47,11 @@ class Linear(Sums):
     """Sums of all inputs."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.linear(x.flatten(1), self.current())
+        return self.apply_to(x, self.current())
+
+    def apply_to(self, x: Tensor, weights: Tensor, terms: Tensor | None = None) -> Tensor:
+        """The sums with these weights and terms."""
+        return functional.linear(x.flatten(1), weights, terms)
 
 
 class Conv(Sums):
@@ -59,7 +63,11 @@ class Conv(Sums):
         self.padding = padding
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.conv2d(x, self.current(), stride=self.stride, padding=self.padding)
+        return self.apply_to(x, self.current())
+
+    def apply_to(self, x: Tensor, weights: Tensor, terms: Tensor | None = None) -> Tensor:
+        """The sums with these weights and terms."""
+        return functional.conv2d(x, weights, terms, stride=self.stride, padding=self.padding)
 
 
 class Net(nn.Module):
@@ -117,6 +125,31 @@ class Net(nn.Module):
             x = threshold(sums(x))
         scores: Tensor = self.scores(self.last(x))
         return scores
+
+    def worst(self, x: Tensor, centre: Tensor, eps: float, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The scores of ``x``, and by how much each class surpasses the label at most within ``eps`` of ``centre``, as far
+        as an interval for every neuron tells. For training: statistics are those of the batch ``x``."""
+        x = self.quantiser(x)
+        with torch.no_grad():
+            low, high = self.quantiser(centre - eps), self.quantiser(centre + eps)
+        for sums, threshold in zip(self.sums, self.thresholds):
+            weights = sums.current()
+            u = sums.apply_to(x, weights)
+            k, b = threshold.normalisation(u)
+            channels = (-1, *([1] * (u.dim() - 2)))
+            x = step(k.view(channels) * u + b.view(channels), self.surrogate)
+            # Of half the sum of both ends, and of half their difference.
+            halved = weights * (k / 2).view(-1, *([1] * (weights.dim() - 1)))
+            middle = sums.apply_to(low + high, halved, b)
+            radius = sums.apply_to(high - low, halved.abs())
+            low, high = step(middle - radius, self.surrogate), step(middle + radius, self.surrogate)
+        u = self.last(x)
+        scale = self.scores.gamma * (u.var(correction=0) + EPSILON).rsqrt()
+        # What a class leads by is one sum, in which a neuron's value is the same for both classes.
+        weights = self.last.current() * scale / 2
+        leads = weights - weights[labels][:, None]
+        both, between = (low + high).flatten(1)[:, :, None], (high - low).flatten(1)[:, :, None]
+        return self.scores(u), (leads @ both + leads.abs() @ between).squeeze(2)
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:

@@ -139,8 +139,13 @@ class Trainer:
         elif self.ends is not None:
             x = (x + self.ends[index].clamp(-eps, eps)).clamp(0, 1).requires_grad_()
         self.recent = [*self.recent, x.detach()][-(CALIBRATION // config.batch + 1) :]
-        loss = functional.cross_entropy(net(x), labels)
-        whole = loss
+        if config.interval > 0 and eps > 0:
+            scores, worst = net.worst(x, original, eps, labels)
+            loss = functional.cross_entropy(scores, labels)
+            share = config.interval * eps / config.eps
+            whole = (1 - share) * loss + share * functional.cross_entropy(worst, labels)
+        else:
+            loss = whole = functional.cross_entropy(net(x), labels)
         if config.decay > 0:
             whole = whole + config.decay * net.decay()
         if config.cbd > 0:

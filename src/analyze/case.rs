@@ -58,6 +58,12 @@ impl<'a> CaseState<'a> {
         }
     }
 
+    /// The same of a clone of the case.
+    pub fn over<'b>(self, case: &'b Case) -> CaseState<'b> {
+        let Self { bounds, margins, disjuncts, script, is_scripted, found, .. } = self;
+        CaseState { case, bounds, margins, disjuncts, script, is_scripted, found }
+    }
+
     /// Begins a step: nothing is found yet.
     pub fn begin(&mut self) {
         let margins = self.margins.iter().map(|m| vec![f64::NEG_INFINITY; m.len()]).collect();

@@ -50,14 +50,20 @@ impl<'a> State<'a> {
         let inner = Context { run: Run { budget: context.run.budget, observer: &candidates }, ..*context };
         let mut stage = Stage::new(step.name());
         let neurons: usize = context.network.nodes().iter().map(|node| node.len).sum();
-        for (index, case) in self.cases.iter_mut().enumerate() {
+        let cases = std::mem::take(&mut self.cases);
+        let are_many = cases.len() > 1;
+        for (index, case) in cases.into_iter().enumerate() {
+            // What is made of a region goes with the clone: there may be thousands.
+            let original = case.case;
+            let clone = are_many.then(|| original.clone());
+            let mut case = case.over(clone.as_ref().unwrap_or(original));
             case.begin();
             let is_wanted = !case.open().is_empty() || (options.all_margins && step.has_margins());
             if is_wanted && self.witness.is_none() && !context.run.budget.is_spent() {
-                step.run(case, &inner)?;
+                step.run(&mut case, &inner)?;
                 let suggested = candidates.take();
                 if case.found.witness.is_none() && options.attack {
-                    case.found.witness = follow(case, suggested, context);
+                    case.found.witness = follow(&case, suggested, context);
                 }
             }
             // What a proof refers to is kept.
@@ -77,6 +83,7 @@ impl<'a> State<'a> {
             stage.add(&unstable, counters, milp_bound);
             self.certificates.extend(certificates);
             self.witness = self.witness.take().or(witness);
+            self.cases.push(case.over(original));
         }
         stage.add(&[], programs.counters(), None);
         stage.time = start.elapsed();

@@ -30,9 +30,9 @@ impl Attack {
     ) -> QueryOutcome {
         let mut outcome = QueryOutcome::default();
         let is_wanted = |number: usize| wanted.is_none_or(|wanted| wanted.contains(&number));
-        for case in &query.cases {
+        for case in query.one_by_one() {
             let open: Vec<usize> = (0..case.property.disjuncts.len()).filter(|d| is_wanted(case.first + d)).collect();
-            let found = self.run(Target { network, case, open: &open }, budget);
+            let found = self.run(Target { network, case: &case, open: &open }, budget);
             outcome.closest.extend(open.iter().map(|d| case.first + d).zip(found.closest));
             outcome.points += found.points;
             outcome.witness = found.witness;

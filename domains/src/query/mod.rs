@@ -8,6 +8,8 @@ pub use forms::{FormTerm, LinearForms};
 pub use property::{Atom, Disjunct, Property, Ties, Variable};
 pub use region::{Ball, HalfSpace, Region, RegionError};
 
+use std::borrow::Cow;
+
 /// One region with the unsafe set that it must not reach.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -77,6 +79,13 @@ impl Query {
     #[must_use]
     pub fn case_of(&self, number: usize) -> Option<&Case> {
         self.cases.iter().find(|case| case.numbers().contains(&number))
+    }
+
+    /// The cases, for who looks at one after the other: what is made of a region that is one of several goes with its
+    /// clone.
+    pub fn one_by_one(&self) -> impl Iterator<Item = Cow<'_, Case>> {
+        let is_one = self.cases.len() == 1;
+        self.cases.iter().map(move |case| if is_one { Cow::Borrowed(case) } else { Cow::Owned(case.clone()) })
     }
 
     /// Number of disjuncts over all cases.

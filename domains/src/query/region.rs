@@ -1,10 +1,13 @@
 //! Regions of inputs, each with an exact description and a certified support function.
 
 mod decimals;
+mod ends;
 mod members;
 mod minima;
 
-use crate::num::{Interval, Lattice, Rational, bounds_of};
+use crate::num::{Interval, Lattice, Rational};
+use ends::Ends;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// `Σ c_i x_i ≤ rhs` over the inputs, exactly.
@@ -63,10 +66,7 @@ pub enum Ball {
 /// A bounded set of inputs: a box with exact ends, cut by a ball and by half-spaces.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Region {
-    lower: Vec<Rational>,
-    upper: Vec<Rational>,
-    outer: Vec<Interval>,
-    outer_ends: (Vec<f64>, Vec<f64>),
+    ends: Ends,
     ball: Ball,
     half_spaces: Vec<HalfSpace>,
 }
@@ -99,9 +99,16 @@ impl Region {
         if let Some(i) = (0..lower.len()).find(|&i| lower[i] > upper[i]) {
             return Err(RegionError::Empty(i));
         }
-        let outer: Vec<Interval> = lower.iter().zip(&upper).map(|(l, u)| bounds_of(l, u)).collect();
-        let outer_ends = outer.iter().map(|x| (x.lo, x.hi)).unzip();
-        Ok(Self { lower, upper, outer, outer_ends, ball: Ball::Box, half_spaces: Vec::new() })
+        Ok(Self { ends: Ends::new(lower, upper), ball: Ball::Box, half_spaces: Vec::new() })
+    }
+
+    /// A box whose ends, lower and upper for each input, are shared with other boxes: it takes little room until it is
+    /// looked at, and so does a clone of it.
+    pub fn shared_box(ends: Vec<[Arc<Rational>; 2]>) -> Result<Self, RegionError> {
+        match ends.iter().position(|[lower, upper]| lower > upper) {
+            Some(i) => Err(RegionError::Empty(i)),
+            None => Ok(Self { ends: Ends::shared(ends), ball: Ball::Box, half_spaces: Vec::new() }),
+        }
     }
 
     /// The box around `center` with this radius, clipped to `domain` (lower and upper end of every
@@ -207,32 +214,34 @@ impl Region {
     /// Number of inputs.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.lower.len()
+        self.ends.len()
     }
 
     /// True for a region without coordinates.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.lower.is_empty()
+        self.len() == 0
     }
 
     /// The bounding box, rounded outward.
     #[must_use]
     pub fn bounds(&self) -> &[Interval] {
-        &self.outer
+        &self.ends.open().outer
     }
 
     /// Exact lower and upper ends of the bounding box.
     #[must_use]
     pub fn exact_box(&self) -> (&[Rational], &[Rational]) {
-        (&self.lower, &self.upper)
+        let open = self.ends.open();
+        (&open.lower, &open.upper)
     }
 
     /// The lattice on which each input's values lie: two-valued and quantised inputs, and inputs with one
     /// value only.
     #[must_use]
     pub fn lattices(&self) -> Vec<Lattice> {
-        let ends = self.lower.iter().zip(&self.upper);
+        let (lower, upper) = self.exact_box();
+        let ends = lower.iter().zip(upper);
         let of_input = |(i, (l, u)): (usize, (&Rational, &Rational))| match &self.ball {
             _ if l == u => Lattice::new(l, &Rational::ZERO),
             Ball::Hamming { .. } => Lattice::new(l, &(u - l)),
@@ -261,9 +270,10 @@ impl Region {
         if matches!(self.ball, Ball::Hamming { .. }) || lower.len() != self.len() {
             return None;
         }
+        let (low, high) = self.exact_box();
         let inside = Self::new_box(
-            lower.into_iter().zip(&self.lower).map(|(a, b)| a.max(b.clone())).collect(),
-            upper.into_iter().zip(&self.upper).map(|(a, b)| a.min(b.clone())).collect(),
+            lower.into_iter().zip(low).map(|(a, b)| a.max(b.clone())).collect(),
+            upper.into_iter().zip(high).map(|(a, b)| a.min(b.clone())).collect(),
         );
         Some(Self { ball: self.ball.clone(), half_spaces: self.half_spaces.clone(), ..inside.ok()? })
     }

@@ -5,6 +5,7 @@ use crate::domains::num::Rational;
 use crate::domains::query::{Atom, HalfSpace, Variable};
 use dashu_int::ops::BitTest;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Constants may not grow beyond this many bits (`1e4000` has 13,288).
 const MOST_BITS: usize = 1 << 14;
@@ -16,21 +17,23 @@ pub(super) struct Linear {
     constant: Rational,
 }
 
-/// What one comparison says of a disjunct.
+/// What one comparison says of a disjunct. Files hold millions of bounds: they take 16 bytes each, and equal numbers
+/// are one in memory.
 #[derive(Clone, Debug)]
 pub(super) enum Literal {
     /// `X_input ≤ value` when `is_upper`, else `X_input ≥ value`.
-    Bound { input: usize, is_upper: bool, value: Rational },
+    Bound { input: u32, is_upper: bool, value: Arc<Rational> },
     /// Several inputs and no output.
-    HalfSpace(HalfSpace),
+    HalfSpace(Box<HalfSpace>),
     /// Outputs, or nothing at all and false.
-    Atom(Atom),
+    Atom(Box<Atom>),
 }
 
 impl Literal {
     /// `(a, b)` where it says `X_a ≤ X_b`.
     pub(super) fn orders(&self) -> Option<(usize, usize)> {
-        let Self::HalfSpace(HalfSpace { terms, rhs }) = self else { return None };
+        let Self::HalfSpace(half_space) = self else { return None };
+        let HalfSpace { terms, rhs } = &**half_space;
         let [(i, c), (j, d)] = &terms[..] else { return None };
         let is_difference = rhs == &Rational::ZERO && c + d == Rational::ZERO;
         is_difference.then_some(if c > &Rational::ZERO { (*i, *j) } else { (*j, *i) })
@@ -44,24 +47,32 @@ impl Literal {
         };
         let (linear, is_strict) = match self {
             Self::Bound { input, .. } => {
-                *input = input_of[*input];
+                *input = numbered(input_of[*input as usize])?;
                 return Ok(());
             }
-            Self::HalfSpace(HalfSpace { terms, rhs }) => {
+            Self::HalfSpace(half_space) => {
+                let HalfSpace { terms, rhs } = &**half_space;
                 let terms = terms.iter().map(|(i, c)| (Variable::Input(input_of[*i]), c.clone())).collect();
                 (Linear { terms, constant: -rhs.clone() }, false)
             }
-            Self::Atom(Atom { terms, constant, is_strict }) => {
+            Self::Atom(atom) => {
+                let Atom { terms, constant, is_strict } = &**atom;
                 let terms = terms.iter().map(|(v, c)| (renamed(v), c.clone())).collect();
                 (Linear { terms, constant: constant.clone() }, *is_strict)
             }
         };
         // The atom of a strict comparison stands behind its closure.
         let literal = if is_strict { linear.below_zero()?.pop() } else { linear.at_most_zero()? };
-        let holds = || Self::Atom(Atom { terms: BTreeMap::new(), constant: -Rational::ONE, is_strict: false });
+        let holds =
+            || Self::Atom(Box::new(Atom { terms: BTreeMap::new(), constant: -Rational::ONE, is_strict: false }));
         *self = literal.unwrap_or_else(holds);
         Ok(())
     }
+}
+
+/// The number of an input as literals keep it.
+fn numbered(input: usize) -> Result<u32, VnnlibProblem> {
+    u32::try_from(input).map_err(|_| VnnlibProblem::TooLarge { limit: u32::MAX as usize, what: "inputs" })
 }
 
 fn checked(value: Rational) -> Result<Rational, VnnlibProblem> {
@@ -150,7 +161,7 @@ impl Linear {
         }
         let reads_inputs_only = terms.iter().all(|(v, _)| matches!(v, Variable::Input(_)));
         let closure = reads_inputs_only.then(|| Self { terms: terms.clone(), constant: constant.clone() });
-        let atom = Literal::Atom(Atom { terms: terms.into_iter().collect(), constant, is_strict: true });
+        let atom = Literal::Atom(Box::new(Atom { terms: terms.into_iter().collect(), constant, is_strict: true }));
         Ok(closure.map_or(Ok(None), Self::at_most_zero)?.into_iter().chain([atom]).collect())
     }
 
@@ -165,15 +176,16 @@ impl Linear {
             let (input, c) = (*input, std::mem::take(c));
             let is_upper = c > Rational::ZERO;
             let value = if c == Rational::ONE { -constant } else { checked(-constant / c)? };
-            return Ok(Some(Literal::Bound { input, is_upper, value }));
+            return Ok(Some(Literal::Bound { input: numbered(input)?, is_upper, value: Arc::new(value) }));
         }
         if !terms.is_empty() && terms.iter().all(|(v, _)| is_input(v)) {
             let indexed = terms.into_iter().filter_map(|(v, c)| match v {
                 Variable::Input(i) => Some((i, c)),
                 Variable::Output(_) => None,
             });
-            return Ok(Some(Literal::HalfSpace(HalfSpace { terms: indexed.collect(), rhs: -constant })));
+            return Ok(Some(Literal::HalfSpace(Box::new(HalfSpace { terms: indexed.collect(), rhs: -constant }))));
         }
-        Ok(Some(Literal::Atom(Atom { terms: terms.into_iter().collect(), constant, is_strict: false })))
+        let terms = terms.into_iter().collect();
+        Ok(Some(Literal::Atom(Box::new(Atom { terms, constant, is_strict: false }))))
     }
 }

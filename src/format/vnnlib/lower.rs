@@ -9,6 +9,7 @@ use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::{Rational, exact};
 use crate::domains::query::{Atom, Case, Disjunct, HalfSpace, Property, Query, Region, Variable};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How many numbers the regions and atoms of a query may hold together (about a gigabyte), besides one for every
 /// so many bytes of the file: no number takes less room there unless assertions are multiplied out.
@@ -19,7 +20,7 @@ const BYTES_PER_NUMBER: usize = 4;
 const ATOM: usize = 14;
 
 /// A bound and where it is asserted.
-type Bound = (Rational, usize);
+type Bound = (Arc<Rational>, usize);
 
 /// The constraints on inputs that a disjunct has gathered.
 #[derive(Clone)]
@@ -38,8 +39,8 @@ struct EmptyBox {
 }
 
 impl Inputs {
-    fn bound(&mut self, input: usize, is_upper: bool, value: &Rational, offset: usize) {
-        let side = if is_upper { &mut self.upper[input] } else { &mut self.lower[input] };
+    fn bound(&mut self, input: u32, is_upper: bool, value: &Arc<Rational>, offset: usize) {
+        let side = if is_upper { &mut self.upper[input as usize] } else { &mut self.lower[input as usize] };
         let is_tighter = side.as_ref().is_none_or(|(old, _)| if is_upper { value < old } else { value > old });
         if is_tighter {
             *side = Some((value.clone(), offset));
@@ -52,7 +53,7 @@ impl Inputs {
         let mut gaps = both.filter(|(_, (lower, _), (upper, _))| lower > upper);
         gaps.next().map(|(input, (lower, at_lower), (upper, at_upper))| EmptyBox {
             input,
-            gap: lower - upper,
+            gap: &**lower - &**upper,
             offset: *at_lower.max(at_upper),
         })
     }
@@ -160,8 +161,9 @@ impl Names<'_> {
         let mut are_single = vec![false; self.offsets.len()];
         tensors.for_each(|t| are_single[t.first..t.first + t.len()].fill(true));
         let largest = exact(f64::from(f32::MAX)).unwrap_or_default();
+        let (least, largest) = (Arc::new(-&largest), Arc::new(largest));
         for (i, declared) in self.declared.iter().enumerate().filter(|(_, declared)| are_single[**declared]) {
-            inputs.lower[i] = Some((-largest.clone(), self.offsets[*declared]));
+            inputs.lower[i] = Some((least.clone(), self.offsets[*declared]));
             inputs.upper[i] = Some((largest.clone(), self.offsets[*declared]));
         }
         inputs
@@ -194,10 +196,10 @@ pub(super) fn lower(parsed: Parsed) -> Result<VnnlibQuery, Fault> {
                 for (offset, literal) in fixed {
                     match literal {
                         Literal::Bound { input, is_upper, value } => common.bound(input, is_upper, &value, offset),
-                        Literal::HalfSpace(half_space) => common.half_spaces.push(half_space),
+                        Literal::HalfSpace(half_space) => common.half_spaces.push(*half_space),
                         // What equal inputs make true.
                         Literal::Atom(atom) if atom.terms.is_empty() && atom.constant < Rational::ZERO => {}
-                        Literal::Atom(atom) => factors.push(Factor::Atom(atom)),
+                        Literal::Atom(atom) => factors.push(Factor::Atom(*atom)),
                     }
                 }
             }
@@ -290,7 +292,7 @@ impl<'a> Builder<'a> {
     /// What the half-spaces that are common or chosen hold.
     fn of_half_spaces(&self, choice: &[u32]) -> usize {
         let chosen = choice.iter().filter_map(|&id| match &self.literals[id as usize].1 {
-            Literal::HalfSpace(half_space) => Some(half_space),
+            Literal::HalfSpace(half_space) => Some(&**half_space),
             _ => None,
         });
         self.common.half_spaces.iter().chain(chosen).map(|half_space| ATOM + 2 * half_space.terms.len()).sum()
@@ -338,8 +340,9 @@ impl<'a> Builder<'a> {
             }
             return Ok(());
         }
-        let ends = |side: Vec<Option<Bound>>| side.into_iter().flatten().map(|(value, _)| value).collect();
-        let region = Region::new_box(ends(inputs.lower), ends(inputs.upper))
+        let sides = inputs.lower.into_iter().zip(inputs.upper);
+        let ends = sides.filter_map(|(lower, upper)| Some([lower?.0, upper?.0])).collect();
+        let region = Region::shared_box(ends)
             .map_err(|e| Fault { offset: self.names.offset(0), problem: e.into() })?
             .with_half_spaces(inputs.half_spaces);
         self.last_choice = choice;
@@ -372,7 +375,7 @@ impl<'a> Builder<'a> {
                 Factor::Choice(_) => {
                     for &id in rows.pop().into_iter().flatten() {
                         match &self.literals[id as usize].1 {
-                            Literal::Atom(atom) => atoms.push(atom.clone()),
+                            Literal::Atom(atom) => atoms.push((**atom).clone()),
                             _ => choice.push(id),
                         }
                     }
@@ -389,7 +392,7 @@ impl<'a> Builder<'a> {
             let (offset, literal) = &self.literals[id as usize];
             match literal {
                 Literal::Bound { input, is_upper, value } => inputs.bound(*input, *is_upper, value, *offset),
-                Literal::HalfSpace(half_space) => inputs.half_spaces.push(half_space.clone()),
+                Literal::HalfSpace(half_space) => inputs.half_spaces.push((**half_space).clone()),
                 Literal::Atom(_) => {}
             }
         }

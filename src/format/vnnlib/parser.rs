@@ -10,6 +10,8 @@ use super::products::Products;
 use super::tensors::Tensors;
 use crate::domains::num::{Rational, parse_decimal};
 use crate::domains::query::Variable;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// How many rows, and how many literals in all rows, a disjunctive normal form may have.
 pub(super) const MOST_DISJUNCTS: usize = 1 << 20;
@@ -52,12 +54,15 @@ pub(super) struct Parser<'a> {
     products: Option<Products>,
     assertions: Vec<Assertion>,
     literals: Vec<Placed>,
+    /// The bounds so far, each once.
+    bounds: HashSet<Arc<Rational>>,
 }
 
 impl<'a> Parser<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         let (tokens, numbered) = (Cursor::new(text), Numbered::default());
-        Self { tokens, numbered, tensors: None, products: None, assertions: Vec::new(), literals: Vec::new() }
+        let (assertions, literals, bounds) = (Vec::new(), Vec::new(), HashSet::new());
+        Self { tokens, numbered, tensors: None, products: None, assertions, literals, bounds }
     }
 
     pub(super) fn run(mut self) -> Result<Parsed, Fault> {
@@ -199,6 +204,7 @@ impl<'a> Parser<'a> {
 
     /// `rows ∨ next`; false when that is too large.
     fn disjunction(rows: &mut Dnf, mut next: Dnf) -> bool {
+        next.iter_mut().for_each(Vec::shrink_to_fit);
         rows.append(&mut next);
         rows.len() <= MOST_DISJUNCTS
     }
@@ -252,10 +258,16 @@ impl<'a> Parser<'a> {
             true => margin.below_zero(),
             false => Ok(margin.at_most_zero()?.into_iter().collect()),
         });
-        for literal in found.or_else(|problem| fault(offset, problem))? {
+        for mut literal in found.or_else(|problem| fault(offset, problem))? {
             match u32::try_from(self.literals.len()) {
                 Ok(id) => literals.push(id),
                 Err(_) => return fault(offset, VnnlibProblem::TooLarge { limit: MOST_LITERALS, what: "literals" }),
+            }
+            if let Literal::Bound { value, .. } = &mut literal {
+                match self.bounds.get(value) {
+                    Some(known) => *value = known.clone(),
+                    None => drop(self.bounds.insert(value.clone())),
+                }
             }
             self.literals.push((offset, literal));
         }

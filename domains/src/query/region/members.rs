@@ -22,16 +22,17 @@ impl Region {
     /// The centre: the ball's, or the middle of the box.
     #[must_use]
     pub fn center(&self) -> Vec<Rational> {
+        let (lower, upper) = self.exact_box();
         match &self.ball {
             Ball::L1 { center, .. } | Ball::L2 { center, .. } => center.clone(),
             Ball::Grid { origin, .. } | Ball::GridL1 { origin, .. } => origin.clone(),
             Ball::Hamming { at_upper, .. } => {
-                let end = |i: usize| if at_upper[i] { &self.upper[i] } else { &self.lower[i] };
+                let end = |i: usize| if at_upper[i] { &upper[i] } else { &lower[i] };
                 (0..self.len()).map(|i| end(i).clone()).collect()
             }
             Ball::Box => {
                 let two = Rational::from(2);
-                self.lower.iter().zip(&self.upper).map(|(l, u)| (l + u) / &two).collect()
+                lower.iter().zip(upper).map(|(l, u)| (l + u) / &two).collect()
             }
         }
     }
@@ -39,8 +40,9 @@ impl Region {
     /// True when the exact point `x` lies in the region.
     #[must_use]
     pub fn contains(&self, x: &[Rational]) -> bool {
+        let (lower, upper) = self.exact_box();
         x.len() == self.len()
-            && x.iter().zip(self.lower.iter().zip(&self.upper)).all(|(x, (l, u))| l <= x && x <= u)
+            && x.iter().zip(lower.iter().zip(upper)).all(|(x, (l, u))| l <= x && x <= u)
             && self.ball_contains(x)
             && self
                 .half_spaces
@@ -56,8 +58,9 @@ impl Region {
                 x.iter().zip(center).fold(Rational::ZERO, |s, (x, c)| s + (x - c) * (x - c)) <= radius * radius
             }
             Ball::Hamming { at_upper, flips } => {
-                let flipped = |i: usize| &x[i] != if at_upper[i] { &self.upper[i] } else { &self.lower[i] };
-                let two_valued = |i: usize| x[i] == self.lower[i] || x[i] == self.upper[i];
+                let (lower, upper) = self.exact_box();
+                let flipped = |i: usize| &x[i] != if at_upper[i] { &upper[i] } else { &lower[i] };
+                let two_valued = |i: usize| x[i] == lower[i] || x[i] == upper[i];
                 (0..x.len()).all(two_valued) && (0..x.len()).filter(|&i| flipped(i)).count() <= *flips
             }
             Ball::Grid { origin, step } => is_on_grid(x, origin, step),
@@ -72,7 +75,8 @@ impl Region {
         if x.len() != self.len() {
             return None;
         }
-        let clamped = |i: usize| exact_or_zero(x[i]).clamp(self.lower[i].clone(), self.upper[i].clone());
+        let (lower, upper) = self.exact_box();
+        let clamped = |i: usize| exact_or_zero(x[i]).clamp(lower[i].clone(), upper[i].clone());
         let point: Vec<Rational> = match &self.ball {
             Ball::Box => (0..x.len()).map(clamped).collect(),
             Ball::L1 { center, .. } | Ball::L2 { center, .. } => {
@@ -104,10 +108,11 @@ impl Region {
 
     /// The grid points of the box nearest to `x`.
     fn on_grid(&self, x: &[f64], origin: &[Rational], step: &Rational) -> Vec<Rational> {
+        let (lower, upper) = self.exact_box();
         let nearest = |(i, origin): (usize, &Rational)| {
-            let inside = exact_or_zero(x[i]).clamp(self.lower[i].clone(), self.upper[i].clone());
+            let inside = exact_or_zero(x[i]).clamp(lower[i].clone(), upper[i].clone());
             let j = ((inside - origin) / step).round();
-            (origin + Rational::from(j) * step).clamp(self.lower[i].clone(), self.upper[i].clone())
+            (origin + Rational::from(j) * step).clamp(lower[i].clone(), upper[i].clone())
         };
         origin.iter().enumerate().map(nearest).collect()
     }
@@ -138,7 +143,7 @@ impl Region {
     /// The `flips` coordinates of `x` that lie farthest on the other side of the middle flip.
     fn flip_towards(&self, x: &[f64], at_upper: &[bool], flips: usize) -> Vec<Rational> {
         let leaning = |i: usize| {
-            let middle = self.outer[i].middle();
+            let middle = self.bounds()[i].middle();
             if at_upper[i] { middle - x[i] } else { x[i] - middle }
         };
         let mut order: Vec<usize> = (0..x.len()).filter(|&i| leaning(i) > 0.0).collect();
@@ -147,7 +152,8 @@ impl Region {
         for &i in order.iter().take(flips) {
             flipped[i] = true;
         }
-        let end = |i: usize| if at_upper[i] != flipped[i] { &self.upper[i] } else { &self.lower[i] };
+        let (lower, upper) = self.exact_box();
+        let end = |i: usize| if at_upper[i] != flipped[i] { &upper[i] } else { &lower[i] };
         (0..x.len()).map(|i| end(i).clone()).collect()
     }
 }

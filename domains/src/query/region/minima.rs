@@ -41,13 +41,14 @@ impl Region {
     }
 
     fn box_minimum(&self, c: &[f64]) -> f64 {
-        let (lower, upper) = &self.outer_ends;
+        let (lower, upper) = &self.ends.open().outer_ends;
         box_minimum(c, lower, upper)
     }
 
     /// How far coordinate `i` can move from the centre in the direction that lowers `c_i x_i`.
     fn room(&self, c: f64, center: Interval, i: usize) -> f64 {
-        if c > 0.0 { (center - self.outer[i]).hi } else { (self.outer[i] - center).hi }.max(0.0)
+        let outer = self.bounds()[i];
+        if c > 0.0 { (center - outer).hi } else { (outer - center).hi }.max(0.0)
     }
 
     /// Weak duality: for every `μ ≥ 0`, `min c·δ ≥ −μ r − Σ max(0, |c_i| − μ) room_i`. The best `μ` is
@@ -127,7 +128,8 @@ impl EnclosedBall {
                 center.extend(c.iter().map(enclose));
             }
             Ball::Hamming { at_upper, .. } => {
-                for (&is_upper, (lower, upper)) in at_upper.iter().zip(region.lower.iter().zip(&region.upper)) {
+                let (lower, upper) = region.exact_box();
+                for (&is_upper, (lower, upper)) in at_upper.iter().zip(lower.iter().zip(upper)) {
                     let (from, to) = if is_upper { (upper, lower) } else { (lower, upper) };
                     center.push(enclose(from));
                     flips.push(enclose(&(to - from)));

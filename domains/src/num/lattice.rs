@@ -238,14 +238,13 @@ fn rational_gcd(a: &Rational, b: &Rational) -> Rational {
 
 /// The largest power of two of which `x` is a multiple; ∞ for 0.
 fn grain(x: f64) -> f64 {
-    if x == 0.0 {
-        return f64::INFINITY;
-    }
     let bits = x.abs().to_bits();
-    let (exponent, fraction) = (bits >> 52, bits & ((1 << 52) - 1));
-    let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 52 };
-    let unit = exponent.max(1) as i32 - 1075;
-    2f64.powi(unit + mantissa.trailing_zeros() as i32)
+    match bits & ((1 << 52) - 1) {
+        0 if bits == 0 => f64::INFINITY,
+        0 => x.abs(),
+        // What is lost, exactly, with the last bit that is set.
+        _ => x.abs() - f64::from_bits(bits & (bits - 1)),
+    }
 }
 
 impl Scalar for Lattice {
@@ -360,6 +359,17 @@ mod tests {
     fn member(lattice: &Lattice, k: i32) -> Rational {
         let (offset, step) = lattice.rationals().unwrap();
         offset + step * Rational::from(k)
+    }
+
+    #[test]
+    fn a_grain_is_the_largest_power_of_two_that_divides() {
+        let least = f64::from_bits(1);
+        let cases = [(1.0, 1.0), (0.75, 0.25), (-6.0, 2.0), (0.1, 2f64.powi(-55)), (f64::MAX, 2f64.powi(971))];
+        let small = [(least, least), (3.0 * least, least), (f64::MIN_POSITIVE * 1.5, f64::MIN_POSITIVE / 2.0)];
+        for (x, expected) in cases.into_iter().chain(small).chain([(f64::MIN_POSITIVE, f64::MIN_POSITIVE)]) {
+            assert_eq!(Lattice::point(x).grain(), expected, "{x:e}");
+        }
+        assert_eq!(Lattice::point(0.0).grain(), f64::INFINITY);
     }
 
     proptest! {

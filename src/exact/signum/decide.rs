@@ -37,7 +37,8 @@ pub struct SignumOptions {
     pub solver: Config,
     /// Whether a certificate is kept of every case that is refuted.
     pub certify: bool,
-    /// After so many conflicts in one case the search ends, decided or not.
+    /// After so many conflicts in one case the search ends, decided or not; where there may be more than a thousand, every
+    /// input of a small region is tried instead of those beyond.
     pub conflicts: u64,
 }
 
@@ -249,7 +250,8 @@ impl<'a> Compiled<'a> {
         answer.build += start.elapsed();
         let mut lemmas = Vec::new();
         if !options.certify {
-            let enumeration = Enumeration::new(encoded);
+            // Who asks for fewer conflicts asks for less work than that.
+            let enumeration = (options.conflicts > BEFORE_ENUMERATION).then(|| Enumeration::new(encoded)).flatten();
             let conflicts = if enumeration.is_some() { BEFORE_ENUMERATION } else { u64::MAX };
             let first = SignumOptions { conflicts: options.conflicts.min(conflicts), ..*options };
             let found = self.attempt(encoded, &first, run, answer, &mut lemmas, None)?.0;

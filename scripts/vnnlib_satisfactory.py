@@ -45,11 +45,17 @@ def report(solver: Path, timeout: float) -> dict:
         return json.loads(path.read_text())
 
 
+def outcome(result: dict) -> str:
+    """The outcome of a test; the suite counts what runs out of time as an error."""
+    timed_out = result["outcome"] == "error" and (result["error"] or "").startswith("Timed out")
+    return "timeout" if timed_out else result["outcome"]
+
+
 def counts(report: dict) -> dict[str, collections.Counter]:
     """How often each category has each outcome."""
     found: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
     for result in report["results"]:
-        found[result["category"]][result["outcome"]] += 1
+        found[result["category"]][outcome(result)] += 1
     for skipped in report["skipped"]:
         found[skipped["category"]]["skip"] += 1
     return found
@@ -57,7 +63,8 @@ def counts(report: dict) -> dict[str, collections.Counter]:
 
 def words(counter: collections.Counter) -> str:
     """The outcomes of a category, passed ones first."""
-    names = {"pass": "passed", "skip": "declared unsupported", "suspect": "unknown", "fail": "WRONG", "error": "error"}
+    names = {"pass": "passed", "skip": "declared unsupported", "suspect": "unknown", "timeout": "out of time"}
+    names |= {"fail": "WRONG", "error": "error"}
     return ", ".join(f"{counter[key]} {name}" for key, name in names.items() if counter[key])
 
 
@@ -92,12 +99,12 @@ def main() -> None:
     for which in reports:
         for result in which["results"]:
             if result["outcome"] != "pass":
-                print(result["test_id"], result["outcome"], result["stderr"].strip().rsplit("/", 1)[-1][:200])
+                print(result["test_id"], outcome(result), result["stderr"].strip().rsplit("/", 1)[-1][:200])
     if arguments.write:
         page = PAGE.read_text()
         before, after = page.split(BEGIN)[0], page.split(END)[1]
         PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
-    wrong = sum(result["outcome"] in ("fail", "error") for which in reports for result in which["results"])
+    wrong = sum(outcome(result) in ("fail", "error") for which in reports for result in which["results"])
     sys.exit(1 if wrong else 0)
 
 

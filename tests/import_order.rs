@@ -4,6 +4,8 @@
 //! A file imports the file that defines what it names: in a `use`, or by a path in its code. Re-exports (`pub use`)
 //! are pages of contents and no imports; what the page of a folder (`mod.rs`, `lib.rs`) defines belongs to all files
 //! below it; unit tests may look anywhere.
+//!
+//! Every file begins with a line that says what lives there, and neither files nor functions are long.
 
 #![allow(clippy::unwrap_used)]
 
@@ -335,6 +337,48 @@ fn nobody_outside_the_network_and_the_readers_asks_which_linear_map_it_is() {
             assert!(knows || found == 0, "{}: ask the map's methods instead", path.display());
         }
     }
+}
+
+/// The most lines of a file, and of a function.
+const LONGEST: [usize; 2] = [500, 80];
+
+/// The first lines and the lengths of functions in a formatted text: each ends where its indentation closes it.
+fn functions(text: &str) -> Vec<(usize, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let is_function = |line: &str| {
+        let is_before = |w: &&str| w.starts_with("pub") || w.ends_with(')') || ["const", "async", "unsafe"].contains(w);
+        line.split_whitespace().find(|w| !is_before(w)) == Some("fn")
+    };
+    let of = |start: usize| {
+        let ends = |line: &str| line.starts_with('}') || line.starts_with(')') && line.ends_with(';');
+        let closes = |line: &&str| indent(line) == indent(lines[start]) && ends(line.trim_start());
+        let is_one_line = lines[start].ends_with([';', '}']);
+        let more = if is_one_line { None } else { lines[start..].iter().position(closes) };
+        (start + 1, more.map_or(1, |more| more + 1))
+    };
+    (0..lines.len()).filter(|&start| is_function(lines[start])).map(of).collect()
+}
+
+#[test]
+fn files_say_what_lives_there_and_nothing_is_long() {
+    let planted = format!("    pub(crate) fn f() {{\n{}    }}\n    fn g();\n", "        h();\n".repeat(98));
+    assert_eq!(functions(&planted), [(1, 100), (101, 1)]);
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["src", "domains", "crates", "tests", "benches", "examples", "python/src", "fuzz/fuzz_targets"];
+    let mut found = Vec::new();
+    for path in folders.iter().flat_map(|folder| sources(&workspace.join(folder))) {
+        let (name, text) = (path.strip_prefix(workspace).unwrap().display(), fs::read_to_string(&path).unwrap());
+        if !text.starts_with("//! ") {
+            found.push(format!("{name}: the first line does not say what lives there"));
+        }
+        if text.lines().count() > LONGEST[0] {
+            found.push(format!("{name}: has {} lines", text.lines().count()));
+        }
+        let long = functions(&text).into_iter().filter(|f| f.1 > LONGEST[1]);
+        found.extend(long.map(|(start, lines)| format!("{name}:{start}: a function of {lines} lines")));
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Whatever the bytes are, reading them as images ends in images or in an error.
+
 #![no_main]
 
 #[path = "../../tests/common/readers.rs"]

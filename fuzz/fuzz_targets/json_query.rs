@@ -1,3 +1,5 @@
+//! Whatever the text is, reading it as a JSON query ends in a query or in an error.
+
 #![no_main]
 
 #[path = "../../tests/common/readers.rs"]

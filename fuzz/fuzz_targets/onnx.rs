@@ -1,3 +1,5 @@
+//! Whatever the bytes are, reading them as a network ends in a network or in an error.
+
 #![no_main]
 
 #[path = "../../tests/common/readers.rs"]

@@ -1,3 +1,5 @@
+//! Whatever the texts are, checking a proof of a formula ends, and no formula that has a solution is refuted.
+
 #![no_main]
 
 #[path = "../../tests/common/readers.rs"]

@@ -1,3 +1,5 @@
+//! What a case of an error is: files, a command line, and what the message must name.
+
 use std::path::Path;
 
 /// What a case keeps alive while the program runs.

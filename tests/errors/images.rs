@@ -1,3 +1,5 @@
+//! Images that cannot be read.
+
 use super::cases::Case;
 use super::kinds;
 use super::onnx::two_by_two;

@@ -1,3 +1,5 @@
+//! Networks that cannot be read.
+
 use super::cases::Case;
 use super::kinds;
 use absint::format::onnx::{self, Attribute, OnnxWriter};

@@ -1,3 +1,5 @@
+//! Queries that cannot be read, or do not fit the network.
+
 use super::cases::Case;
 use super::kinds;
 use super::onnx::two_by_two;

@@ -1,3 +1,5 @@
+//! Results files that cannot be continued, merged or written.
+
 use super::cases::{Case, Held};
 use super::kinds;
 use super::onnx::two_by_two;

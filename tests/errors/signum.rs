@@ -1,3 +1,5 @@
+//! Certificates that are refused, and signum networks that the exact engine does not take.
+
 use super::cases::Case;
 use super::kinds;
 use super::onnx::{node, two_by_two};

@@ -1,3 +1,5 @@
+//! Command lines that ask for what is not there.
+
 use super::cases::Case;
 use super::onnx::two_by_two;
 
@@ -7,6 +9,12 @@ fn case(kind: &'static str, arguments: &'static str, names: &[&'static str]) -> 
 }
 
 pub fn cases() -> Vec<Case> {
+    let page = case("usage.page", "man prove", &["prove"]);
+    asked().into_iter().chain(written()).chain([page]).collect()
+}
+
+/// What is asked makes no sense.
+fn asked() -> Vec<Case> {
     let arguments = |line, names: &[&'static str]| case("usage.arguments", line, names);
     let boxed = |text: &str, names: &[&'static str]| {
         case("usage.box", "analyze net.onnx --box c.csv --label 0", names).file("c.csv", text)
@@ -71,6 +79,12 @@ pub fn cases() -> Vec<Case> {
             "compare net.onnx --data i.csv --eps 0.1 --domains interval,interval",
             &["interval", "twice"],
         ),
+    ]
+}
+
+/// What is to be written cannot be.
+fn written() -> Vec<Case> {
+    vec![
         case("usage.output", "analyze net.onnx --data i.csv --eps 0.001 --bounds no/b.json", &["no/b.json"]),
         case(
             "usage.output",
@@ -89,6 +103,5 @@ pub fn cases() -> Vec<Case> {
             &["case-3.pbp", "--force"],
         )
         .file("case-3.pbp", "an older one"),
-        case("usage.page", "man prove", &["prove"]),
     ]
 }

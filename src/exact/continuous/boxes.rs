@@ -116,9 +116,7 @@ impl Space for Boxes<'_> {
         let ranges = region.bounds();
         let known = trace.bounds();
         let mut halving: Option<Option<Halving<'_>>> = None;
-        let mut open: Vec<(usize, f64)> = Vec::new();
-        let mut shrunk: Option<Vec<Interval>> = None;
-        let mut scores = vec![0.0f64; ranges.len()];
+        let mut left = Left { open: Vec::new(), shrunk: Vec::new(), scores: vec![0.0; ranges.len()] };
         let mut candidates = VecDeque::from([ranges.iter().map(|x| x.middle()).collect::<Vec<f64>>()]);
         for (&(d, before), rows) in part.open.iter().zip(rows) {
             if run.budget.is_spent() {
@@ -138,8 +136,8 @@ impl Space for Boxes<'_> {
             let balance = forms::balance(&of_disjunct, ranges);
             let atoms = forms.select(&rows.collect::<Vec<_>>());
             let joint = forms::combined(&atoms, &balance.weights).filter(|_| of_disjunct.len() > 1);
-            let joint =
-                joint.map(|joint| self.base.back_substitution(&trace).minima_and_input_forms(&joint)).transpose()?;
+            let together = |joint| self.base.back_substitution(&trace).minima_and_input_forms(&joint);
+            let joint = joint.map(together).transpose()?;
             if let Some((minimum, form)) = &joint {
                 // Below the largest atom where it is positive.
                 bound = if minimum[0] > goal { bound.max(minimum[0]) } else { bound };
@@ -152,40 +150,35 @@ impl Space for Boxes<'_> {
                 }
                 continue;
             }
-            let inner = if certify {
-                self.cut(d, part.open.len() == 1, &of_disjunct, &balance.weights, ranges, &mut examined.shown)
-            } else {
-                forms::shrunk(&of_disjunct, ranges, 0.0, &mut Vec::new())
-            };
+            let is_alone = part.open.len() == 1;
+            let inner = self.cut(d, is_alone, &of_disjunct, &balance.weights, ranges, &mut examined.shown);
             let Some(inner) = inner else {
                 examined.closed.push((d, forms::LEFT_OUT));
                 continue;
             };
-            shrunk = Some(match shrunk {
-                None => inner,
-                Some(outer) => outer.into_iter().zip(inner).map(|(a, b)| a.join(b)).collect(),
-            });
             let halving = halving.get_or_insert_with(|| Halving::new(network, ranges, &known));
-            let gains = halving.as_ref().map(|halving| halving.gains(&atoms, &balance.weights)).unwrap_or_else(|| {
-                let slope = |j: usize| of_disjunct.iter().map(|f| f.coefficients[j].abs()).sum::<f64>();
-                ranges.iter().enumerate().map(|(j, x)| slope(j) * (x.hi - x.lo)).collect()
-            });
-            scores.iter_mut().zip(gains).for_each(|(score, gain)| *score = score.max(gain));
+            let gains = halving.as_ref().map(|halving| halving.gains(&atoms, &balance.weights));
+            let gains = gains.unwrap_or_else(|| slopes(&of_disjunct, ranges));
             candidates.push_back(balance.point);
-            open.push((d, bound));
+            left.add((d, bound), inner, &gains);
         }
-        let Some(shrunk) = shrunk else { return Ok(examined) };
-        let disjuncts: Vec<usize> = open.iter().map(|&(d, _)| d).collect();
-        if self.problem.attack {
+        let disjuncts: Vec<usize> = left.open.iter().map(|&(d, _)| d).collect();
+        if self.problem.attack && !disjuncts.is_empty() {
             examined.witness = try_candidates(Target { network: whole, case, open: &disjuncts }, &candidates);
-            if examined.witness.is_some() {
-                return Ok(examined);
-            }
+        }
+        if disjuncts.is_empty() || examined.witness.is_some() {
+            return Ok(examined);
         }
         // What shrinking leaves out is refuted there, by this much.
-        examined.closed.extend(open.iter().map(|&(d, _)| (d, forms::LEFT_OUT)));
-        self.divided(&part, &region, known, Left { open, shrunk, scores }, examined)
+        examined.closed.extend(disjuncts.iter().map(|&d| (d, forms::LEFT_OUT)));
+        self.divided(&part, &region, known, left, examined)
     }
+}
+
+/// For each input how far it moves the forms.
+fn slopes(forms: &[Below], ranges: &[Interval]) -> Vec<f64> {
+    let slope = |j: usize| forms.iter().map(|f| f.coefficients[j].abs()).sum::<f64>();
+    ranges.iter().enumerate().map(|(j, x)| slope(j) * (x.hi - x.lo)).collect()
 }
 
 /// What a box leaves open.
@@ -197,9 +190,21 @@ struct Left {
     scores: Vec<f64>,
 }
 
+impl Left {
+    /// One disjunct more, with its bound, where it is and what halving each input promises for it.
+    fn add(&mut self, disjunct: (usize, f64), inner: Vec<Interval>, gains: &[f64]) {
+        self.shrunk = match self.open.is_empty() {
+            true => inner,
+            false => self.shrunk.iter().zip(inner).map(|(a, b)| a.join(b)).collect(),
+        };
+        self.scores.iter_mut().zip(gains).for_each(|(score, gain)| *score = score.max(*gain));
+        self.open.push(disjunct);
+    }
+}
+
 impl Boxes<'_> {
-    /// The part of a box that a disjunct's forms leave, the last of them that with `weights`; the script splits off what
-    /// they leave out. All of it where other disjuncts are open, too, which may reach what this one does not.
+    /// The part of a box that a disjunct's forms leave, the last of them that with `weights`. A script splits off what they
+    /// leave out, and then all is left where other disjuncts are open, too, which may reach what this one does not.
     fn cut(
         &self,
         d: usize,
@@ -209,6 +214,9 @@ impl Boxes<'_> {
         ranges: &[Interval],
         shown: &mut Shown,
     ) -> Option<Vec<Interval>> {
+        if !self.problem.certify {
+            return forms::shrunk(forms, ranges, 0.0, &mut Vec::new());
+        }
         if !is_alone {
             return Some(ranges.to_vec());
         }

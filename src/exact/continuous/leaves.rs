@@ -1,7 +1,7 @@
 //! Closed parts of the dual engine's trees as statements of a certificate.
 
 use super::names::Names;
-use crate::domains::dual::{Member, Relaxed, Side};
+use crate::domains::dual::{Member, NeuronBound, Record, Relaxed, Side};
 use crate::domains::network::{NodeId, NodeKind};
 use crate::domains::num::Rational;
 use crate::format::certificate::{MOST_BYTES, Multipliers, Script};
@@ -92,6 +92,36 @@ impl Writer<'_> {
         script.otherwise();
         self.below(depth + 1, above, script);
         script.end();
+    }
+}
+
+/// Refined bounds of neurons as lemmas.
+pub(super) struct Lemmas<'a> {
+    names: &'a Names,
+    pub script: Script,
+    /// The free neurons that were declared last, and up to where.
+    declared: (NodeId, Vec<(NodeId, usize)>),
+}
+
+impl<'a> Lemmas<'a> {
+    /// None yet.
+    pub fn new(names: &'a Names) -> Self {
+        Self { names, script: Script::default(), declared: (0, Vec::new()) }
+    }
+}
+
+impl Record for Lemmas<'_> {
+    fn bound(&mut self, relaxed: &Relaxed<'_>, found: NeuronBound) {
+        let NeuronBound { node, neuron, at_least, bound, parts } = found;
+        let writer = Writer { names: self.names, relaxed };
+        if self.declared.0 != node || self.declared.1 != relaxed.free() {
+            writer.declare(node, &mut self.script);
+            self.declared = (node, relaxed.free().to_vec());
+        }
+        let mut leaves: Vec<Leaf> = parts.iter().map(|part| writer.leaf(part, Script::prove)).collect();
+        self.script.lemma(self.names.of((node, neuron)), at_least, bound);
+        writer.tree(&mut leaves, &mut self.script);
+        self.script.end();
     }
 }
 

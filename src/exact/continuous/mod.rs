@@ -9,7 +9,6 @@ mod cells;
 mod forms;
 mod halving;
 mod leaves;
-mod lemmas;
 mod lines;
 mod names;
 mod neurons;

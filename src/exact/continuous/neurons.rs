@@ -2,8 +2,7 @@
 //! search first: rounds of refinement and of trees for what is open, each round with several times the parts of the one
 //! before, on a network without the neurons that have turned out to be zero.
 
-use super::leaves::{Grown, Leaf, Writer};
-use super::lemmas::Lemmas;
+use super::leaves::{Grown, Leaf, Lemmas, Writer};
 use super::search::{Examined, Found};
 use super::{Problem, phases::Phase};
 use crate::attack::{Target, try_candidates};
@@ -49,8 +48,7 @@ pub(super) struct Neurons {
     /// The worst root of the last round's trees.
     root: f32,
     figures: BTreeMap<&'static str, u64>,
-    /// What shows the refined bounds, and on these that disjuncts are refuted, where a certificate is asked for.
-    lemmas: Lemmas,
+    /// What shows the refined bounds and that disjuncts are refuted, where a certificate is asked for.
     script: Script,
 }
 
@@ -78,10 +76,9 @@ impl Neurons {
     pub fn new(open: &[(usize, f64)], most: usize) -> Self {
         let open = open.iter().copied().collect();
         let most = most.saturating_mul(PARTS_PER_COSTLY);
-        let (closed, witness, figures) = (BTreeMap::new(), None, BTreeMap::new());
-        let (next_attack, root, lemmas, script) =
-            (FIRST_ATTACK, f32::NEG_INFINITY, Lemmas::default(), Script::default());
-        Self { open, closed, witness, parts: 0, most, next_attack, root, figures, lemmas, script }
+        let (closed, witness, figures, script) = (BTreeMap::new(), None, BTreeMap::new(), Script::default());
+        let (next_attack, root) = (FIRST_ATTACK, f32::NEG_INFINITY);
+        Self { open, closed, witness, parts: 0, most, next_attack, root, figures, script }
     }
 
     /// Decides what is open on the problem's region.
@@ -92,8 +89,7 @@ impl Neurons {
         let mut bounds = self.closed;
         bounds.extend(self.open);
         let is_cut_short = self.parts > self.most;
-        let (parts, figures, mut script) = (self.parts, self.figures, self.lemmas.script());
-        script.append(&self.script);
+        let (parts, figures, script) = (self.parts, self.figures, self.script);
         Ok(Found { bounds, witness: self.witness, is_cut_short, parts, figures, script })
     }
 
@@ -114,9 +110,10 @@ impl Neurons {
         let Problem { network, case, run, .. } = *problem;
         let mut bounds = problem.bounds.clone();
         let before = run.budget.remaining();
-        let mut lemmas = self.lemmas.of_round(&problem.names);
+        let mut lemmas = Lemmas::new(&problem.names);
         let record = problem.certify.then_some(&mut lemmas as &mut dyn Record);
         let refined = refinement.recorded(compiled, &case.region, &mut bounds, run.budget, record);
+        self.script.append(&lemmas.script);
         self.parts += refined.parts;
         self.count("sides_refined", refined.sides);
         self.count("neurons_fixed", refined.settled);

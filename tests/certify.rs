@@ -263,3 +263,50 @@ fn a_folder_of_certificates_belongs_to_one_run() {
     let error = refused(&mut run("0.01", "deeppoly", ["a", "other"], &["--range", "..4", "--resume"]));
     assert!(error.contains("has no certificate of image") && !path("other").exists(), "{error}");
 }
+
+#[test]
+fn certificates_of_signum_networks_are_about_their_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let absint = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_absint"));
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).arg("-q");
+        command
+    };
+    let images = ["--data", "networks/digits.csv", "--binarize", "96", "--norm", "hamming", "--eps", "1"];
+    let run = |out: &str, more: &[&str]| {
+        let mut command =
+            absint(&["certify", "networks/digits_bnn1.onnx", "--domain", "exact", "--range", "1300..1306"]);
+        command.args(images).args(more).arg("--out").arg(path(out)).arg("--proof").arg(path("proofs"));
+        command
+    };
+    let summary: Value = serde_json::from_str(&succeed(&mut run("a", &["--format", "json"]))).unwrap();
+    assert!(summary["certificates"].as_u64() > Some(1) && summary["certificates"] == summary["verified"], "{summary}");
+    let proofs = path("proofs");
+    let check = |more: &[&str]| {
+        let mut command = absint(&["check"]);
+        command.arg(&proofs).args(more);
+        command
+    };
+    let of_images = [&["networks/digits_bnn1.onnx"][..], &images[..]].concat();
+    assert!(succeed(&mut check(&[])).contains("certificates accepted"));
+    assert!(succeed(&mut check(&of_images)).contains("accepted, for this network and these images"));
+    // Another radius, another network.
+    let wider = [&of_images[..of_images.len() - 1], &["2"][..]].concat();
+    assert!(refused(&mut check(&wider)).contains("are refused"));
+    let other = [&["networks/digits_bnn2.onnx"][..], &images[..]].concat();
+    assert!(refused(&mut check(&other)).contains("network.txt is not that of this network"));
+    // An image that is verified without a certificate is named, and one whose proof is cut short refused.
+    let mut members: Vec<PathBuf> = fs::read_dir(&proofs).unwrap().map(|entry| entry.unwrap().path()).collect();
+    members.retain(|path| path.is_dir());
+    for file in fs::read_dir(&members[0]).unwrap() {
+        fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    fs::write(members[0].join("none.txt"), "it is too long\n").unwrap();
+    assert!(succeed(&mut check(&of_images)).contains("is verified without one: it is too long"));
+    fs::write(members[1].join("case-0.pbp"), "pseudo-Boolean proof version 3.0\n").unwrap();
+    assert!(refused(&mut check(&of_images)).contains("1 of"));
+    let object: Value = serde_json::from_slice(&check(&["--format", "json"]).output().unwrap().stdout).unwrap();
+    assert_eq!(object["refused"].as_array().map(Vec::len), Some(1), "{object}");
+    assert_eq!(object["without"][0]["because"], "it is too long");
+}

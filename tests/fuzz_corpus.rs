@@ -72,6 +72,11 @@ fn images() {
 }
 
 #[test]
+fn certificates() {
+    replay("certificate", readers::certificate);
+}
+
+#[test]
 fn proofs() {
     replay("proof", readers::proof);
 }

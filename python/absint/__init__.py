@@ -36,6 +36,7 @@ from absint._arguments import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from os import PathLike
 
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
@@ -63,6 +64,7 @@ __all__ = [
     "bounds",
     "box",
     "certify",
+    "check",
     "compare",
     "example",
     "hamming",
@@ -162,6 +164,7 @@ def verify(
     attack: bool = True,
     all_margins: bool = False,
     certificate: bool = False,
+    proof: str | PathLike[str] | None = None,
     seed: int = 0,
     ties: str = "unsafe",
     executor: object = None,
@@ -181,7 +184,9 @@ def verify(
         arithmetic: ``real``, or ``float32`` for every float32 execution of the operators in the file.
         attack: whether counterexamples are looked for.
         all_margins: bound every margin as well as the method can, even where the verdict no longer depends on it.
-        certificate: for signum networks with ``method="exact"``: a proof that ``absint check`` accepts.
+        certificate: keep a proof of what is verified, for :meth:`Result.write_certificate`. Not every method has one, of a
+            signum network only ``exact``.
+        proof: write that into this folder, which has none yet, for :func:`check`.
         seed: of everything random.
         ties: whether another class that only equals the label is ``unsafe`` or ``safe``.
         executor: with ``method="lp-all"``, who solves the neurons' programs (see :mod:`absint.distributed`).
@@ -191,15 +196,49 @@ def verify(
         within a second.
     """
     query = _query(network, region, label, unsafe)
+    if proof is not None:
+        _absint.refuse_certificates(proof)
+        certificate = True
     choices = choices_of(method, timeout, threads, arithmetic, attack, seed, certificate, all_margins, ties)
     if executor is None:
-        return _absint.verify(network, query, choices)
+        result = _absint.verify(network, query, choices)
+        if proof is not None and result.verdict == "verified":
+            result.write_certificate(proof)
+        return result
+    if certificate:
+        raise AbsintError("an executor solves linear programs, which have no certificate; leave out one of the two")
     from absint.distributed import neurons
 
     if not isinstance(region, Region):
         raise AbsintError("an executor takes a region, not a whole query")
     with neurons(network, region, choices, executor) as solve:
         return _absint.verify(network, query, choices, solve)
+
+
+def check(
+    folder: str | PathLike[str],
+    network: Network | None = None,
+    region: Region | Query | None = None,
+    *,
+    label: int | None = None,
+    unsafe: Unsafe | None = None,
+    ties: str = "unsafe",
+) -> str:
+    """Checks the certificate that ``verify(..., proof=folder)`` or ``absint analyze --proof`` wrote, with a checker that
+    shares no code with what proves.
+
+    With a network and a query (as :func:`verify` takes them) also that it is about these; without, it is about what the
+    folder says.
+
+    Returns:
+        What was checked, in words. :class:`AbsintError` says why a certificate is refused.
+    """
+    if (network is None) != (region is None):
+        raise AbsintError("a certificate is about a network and a query: give both or none")
+    about = None if network is None or region is None else (network, _query(network, region, label, unsafe))
+    counts, lemmas = _absint.check(folder, about, ties)
+    resting = f"; accepted if {lemmas} lemmas about real inputs hold: give the network and the query" if lemmas else ""
+    return "; ".join(f"{line}: no input is unsafe" for line in counts) + resting
 
 
 def bounds(

@@ -178,7 +178,7 @@ class Result:
         """The stages that ran: name, time, margins, unstable neurons, programs, and what else they counted."""
     @property
     def certificate(self) -> list[tuple[str, bytes]] | None:
-        """Formula and proof of each region, where they were asked for."""
+        """Of a signum network formula and proof of each region, where they were asked for."""
     def write_certificate(self, folder: str | PathLike[str]) -> None:
         """Writes the certificates into a folder, for ``absint check``."""
     def json(self) -> str:
@@ -233,6 +233,10 @@ class Campaign:
     def stop(self) -> None: ...
 
 def verify(network: Network, query: Query, choices: Choices, neurons: Solver | None = None) -> Result: ...
+def check(
+    folder: str | PathLike[str], about: tuple[Network, Query] | None = None, ties: str = "unsafe"
+) -> tuple[list[str], int]: ...
+def refuse_certificates(folder: str | PathLike[str]) -> None: ...
 def bounds(network: Network, region: Region, choices: Choices, neurons: Solver | None = None) -> Bounds: ...
 def attack(
     network: Network, query: Query, choices: Choices, restarts: int | None = None, steps: int | None = None

@@ -5,6 +5,7 @@
 
 mod attack;
 mod campaign;
+mod certificate;
 mod compare;
 mod error;
 mod network;
@@ -24,6 +25,8 @@ mod _absint {
     use crate::attack::{attack, radius};
     #[pymodule_export]
     use crate::campaign::{Campaign, Task, read_images, tally};
+    #[pymodule_export]
+    use crate::certificate::{check, refuse_certificates};
     #[pymodule_export]
     use crate::compare::{Comparison, compare};
     #[pymodule_export]

@@ -30,9 +30,6 @@ impl Choices {
     /// As the library has them.
     pub fn options(&self) -> PyResult<Options> {
         let method: Method = self.method.parse().map_err(wrong)?;
-        if self.certificate && method != Method::EXACT {
-            return Err(wrong("certificate=True needs method=\"exact\": what other domains verify has no certificate"));
-        }
         Ok(Options {
             arithmetic: self.arithmetic()?,
             all_margins: self.all_margins,
@@ -55,11 +52,7 @@ impl Choices {
 
     /// What equal outputs count as.
     pub fn ties(&self) -> PyResult<Ties> {
-        match self.ties.as_str() {
-            "unsafe" => Ok(Ties::Unsafe),
-            "safe" => Ok(Ties::Safe),
-            other => Err(wrong(format!("ties count as unsafe or as safe, not as `{other}`"))),
-        }
+        ties_of(&self.ties)
     }
 
     /// The time limit.
@@ -80,6 +73,15 @@ impl Choices {
     /// Seed of everything random.
     pub fn seed(&self) -> u64 {
         self.seed
+    }
+}
+
+/// What equal outputs count as.
+pub fn ties_of(name: &str) -> PyResult<Ties> {
+    match name {
+        "unsafe" => Ok(Ties::Unsafe),
+        "safe" => Ok(Ties::Safe),
+        other => Err(wrong(format!("ties count as unsafe or as safe, not as `{other}`"))),
     }
 }
 

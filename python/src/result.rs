@@ -1,5 +1,6 @@
 //! The analysis of one query, and what it answers.
 
+use crate::certificate;
 use crate::error::wrong;
 use crate::network::Network;
 use crate::neurons::{Neurons, solver};
@@ -14,9 +15,8 @@ use absint::domains::num::{exact, nearest};
 use absint::domains::query as asked;
 use absint::domains::verdict::{Verdict, Witness};
 use absint::format::onnx::Model;
-use absint::report::{self, Context, analysis_json, analysis_text};
+use absint::report::{Context, analysis_json, analysis_text};
 use numpy::{IntoPyArray, PyArray1, PyArrayMethods, PyUntypedArray};
-use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use std::path::PathBuf;
@@ -275,7 +275,7 @@ impl Result {
         bounds_by_name(py, &self.model, bounds)
     }
 
-    /// The certificates of a verified query: formula and proof of each region.
+    /// The certificates of a verified query about a signum network: formula and proof of each region.
     #[getter]
     fn certificate<'py>(&self, py: Python<'py>) -> Option<Vec<(String, Bound<'py, PyBytes>)>> {
         let certificates = &self.analysis.certificates;
@@ -285,10 +285,10 @@ impl Result {
 
     /// Writes the certificates into a folder, for `absint check`.
     fn write_certificate(&self, folder: PathBuf) -> PyResult<()> {
-        if self.analysis.certificates.is_empty() {
-            return Err(wrong("there is no certificate: verify a signum network with certificate=True"));
+        if self.analysis.proof.is_none() && self.analysis.certificates.is_empty() {
+            return Err(wrong("there is no certificate: ask for one with certificate=True, of what is verified"));
         }
-        report::write_certificates(&folder, &self.analysis.certificates).map_err(|e| PyOSError::new_err(e.to_string()))
+        certificate::write(&folder, &self.model.network, &self.query, &self.analysis)
     }
 
     /// What `absint analyze --format json` says.

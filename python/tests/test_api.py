@@ -76,6 +76,33 @@ def test_every_region(network, digits, networks):
     assert (result.certificate is not None) == (result.verdict == "verified")
 
 
+@pytest.mark.parametrize("method", ["deeppoly", "auto", "exact"])
+def test_proofs_are_written_and_checked(network, digits, method, tmp_path):
+    image, label = digits[0][1300], int(digits[1][1300])
+    region = absint.linf(image, "0.01")
+    result = absint.verify(network, region, label=label, method=method, proof=tmp_path / "proof")
+    assert result.verdict == "verified"
+    assert "no input is unsafe" in absint.check(tmp_path / "proof", network, region, label=label)
+    assert "no input is unsafe" in absint.check(tmp_path / "proof")
+    with pytest.raises(absint.AbsintError, match="query.txt"):
+        absint.check(tmp_path / "proof", network, absint.linf(image, "0.011"), label=label)
+    with pytest.raises(absint.AbsintError, match="another folder"):
+        absint.verify(network, region, label=label, proof=tmp_path / "proof")
+    proof = tmp_path / "proof" / "proof.txt"
+    proof.write_text(proof.read_text().replace("refute 0", "refute 1"))
+    with pytest.raises(absint.AbsintError, match="disjunct 0"):
+        absint.check(tmp_path / "proof", network, region, label=label)
+
+
+def test_proofs_of_signum_networks(networks, digits, tmp_path):
+    network = absint.Network.load(networks / "digits_bnn1.onnx")
+    x = np.where(digits[0][1300] >= 96, 1.0, -1.0)
+    label, region = int(network.evaluate(x).argmax()), absint.hamming(x, 0)
+    result = absint.verify(network, region, label=label, method="exact", proof=tmp_path / "proof")
+    assert result.verdict == "verified"
+    assert "case 0" in absint.check(tmp_path / "proof", network, region, label=label)
+
+
 def test_an_unsafe_set_of_the_users_own(network, digits):
     image, label = digits[0][1300], int(digits[1][1300])
     region = absint.linf(image, "0.005")

@@ -2,7 +2,7 @@
 
 use super::reasons::Reason;
 use crate::domains::domain::{Bounds, NodeBounds};
-use crate::domains::network::Activation;
+use crate::domains::network::{Activation, Network};
 use crate::domains::query::{Disjunct, Query};
 use crate::domains::verdict::{Gap, Verdict};
 use crate::exact::signum::Certificate;
@@ -101,7 +101,23 @@ pub struct Analysis {
     pub proof: Option<String>,
 }
 
+/// Why there is no certificate over real inputs of what is verified.
+const TOO_LONG: &str = "its statements would take more than 1 GiB";
+
+/// Why there is none of a signum network.
+const INCOMPLETE: &str = "a case has no certificate: this is a bug, please report it";
+
 impl Analysis {
+    /// Why there is no certificate of the query, which is verified, where one was asked for; `None` where there is one.
+    #[must_use]
+    pub fn uncertified(&self, network: &Network, query: &Query) -> Option<&'static str> {
+        let (has_all, why) = match network.is_signum() {
+            true => (self.certificates.len() == query.cases.len(), INCOMPLETE),
+            false => (self.proof.is_some(), TOO_LONG),
+        };
+        (!has_all).then_some(why)
+    }
+
     /// Nothing is known of a query: its time was up before anything was.
     #[must_use]
     pub fn out_of_time(query: &Query) -> Self {

@@ -69,10 +69,11 @@ impl Certification {
         if let (Some(folder), ImageOutcome::Analysed(analysis)) = (&self.proofs, &outcome)
             && matches!(analysis.verdict, Verdict::Verified(_))
         {
-            if let Some(proof) = &analysis.proof {
-                folder.write(index, &query, proof)?;
+            let missing = folder.write(index, (&self.network, &query), analysis)?;
+            line["certificate"] = missing.is_none().into();
+            if let Some(why) = missing {
+                line["uncertified"] = why.into();
             }
-            line["certificate"] = analysis.proof.is_some().into();
         }
         Ok(line)
     }

@@ -6,6 +6,7 @@ use crate::domains::verdict::Verdict;
 use crate::format::onnx::Softmax;
 use crate::report::{SCHEMA, number, reasons_json, witness_json};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::Range;
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub enum ImageOutcome {
 /// * `predicted`: the class of a misclassified image; `adversarial`: the class that a counterexample
 ///   reaches; `witness`: the counterexample as in the answer of `analyze`, if `witness_of` says what ends the model;
 /// * `because`: why it is unknown; `may_help`: what may help;
-/// * `certificate`, added where certificates are asked for: whether there is one of what is verified;
+/// * `certificate`, added where certificates are asked for: whether there is one of what is verified; `uncertified`: why not;
 /// * `time_s`: wall time in seconds, the only field that differs between two runs without a time limit.
 #[must_use]
 pub fn image_line(
@@ -114,10 +115,18 @@ pub struct Tally {
     pub misclassified: usize,
     /// Images whose analysis failed.
     pub errors: usize,
+    /// Verified images with a certificate.
+    pub certificates: usize,
+    /// Those that have none though they were to have one, by the reason.
+    pub uncertified: BTreeMap<String, usize>,
 }
 
 impl Outcomes for Tally {
     fn add(&mut self, line: &Value) {
+        self.certificates += usize::from(line["certificate"] == Value::Bool(true));
+        if let Some(why) = line["uncertified"].as_str() {
+            *self.uncertified.entry(why.into()).or_default() += 1;
+        }
         match line["verdict"].as_str() {
             Some("verified") => self.verified += 1,
             Some("falsified") => self.falsified += 1,
@@ -152,6 +161,10 @@ impl Tally {
         count as f64 / self.images() as f64
     }
 
+    fn has_certificates(&self) -> bool {
+        self.certificates > 0 || !self.uncertified.is_empty()
+    }
+
     /// Images that no counterexample speaks against: the attack's upper bound of robust accuracy.
     #[must_use]
     pub fn not_refuted(&self) -> usize {
@@ -161,10 +174,11 @@ impl Tally {
 
 /// The tally as one object. Accuracies are fractions of all images: `clean_accuracy` counts the correctly
 /// classified, `certified_accuracy` the verified, `attack_bound_accuracy` those without a counterexample;
-/// robust accuracy lies between the last two.
+/// robust accuracy lies between the last two. Where certificates were asked for, `certificates` counts them, and
+/// `uncertified` by the reason what is verified without one.
 #[must_use]
 pub fn tally_json(tally: &Tally, missing: usize) -> Value {
-    json!({
+    let mut object = json!({
         "schema": SCHEMA,
         "images": tally.images(),
         "verified": tally.verified,
@@ -177,7 +191,12 @@ pub fn tally_json(tally: &Tally, missing: usize) -> Value {
         "clean_accuracy": number(tally.share(tally.images() - tally.misclassified)),
         "certified_accuracy": number(tally.share(tally.verified)),
         "attack_bound_accuracy": number(tally.share(tally.not_refuted())),
-    })
+    });
+    if tally.has_certificates() {
+        object["certificates"] = tally.certificates.into();
+        object["uncertified"] = json!(tally.uncertified);
+    }
+    object
 }
 
 /// The tally in a few lines.
@@ -199,6 +218,12 @@ pub fn tally_text(tally: &Tally) -> String {
     row("misclassified", tally.misclassified, "");
     if tally.errors > 0 {
         row("errors", tally.errors, "  (internal errors, please report them)");
+    }
+    if tally.has_certificates() {
+        row("certificates", tally.certificates, "");
+    }
+    for (why, &count) in &tally.uncertified {
+        row("without one", count, &format!("  ({why})"));
     }
     let (low, high) = (percent(tally.share(tally.verified)), percent(tally.share(tally.not_refuted())));
     let _ = write!(out, "robust accuracy {} (certified) to {} (no counterexample)", low.trim(), high.trim());

@@ -87,15 +87,11 @@ pub fn run(args: &AnalyzeArgs, global: &Global, so_far: &SoFar) -> CliResult<Ans
         report::write_bounds(path, &problem.network, &analysis)?;
     }
     if let (Some(folder), Verdict::Verified(_)) = (&args.proof, &analysis.verdict) {
-        match &analysis.proof {
-            Some(proof) => report::write_refutation(folder, &problem.network, &problem.query, proof)?,
-            None if analysis.certificates.len() == problem.query.cases.len() => {
-                report::write_certificates(folder, &analysis.certificates)?;
-            }
-            None if problem.network.is_signum() => {
-                return Err("--proof: a case has no certificate: this is a bug, please report it".into());
-            }
-            None => tracing::warn!("--proof: no certificate is written: its statements would take more than 1 GiB"),
+        match (&analysis.proof, analysis.uncertified(&problem.network, &problem.query)) {
+            (_, Some(why)) if problem.network.is_signum() => return Err(format!("--proof: {why}").into()),
+            (_, Some(why)) => tracing::warn!("--proof: no certificate is written: {why}"),
+            (Some(proof), None) => report::write_refutation(folder, &problem.network, &problem.query, proof)?,
+            (None, None) => report::write_certificates(folder, &analysis.certificates)?,
         }
     }
     let exit = match analysis.verdict {

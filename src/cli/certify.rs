@@ -28,7 +28,7 @@ Examples:
 --timeout is per image. A results file begins with a header that binds network, data, options and
 version; then comes one line per image, as soon as it is done:
   {\"image\", \"label\", \"verdict\", \"by\"?, \"margin\"?, \"open\"?, \"out_of_time\"?, \"because\"?, \"may_help\"?, \"predicted\"?,
-   \"adversarial\"?, \"witness\"?, \"error\"?, \"certificate\"?, \"time_s\"}
+   \"adversarial\"?, \"witness\"?, \"error\"?, \"certificate\"?, \"uncertified\"?, \"time_s\"}
 The lines of shards are put together by `absint merge`.")]
 pub struct CertifyArgs {
     /// The network, an ONNX file
@@ -78,9 +78,6 @@ pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     let eps = radius(&args.eps)?;
     let (picked, around) = (args.images.clone(), (args.images.clone(), eps.clone()));
     let header = header(args, (network_hash, images_hash), &range, (&eps, &options), global);
-    if certify && network.is_signum() {
-        return Err("--proof: certificates of signum networks are written by `absint analyze` only".into());
-    }
     if let Some(image) = picked.pick(&images, range.start).filter(|_| certify) {
         check_certifiable(&network, &picked.ball(&network, &image.pixels, &eps, image.label)?, &options)?;
     }

@@ -325,6 +325,20 @@ impl QueryArgs {
         self.network.is_some()
     }
 
+    /// The network, and for each image of the data set the query about it; `None` where no data set is named.
+    pub fn of_images(&self) -> CliResult<Option<(Network, impl Fn(usize) -> CliResult<Query> + Sync)>> {
+        let (Some(path), Some(data)) = (&self.network, &self.data) else { return Ok(None) };
+        let model = self.images.read_network(path, Arithmetic::Real)?;
+        let set = self.images.read_images(data, &model.network, model.channels)?;
+        let (eps, images) = (radius(self.eps.as_deref().unwrap_or("0"))?, self.images.clone());
+        let network = model.network.clone();
+        let query = move |index: usize| {
+            let image = images.pick(&set, index).ok_or_else(|| format!("the data set has no image {index}"))?;
+            images.ball(&network, &image.pixels, &eps, image.label)
+        };
+        Ok(Some((model.network, query)))
+    }
+
     /// The files that the arguments name.
     pub fn files(&self) -> Vec<&Path> {
         let others = [&self.vnnlib, &self.query, &self.data, &self.box_file];

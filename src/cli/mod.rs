@@ -4,6 +4,7 @@ mod analyze;
 mod attack;
 mod certify;
 mod check;
+mod check_images;
 mod compare;
 mod data_set;
 mod declared;

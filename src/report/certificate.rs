@@ -77,18 +77,26 @@ pub fn write_refutation(folder: &Path, network: &Network, query: &Query, proof: 
     write(FILES[2], &|out| out.write_all(proof.as_bytes()))
 }
 
-/// The files of the certificate over real inputs in a folder: network, query and proof; `None` where there is no such
-/// certificate. Images of a data set share the network of the folder around theirs.
+fn open(path: &Path) -> io::Result<BufReader<File>> {
+    File::open(path).map(BufReader::new).map_err(|e| named(path, &e))
+}
+
+/// The network of the certificate over real inputs in a folder; `None` where there is no such certificate. Images of a data
+/// set share the network of the folder around theirs.
 ///
 /// # Errors
 /// A file that is missing or cannot be opened, with its name.
-pub fn open_refutation(folder: &Path) -> io::Result<Option<[BufReader<File>; 3]>> {
-    if !FILES.iter().any(|name| folder.join(name).exists()) {
-        return Ok(None);
-    }
-    let open = |path: PathBuf| File::open(&path).map(BufReader::new).map_err(|e| named(&path, &e));
-    let [_, query, proof] = FILES.map(|name| folder.join(name));
-    Ok(Some([open(network_of(folder))?, open(query)?, open(proof)?]))
+pub fn open_network(folder: &Path) -> io::Result<Option<BufReader<File>>> {
+    let is_there = FILES.iter().any(|name| folder.join(name).exists());
+    is_there.then(|| open(&network_of(folder))).transpose()
+}
+
+/// Its query and its proof.
+///
+/// # Errors
+/// A file that is missing or cannot be opened, with its name.
+pub(super) fn open_refutation(folder: &Path) -> io::Result<[BufReader<File>; 2]> {
+    Ok([open(&folder.join(FILES[1]))?, open(&folder.join(FILES[2]))?])
 }
 
 fn network_of(folder: &Path) -> PathBuf {
@@ -96,15 +104,20 @@ fn network_of(folder: &Path) -> PathBuf {
     if !own.exists() && shared.exists() { shared } else { own }
 }
 
-/// Whether a folder's certificate is about this network and query: the first file that says something else, if any.
+/// Whether a folder's certificates are about this network.
 ///
 /// # Errors
 /// A file that cannot be read, with its name.
-pub fn other_than(folder: &Path, network: &Network, query: &Query) -> io::Result<Option<&'static str>> {
-    if !is_of(&network_of(folder), &|out| write_network(network, out))? {
-        return Ok(Some(FILES[0]));
-    }
-    Ok((!is_of(&folder.join(FILES[1]), &|out| write_query(query, out))?).then_some(FILES[1]))
+pub fn is_about(folder: &Path, network: &Network) -> io::Result<bool> {
+    is_of(&network_of(folder), &|out| write_network(network, out))
+}
+
+/// Whether a folder's certificate is about this query.
+///
+/// # Errors
+/// A file that cannot be read, with its name.
+pub fn asks(folder: &Path, query: &Query) -> io::Result<bool> {
+    is_of(&folder.join(FILES[1]), &|out| write_query(query, out))
 }
 
 /// Whether a file holds just what is written.

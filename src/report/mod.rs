@@ -3,6 +3,7 @@
 mod attack;
 mod bounds;
 mod certificate;
+mod checked;
 pub mod compare;
 mod info;
 mod json;
@@ -14,12 +15,13 @@ mod whole;
 pub use attack::{Attacked, attack_json, attack_text};
 pub use bounds::write_bounds;
 pub use certificate::{
-    certificates_in, open_refutation, other_than, read_certificates, write_certificates, write_refutation,
+    certificates_in, is_about, open_network, read_certificates, write_certificates, write_refutation,
 };
+pub use checked::{Accepted, Refused, check_folder, check_formulas, check_refutation};
 pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};
 pub(crate) use json::{number, reasons_json, witness_json};
-pub use proof_folder::{ProofFolder, is_of_images, members};
+pub use proof_folder::{ProofFolder, is_of_images, members, why_none};
 pub use text::analysis_text;
 pub use vnnlib::{Assigned, TIMED_OUT, UNKNOWN, assigned, assignment_lines, vnnlib_answer, vnnlib_word};
 pub use whole::{try_whole, write_whole};

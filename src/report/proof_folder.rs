@@ -1,7 +1,9 @@
-//! Certificates of a data set: one network, and for each image a folder with its query and the proof.
+//! Certificates of a data set: one network, and for each image a folder with its query and the proof; of signum networks
+//! with formulas and proofs, as `analyze` writes them.
 
-use super::certificate::{Compared, is_of, named};
+use super::certificate::{Compared, is_of, named, write_certificates};
 use super::write_whole;
+use crate::analyze::Analysis;
 use crate::domains::network::Network;
 use crate::domains::query::Query;
 use crate::format::certificate::{write_network, write_query};
@@ -10,8 +12,8 @@ use std::fs::{create_dir_all, remove_dir_all, rename};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// A folder of certificates: `run.json` says what run they are of; `network.txt`, and `image-N/query.txt`,
-/// `image-N/proof.txt`.
+/// A folder of certificates: `run.json` says what run they are of; `network.txt`, and for each image that is verified a
+/// folder `image-N` with its certificate, or with `none.txt`, which says why there is none.
 #[derive(Debug)]
 pub struct ProofFolder {
     folder: PathBuf,
@@ -19,6 +21,7 @@ pub struct ProofFolder {
 }
 
 const RUN: &str = "run.json";
+const NONE: &str = "none.txt";
 
 impl ProofFolder {
     /// The folder of a run, which is new or has certificates of the same run and network. Nothing is written yet.
@@ -64,17 +67,30 @@ impl ProofFolder {
         if path.exists() { Ok(()) } else { write_whole(&path, &text(|out| write_network(network, out))?) }
     }
 
-    /// Writes the certificate of an image, whole or not at all; an older one stays until then.
+    /// Writes the certificate of an image that is verified, or why there is none, which it returns; whole or not at all: an
+    /// older one stays until then.
     ///
     /// # Errors
     /// What the file system refuses, by name.
-    pub fn write(&self, image: usize, query: &Query, proof: &str) -> io::Result<()> {
+    pub fn write(
+        &self,
+        image: usize,
+        (network, query): (&Network, &Query),
+        analysis: &Analysis,
+    ) -> io::Result<Option<&'static str>> {
         let [begun, old, whole] = [".new-", ".old-", ""].map(|kind| self.folder.join(format!("{kind}image-{image}")));
         let remove = |path: &Path| if path.exists() { remove_dir_all(path) } else { Ok(()) };
         remove(&begun).map_err(|e| named(&begun, &e))?;
         create_dir_all(&begun).map_err(|e| named(&begun, &e))?;
-        write_whole(&begun.join("query.txt"), &text(|out| write_query(query, out))?)?;
-        write_whole(&begun.join("proof.txt"), proof)?;
+        let missing = analysis.uncertified(network, query);
+        match (&analysis.proof, missing) {
+            (_, Some(why)) => write_whole(&begun.join(NONE), &format!("{why}\n"))?,
+            (None, None) => write_certificates(&begun, &analysis.certificates)?,
+            (Some(proof), None) => {
+                write_whole(&begun.join("query.txt"), &text(|out| write_query(query, out))?)?;
+                write_whole(&begun.join("proof.txt"), proof)?;
+            }
+        }
         if whole.exists() {
             remove(&old).and_then(|()| rename(&whole, &old)).map_err(|e| named(&old, &e))?;
         }
@@ -82,8 +98,15 @@ impl ProofFolder {
             let _ = rename(&old, &whole);
             named(&whole, &e)
         })?;
-        remove(&old).map_err(|e| named(&old, &e))
+        remove(&old).map_err(|e| named(&old, &e))?;
+        Ok(missing)
     }
+}
+
+/// Why an image that is verified has no certificate in its folder, where it has none.
+#[must_use]
+pub fn why_none(folder: &Path) -> Option<String> {
+    std::fs::read_to_string(folder.join(NONE)).ok().map(|why| why.trim_end().to_owned())
 }
 
 /// Whether `certify --proof` made the folder.

@@ -9,5 +9,6 @@ pub mod enumeration;
 pub mod journal;
 #[path = "../../domains/tests/common/mod.rs"]
 mod random;
+pub mod refutations;
 
 pub use random::*;

@@ -73,6 +73,18 @@ pub struct Certificate {
     pub proof: Vec<u8>,
 }
 
+impl Certificate {
+    /// [`check`]s the proof.
+    ///
+    /// # Errors
+    /// Those of [`check`].
+    pub fn check(&self) -> Result<Checked, CheckError> {
+        let text = std::str::from_utf8(&self.proof);
+        let proof = text.map_err(|e| CheckError::Malformed { file: "proof", line: 1, what: e.to_string() })?;
+        check(&self.opb, proof)
+    }
+}
+
 /// What was checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Checked {

@@ -1,5 +1,6 @@
 //! Abstract domains: each carries a region through a network, node by node, in one fold.
 
+mod allowance;
 mod bounds;
 mod deeppoly;
 mod float32;
@@ -10,6 +11,8 @@ mod lp;
 mod planes;
 mod zonotope;
 
+use allowance::loosened;
+pub use allowance::{allowance, reach, reaches};
 pub use bounds::{Bounds, NodeBounds};
 pub use deeppoly::{
     BackSubstitution, Concretise, DeepPoly, DeepPolyFact, DeepPolyWithin, History, Kept, Narrowed, NodeLines,
@@ -179,7 +182,10 @@ pub fn propagate<'a, D: AbstractDomain>(
 }
 
 /// As [`propagate`], through the first `end` nodes only.
-fn propagate_until<'a, D: AbstractDomain>(
+///
+/// # Errors
+/// Those of [`propagate`].
+pub fn propagate_until<'a, D: AbstractDomain>(
     domain: &D,
     network: &'a Network,
     region: &'a Region,

@@ -26,7 +26,7 @@ mod tree;
 
 pub use ascent::Effort;
 pub use batch::{Member, Objective, Side};
-pub use record::{NeuronBound, Record, allowance};
+pub use record::{NeuronBound, Record};
 pub use refine::{Refined, Refinement};
 pub use relaxed::{Compiled, Relaxed, has_corners};
 pub use tree::{Candidate, Forest, Limits};

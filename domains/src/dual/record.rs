@@ -30,13 +30,6 @@ pub trait Record {
     fn bound(&mut self, relaxed: &Relaxed<'_>, bound: NeuronBound);
 }
 
-/// What a checker may lose more by rounding than the proof here, for sums of magnitudes up to `reach`. A recorded bound
-/// is taken for worse by this.
-#[must_use]
-pub fn allowance(reach: f64) -> f64 {
-    if reach.is_finite() { 1e-9 * reach } else { 0.0 }
-}
-
 impl Member {
     /// The same with slopes of four bits and multipliers of eight, which take less to write.
     fn coarse(&self) -> Self {

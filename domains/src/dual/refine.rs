@@ -4,12 +4,12 @@
 
 use super::ascent::Effort;
 use super::batch::{Member, Objective};
-use super::record::{NeuronBound, Record, allowance};
+use super::record::{NeuronBound, Record};
 use super::relaxed::{Compiled, Relaxed};
 use super::tree::{Forest, Limits};
 use crate::activation::ActivationFn;
 use crate::budget::Budget;
-use crate::domain::{Bounds, NodeBounds};
+use crate::domain::{Bounds, NodeBounds, allowance, reaches};
 use crate::network::{Arithmetic, Network, NodeId, NodeKind};
 use crate::num::Interval;
 use crate::query::Region;
@@ -138,8 +138,8 @@ impl Refinement {
         let unstable: Vec<usize> = (0..z.len()).filter(|&i| is_unstable(activation.function.as_ref(), z, i)).collect();
         let sides: Vec<(usize, f64)> = unstable.iter().flat_map(|&i| [(i, 1.0), (i, -1.0)]).collect();
         let forms = sides.iter().map(|&(i, sign)| Objective::neuron(source, i, sign)).collect();
-        let reach = z.iter().map(|z| z.magnitude()).fold(0.0, f64::max);
-        let goal = if record.is_some() { allowance(reach) } else { 0.0 };
+        let reach = || reaches(compiled.network, source, &before).into_iter().fold(0.0, f64::max);
+        let goal = if record.is_some() { allowance(reach()) } else { 0.0 };
         let limits = Limits { goal, parts: self.parts, tolerance: 1e-3, root: AT_ROOT, below: BELOW };
         let mut forest = Forest::new(&relaxed, forms, limits);
         if record.is_some() {

@@ -9,6 +9,8 @@
 //! of the *evaluation* of the bound itself (which is a dot product too): a caller multiplies, adds and
 //! subtracts once, away from zero.
 
+use super::planted::charge;
+
 /// The unit roundoff of `f64`.
 pub const UNIT: f64 = f64::EPSILON / 2.0;
 
@@ -26,7 +28,7 @@ pub fn gamma(n: usize) -> f64 {
     if n > LARGEST {
         return f64::INFINITY;
     }
-    (n as f64 + 4.0) * UNIT * (1.0 + 1.0 / 1024.0)
+    charge((n as f64 + 4.0) * UNIT * (1.0 + 1.0 / 1024.0))
 }
 
 /// An upper bound of what `n` products and sums can lose to underflow.

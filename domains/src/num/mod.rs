@@ -16,6 +16,7 @@ pub mod gemm;
 mod interval;
 pub mod kernel;
 mod lattice;
+pub mod planted;
 mod rational;
 mod real;
 pub mod round;

@@ -1,6 +1,7 @@
 //! Exact rationals and their nearest floats.
 
 use super::Interval;
+use super::planted::{Operation, lower};
 use super::round::{lower_or_nothing, upper_or_nothing};
 use dashu_base::Approximation;
 use dashu_int::{IBig, UBig};
@@ -33,13 +34,14 @@ pub fn nearest(q: &Rational) -> f64 {
 #[must_use]
 pub fn enclose(q: &Rational) -> Interval {
     let near = nearest(q);
-    match exact(near) {
+    let Interval { lo, hi } = match exact(near) {
         Some(value) if &value == q => Interval { lo: near, hi: near },
         Some(value) if &value < q => Interval { lo: near, hi: near.next_up() },
         Some(_) => Interval { lo: near.next_down(), hi: near },
         None if near > 0.0 => Interval { lo: f64::MAX, hi: f64::INFINITY },
         None => Interval { lo: f64::NEG_INFINITY, hi: -f64::MAX },
-    }
+    };
+    Interval { lo: lower(Operation::Enclosure, lo), hi: lower(Operation::Enclosure, hi) }
 }
 
 /// `[lo, hi]` rounded outward.

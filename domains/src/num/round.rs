@@ -5,6 +5,8 @@
 //! neighbouring float only when that error is on the wrong side. An exact result is therefore
 //! returned unchanged: `add_down(1.0, 2.0)` is `3.0`, not its predecessor.
 
+use super::planted::{Operation, lower};
+
 /// Below this magnitude the error term of a product may itself underflow, so the error-free
 /// transformation is not trusted and the result is widened by one step.
 const PRODUCT_ERROR_IS_EXACT_ABOVE: f64 = 1e-290;
@@ -27,7 +29,7 @@ pub fn add_down(a: f64, b: f64) -> f64 {
         return if s > 0.0 { f64::MAX } else { s };
     }
     let e = sum_error(a, b, s);
-    if e < 0.0 || (e.is_nan() && s.is_finite()) { s.next_down() } else { s }
+    lower(Operation::Sum, if e < 0.0 || (e.is_nan() && s.is_finite()) { s.next_down() } else { s })
 }
 
 /// The smallest float that is surely at least `a + b`.
@@ -65,7 +67,7 @@ pub fn mul_down(a: f64, b: f64) -> f64 {
     if p.abs() < PRODUCT_ERROR_IS_EXACT_ABOVE {
         return p.next_down();
     }
-    if a.mul_add(b, -p) < 0.0 { p.next_down() } else { p }
+    lower(Operation::Product, if a.mul_add(b, -p) < 0.0 { p.next_down() } else { p })
 }
 
 /// An upper bound of `a · b`, where `0 · ∞` counts as 0.
@@ -97,7 +99,7 @@ pub fn div_down(a: f64, b: f64) -> f64 {
     }
     let remainder = q.mul_add(b, -a);
     let q_exceeds = if b > 0.0 { remainder > 0.0 } else { remainder < 0.0 };
-    if q_exceeds || remainder.is_nan() { q.next_down() } else { q }
+    lower(Operation::Quotient, if q_exceeds || remainder.is_nan() { q.next_down() } else { q })
 }
 
 /// An upper bound of `a / b` for `b ≠ 0`.

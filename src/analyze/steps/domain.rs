@@ -6,8 +6,8 @@ use super::super::error::AnalyzeError;
 use super::super::method::{Context, Step};
 use super::super::reasons::Reason;
 use crate::domains::domain::{
-    AbstractDomain, Bounds, DeepPoly, DomainError, Fact, LpDomain, RationalDeepPoly, Tighten, Trace, margin_lattice,
-    propagate,
+    AbstractDomain, Bounds, DeepPoly, DomainError, Fact, LpDomain, RationalDeepPoly, Tighten, Trace, allowance,
+    margin_lattice, propagate, reach,
 };
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::query::LinearForms;
@@ -15,6 +15,14 @@ use crate::format::certificate::{Multipliers, Script};
 
 /// Says in a script how the bounds of neurons are recomputed that came out so.
 type ScriptOf = fn(&mut Script, &Network, &Bounds);
+
+/// What a certificate says of a step.
+#[derive(Clone, Copy)]
+struct Scripted {
+    write: ScriptOf,
+    /// Whether a checker may lose more by rounding than the step does.
+    rounds: bool,
+}
 
 /// A domain as it is.
 pub(in super::super) struct Domain<D> {
@@ -34,7 +42,7 @@ impl<D: AbstractDomain> Step for Domain<D> {
     }
 
     fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
-        apply(&self.domain, self.script, case, context)
+        apply(&self.domain, self.script.map(|write| Scripted { write, rounds: true }), case, context)
     }
 }
 
@@ -60,7 +68,8 @@ impl Step for Rational {
 
     fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
         case.script.exact();
-        apply(&RationalDeepPoly, Some(Script::back_substitution), case, context)?;
+        let script = Scripted { write: Script::back_substitution, rounds: false };
+        apply(&RationalDeepPoly, Some(script), case, context)?;
         case.script.float();
         Ok(())
     }
@@ -110,7 +119,7 @@ impl Step for LinearProgram {
 /// and the domain takes the network's arithmetic.
 fn apply<D: AbstractDomain>(
     domain: &D,
-    script: Option<ScriptOf>,
+    script: Option<Scripted>,
     case: &mut CaseState,
     context: &Context,
 ) -> Result<(), AnalyzeError> {
@@ -126,14 +135,14 @@ fn apply<D: AbstractDomain>(
 
 fn bound<D: AbstractDomain>(
     domain: &D,
-    script: Option<ScriptOf>,
+    script: Option<Scripted>,
     case: &mut CaseState,
     context: &Context,
 ) -> Result<(), DomainError> {
     let trace = propagate(domain, context.network, &case.case.region, &case.bounds, context.run)?;
     case.bounds.intersect(&trace.bounds());
     if let Some(script) = script {
-        script(&mut case.script, context.network, &case.bounds);
+        (script.write)(&mut case.script, context.network, &case.bounds);
     }
     case.found.unstable = unstable_neurons(&trace);
     let disjuncts = &case.case.property.disjuncts;
@@ -151,8 +160,15 @@ fn bound<D: AbstractDomain>(
     if forms.is_empty() {
         return Ok(());
     }
+    // What is above zero by less than a checker may lose is not refuted.
+    let most_lost = |rows: &[usize]| match script {
+        Some(Scripted { rounds: true, .. }) => allowance(reach(context.network, &forms.select(rows), &case.bounds)),
+        _ => 0.0,
+    };
+    let lost: Vec<f64> = (0..forms.len()).map(|row| most_lost(&[row])).collect();
     let bounds = |id: usize| trace.bounds_of(id);
-    for (&(d, a), bound) in atoms.iter().zip(domain.minima(&forms, &trace)?) {
+    for ((&(d, a), bound), lost) in atoms.iter().zip(domain.minima(&forms, &trace)?).zip(lost) {
+        let bound = if bound > lost { bound } else { bound.min(0.0) };
         // The least value above the bound that the margin can take; a checker knows of no lattice.
         let lattice = margin_lattice(&trace.network, &disjuncts[d].atoms[a], &bounds);
         let bound = if context.options.certify { bound } else { lattice.at_least(bound, false) };
@@ -161,9 +177,9 @@ fn bound<D: AbstractDomain>(
         }
         case.improve(d, a, bound);
     }
-    // A disjunct of several atoms may be refuted by a combination of them.
+    // A disjunct of several atoms may be refuted by a combination of them, which no script says.
     for (d, members) in joint {
-        if case.disjuncts()[d] <= 0.0 {
+        if case.disjuncts()[d] <= 0.0 && !context.options.certify {
             let bound = domain.minimum_of_maximum(&forms.select(&members), &trace)?;
             case.raise(d, bound);
         }

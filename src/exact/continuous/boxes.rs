@@ -100,12 +100,13 @@ impl Space for Boxes<'_> {
             examined.stuck = part.open;
             return Ok(examined);
         };
-        let domain = DeepPolyWithin { base: self.base, known: &part.known, settled: 0, quick: certify };
-        let trace = self.problem.propagate(&domain, &region, &part.known, Run::silent(run.budget))?;
-        let Some(trace) = trace else { return Ok(examined.without_inputs(&part.open)) };
+        let domain = DeepPolyWithin { base: self.base, known: &part.known, settled: 0, is_checked: certify };
+        let run_here = Run::silent(run.budget);
+        let (trace, known) = self.problem.propagate_checked(&domain, &region, &part.known, run_here)?;
         if certify {
-            examined.shown.head.tighten(network, &trace.bounds(), &|id, i| self.problem.names.of((id, i)));
+            examined.shown.head.tighten(network, &known, &|id, i| self.problem.names.of((id, i)));
         }
+        let Some(trace) = trace else { return Ok(examined.without_inputs(&part.open)) };
         let disjuncts: Vec<usize> = part.open.iter().map(|&(d, _)| d).collect();
         let (forms, rows) = self.problem.forms_of(&disjuncts);
         let (minima, below) = self.base.back_substitution(&trace).minima_and_input_forms(&forms)?;
@@ -114,7 +115,6 @@ impl Space for Boxes<'_> {
             return Ok(examined);
         };
         let ranges = region.bounds();
-        let known = trace.bounds();
         let mut halving: Option<Option<Halving<'_>>> = None;
         let mut left = Left { open: Vec::new(), shrunk: Vec::new(), scores: vec![0.0; ranges.len()] };
         let mut candidates = VecDeque::from([ranges.iter().map(|x| x.middle()).collect::<Vec<f64>>()]);
@@ -215,13 +215,13 @@ impl Boxes<'_> {
         shown: &mut Shown,
     ) -> Option<Vec<Interval>> {
         if !self.problem.certify {
-            return forms::shrunk(forms, ranges, 0.0, &mut Vec::new());
+            return forms::shrunk(forms, ranges, forms::LEFT_OUT, 0.0, &mut Vec::new());
         }
         if !is_alone {
             return Some(ranges.to_vec());
         }
         let mut cuts = Vec::new();
-        let inner = forms::shrunk(forms, ranges, LEAST_CUT, &mut cuts);
+        let inner = forms::shrunk(forms, ranges, forms::LEFT_OUT.max(self.problem.goal), LEAST_CUT, &mut cuts);
         let atoms = weights.len();
         let mut tails = Vec::new();
         for Cut { form, input, is_upper, at } in cuts {

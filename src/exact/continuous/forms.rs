@@ -120,10 +120,10 @@ pub(super) fn combined(forms: &LinearForms, weights: &[f64]) -> Option<LinearFor
     Some(LinearForms { terms: terms.collect(), constants })
 }
 
-/// What a point that the shrinking leaves out has, at least, as its largest form.
+/// What a point that shrinking leaves out may have, at least, as its largest form.
 pub(super) const LEFT_OUT: f64 = 1e-7;
 
-/// Where a form exceeds [`LEFT_OUT`]: beyond an end of an input, in the box that earlier cuts left.
+/// Where a form exceeds what is left out: beyond an end of an input, in the box that earlier cuts left.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cut {
     /// Which form.
@@ -133,9 +133,15 @@ pub(super) struct Cut {
     pub at: f64,
 }
 
-/// The part of the box outside of which some form exceeds [`LEFT_OUT`]; `None` when that is everywhere. Only cuts that
+/// The part of the box outside of which some form exceeds `left_out`; `None` when that is everywhere. Only cuts that
 /// take away more than the share `least` of an input's range are made; they are added to `cuts`.
-pub(super) fn shrunk(forms: &[Below], ranges: &[Interval], least: f64, cuts: &mut Vec<Cut>) -> Option<Vec<Interval>> {
+pub(super) fn shrunk(
+    forms: &[Below],
+    ranges: &[Interval],
+    left_out: f64,
+    least: f64,
+    cuts: &mut Vec<Cut>,
+) -> Option<Vec<Interval>> {
     let mut ranges = ranges.to_vec();
     for _ in 0..2 {
         for (number, form) in forms.iter().enumerate() {
@@ -146,8 +152,8 @@ pub(super) fn shrunk(forms: &[Below], ranges: &[Interval], least: f64, cuts: &mu
                 }
                 let others = lowest.iter().enumerate().filter(|(k, _)| *k != j);
                 let rest = others.fold(form.constant, |sum, (_, &v)| add_down(sum, v));
-                // Only where a · x ≤ room is the form at most LEFT_OUT.
-                let room = -sub_down(rest, LEFT_OUT);
+                // Only where a · x ≤ room is the form at most that.
+                let room = -sub_down(rest, left_out);
                 if !room.is_finite() || !a.is_finite() {
                     continue;
                 }
@@ -185,7 +191,7 @@ mod tests {
             let forms: Vec<Below> =
                 (0..2).map(|i| Below { coefficients: &a[3 * i..3 * i + 3], constant: b[i] }).collect();
             let bound = positive_combination(&forms, &balance(&forms, &ranges).weights, &ranges);
-            let inner = shrunk(&forms, &ranges, 0.0, &mut Vec::new());
+            let inner = shrunk(&forms, &ranges, LEFT_OUT, 0.0, &mut Vec::new());
             for t in points {
                 let x: Vec<f64> = ranges.iter().zip(&t).map(|(r, t)| r.lo + t * (r.hi - r.lo)).collect();
                 let value = |f: &Below| f.constant + f.coefficients.iter().zip(&x).map(|(a, x)| a * x).sum::<f64>();

@@ -18,9 +18,10 @@ mod sides;
 
 use crate::domains::activation::Piece;
 use crate::domains::domain::{
-    AbstractDomain, Bounds, DeepPoly, DomainError, NodeBounds, Run, Trace, Wanted, propagate,
+    AbstractDomain, Bounds, DeepPoly, DomainError, NodeBounds, Run, Trace, Wanted, allowance, propagate,
+    propagate_until, reach,
 };
-use crate::domains::dual::{allowance, has_corners};
+use crate::domains::dual::has_corners;
 use crate::domains::network::{Activation, Arithmetic, Network, NodeId, Reduced};
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::{Ball, Case, Disjunct, LinearForms, Property, Region};
@@ -93,7 +94,7 @@ impl<'a> Problem<'a> {
         let &Question { target: Target { network, case, .. }, known, attack, certify, most, .. } = question;
         let bounds = if certify {
             // A certificate says how these are found, and of no others.
-            known.clone().checked(network)?
+            known.loosened(network).checked(network)?
         } else {
             let domain = DeepPoly { wanted: Wanted::Unstable, ..DeepPoly::default() };
             let mut bounds = propagate(&domain, network, &case.region, known, run)?.bounds();
@@ -106,7 +107,7 @@ impl<'a> Problem<'a> {
             rows.push(start..start + disjunct.atoms.len());
         }
         let forms = LinearForms::of_atoms(network, case.property.atoms());
-        let goal = if certify { allowance(reach(&forms, &bounds)) } else { 0.0 };
+        let goal = if certify { allowance(reach(network, &forms, &bounds)) } else { 0.0 };
         let (whole, names) = (network, Names::default());
         Ok(Self { whole, network, case, bounds, forms, rows, names, attack, certify, most, goal, run })
     }
@@ -144,6 +145,32 @@ impl<'a> Problem<'a> {
         match propagate(domain, self.network, region, known, run) {
             Err(DomainError::Contradiction { .. }) => Ok(None),
             traced => traced.map(Some),
+        }
+    }
+
+    /// The same, and the bounds of all nodes; where a certificate says how they are found, also of those before the node
+    /// where they exclude each other.
+    fn propagate_checked<'b, D: AbstractDomain>(
+        &self,
+        domain: &D,
+        region: &'b Region,
+        known: &Bounds,
+        run: Run<'b>,
+    ) -> Result<(Option<Trace<'b, D::Fact>>, Bounds), DomainError>
+    where
+        'a: 'b,
+    {
+        match propagate(domain, self.network, region, known, run) {
+            Err(DomainError::Contradiction { node, .. }) if self.certify => {
+                let before = propagate_until(domain, self.network, region, known, node, run)?;
+                Ok((None, before.bounds()))
+            }
+            Err(DomainError::Contradiction { .. }) => Ok((None, Bounds::unknown())),
+            traced => {
+                let trace = traced?;
+                let bounds = trace.bounds();
+                Ok((Some(trace), bounds))
+            }
         }
     }
 
@@ -235,18 +262,6 @@ impl<'a> Problem<'a> {
         examined.witness = found.witness;
         Ok(examined)
     }
-}
-
-/// The largest magnitude of some forms by the bounds of neurons.
-fn reach(forms: &LinearForms, bounds: &Bounds) -> f64 {
-    let of_row = |row: usize| {
-        let terms = forms.terms.iter().flat_map(|term| {
-            let entries = term.coefficients.row(row).to_vec().into_iter().enumerate();
-            entries.filter(|(_, c)| *c != 0.0).map(|(i, c)| c.abs() * bounds.nodes()[term.node].get(i).magnitude())
-        });
-        forms.constants[row].abs() + terms.sum::<f64>()
-    };
-    (0..forms.len()).map(of_row).fold(0.0, f64::max)
 }
 
 /// Whether the engines apply: the region is connected.

@@ -7,7 +7,7 @@ use super::search::{Examined, Part, Space};
 use super::sides::BreakPoint;
 use super::{Problem, forms};
 use crate::attack::{Target, try_candidates};
-use crate::domains::domain::{AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, DomainError, LpDomain, Run, Trace};
+use crate::domains::domain::{AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, DomainError, LpDomain, Run};
 use crate::domains::lp::backends;
 use crate::domains::num::{Interval, Rational, enclose, exact_or_zero, nearest};
 use crate::domains::observer::{Event, Observer};
@@ -245,7 +245,7 @@ impl Phases<'_> {
     /// A lower bound of the largest margin of a disjunct within known bounds: +∞ where no input is.
     fn bound(&self, known: &Bounds, d: usize) -> Result<f64, DomainError> {
         let (base, run) = (DeepPoly::default(), Run::silent(self.problem.run.budget));
-        let domain = DeepPolyWithin { base, known, settled: 0, quick: self.problem.certify };
+        let domain = DeepPolyWithin { base, known, settled: 0, is_checked: self.problem.certify };
         let Some(trace) = self.problem.propagate(&domain, self.region, known, run)? else { return Ok(f64::INFINITY) };
         let minima = base.back_substitution(&trace).minima(&self.problem.forms_of(&[d]).0)?;
         Ok(minima.into_iter().fold(f64::NEG_INFINITY, f64::max))
@@ -272,12 +272,11 @@ impl Space for Phases<'_> {
         let Problem { network, run, .. } = *self.problem;
         let mut examined = Examined::default();
         let base = DeepPoly::default();
-        let domain = DeepPolyWithin { base, known: &part.known, settled: 0, quick: self.problem.certify };
-        let trace = self.problem.propagate(&domain, self.region, &part.known, Run::silent(run.budget))?;
-        let names = &self.problem.names;
-        let of_trace = trace.as_ref().map_or_else(Bounds::unknown, Trace::bounds);
+        let domain = DeepPolyWithin { base, known: &part.known, settled: 0, is_checked: self.problem.certify };
+        let run_here = Run::silent(run.budget);
+        let (trace, known) = self.problem.propagate_checked(&domain, self.region, &part.known, run_here)?;
         if self.problem.certify {
-            examined.shown.head.tighten(network, &of_trace, &|id, i| names.of((id, i)));
+            examined.shown.head.tighten(network, &known, &|id, i| self.problem.names.of((id, i)));
         }
         let Some(trace) = trace else { return Ok(examined.without_inputs(&part.open)) };
         let disjuncts: Vec<usize> = part.open.iter().map(|&(d, _)| d).collect();
@@ -316,7 +315,6 @@ impl Space for Phases<'_> {
         if examined.witness.is_some() {
             return Ok(examined);
         }
-        let known = of_trace;
         // What a linear program shows cannot be written.
         let left = match self.problem.certify {
             true => Some(open.clone()),

@@ -17,8 +17,9 @@ pub struct DeepPolyWithin<'a> {
     pub known: &'a Bounds,
     /// Nodes up to this one keep what is known: 0 when that was bounded on a larger region or from less.
     pub settled: NodeId,
-    /// Whether all neurons are bounded by interval arithmetic first, as a checker of certificates does.
-    pub quick: bool,
+    /// Whether a checker of certificates must find the bounds, too: all neurons are bounded by interval arithmetic first, as
+    /// it does, and what is found is taken for worse by what it may lose.
+    pub is_checked: bool,
 }
 
 impl AbstractDomain for DeepPolyWithin<'_> {
@@ -35,13 +36,16 @@ impl AbstractDomain for DeepPolyWithin<'_> {
     fn affine(&self, id: NodeId, node: &Affine, seen: &Trace<DeepPolyFact>) -> Result<DeepPolyFact, DomainError> {
         let Some(known) = self.known.get(id) else { return self.base.affine_fact(id, node, seen) };
         let mut bounds = known.clone();
-        if self.quick {
-            bounds.intersect(&crate::domain::quick_bounds(node, &|source| seen.bounds_of(source)));
+        let sources = |source| seen.bounds_of(source);
+        let checked = |found| if self.is_checked { crate::domain::loosened(found, node, &sources) } else { found };
+        if self.is_checked {
+            bounds.intersect(&checked(crate::domain::quick_bounds(node, &sources)));
         }
         let is_unstable = |i| super::is_unstable(&seen.network, id, &bounds, i);
         let wanted: Vec<bool> = (0..known.len()).map(|i| id > self.settled && is_unstable(i)).collect();
         if wanted.contains(&true) {
-            bounds.intersect(&self.base.back_substitution(seen).neuron_bounds_of(node, |i| [wanted[i]; 2])?);
+            let found = self.base.back_substitution(seen).neuron_bounds_of(node, |i| [wanted[i]; 2])?;
+            bounds.intersect(&checked(found));
         }
         Ok(DeepPolyFact::new(bounds, Relaxation::affine(node, |source| super::Fact::bounds(&seen.facts[source]))))
     }

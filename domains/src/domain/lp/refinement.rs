@@ -95,7 +95,7 @@ impl LpDomain {
             return Ok(Vec::new());
         };
         // Nothing is bounded again, which might come out tighter by a rounding where fewer rows go back together.
-        let before = DeepPolyWithin { base: self.base, known: &layer.bounds, settled: layer.node, quick: false };
+        let before = DeepPolyWithin { base: self.base, known: &layer.bounds, settled: layer.node, is_checked: false };
         let trace = propagate_until(&before, network, region, &layer.bounds, layer.node + 1, run)?;
         let Trace { network, region, facts, known, run, spare, is_real } = trace;
         let facts = facts.into_iter().map(LpFact::from).collect();

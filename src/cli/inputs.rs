@@ -319,6 +319,9 @@ pub struct Problem {
     pub is_example: bool,
 }
 
+/// Gives the query about an image by its number.
+pub type QueryOf = Box<dyn Fn(usize) -> CliResult<Query> + Send + Sync>;
+
 impl QueryArgs {
     /// True when the command line names a network.
     pub fn is_given(&self) -> bool {
@@ -326,7 +329,7 @@ impl QueryArgs {
     }
 
     /// The network, and for each image of the data set the query about it; `None` where no data set is named.
-    pub fn of_images(&self) -> CliResult<Option<(Network, impl Fn(usize) -> CliResult<Query> + Sync)>> {
+    pub fn of_images(&self) -> CliResult<Option<(Network, QueryOf)>> {
         let (Some(path), Some(data)) = (&self.network, &self.data) else { return Ok(None) };
         let model = self.images.read_network(path, Arithmetic::Real)?;
         let set = self.images.read_images(data, &model.network, model.channels)?;
@@ -336,7 +339,7 @@ impl QueryArgs {
             let image = images.pick(&set, index).ok_or_else(|| format!("the data set has no image {index}"))?;
             images.ball(&network, &image.pixels, &eps, image.label)
         };
-        Ok(Some((model.network, query)))
+        Ok(Some((model.network, Box::new(query))))
     }
 
     /// The files that the arguments name.

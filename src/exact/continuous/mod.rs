@@ -89,6 +89,9 @@ pub(super) struct Problem<'a> {
     pub run: Run<'a>,
 }
 
+/// A trace, where bounds do not exclude each other, and those that it found.
+type Traced<'a, F> = (Option<Trace<'a, F>>, Bounds);
+
 impl<'a> Problem<'a> {
     fn new(question: &Question<'a>, run: Run<'a>) -> Result<Self, DomainError> {
         let &Question { target: Target { network, case, .. }, known, attack, certify, most, .. } = question;
@@ -156,7 +159,7 @@ impl<'a> Problem<'a> {
         region: &'b Region,
         known: &Bounds,
         run: Run<'b>,
-    ) -> Result<(Option<Trace<'b, D::Fact>>, Bounds), DomainError>
+    ) -> Result<Traced<'b, D::Fact>, DomainError>
     where
         'a: 'b,
     {

@@ -88,8 +88,8 @@ impl Script {
             let reads = |id: &NodeId| matches!(&network.node(*id).kind, NodeKind::Activation(a) if a.source == node);
             let activations: Vec<NodeId> = (0..network.nodes().len()).filter(reads).collect();
             let is_affine = matches!(network.node(node).kind, NodeKind::Affine(_));
-            // Interval arithmetic goes through all nodes; back-substitution bounds the outputs, too.
-            let is_wanted = is_affine && (node == network.output()) == (statement == "bound");
+            // Back-substitution bounds the outputs, too; interval arithmetic goes through all nodes.
+            let is_wanted = is_affine && (node == network.output() || statement == "tighten");
             if !activations.is_empty() || is_wanted {
                 self.say(format_args!("{statement} {node}"));
             }

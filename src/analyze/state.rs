@@ -50,13 +50,14 @@ impl<'a> State<'a> {
         let inner = Context { run: Run { budget: context.run.budget, observer: &candidates }, ..*context };
         let mut stage = Stage::new(step.name());
         let neurons: usize = context.network.nodes().iter().map(|node| node.len).sum();
-        let cases = std::mem::take(&mut self.cases);
-        let are_many = cases.len() > 1;
-        for (index, case) in cases.into_iter().enumerate() {
+        let are_many = self.cases.len() > 1;
+        for index in 0..self.cases.len() {
+            let original = self.cases[index].case;
+            // Where a step fails the case stays as if nothing were known.
+            let known = std::mem::replace(&mut self.cases[index], CaseState::new(original, false));
             // What is made of a region goes with the clone: there may be thousands.
-            let original = case.case;
             let clone = are_many.then(|| original.clone());
-            let mut case = case.over(clone.as_ref().unwrap_or(original));
+            let mut case = known.over(clone.as_ref().unwrap_or(original));
             case.begin();
             let is_wanted = !case.open().is_empty() || (options.all_margins && step.has_margins());
             if is_wanted && self.witness.is_none() && !context.run.budget.is_spent() {
@@ -83,7 +84,7 @@ impl<'a> State<'a> {
             stage.add(&unstable, counters, milp_bound);
             self.certificates.extend(certificates);
             self.witness = self.witness.take().or(witness);
-            self.cases.push(case.over(original));
+            self.cases[index] = case.over(original);
         }
         stage.add(&[], programs.counters(), None);
         stage.time = start.elapsed();

@@ -32,7 +32,7 @@ pub use search::Found;
 use crate::attack::{Attack, Target};
 use boxes::Boxes;
 use names::Names;
-use neurons::Neurons;
+use neurons::{Neurons, PARTS_PER_COSTLY};
 use phases::{Incumbent, Phase, Phases};
 use search::{Examined, Part, search};
 use std::ops::Range;
@@ -54,6 +54,10 @@ const FEW_NEURONS: usize = 60;
 /// A network with smooth activations or products has no last affine piece that is decided exactly: a margin stays open
 /// whose bound is no further below zero, and whose value somewhere no further above.
 const NEARLY_ZERO: f64 = 1e-6;
+
+/// Neurons with corners are split before curves, which take phases, with this share of the time and no more parts.
+const SHARE_BEFORE_CURVES: f64 = 0.5;
+const PARTS_BEFORE_CURVES: usize = 500;
 
 /// Parts that are bounded for each restart of the attacks during a search, and for each disjunct.
 const PARTS_PER_RESTART: usize = 16;
@@ -342,6 +346,8 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
         }
     }
     let reduced = problem.reduced();
+    let is_curved = network.has_curves();
+    let share = run.budget.share(if is_curved { SHARE_BEFORE_CURVES } else { 1.0 });
     let mut problem = problem.on(&reduced);
     let network = problem.network;
     let is_small = splitting == Splitting::Automatic
@@ -364,20 +370,22 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
             return Ok(found);
         }
     }
-    let is_curved = network.has_curves();
     let mut found = Found::untouched(open, None);
     if may(Splitting::Neurons) && (is_curved || has_corners(network)) {
+        problem.run.budget = &share;
+        let most_here = if is_curved { most.min(PARTS_BEFORE_CURVES) } else { most };
         let refined;
-        (found, refined) = Neurons::new(&found.open(), most).run(&problem)?;
-        let is_over = found.witness.is_some() || found.is_cut_short || run.budget.is_spent();
-        if !is_curved || is_over || found.open().is_empty() {
+        (found, refined) = Neurons::new(&found.open(), most_here).run(&problem)?;
+        if !is_curved || found.witness.is_some() || run.budget.is_spent() || found.open().is_empty() {
             return Ok(found);
         }
         // Curves, which it does not split, are left.
+        found.is_cut_short = false;
+        problem.run = run;
         problem.bounds = refined.unwrap_or(problem.bounds);
     }
     let phases = Phases { problem: &problem, region: &case.region, free: problem.bounds.clone(), incumbent: None };
-    let most = most.saturating_sub(found.parts);
+    let most = most.saturating_sub(found.parts.div_ceil(PARTS_PER_COSTLY));
     let more = search(&phases, vec![phases.root(found.open())], most, run)?;
     found.join(more);
     Ok(found)

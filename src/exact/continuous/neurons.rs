@@ -314,4 +314,4 @@ fn on_sides(relaxed: &Relaxed, bounds: &Bounds, part: &Member) -> Bounds {
 const MOST_TRIED: usize = 16;
 
 /// Parts that stand for one of the other engines' costlier parts, where limits and the attack's restarts are counted.
-const PARTS_PER_COSTLY: usize = 100;
+pub(super) const PARTS_PER_COSTLY: usize = 100;

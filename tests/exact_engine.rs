@@ -382,7 +382,7 @@ fn bounds_within_known_ones_hold() {
             nodes[source].intersect(&side);
         }
         let known = Bounds::new(nodes);
-        let domain = DeepPolyWithin { base, known: &known, settled: 0, quick: false };
+        let domain = DeepPolyWithin { base, known: &known, settled: 0, is_checked: false };
         let bounds = match propagate(&domain, &network, &inside, &known, run) {
             Ok(trace) => Some(trace.bounds()),
             Err(DomainError::Contradiction { .. }) => None,

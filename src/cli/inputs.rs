@@ -1,5 +1,7 @@
 //! From the command line to a network and a query.
 
+mod of_images;
+
 use super::ensemble::{Ensemble, Members};
 use super::{CliResult, Global};
 use crate::analyze::check_query;
@@ -201,9 +203,7 @@ impl ImageArgs {
         let set = set.rearranged(from, channels.layout, size);
         set.ok_or_else(|| format!("--layout {name}: {} values are not {channels}", network.input_len()).into())
     }
-}
 
-impl ImageArgs {
     /// Image number `index`, as the network reads it.
     pub fn pick(&self, set: &ImageSet, index: usize) -> Option<Image> {
         match self.binarize {
@@ -319,27 +319,10 @@ pub struct Problem {
     pub is_example: bool,
 }
 
-/// Gives the query about an image by its number.
-pub type QueryOf = Box<dyn Fn(usize) -> CliResult<Query> + Send + Sync>;
-
 impl QueryArgs {
     /// True when the command line names a network.
     pub fn is_given(&self) -> bool {
         self.network.is_some()
-    }
-
-    /// The network, and for each image of the data set the query about it; `None` where no data set is named.
-    pub fn of_images(&self) -> CliResult<Option<(Network, QueryOf)>> {
-        let (Some(path), Some(data)) = (&self.network, &self.data) else { return Ok(None) };
-        let model = self.images.read_network(path, Arithmetic::Real)?;
-        let set = self.images.read_images(data, &model.network, model.channels)?;
-        let (eps, images) = (radius(self.eps.as_deref().unwrap_or("0"))?, self.images.clone());
-        let network = model.network.clone();
-        let query = move |index: usize| {
-            let image = images.pick(&set, index).ok_or_else(|| format!("the data set has no image {index}"))?;
-            images.ball(&network, &image.pixels, &eps, image.label)
-        };
-        Ok(Some((model.network, Box::new(query))))
     }
 
     /// The files that the arguments name.

@@ -1,3 +1,5 @@
+//! Whatever the texts are, checking a certificate ends, and no query with an unsafe input has one that is accepted.
+
 #![no_main]
 
 #[path = "../../tests/common/readers.rs"]

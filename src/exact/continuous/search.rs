@@ -168,7 +168,8 @@ impl Found {
 
     /// The disjuncts that are not refuted, with their bounds.
     pub(super) fn open(&self) -> Vec<(usize, f64)> {
-        self.bounds.iter().map(|(&d, &bound)| (d, bound)).filter(|(_, bound)| !(*bound > 0.0)).collect()
+        let is_refuted = |bound: f64| bound > 0.0;
+        self.bounds.iter().map(|(&d, &bound)| (d, bound)).filter(|&(_, bound)| !is_refuted(bound)).collect()
     }
 
     /// Adds what another search found of those that were open.

@@ -108,8 +108,8 @@ impl<'a> CaseState<'a> {
 
     /// Takes over a bound of a disjunct's maximum, which is also its atom's when there is just one.
     pub fn settle(&mut self, d: usize, bound: f64) {
-        // +∞: there is no input at all.
-        let bound = bound.min(f64::MAX);
+        // +∞: there is no input at all. What is no number says nothing.
+        let bound = if bound == f64::INFINITY { f64::MAX } else { bound };
         self.raise(d, bound);
         if let [margin] = &mut self.found.margins[d][..] {
             *margin = margin.max(bound);

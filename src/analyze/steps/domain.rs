@@ -133,6 +133,11 @@ fn apply<D: AbstractDomain>(
     }
 }
 
+/// A bound, which refutes nothing where it is above zero by no more than is `lost`. What is no number stays none.
+fn beyond(bound: f64, lost: f64) -> f64 {
+    if bound > 0.0 && bound <= lost { 0.0 } else { bound }
+}
+
 fn bound<D: AbstractDomain>(
     domain: &D,
     script: Option<Scripted>,
@@ -168,7 +173,7 @@ fn bound<D: AbstractDomain>(
     let lost: Vec<f64> = (0..forms.len()).map(|row| most_lost(&[row])).collect();
     let bounds = |id: usize| trace.bounds_of(id);
     for ((&(d, a), bound), lost) in atoms.iter().zip(domain.minima(&forms, &trace)?).zip(lost) {
-        let bound = if bound > lost { bound } else { bound.min(0.0) };
+        let bound = beyond(bound, lost);
         // The least value above the bound that the margin can take; a checker knows of no lattice.
         let lattice = margin_lattice(&trace.network, &disjuncts[d].atoms[a], &bounds);
         let bound = if context.options.certify { bound } else { lattice.at_least(bound, false) };
@@ -191,4 +196,17 @@ fn bound<D: AbstractDomain>(
 fn unstable_neurons<F: Fact>(trace: &Trace<F>) -> Vec<usize> {
     let of_layer = |activation| unstable(activation, trace.bounds_of(activation.source));
     trace.network.activations().map(|(_, activation)| of_layer(activation)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beyond;
+
+    #[test]
+    fn what_is_lost_is_not_shown_and_what_is_no_number_stays_none() {
+        assert_eq!([1.0, 0.5, 0.0, -0.5].map(|bound| beyond(bound, 0.5)), [1.0, 0.0, 0.0, -0.5]);
+        assert_eq!([f64::NEG_INFINITY, f64::INFINITY].map(|b| beyond(b, 0.5)), [f64::NEG_INFINITY, f64::INFINITY]);
+        // Zero would refute a strict disjunct.
+        assert!(beyond(f64::NAN, 0.5).is_nan() && beyond(f64::NAN, 0.0).is_nan());
+    }
 }

@@ -69,6 +69,17 @@ fn what_a_domain_verifies_has_a_certificate_that_is_accepted() {
     assert!(outcomes.iter().sum::<usize>() > 600);
 }
 
+/// A query whose smallest margin is exactly zero. Beyond four inputs neurons are split by a search; else boxes.
+fn tie(seed: u64, f: &Arc<dyn ActivationFn>) -> Option<(Network, Query)> {
+    let (network, region, disjunct) = random_case(seed, f, 1 + seed as usize % 2);
+    if !is_continuous(&network) {
+        return None;
+    }
+    let least = Cells::new(&network, &region, 800)?.minimum_of_maximum(&disjunct, 4000)?;
+    let query = raised(&Query::over(region, Property { disjuncts: vec![disjunct] }), &-least);
+    Some((network, query))
+}
+
 /// What a search verifies has a certificate with splits and lemmas: the query's smallest margin is set a little above
 /// zero, from where back-substitution alone leaves it open.
 #[test]
@@ -78,15 +89,8 @@ fn what_a_search_verifies_has_a_certificate_that_is_accepted() {
         .into_par_iter()
         .map(|seed| {
             let f = &functions[seed as usize % functions.len()];
-            let (network, region, disjunct) = random_case(seed, f, 1 + seed as usize % 2);
-            if !is_continuous(&network) {
-                return [0; 4];
-            }
-            // Beyond four inputs, or with a second disjunct, neurons are split; else boxes.
-            let least = Cells::new(&network, &region, 800).and_then(|mut c| c.minimum_of_maximum(&disjunct, 4000));
-            let Some(least) = least else { return [0; 4] };
-            let query = Query::over(region, Property { disjuncts: vec![disjunct] });
-            let query = raised(&query, &(Rational::from_parts(1.into(), 1024u32.into()) - least));
+            let Some((network, tie)) = tie(seed, f) else { return [0; 4] };
+            let query = raised(&tie, &Rational::from_parts(1.into(), 1024u32.into()));
             let mut proofs = vec![proof(&network, &query, Method::EXACT)];
             if f.name().contains("relu") {
                 proofs.push(proof_by_neurons(&network, &query));
@@ -137,13 +141,7 @@ fn what_is_verified_next_to_a_tie_has_a_certificate_that_is_accepted() {
         .filter(|&seed| seed != REFUSED)
         .map(|seed| {
             let f = &functions[seed as usize % functions.len()];
-            let (network, region, disjunct) = random_case(seed, f, 1 + seed as usize % 2);
-            if !is_continuous(&network) {
-                return [0; 3];
-            }
-            let least = Cells::new(&network, &region, 800).and_then(|mut c| c.minimum_of_maximum(&disjunct, 4000));
-            let Some(least) = least else { return [0; 3] };
-            let tie = raised(&Query::over(region, Property { disjuncts: vec![disjunct] }), &-least);
+            let Some((network, tie)) = tie(seed, f) else { return [0; 3] };
             let mut outcome = [0; 3];
             for bits in [10, 34, 60] {
                 let query = raised(&tie, &Rational::from_parts(1.into(), (1u64 << bits).into()));

@@ -170,6 +170,8 @@ pub(super) struct Walk<T> {
     pub sums: Sums<T>,
     pub spare: Vec<T>,
     more: Vec<T>,
+    /// What a node of curves or products passes to its factors.
+    passed: [Vec<T>; 2],
     saved: Vec<T>,
 }
 
@@ -298,12 +300,16 @@ impl<T: Real> Walk<T> {
 
     /// Takes the coefficients of a node of curves or products to its factors.
     fn pass_choices<const PROVES: bool>(&mut self, relaxed: &Relaxed, choices: &Choices, id: NodeId, parameters: &[T]) {
-        let a = std::mem::take(&mut self.coefficients[id]);
-        let len = |source: NodeId| relaxed.network().node(source).len;
-        for (source, passed) in choices.back::<T, PROVES>(&a, self.n, parameters, len, &mut self.sums) {
-            self.add::<PROVES>(relaxed, source, &passed);
+        let (a, mut passed) = (std::mem::take(&mut self.coefficients[id]), std::mem::take(&mut self.passed));
+        for (passed, factor) in passed.iter_mut().zip(&choices.factors) {
+            passed.clear();
+            passed.resize(relaxed.network().node(factor.source).len * self.n, T::ZERO);
         }
-        self.coefficients[id] = a;
+        choices.back::<T, PROVES>(&a, self.n, parameters, &mut passed, &mut self.sums);
+        for (passed, factor) in passed.iter().zip(&choices.factors) {
+            self.add::<PROVES>(relaxed, factor.source, passed);
+        }
+        (self.coefficients[id], self.passed) = (a, passed);
     }
 
     /// Subtracts the multipliers of sides at a node.

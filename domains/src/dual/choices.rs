@@ -29,7 +29,7 @@ struct Menu {
 #[derive(Clone, Debug)]
 pub(super) struct Choices {
     /// What the planes' slopes are for: one number for a curve, two for a product.
-    factors: Vec<Factor>,
+    pub factors: Vec<Factor>,
     /// The function of a curve; products have none.
     curve: Option<Arc<dyn ActivationFn>>,
     /// For each neuron those below and those above.
@@ -312,18 +312,16 @@ impl Choices {
         );
     }
 
-    /// Takes the coefficients `a` of the neurons to those of the factors, by their nodes, which have so many entries; what
-    /// planes add to the forms goes to their sums.
+    /// Takes the coefficients `a` of the neurons to those of the factors, which are added to `passed`; what planes add to
+    /// the forms goes to their sums.
     pub fn back<T: Real, const PROVES: bool>(
         &self,
         a: &[T],
         n: usize,
         parameters: &[T],
-        len: impl Fn(NodeId) -> usize,
+        passed: &mut [Vec<T>; 2],
         sums: &mut Sums<T>,
-    ) -> Vec<(NodeId, Vec<T>)> {
-        let room = |factor: &Factor| (factor.source, vec![T::ZERO; len(factor.source) * n]);
-        let mut passed: Vec<(NodeId, Vec<T>)> = self.factors.iter().map(room).collect();
+    ) {
         vectorised(
             #[inline(always)]
             || {
@@ -331,7 +329,7 @@ impl Choices {
                     for (at, a) in row.chunks(TOGETHER).enumerate() {
                         let start = at * TOGETHER;
                         let planes = self.planes(k, start, n, a, parameters);
-                        for ((factor, (_, out)), slopes) in self.factors.iter().zip(&mut passed).zip(&planes) {
+                        for ((factor, out), slopes) in self.factors.iter().zip(passed.iter_mut()).zip(&planes) {
                             let out = &mut out[factor.index[k] * n + start..][..a.len()];
                             for ((out, &a), &slope) in out.iter_mut().zip(a).zip(slopes) {
                                 *out += a * slope;
@@ -351,6 +349,5 @@ impl Choices {
                 }
             },
         );
-        passed
     }
 }

@@ -176,8 +176,9 @@ fn images_lines_hulls_and_bands_hold_the_graph() {
                     let value = Interval::point(x).scale(h.z) + y.scale(h.y);
                     assert!(value.lo <= h.rhs, "{}: {h:?}", what());
                 }
-                // Between two segments, or beyond what is known.
-                let here = cover.iter().filter(|s| s.from <= x && x <= s.to && s.intercept.is_finite());
+                // On a segment or between two; where one is infinite nothing is joined.
+                let is_known = cover.iter().all(|s| s.intercept.is_finite());
+                let here = cover.iter().filter(|s| is_known && s.from <= x && x <= s.to);
                 let values = here.map(|s| Interval::point(x).scale(s.slope) + Interval::point(s.intercept));
                 if let Some(span) = values.reduce(Interval::join) {
                     assert!(span.lo <= y.hi && y.lo <= span.hi, "{}: {cover:?}", what());

@@ -11,16 +11,20 @@ use absint::exact::patterns::{Reproved, reprove};
 use absint::format::onnx::{OnnxWriter, parse};
 use absint::format::patterns;
 use common::Dice;
+use itertools::Itertools;
 use ndarray::Array2;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// A network of two inputs, two layers of ReLUs and two outputs.
+/// So many inputs that neurons are split, not boxes.
+const INPUTS: usize = 6;
+
+/// A network with two layers of ReLUs and two outputs.
 fn writer(seed: u64) -> OnnxWriter {
     let mut dice = Dice::new(seed);
-    let mut w = OnnxWriter::input(&[2]);
-    for (inputs, outputs) in [(2, 4), (4, 4), (4, 2)] {
-        if inputs > 2 {
+    let mut w = OnnxWriter::input(&[INPUTS]);
+    for (inputs, outputs) in [(INPUTS, 4), (4, 4), (4, 2)] {
+        if inputs < INPUTS {
             w.relu();
         }
         let weights = dice.weights(inputs * outputs).iter().map(|&w| w as f32).collect();
@@ -40,15 +44,15 @@ fn said(output: &Output) -> String {
 
 /// `Y_0 ≤ c` over a box around zero.
 fn query(c: f64) -> String {
-    let inputs: String = (0..2).map(|i| format!("(declare-const X_{i} Real)\n(assert (<= -1 X_{i} 1))\n")).collect();
+    let inputs: String =
+        (0..INPUTS).map(|i| format!("(declare-const X_{i} Real)\n(assert (<= -1 X_{i} 1))\n")).collect();
     format!("{inputs}(declare-const Y_0 Real)\n(declare-const Y_1 Real)\n(assert (<= Y_0 {c:?}))\n")
 }
 
-/// The least value of the first output on a fine grid, which is not below the minimum.
+/// The least value of the first output on a coarse grid, which is not below the minimum.
 fn least(network: &Network) -> f64 {
-    let x = |i: i32| f64::from(i) / 40.0;
-    let values = (-40..=40).flat_map(|i| (-40..=40).map(move |j| [x(i), x(j)]));
-    values.map(|x| network.evaluate(&x).unwrap()[0]).fold(f64::INFINITY, f64::min)
+    let points = (0..INPUTS).map(|_| [-1.0, -0.5, 0.0, 0.5, 1.0]).multi_cartesian_product();
+    points.map(|x| network.evaluate(&x).unwrap()[0]).fold(f64::INFINITY, f64::min)
 }
 
 /// The tree of a certificate of a query that takes splits, as text, with the files of network and query.
@@ -58,7 +62,7 @@ fn tree(folder: &Path, seed: u64) -> Option<(String, [String; 3])> {
     let bytes = writer(seed).finish(&[2]);
     let least = least(&parse(&bytes, "net").unwrap().network);
     std::fs::write(&net, bytes).unwrap();
-    std::fs::write(&question, query(least - 0.2 - 0.01 * least.abs())).unwrap();
+    std::fs::write(&question, query(least - 0.05 - 0.01 * least.abs())).unwrap();
     let analysis = ["analyze", &net, "--vnnlib", &question, "--domain", "auto", "--proof", &proof, "--force"];
     let proven = absint(&analysis);
     if proven.status.code() != Some(0) {

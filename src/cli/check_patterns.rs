@@ -5,7 +5,7 @@ use super::limit::Answer;
 use super::{CliResult, Exit, Global};
 use crate::analyze::{check_query, deadline};
 use crate::domains::domain::Run;
-use crate::domains::network::{Arithmetic, Network};
+use crate::domains::network::Network;
 use crate::domains::query::Query;
 use crate::exact::patterns::{Reproved, reprove};
 use crate::format::patterns;

@@ -36,7 +36,7 @@ pub fn write(network: &Network, query: &Query, proof: &str) -> Result<Vec<String
         return Err(unspeakable("the inputs are no box; an activation pattern tree has one"));
     }
     let places = places(network).map_err(Unwritable::Unspeakable)?;
-    let numbers = places.iter().zip(1..).rev().map(|(place, number)| (*place, number)).collect();
+    let numbers = places.iter().enumerate().rev().map(|(k, place)| (*place, k + 1)).collect();
     let root = Tree::of(proof, &numbers);
     let disjuncts = case.property.disjuncts.iter().enumerate();
     disjuncts

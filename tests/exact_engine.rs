@@ -71,6 +71,7 @@ fn verdict(solved: &Solved, splitting: Splitting, what: &str) -> Option<bool> {
     let question = Question {
         target: Target { network, case, open: &open },
         known: &known,
+        part: None,
         attack: true,
         splitting,
         most: usize::MAX,
@@ -127,8 +128,15 @@ fn no_moment_is_wrong_to_run_out_of_time() {
                 };
                 let budget = Budget::new(remaining);
                 let target = Target { network: &network, case: &case, open: &open };
-                let question =
-                    Question { target, known: &known, attack: false, splitting, most: usize::MAX, certify: false };
+                let question = Question {
+                    target,
+                    known: &known,
+                    part: None,
+                    attack: false,
+                    splitting,
+                    most: usize::MAX,
+                    certify: false,
+                };
                 let Ok(found) = decide(&question, Run::silent(&budget)) else { continue };
                 stopped += usize::from(budget.is_spent());
                 for (&d, &bound) in &found.bounds {
@@ -233,6 +241,7 @@ fn unsatisfiable_formulas_are_refuted() {
         let question = Question {
             target,
             known: &known,
+            part: None,
             attack: true,
             splitting: Splitting::default(),
             most: usize::MAX,

@@ -194,7 +194,8 @@ fn run(splitting: Splitting, seeds: u64) -> Counts {
         let (known, budget) = (Bounds::unknown(), deadline(Some(Duration::from_secs(120))));
         let target = Target { network: &network, case: &case, open: &[0] };
         let attack = dice.below(2) == 0;
-        let question = Question { target, known: &known, attack, splitting, most: usize::MAX, certify: false };
+        let question =
+            Question { target, known: &known, part: None, attack, splitting, most: usize::MAX, certify: false };
         let found = decide(&question, Run::silent(&budget)).unwrap();
         let what = format!("{splitting:?} {seed}: infimum {least}, attained {is_attained}: {found:?}");
         let bound = found.bounds[&0];

@@ -120,7 +120,7 @@ fn proof_by(network: &Network, query: &Query, splitting: Splitting, most: usize)
     let run = Run::silent(&budget);
     let known = propagate(&DeepPoly::default(), network, &case.region, &Bounds::unknown(), run).unwrap().bounds();
     let target = Target { network, case, open: &[0] };
-    let question = Question { target, known: &known, attack: true, splitting, most, certify: true };
+    let question = Question { target, known: &known, part: None, attack: true, splitting, most, certify: true };
     let found = decide(&question, run).unwrap();
     let mut script = Script::default();
     script.back_substitution(network, &known);

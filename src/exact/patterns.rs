@@ -100,13 +100,13 @@ pub fn reprove(
             traced => traced?.bounds(),
         };
         for (number, leaf) in leaves.iter().enumerate() {
-            match on_leaf(network, case, &open, &within(&known, leaf, places), run) {
+            match on_leaf((network, case, &open), &known, &phases(network, leaf, places), run) {
                 Err(DomainError::Contradiction { .. }) => {}
                 Err(DomainError::OutOfTime) => return Ok(Reproved::OutOfTime),
                 found => {
                     let found = found?;
                     parts += found.parts;
-                    if let Some((d, bound)) = found.bounds.iter().find(|(_, bound)| **bound <= 0.0) {
+                    if let Some((d, bound)) = found.bounds.iter().find(|(_, bound)| !(**bound > 0.0)) {
                         let disjunct = case.first + d;
                         return Ok(Reproved::Open { leaf: number, disjunct, bound: *bound });
                     }
@@ -120,21 +120,26 @@ pub fn reprove(
     Ok(Reproved::Refuted { parts })
 }
 
-/// Bounds that hold on the inputs of a pattern.
-fn within(known: &Bounds, leaf: &[Phase], places: &[(NodeId, usize)]) -> Bounds {
-    let mut nodes: Vec<NodeBounds> = known.nodes().to_vec();
+/// The sides on which a pattern's neurons are.
+fn phases(network: &Network, leaf: &[Phase], places: &[(NodeId, usize)]) -> Bounds {
+    let mut nodes: Vec<NodeBounds> = network.nodes().iter().map(|node| NodeBounds::unknown(node.len)).collect();
     for &(neuron, below) in leaf {
         let (node, i) = places[neuron - 1];
-        let side = if below { (f64::NEG_INFINITY, 0.0) } else { (0.0, f64::INFINITY) };
-        nodes[node].restrict(i, Interval { lo: side.0, hi: side.1 }, OpenEnds::default());
+        let (lo, hi) = if below { (f64::NEG_INFINITY, 0.0) } else { (0.0, f64::INFINITY) };
+        nodes[node].restrict(i, Interval { lo, hi }, OpenEnds::default());
     }
     Bounds::new(nodes)
 }
 
-fn on_leaf(network: &Network, case: &Case, open: &[usize], known: &Bounds, run: Run<'_>) -> Result<Found, DomainError> {
+fn on_leaf(
+    (network, case, open): (&Network, &Case, &[usize]),
+    known: &Bounds,
+    part: &Bounds,
+    run: Run<'_>,
+) -> Result<Found, DomainError> {
     let target = Target { network, case, open };
-    let (splitting, certify) = (Splitting::Automatic, false);
-    decide(&Question { target, known, attack: false, splitting, most: MOST_PARTS, certify }, run)
+    let (splitting, part) = (Splitting::Automatic, Some(part));
+    decide(&Question { target, known, part, attack: false, splitting, most: MOST_PARTS, certify: false }, run)
 }
 
 #[cfg(test)]

@@ -175,4 +175,16 @@ fn data_are_exponents() {
     w.node("Exp", &["input"], &[]);
     w.node("Pow", &[w.current().to_owned().as_str(), "input"], &[]);
     encloses(&w, &[0.5, 2.0], &[0.25f64.exp(), 4f64.exp()]);
+    // A negative base has powers that no exponential has: (−2)³ = −8.
+    let refused = |base: &dyn Fn(&mut OnnxWriter) -> String| {
+        let mut w = OnnxWriter::input(&[1]);
+        let base = base(&mut w);
+        w.node("Pow", &[&base, "input"], &[]);
+        let message = read(&w, 1).unwrap_err();
+        assert!(message.contains("the base of a power with a computed exponent must be positive"), "{message}");
+    };
+    refused(&|w| w.floats(&[], [-2.0]));
+    refused(&|w| w.floats(&[], [0.0]));
+    refused(&|_| "input".into());
+    refused(&|w| w.node("Tanh", &["input"], &[]));
 }

@@ -121,6 +121,7 @@ impl Decide {
         let question = Question {
             target: Target { network: context.network, case: case.case, open: &case.open() },
             known: &case.bounds,
+            part: None,
             attack: context.options.attack,
             splitting: Splitting::Automatic,
             most: self.limit(context, usize::MAX, auto_parts(context.network)),

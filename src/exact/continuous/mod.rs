@@ -74,8 +74,10 @@ pub(super) struct Problem<'a> {
     /// The same on the region, without neurons that are zero there: what is bounded.
     pub network: &'a Network,
     pub case: &'a Case,
-    /// Bounds of all neurons over the region.
+    /// Bounds of all neurons over the region, or over the part of it that is in question.
     pub bounds: Bounds,
+    /// Bounds of all neurons over the region, where those are over a part of it.
+    free: Option<Bounds>,
     /// The margins of all atoms.
     pub forms: LinearForms,
     /// Which of them belong to each disjunct.
@@ -98,16 +100,20 @@ type Traced<'a, F> = (Option<Trace<'a, F>>, Bounds);
 
 impl<'a> Problem<'a> {
     fn new(question: &Question<'a>, run: Run<'a>) -> Result<Self, DomainError> {
-        let &Question { target: Target { network, case, .. }, known, attack, certify, most, .. } = question;
-        let bounds = if certify {
-            // A certificate says how these are found, and of no others.
-            known.loosened(network).checked(network)?
-        } else {
-            let domain = DeepPoly { wanted: Wanted::Unstable, ..DeepPoly::default() };
+        let &Question { target: Target { network, case, .. }, known, part, attack, certify, most, .. } = question;
+        let domain = DeepPoly { wanted: Wanted::Unstable, ..DeepPoly::default() };
+        let over = |known: &Bounds| -> Result<Bounds, DomainError> {
             let mut bounds = propagate(&domain, network, &case.region, known, run)?.bounds();
             bounds.intersect(known);
-            bounds
+            Ok(bounds)
         };
+        // A certificate says how bounds are found, and of no others.
+        let mut bounds = if certify { known.loosened(network).checked(network)? } else { over(known)? };
+        let free = part.map(|_| bounds.clone());
+        if let Some(part) = part {
+            bounds.intersect(part);
+            bounds = over(&bounds)?;
+        }
         let mut rows = Vec::new();
         for disjunct in &case.property.disjuncts {
             let start = rows.last().map_or(0, |r: &Range<usize>| r.end);
@@ -116,12 +122,17 @@ impl<'a> Problem<'a> {
         let forms = LinearForms::of_atoms(network, case.property.atoms());
         let goal = if certify { allowance(reach(network, &forms, &bounds)) } else { 0.0 };
         let (whole, names) = (network, Names::default());
-        Ok(Self { whole, network, case, bounds, forms, rows, names, attack, certify, most, goal, run })
+        Ok(Self { whole, network, case, bounds, free, forms, rows, names, attack, certify, most, goal, run })
+    }
+
+    /// Bounds of all neurons over the region.
+    fn free(&self) -> &Bounds {
+        self.free.as_ref().unwrap_or(&self.bounds)
     }
 
     /// The network without the neurons that are zero on all of the region.
     fn reduced(&self) -> Reduced {
-        self.network.without_zeros(|id, i| self.bounds.nodes()[id].get(i) == Interval::ZERO)
+        self.network.without_zeros(|id, i| self.free().nodes()[id].get(i) == Interval::ZERO)
     }
 
     /// The same problem on the reduced network.
@@ -133,9 +144,10 @@ impl<'a> Problem<'a> {
             Some(kept) => kept.iter().map(|&i| z.get(i)).collect(),
             None => z.clone(),
         };
-        let bounds = Bounds::new(self.bounds.nodes().iter().enumerate().map(of_node).collect());
+        let kept = |bounds: &Bounds| Bounds::new(bounds.nodes().iter().enumerate().map(of_node).collect());
+        let (bounds, free) = (kept(&self.bounds), self.free.as_ref().map(kept));
         let (forms, rows, names) = (self.forms.clone(), self.rows.clone(), self.names.on(reduced));
-        Problem { network: &reduced.network, bounds, forms, rows, names, ..*self }
+        Problem { network: &reduced.network, bounds, free, forms, rows, names, ..*self }
     }
 
     /// Propagates over a part of the region: nothing where proven bounds exclude each other, since no input is there.
@@ -315,6 +327,9 @@ pub struct Question<'a> {
     pub target: Target<'a>,
     /// Bounds that hold over the region.
     pub known: &'a Bounds,
+    /// Bounds that hold on the part of the region that is in question, where it is not all: neurons are split there, and
+    /// nothing is certified.
+    pub part: Option<&'a Bounds>,
     /// Whether counterexamples are looked for.
     pub attack: bool,
     /// What is taken apart.
@@ -331,7 +346,7 @@ pub struct Question<'a> {
 /// # Errors
 /// [`DomainError`] when the region does not fit the network, or the time is up before it is bounded at all.
 pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainError> {
-    let Question { target, attack, splitting, most, certify, .. } = *question;
+    let Question { target, attack, splitting, most, certify, part, .. } = *question;
     let (network, case) = (target.network, target.case);
     let open: Vec<(usize, f64)> = target.open.iter().map(|&d| (d, f64::NEG_INFINITY)).collect();
     if network.arithmetic() != Arithmetic::Real {
@@ -357,7 +372,9 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
         // Phases lean on linear programs, which cannot be written.
         return Ok(Neurons::new(&open, most).run(&problem)?.0);
     }
-    let may = |which: Splitting| splitting == which || (splitting == Splitting::Automatic && !is_small);
+    let of_boxes = |which| which == Splitting::Inputs && part.is_some();
+    let may =
+        |which: Splitting| splitting == which || splitting == Splitting::Automatic && !is_small && !of_boxes(which);
     if may(Splitting::Inputs) && boxes::applies(&case.region, MOST_INPUTS) {
         let boxes = Boxes::new(&problem);
         return search(&boxes, vec![boxes.root(open)], most, run);
@@ -384,9 +401,9 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
         problem.run = run;
         problem.bounds = refined.unwrap_or(problem.bounds);
     }
-    let phases = Phases { problem: &problem, region: &case.region, free: problem.bounds.clone(), incumbent: None };
+    let phases = Phases { problem: &problem, region: &case.region, free: problem.free().clone(), incumbent: None };
     let most = most.saturating_sub(found.parts.div_ceil(PARTS_PER_COSTLY));
-    let more = search(&phases, vec![phases.root(found.open())], most, run)?;
+    let more = search(&phases, vec![Phase { known: problem.bounds.clone(), open: found.open() }], most, run)?;
     found.join(more);
     Ok(found)
 }
@@ -422,6 +439,7 @@ pub fn minimum(
     let question = Question {
         target: Target { network, case: &case, open: &[0] },
         known: &known,
+        part: None,
         attack: false,
         splitting,
         most: usize::MAX,

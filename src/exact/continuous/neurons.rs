@@ -126,7 +126,8 @@ impl Neurons {
             return Ok(());
         }
         let (forms, rows, names) = (problem.forms.clone(), problem.rows.clone(), problem.names.clone());
-        let problem = Problem { bounds, forms, rows, names, ..*problem };
+        let free = problem.free.clone();
+        let problem = Problem { bounds, free, forms, rows, names, ..*problem };
         let reduced = problem.reduced();
         let problem = problem.on(&reduced);
         let compiled = Compiled::new(problem.network);
@@ -248,7 +249,7 @@ impl Neurons {
             let known = on_sides(relaxed, &problem.bounds, &leaf);
             let open = [(d, f64::NEG_INFINITY)];
             let found: Examined<Phase> =
-                problem.cells(&problem.case.region, &problem.bounds, known, &open, Examined::default())?;
+                problem.cells(&problem.case.region, problem.free(), known, &open, Examined::default())?;
             self.parts += PARTS_PER_COSTLY * found.parts_inside;
             self.witness = found.witness;
             match found.closed.first() {

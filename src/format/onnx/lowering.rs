@@ -11,6 +11,7 @@ use crate::domains::activation::ActivationFn;
 use crate::domains::network::{
     Coefficients, Factor, LinearMap, NetworkBuilder, NodeId, Operator as NodeOperator, Term,
 };
+use crate::domains::num::Interval;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -282,6 +283,12 @@ impl Lowering {
         let node = self.builder.activation(op.label, x.node, f)?;
         self.trail.follow(node, self.trail.of(x.node));
         Ok(Tensor::new(node, x.shape.clone()))
+    }
+
+    /// True where a tensor is the result of a function that is never negative.
+    pub fn is_at_least_zero(&self, x: &Tensor) -> bool {
+        let is_so = |function: &dyn ActivationFn| function.image(Interval::ALL.into()).lo >= 0.0;
+        self.builder.activation_at(x.node).is_some_and(|activation| is_so(activation.function.as_ref()))
     }
 
     /// The products of two factors, as a tensor of this shape.

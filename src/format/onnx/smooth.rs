@@ -104,12 +104,19 @@ pub(super) fn pow(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     }
 }
 
+/// Why a power with a computed exponent is refused.
+const POSITIVE_BASE: &str = "the base of a power with a computed exponent must be positive: a constant above zero, or the \
+                             result of Exp, Softplus, Sigmoid or another function that is never negative";
+
 fn exponential(op: &Operator, net: &mut Lowering, exponent: &Tensor) -> Result<Value, Fault> {
     if op.inputs.iter().flatten().any(Value::is_of_integers) {
         return Err(ROUNDS_INTEGERS.into());
     }
     let base = match op.value(0)? {
-        Value::Tensor(x) => x.clone(),
+        // Below zero a power is no exponential: what is known of the logarithm there says nothing of it.
+        Value::Tensor(x) if net.is_at_least_zero(x) => x.clone(),
+        Value::Tensor(_) => return Err(POSITIVE_BASE.into()),
+        Value::Constant(c) if c.values.values().iter().any(|&base| base <= 0.0) => return Err(POSITIVE_BASE.into()),
         Value::Constant(c) => {
             let index = vec![None; net.reserve_tensor(&c.shape)?];
             let nothing = LinearMap::Select { input_len: net.builder.len(exponent.node), index };

@@ -84,9 +84,11 @@ impl Original {
                 NodeKind::Input => x.iter().copied().map(f64::from).collect(),
                 NodeKind::Affine(affine) => self.affine(id, affine, &values, order)?,
                 NodeKind::Activation(activation) => {
-                    let pieces = activation.function.pieces()?;
+                    let (pieces, is_step) = (activation.function.pieces()?, activation.function.is_step());
                     let activated = |z: &f64| match narrow(*z) {
                         Some(z) => Some(f64::from(z.activate(pieces))),
+                        // A step's value is that of its piece; of others what is no f32 is kept or lost.
+                        None if is_step => Some(z.activate(pieces)),
                         None => Some(z.activate(pieces)).filter(|y| *y == 0.0 || y == z),
                     };
                     values[activation.source].iter().map(activated).collect::<Option<_>>()?

@@ -5,7 +5,6 @@ use super::error::AnalyzeError;
 use super::method::{Completeness, Context, Method, Options};
 use super::registry::plan;
 use super::state::State;
-use crate::domains::activation::Slopes;
 use crate::domains::budget::Budget;
 use crate::domains::domain::{DomainError, Run};
 use crate::domains::network::{Arithmetic, Network};
@@ -101,9 +100,6 @@ pub fn check_certifiable(network: &Network, query: &Query, options: &Options) ->
     }
     if let Some(id) = continuous::jump(network).filter(|_| method.row().completeness == Completeness::Decides) {
         return Err(AnalyzeError::ProofJump(network.node(id).name.clone()));
-    }
-    if options.slopes.iter().any(|slopes| *slopes != Slopes::Area) {
-        return Err(AnalyzeError::ProofSlopes);
     }
     if query.cases.iter().any(|case| case.region.ball() != &Ball::Box) {
         return Err(AnalyzeError::ProofRegion);

@@ -43,9 +43,6 @@ pub enum AnalyzeError {
         /// Those that write one.
         proving: String,
     },
-    /// A certificate is asked for with lines that it does not recompute.
-    #[error("certificates recompute the lines of least area: leave out --slopes")]
-    ProofSlopes,
     /// A certificate is asked for over a region that is no box.
     #[error("certificates over real inputs are about boxes (with half-spaces), not about L1, L2 or other balls")]
     ProofRegion,

@@ -158,7 +158,6 @@ kinds! {
         NoCertificate => "no-certificate",
         SignumCertificate => "signum-certificate",
         NoProof { .. } => "no-proof",
-        ProofSlopes => "proof-slopes",
         ProofRegion => "proof-region",
         ProofCurve(_) => "proof-curve",
         ProofJump(_) => "proof-jump",

@@ -22,6 +22,7 @@ pub use interval::IntervalDomain;
 use interval::quick_bounds;
 pub use lattice::of_margin as margin_lattice;
 pub use list::{AnyDomain, all};
+pub use lp::{Argued, Argument, Claim, Cut, CutProof, corner, share};
 pub use lp::{IntegerModel, LayerPrograms, LpDomain, LpFact, NeuronSolver, SolvedPrograms, Tighten};
 pub use planes::{NodePlanes, Plane, Planes, planes_of_product};
 pub use zonotope::{Zonotope, ZonotopeFact};

@@ -27,6 +27,7 @@ use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::{Ball, Case, Disjunct, LinearForms, Property, Region};
 use crate::domains::verdict::Witness;
 use crate::format::certificate::{Multipliers, Script};
+pub(crate) use leaves::Lemmas;
 pub use search::Found;
 
 use crate::attack::{Attack, Target};

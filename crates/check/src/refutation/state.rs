@@ -7,6 +7,7 @@ use super::number::{Number, add_down, add_up, enclose};
 use super::query::Case;
 use dashu_ratio::RBig;
 use std::cell::RefCell;
+use std::rc::Rc;
 
 /// The slopes of a neuron's lower line, and of its upper one, where something was said.
 pub(super) type Given = Option<(f64, Option<f64>)>;
@@ -16,6 +17,7 @@ enum Undo {
     Bounds { node: usize, i: usize, old: (f64, f64) },
     Box { i: usize, old: (RBig, RBig) },
     Slopes { node: usize, i: usize, old: Given },
+    Row,
 }
 
 /// Changes that are kept for being undone, at most.
@@ -36,6 +38,8 @@ pub(super) struct State<'a> {
     slopes: Vec<Vec<Given>>,
     /// For each node the activations that read it.
     readers: Vec<Vec<usize>>,
+    /// Forms that are at most zero.
+    pub rows: Vec<Rc<Form>>,
     lines: Cache,
     undo: Vec<Undo>,
     /// Whether bounds exclude each other: no input is on the part.
@@ -61,6 +65,7 @@ impl<'a> State<'a> {
             ends,
             slopes: network.nodes.iter().map(|node| vec![None; node.len]).collect(),
             readers,
+            rows: Vec::new(),
             lines: RefCell::new(vec![Vec::new(); network.nodes.len()]),
             undo: Vec::new(),
             is_empty,
@@ -210,6 +215,12 @@ impl<'a> State<'a> {
         }
     }
 
+    /// Takes over a form that is at most zero.
+    pub fn add_row(&mut self, row: Rc<Form>) {
+        self.rows.push(row);
+        self.undo.push(Undo::Row);
+    }
+
     /// Where the present part begins, for [`undo`](Self::undo).
     pub fn mark(&self) -> usize {
         self.undo.len()
@@ -226,6 +237,9 @@ impl<'a> State<'a> {
             match change {
                 Undo::Bounds { node, i, old } => self.set(node, i, old),
                 Undo::Box { i, old } => self.ends[i] = old,
+                Undo::Row => {
+                    self.rows.pop();
+                }
                 Undo::Slopes { node, i, old } => {
                     self.slopes[node][i] = old;
                     if let Some(pair) = self.lines.borrow_mut()[node].get_mut(i) {

@@ -238,7 +238,6 @@ fn bound<D: AbstractDomain>(
     for (d, members) in joint {
         if case.disjuncts()[d] <= 0.0 && script.is_none_or(|script| script.programs.is_some()) {
             let bound = domain.minimum_of_maximum(&forms.select(&members), &trace)?;
-            let bound = beyond(bound, most_lost(&members));
             let new = script.map(|script| script.argued()).unwrap_or_default();
             sums.extend(new.iter().map(|_| d));
             argued.extend(new);

@@ -2,7 +2,7 @@
 
 use super::analysis::Analysis;
 use super::error::AnalyzeError;
-use super::method::{Completeness, Context, Method, Options};
+use super::method::{Context, Method, Options};
 use super::registry::plan;
 use super::state::State;
 use crate::domains::budget::Budget;
@@ -10,7 +10,7 @@ use crate::domains::domain::{DomainError, Run};
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::observer::{Event, Silent};
 use crate::domains::query::{Ball, Query};
-use crate::exact::{continuous, signum};
+use crate::exact::signum;
 
 /// Analyses a query without a time limit, reporting to nobody.
 ///
@@ -85,7 +85,7 @@ pub fn check_certifiable(network: &Network, query: &Query, options: &Options) ->
         return Err(AnalyzeError::Float32Certificate);
     }
     if network.is_signum() {
-        if method != Method::EXACT {
+        if ![Method::EXACT, Method::AUTO].contains(&method) {
             return Err(AnalyzeError::SignumCertificate);
         }
         let applies = query.cases.iter().all(|case| signum::applies(network, case));
@@ -97,9 +97,6 @@ pub fn check_certifiable(network: &Network, query: &Query, options: &Options) ->
     }
     if let Some(id) = network.first_curve() {
         return Err(AnalyzeError::ProofCurve(network.node(id).name.clone()));
-    }
-    if let Some(id) = continuous::jump(network).filter(|_| method.row().completeness == Completeness::Decides) {
-        return Err(AnalyzeError::ProofJump(network.node(id).name.clone()));
     }
     if query.cases.iter().any(|case| case.region.ball() != &Ball::Box) {
         return Err(AnalyzeError::ProofRegion);

@@ -1,6 +1,7 @@
 //! Closed parts of the dual engine's trees as statements of a certificate.
 
 use super::names::Names;
+use crate::domains::activation::OpenEnds;
 use crate::domains::dual::{Member, NeuronBound, Record, Relaxed, Side};
 use crate::domains::network::{NodeId, NodeKind};
 use crate::domains::num::Rational;
@@ -87,7 +88,7 @@ impl Writer<'_> {
         }
         leaves.sort_by_key(|leaf| leaf.sides[depth].above);
         let (below, above) = leaves.split_at_mut(leaves.partition_point(|leaf| !leaf.sides[depth].above));
-        script.split(neuron, &Rational::ZERO);
+        script.split(neuron, &Rational::ZERO, OpenEnds::default());
         self.below(depth + 1, below, script);
         script.otherwise();
         self.below(depth + 1, above, script);

@@ -284,15 +284,11 @@ pub(crate) fn is_promising(network: &Network, region: &Region, bounds: &Bounds) 
     !has_jumps(network) || is_small()
 }
 
-/// The first activation node that jumps: at the end of a piece that its neighbour has and it has not.
-pub(crate) fn jump(network: &Network) -> Option<NodeId> {
+/// Whether an activation jumps: at the end of a piece that its neighbour has and it has not.
+fn has_jumps(network: &Network) -> bool {
     let jumps = |pair: &[Piece]| !(pair[0].to_closed && pair[1].from_closed);
     let has_jump = |activation: &Activation| activation.function.pieces().unwrap_or_default().windows(2).any(jumps);
-    network.activations().find(|(_, activation)| has_jump(activation)).map(|(id, _)| id)
-}
-
-fn has_jumps(network: &Network) -> bool {
-    jump(network).is_some()
+    network.activations().any(|(_, activation)| has_jump(activation))
 }
 
 /// What the search takes apart.

@@ -1,6 +1,7 @@
 //! Arguments of linear programs as the statements of a proof.
 
 use super::script::{Multipliers, Script};
+use crate::domains::activation::OpenEnds;
 use crate::domains::domain::{Argued, Argument, Claim, Cut, CutProof, corner, share};
 use crate::domains::network::{Network, NodeId, NodeKind};
 use crate::domains::num::{Rational, exact_or_zero};
@@ -155,7 +156,7 @@ fn split<'p>(
         return script.prove(&multipliers);
     };
     for &end in &proof.ends[depth] {
-        script.split(neuron, &exact_or_zero(end));
+        script.split(neuron, &exact_or_zero(end), OpenEnds::default());
         split(proof, leaves, rows, rest, script);
         script.otherwise();
     }

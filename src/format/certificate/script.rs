@@ -1,7 +1,7 @@
 //! The statements of a proof.
 
 use super::numbers::{Exact, Float};
-use crate::domains::activation::{ActivationFn, Lines};
+use crate::domains::activation::{ActivationFn, Lines, OpenEnds};
 use crate::domains::domain::Bounds;
 use crate::domains::network::{Network, NodeId, NodeKind};
 use crate::domains::num::{Interval, Rational};
@@ -212,9 +212,17 @@ impl Script {
     }
 
     /// Begins the part where a neuron (or input) is at most so large; [`otherwise`](Self::otherwise) begins the other one,
-    /// and [`end`](Self::end) ends both.
-    pub fn split(&mut self, (node, i): (NodeId, usize), at: &Rational) {
-        self.say(format_args!("split {node} {i} {}", Exact(at)));
+    /// and [`end`](Self::end) ends both. One of the parts may lack the number itself: that which has it as its upper end, or
+    /// as its lower one.
+    pub fn split(&mut self, (node, i): (NodeId, usize), at: &Rational, open: OpenEnds) {
+        let side = if open.upper {
+            "< "
+        } else if open.lower {
+            "> "
+        } else {
+            ""
+        };
+        self.say(format_args!("split {node} {i} {side}{}", Exact(at)));
     }
 
     /// Begins the part where the neuron is at least so large.

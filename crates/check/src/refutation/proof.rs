@@ -44,9 +44,12 @@ struct Block {
     is_exact: bool,
 }
 
+/// Whether a split's number is left out of its first half, and of the second one: of one of them at most.
+type Open = (bool, bool);
+
 enum BlockKind {
     Case,
-    Split { node: usize, i: usize, at: RBig, first: Option<Vec<bool>> },
+    Split { node: usize, i: usize, at: RBig, open: Open, first: Option<Vec<bool>> },
     Lemma,
 }
 
@@ -307,23 +310,32 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    fn step(&mut self, node: usize, i: usize, below: bool, at: &RBig) {
+    fn step(&mut self, node: usize, i: usize, below: bool, at: &RBig, open: Open) {
         if node == 0 {
             self.state.narrow(i, below, at);
         } else {
             self.state.keep(node, i, below, at);
         }
+        if if below { open.0 } else { open.1 } {
+            self.state.leave_out(node, i, below, at);
+        }
     }
 
-    /// `split NODE I AT`: first where the neuron is at most so large, then (`else`) where it is at least.
+    /// `split NODE I AT`: first where the neuron is at most so large, then (`else`) where it is at least. `< AT`: the first
+    /// half lacks the number; `> AT`: the second one does.
     fn split(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
         let node = words.index(self.state.network.nodes.len())?;
         let i = words.index(self.state.network.nodes[node].len)?;
-        let at = words.number()?;
+        let word = words.word()?;
+        let (open, at) = match word {
+            "<" => ((true, false), words.number()?),
+            ">" => ((false, true), words.number()?),
+            at => ((false, false), words.number_in(at)?),
+        };
         let block = self.block(&words)?;
         let (goal, shown) = (block.goal.clone(), block.shown.clone());
-        self.open(&words, goal, BlockKind::Split { node, i, at: at.clone(), first: None }, shown)?;
-        self.step(node, i, true, &at);
+        self.open(&words, goal, BlockKind::Split { node, i, at: at.clone(), open, first: None }, shown)?;
+        self.step(node, i, true, &at, open);
         words.end()
     }
 
@@ -331,7 +343,7 @@ impl<'a> Checker<'a> {
     fn other_half(&mut self, words: Words<'_>) -> Result<(), Refusal> {
         let wrong = words.error("no first half of a split is open");
         let Some(mut block) = self.blocks.pop() else { return Err(wrong) };
-        let BlockKind::Split { node, i, at, first } = &mut block.kind else { return Err(wrong) };
+        let BlockKind::Split { node, i, at, open, first } = &mut block.kind else { return Err(wrong) };
         if first.is_some() {
             return Err(wrong);
         }
@@ -339,9 +351,9 @@ impl<'a> Checker<'a> {
         self.is_exact = block.is_exact;
         let outer = self.blocks.last().map_or_else(Vec::new, |outer| outer.shown.clone());
         *first = Some(std::mem::replace(&mut block.shown, outer));
-        let (node, i, at) = (*node, *i, at.clone());
+        let (node, i, at, open) = (*node, *i, at.clone(), *open);
         self.blocks.push(block);
-        self.step(node, i, false, &at);
+        self.step(node, i, false, &at, open);
         words.end()
     }
 

@@ -151,15 +151,16 @@ output 2
 
 #[test]
 fn a_number_belongs_to_the_half_that_has_it() {
-    // Above zero y is 1, below it −1: y and x have one sign, so that y x = |x|; 1/4 − y + 2 x is above zero below, −3/4 at zero.
+    // y + x / 4 is never zero: it is at most −3/4 below zero, and at least 1 from there on.
     let query = |constant: &str| {
         format!("absint query 1\ncase\nx -1 1\nunsafe\natom {constant} -1 Y0 -1/4 X0\natom {constant} 1 Y0 1/4 X0\n")
     };
     let proof =
         |split: &str| format!("absint proof 1\ncase 0\nsplit 1 0 {split}\nrefute 0 1\nelse\nrefute 0 0 1\nend\nend\n");
     assert_eq!(outcome(SIGN, &query("0"), &proof("< 0")), Ok(2));
-    let at_input = proof("< 0").replace("split 1", "split 0");
-    assert_eq!(outcome(SIGN, &query("0"), &at_input), Ok(2));
+    let at_input =
+        SIGN.replace("affine\nbias 0\ndense 0\n1\nend\nactivation 1", "activation 0").replace("output 2", "output 1");
+    assert_eq!(outcome(&at_input, &query("0"), &proof("< 0").replace("split 1", "split 0")), Ok(2));
     // Zero is a one: neither half may have it from below.
     for wrong in [proof("0"), proof("> 0"), proof("< 1/4"), proof("< -1/4"), proof("<= 0"), proof("<")] {
         assert!(outcome(SIGN, &query("0"), &wrong).is_err(), "{wrong}");

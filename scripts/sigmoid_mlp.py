@@ -1,4 +1,5 @@
-"""Trains a sigmoid network of 6 × 200 neurons on 10,000 MNIST images: python scripts/sigmoid_mlp.py OUT.onnx
+"""Trains a sigmoid network of 6 × 200 neurons, or of others, on 10,000 MNIST images:
+python scripts/sigmoid_mlp.py OUT.onnx [DEPTH WIDTH]
 
 For `tables dual-lp --file OUT.onnx --eps 0.01`. Takes PyTorch and onnx, and finds the images through ABSINT_DATA; one
 thread, fixed seed, about a minute.
@@ -11,7 +12,7 @@ import sys
 import numpy as np
 import torch
 
-DEPTH, WIDTH, EPOCHS = 6, 200, 12
+EPOCHS = 12
 
 
 def read(name):
@@ -27,23 +28,24 @@ def samples(images, labels):
     return pixels, torch.tensor(read(labels).astype(np.int64))
 
 
-def network():
+def network(depth, width):
     layers, inputs = [], 784
-    for depth in range(DEPTH):
-        linear = torch.nn.Linear(inputs, WIDTH)
-        torch.nn.init.xavier_normal_(linear.weight, gain=2 if depth == 0 else 4)
+    for layer in range(depth):
+        linear = torch.nn.Linear(inputs, width)
+        torch.nn.init.xavier_normal_(linear.weight, gain=2 if layer == 0 else 4)
         with torch.no_grad():
             # Outputs of sigmoids lie around a half.
-            linear.bias.copy_(linear.weight.sum(1) * (0.0 if depth == 0 else -0.5))
+            linear.bias.copy_(linear.weight.sum(1) * (0.0 if layer == 0 else -0.5))
         layers += [linear, torch.nn.Sigmoid()]
-        inputs = WIDTH
-    return torch.nn.Sequential(*layers, torch.nn.Linear(WIDTH, 10))
+        inputs = width
+    return torch.nn.Sequential(*layers, torch.nn.Linear(width, 10))
 
 
 def main():
+    depth, width = (int(n) for n in sys.argv[2:4] or (6, 200))
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    model, (x, y) = network(), samples("train10k-images.idx3-ubyte.gz", "train10k-labels.idx1-ubyte")
+    model, (x, y) = network(depth, width), samples("train10k-images.idx3-ubyte.gz", "train10k-labels.idx1-ubyte")
     optimiser = torch.optim.Adam(model.parameters(), 1e-3)
     for epoch in range(EPOCHS):
         for batch in torch.randperm(len(x)).split(64):

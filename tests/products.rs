@@ -104,6 +104,20 @@ fn rational(dice: &mut Dice) -> OnnxWriter {
     w
 }
 
+/// What data choose, without a jump where the choice changes: the larger of two, which is squared if it is positive.
+fn chosen(dice: &mut Dice) -> OnnxWriter {
+    let mut w = OnnxWriter::input(&[2]);
+    let [a, b] = [0, 0].map(|_| dense(&mut w, dice, "input", (2, 3)));
+    let above = w.node("Greater", &[&a, &b], &[]);
+    let larger = w.node("Where", &[&above, &a, &b], &[]);
+    let zero = w.floats(&[], [0.0]);
+    let positive = w.node("GreaterOrEqual", &[&larger, &zero], &[]);
+    let square = w.node("Mul", &[&larger, &larger], &[]);
+    let part = w.node("Where", &[&positive, &square, &zero], &[]);
+    dense(&mut w, dice, &part, (3, 1));
+    w
+}
+
 /// The families in two dimensions.
 fn families() -> Vec<(&'static str, OnnxWriter)> {
     let dice = |seed| Dice::new(seed);
@@ -112,6 +126,7 @@ fn families() -> Vec<(&'static str, OnnxWriter)> {
         ("lyapunov", lyapunov(&mut dice(2))),
         ("attention", attention(&mut dice(3), 2)),
         ("rational", rational(&mut dice(4))),
+        ("chosen", chosen(&mut dice(5))),
     ]
 }
 
@@ -179,4 +194,22 @@ fn float32_and_certificates_are_refused_by_name() {
     let error = refused(Options { arithmetic: Arithmetic::Float32, ..Options::default() });
     assert_eq!(error, AnalyzeError::Float32Activation("Mul_1".into()));
     assert_eq!(refused(Options { certify: true, ..Options::default() }), AnalyzeError::ProofCurve("Mul_1".into()));
+}
+
+/// The class of a network as its output: proven where no other can win, refuted where another does at a tie.
+#[test]
+fn indices_are_decided() {
+    for (ahead, largest, expected) in [(2.5, 0.5, "verified"), (2.0, 0.5, "falsified"), (-3.0, -0.5, "verified")] {
+        let mut w = OnnxWriter::input(&[2]);
+        // At most 2 apart: the second entry wins everywhere when it is further ahead, the first one a tie.
+        let shift = w.floats(&[2], [0.0, ahead]);
+        let logits = w.node("Add", &["input", &shift], &[]);
+        w.node("ArgMax", &[&logits], &[("axis", Attribute::Int(1))]);
+        let network = network(&w);
+        for method in [Method::AUTO, Method::EXACT] {
+            let options = Options { method, ..Options::default() };
+            let verdict = analyze(&network, &at_most(square(2), largest), &options).unwrap().verdict;
+            assert_eq!(verdict.name(), expected, "{ahead}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod precise;
 
 use absint_domains::activation::{ActivationFn, Bend, Line, Shape, Slopes, Smooth, all};
 use absint_domains::num::{Interval, Rational, exact};
+use absint_domains::polyhedra::{JointHull, Octahedron, Segment, directions};
 use common::Dice;
 use precise::{Big, big, reference};
 use std::sync::Arc;
@@ -152,7 +153,7 @@ fn images_lines_hulls_and_bands_hold_the_graph() {
             let slope = any_float(&mut dice);
             let (image, band) = (f.image(z.into()), f.band(z.into(), slope));
             let all = [Slopes::Area, Slopes::Parallel].map(|slopes| f.lines_with(z.into(), slopes));
-            let hull = f.hull(z.into());
+            let (hull, cover) = (f.hull(z.into()), f.cover(z.into()));
             for i in 0..1000 {
                 let x = match i {
                     0 => z.lo,
@@ -174,6 +175,13 @@ fn images_lines_hulls_and_bands_hold_the_graph() {
                 for h in hull.iter().filter(|_| i < 50) {
                     let value = Interval::point(x).scale(h.z) + y.scale(h.y);
                     assert!(value.lo <= h.rhs, "{}: {h:?}", what());
+                }
+                // On a segment or between two; where one is infinite nothing is joined.
+                let is_known = cover.iter().all(|s| s.intercept.is_finite());
+                let here = cover.iter().filter(|s| is_known && s.from <= x && x <= s.to);
+                let values = here.map(|s| Interval::point(x).scale(s.slope) + Interval::point(s.intercept));
+                if let Some(span) = values.reduce(Interval::join) {
+                    assert!(span.lo <= y.hi && y.lo <= span.hi, "{}: {cover:?}", what());
                 }
                 // To the last bit at some of the points.
                 if round % 50 == 0 && i < 8 {
@@ -248,4 +256,44 @@ fn bounds_without_ends_still_have_an_image() {
             assert!(lines.lower.intercept <= image.lo && image.hi <= lines.upper.intercept, "{}", f.name());
         }
     }
+}
+
+/// Points of the joint graph of two or three curves whose arguments are near each other lie in the joint hull.
+#[test]
+fn joint_hulls_hold_the_joint_graph() {
+    let (mut dice, mut joined) = (Dice::new(6), 0);
+    for f in smooth() {
+        for round in 0..6 {
+            let k = 2 + round % 2;
+            let centre = 3.0 * dice.unit() - 1.0;
+            let bounds: Vec<Interval> =
+                (0..k).map(|_| Interval::new(centre - dice.unit(), centre + 0.1 + dice.unit())).collect();
+            let largest_sum = |d: &[i8]| {
+                let terms = d.iter().zip(&bounds).map(|(&a, z)| z.scale(f64::from(a)).hi);
+                // Sums and differences reach half as far as the bounds let them.
+                if d.iter().filter(|a| **a != 0).count() == 1 { terms.sum::<f64>() } else { terms.sum::<f64>() - 0.2 }
+            };
+            let upper = directions(k).iter().map(|d| largest_sum(d)).collect::<Vec<f64>>();
+            let Ok(octahedron) = Octahedron::new(k, upper) else { continue };
+            let segments: Vec<Vec<Segment>> = bounds.iter().map(|z| f.cover((*z).into())).collect();
+            let Ok(hull) = JointHull::new(&octahedron, &segments) else { continue };
+            let facets = hull.facets();
+            joined += usize::from(facets.iter().any(|facet| !facet.is_single()));
+            for _ in 0..300 {
+                let z: Vec<f64> = bounds.iter().map(|z| (z.lo + dice.unit() * z.width()).clamp(z.lo, z.hi)).collect();
+                let reach = |d: &Vec<i8>| d.iter().zip(&z).map(|(&a, z)| f64::from(a) * z).sum::<f64>();
+                if directions(k).iter().zip(octahedron.upper()).any(|(d, &upper)| reach(d) > upper) {
+                    continue;
+                }
+                let y: Vec<Interval> = z.iter().map(|&z| curve(&f).value(z)).collect();
+                for facet in &facets {
+                    let of_z = facet.z.iter().zip(&z).map(|(&c, &z)| Interval::point(z).scale(c));
+                    let sum =
+                        of_z.chain(facet.y.iter().zip(&y).map(|(&c, y)| y.scale(c))).reduce(|a, b| a + b).unwrap();
+                    assert!(sum.lo <= facet.rhs, "{} at {z:?}: {facet:?}", f.name());
+                }
+            }
+        }
+    }
+    assert!(joined > 80, "{joined}");
 }

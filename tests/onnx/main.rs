@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod binarized;
+mod choice;
 mod errors;
 mod exact_answers;
 mod hostile;

@@ -161,6 +161,15 @@ pub trait ActivationFn: std::fmt::Debug + Send + Sync {
         self.pieces().map_or_else(Vec::new, |pieces| derived::segments(pieces, z))
     }
 
+    /// Segments that span what the neuron can do over the values `z` together with others: at each argument its value is
+    /// on one of them or between two. For pieces they are the segments of the graph.
+    fn cover(&self, z: Reach<'_>) -> Vec<Segment> {
+        match self.shape() {
+            Shape::Pieces(pieces) => derived::segments(pieces, z),
+            Shape::Smooth(f) => smooth::cover(f, z.bounds),
+        }
+    }
+
     /// Bounds of the output over the values `z`.
     fn image(&self, z: Reach<'_>) -> Interval {
         match self.shape() {

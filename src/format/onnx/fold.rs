@@ -24,14 +24,7 @@ pub(super) fn folded(
     let mut inputs = op.inputs.clone();
     let x = Tensor::new(alone.builder.input(), data.shape.clone());
     inputs[0] = Some(Tensor { of_integers: data.integer, ..x }.into());
-    let op = Operator {
-        label: op.label,
-        inputs,
-        attributes: op.attributes,
-        opset: op.opset,
-        outputs: op.outputs,
-        external: op.external,
-    };
+    let op = op.with(inputs);
     let result = lower(&op, &mut alone);
     net.take_back(&alone);
     let result = match result? {

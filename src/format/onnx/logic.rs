@@ -1,6 +1,7 @@
-//! Comparisons, choices among constants, and constants that are made or rescaled.
+//! Comparisons, choices by constants, and constants that are made or rescaled.
 
 use super::arithmetic::{scaled, sub};
+use super::choice;
 use super::constant::Constant;
 use super::fault::Fault;
 use super::lowering::{Lowering, Operator, Tensor, Value, finite};
@@ -76,7 +77,7 @@ fn compare_data(op: &Operator, net: &mut Lowering, holds: fn(Ordering) -> bool) 
 }
 
 fn compare(op: &Operator, net: &mut Lowering, holds: fn(Ordering) -> bool) -> Result<Value, Fault> {
-    if op.inputs.iter().flatten().any(|value| matches!(value, Value::Tensor(_))) {
+    if reads_data(op) {
         return compare_data(op, net, holds);
     }
     let (shape, a, b) = pair(op, net)?;
@@ -123,24 +124,38 @@ pub(super) fn not(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     Ok(truths(a.shape.clone(), a.values.values().iter().map(|&v| v == 0.0)))
 }
 
-/// `a ∧ b` of constants.
+/// True when an operand is data.
+fn reads_data(op: &Operator) -> bool {
+    op.inputs.iter().flatten().any(|value| matches!(value, Value::Tensor(_)))
+}
+
+/// `a ∧ b`.
 pub(super) fn and(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    if reads_data(op) {
+        return choice::both(op, net, false);
+    }
     let (shape, a, b) = pair(op, net)?;
     Ok(truths(shape, a.values().iter().zip(b.values()).map(|(a, b)| *a != 0.0 && *b != 0.0)))
 }
 
-/// `a ∨ b` of constants.
+/// `a ∨ b`.
 pub(super) fn or(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    if reads_data(op) {
+        return choice::both(op, net, true);
+    }
     let (shape, a, b) = pair(op, net)?;
     Ok(truths(shape, a.values().iter().zip(b.values()).map(|(a, b)| *a != 0.0 || *b != 0.0)))
 }
 
-/// Entries of the second operand where the first, a constant, holds, else of the third: selections, whether
+/// Entries of the second operand where the first holds, else of the third: where it is a constant selections, whether
 /// these are data or constants.
 pub(super) fn choose(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
-    let condition = op.constant(0)?;
     let (x, y) = (op.value(1)?, op.value(2)?);
-    let shape = shape::broadcast(&shape::broadcast(&condition.shape, x.shape())?, y.shape())?;
+    let shape = shape::broadcast(&shape::broadcast(op.value(0)?.shape(), x.shape())?, y.shape())?;
+    if let Value::Tensor(condition) = op.value(0)? {
+        return choice::choose(op, net, condition, [x, y], shape);
+    }
+    let condition = op.constant(0)?;
     let len = net.reserve(&shape)?;
     net.reserve(&[len, 2])?;
     let condition = condition.broadcast_to(&shape)?;

@@ -33,6 +33,8 @@ pub(super) struct Tensor {
     pub integers: bool,
     /// True for integer types and for truths, on which some operators round their results.
     pub of_integers: bool,
+    /// True for truths, all of which are 0 or 1.
+    pub truths: bool,
     /// The Softmax that was dropped here, over all entries: whatever reads it but a change of shape has it computed.
     pub softmax: Option<Softmax>,
 }
@@ -60,7 +62,8 @@ pub(super) struct ShiftedSign {
 impl Tensor {
     /// The entries of `node` in this shape.
     pub fn new(node: NodeId, shape: Vec<usize>) -> Self {
-        Self { node, shape, shifted_sign: None, clipped: None, integers: false, of_integers: false, softmax: None }
+        let [integers, of_integers, truths] = [false; 3];
+        Self { node, shape, shifted_sign: None, clipped: None, integers, of_integers, truths, softmax: None }
     }
 
     /// The same entries in another shape of the same size.
@@ -135,7 +138,13 @@ pub(super) struct Operator<'a> {
     pub external: &'a External,
 }
 
-impl Operator<'_> {
+impl<'a> Operator<'a> {
+    /// The same operator with other operands.
+    pub fn with(&self, inputs: Vec<Option<Value>>) -> Self {
+        let Operator { label, attributes, opset, outputs, external, .. } = *self;
+        Operator { label, inputs, attributes, opset, outputs, external }
+    }
+
     /// Operand `i`, if it is given.
     pub fn optional(&self, i: usize) -> Option<&Value> {
         self.inputs.get(i).and_then(Option::as_ref)

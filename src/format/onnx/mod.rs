@@ -10,6 +10,7 @@ mod activations;
 mod arithmetic;
 mod attributes;
 mod budget;
+mod choice;
 mod constant;
 mod conv;
 mod conv_transpose;

@@ -1,10 +1,11 @@
 //! Every supported operator.
 
+use super::constant::Constant;
 use super::fault::Fault;
 use super::fold::folded;
-use super::lowering::{Lowering, Operator, Value};
-use super::proto::{BFLOAT16, DOUBLE, FLOAT, FLOAT16};
-use super::{activations, arithmetic, conv, conv_transpose, extremum, logic, matrix, normalise, pooling};
+use super::lowering::{Lowering, Operator, Tensor, Value};
+use super::proto::{BFLOAT16, BOOL, DOUBLE, FLOAT, FLOAT16};
+use super::{activations, arithmetic, choice, conv, conv_transpose, extremum, logic, matrix, normalise, pooling};
 use super::{reduce, reshape, resize, select, smooth, softmax};
 
 /// Lowers one operator: its result, given its operands.
@@ -28,6 +29,8 @@ const OPERATORS: &[(&str, Rule)] = &[
     ("Abs", Data(extremum::abs)),
     ("Add", Any(arithmetic::add)),
     ("And", Any(logic::and)),
+    ("ArgMax", Data(choice::arg_max)),
+    ("ArgMin", Data(choice::arg_min)),
     ("Atan", Data(smooth::atan)),
     ("AveragePool", Data(pooling::average_pool)),
     ("BatchNormalization", Data(normalise::batch_normalization)),
@@ -140,6 +143,13 @@ pub fn operators() -> impl Iterator<Item = (&'static str, bool)> {
 /// The operators that keep the order of all entries, and so may follow a dropped Softmax; Cast does to floats alone.
 const KEEP_ORDER: &[&str] = &["Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"];
 
+/// The operators that read no more than the order of the entries.
+const READ_ORDER: &[&str] = &["ArgMax", "ArgMin"];
+
+/// The operators that put entries in other places and change none.
+const MOVE: &[&str] =
+    &["Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"];
+
 /// What the standard operator set is called.
 pub(super) fn is_standard(domain: Option<&str>) -> bool {
     matches!(domain, None | Some("" | "ai.onnx"))
@@ -157,7 +167,7 @@ pub(super) fn lower(name: &str, domain: Option<&str>, op: &Operator, net: &mut L
     let after_softmax = op.inputs.iter().flatten().any(|v| matches!(v, Value::Tensor(t) if t.softmax.is_some()));
     let computed;
     let keeps_order = KEEP_ORDER.contains(&name) && (name != "Cast" || !gives_integers(name, op));
-    let op = if after_softmax && !keeps_order {
+    let op = if after_softmax && !keeps_order && !READ_ORDER.contains(&name) {
         computed = softmax::computed(op, net)?;
         &computed
     } else {
@@ -168,13 +178,26 @@ pub(super) fn lower(name: &str, domain: Option<&str>, op: &Operator, net: &mut L
         Data(lower) => vec![folded(op, net, *lower)?],
         Several(lower) => lower(op, net)?,
     };
-    let of_integers = gives_integers(name, op);
+    let (of_integers, truths) = (gives_integers(name, op), gives_truths(name, op));
     for result in &mut results {
-        if let Value::Tensor(tensor) = result {
-            tensor.of_integers = of_integers;
+        match result {
+            Value::Tensor(tensor) => (tensor.of_integers, tensor.truths) = (of_integers, truths),
+            Value::Constant(index) if READ_ORDER.contains(&name) => {
+                *result = Constant { integer: true, ..Constant::clone(index) }.into();
+            }
+            Value::Constant(_) => {}
         }
     }
     Ok(results)
+}
+
+/// Whether the results of an operator are truths.
+fn gives_truths(name: &str, op: &Operator) -> bool {
+    match name {
+        "Cast" => op.attributes.int("to", 0) == i64::from(BOOL),
+        "And" | "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Not" | "Or" => true,
+        _ => MOVE.contains(&name) && matches!(op.optional(0), Some(Value::Tensor(Tensor { truths: true, .. }))),
+    }
 }
 
 /// Whether the results of an operator are of an integer type or truths.
@@ -182,7 +205,8 @@ fn gives_integers(name: &str, op: &Operator) -> bool {
     let is_of_integers = |i: usize| op.optional(i).is_some_and(Value::is_of_integers);
     match name {
         "Cast" => ![FLOAT, FLOAT16, BFLOAT16, DOUBLE].map(i64::from).contains(&op.attributes.int("to", 0)),
-        "And" | "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Not" | "Or" => true,
+        "ArgMax" | "ArgMin" => true,
+        _ if gives_truths(name, op) => true,
         "Where" => is_of_integers(1),
         _ => is_of_integers(0),
     }

@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use super::lowering::{Lowering, Operator, ROUNDS_INTEGERS, Tensor, Value, finite};
-use super::{power, products};
+use super::{power, products, shape};
 use crate::domains::activation::{
     ActivationFn, Arctan, Clip, Cos, Elu, Erf, Exp, Gelu, Log, Power, Reciprocal, Sigmoid, Sin, Softplus, Softsign,
     Sqrt, Tanh,
@@ -80,8 +80,11 @@ pub(super) fn sqrt(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
     }
 }
 
-/// `x^p` with a constant `p`.
+/// `x^y`; where `y` is data as `e^(y ln x)`, for positive `x`.
 pub(super) fn pow(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
+    if let Value::Tensor(exponent) = op.value(1)? {
+        return exponential(op, net, exponent);
+    }
     let Value::Tensor(x) = op.value(0)? else { return power::pow(op, net) };
     let exponent = op.constant(1)?;
     if exponent.shape.len() > x.shape.len() {
@@ -99,6 +102,24 @@ pub(super) fn pow(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
         }
         p => Ok(raised(op, net, x, p)?.into()),
     }
+}
+
+fn exponential(op: &Operator, net: &mut Lowering, exponent: &Tensor) -> Result<Value, Fault> {
+    if op.inputs.iter().flatten().any(Value::is_of_integers) {
+        return Err(ROUNDS_INTEGERS.into());
+    }
+    let base = match op.value(0)? {
+        Value::Tensor(x) => x.clone(),
+        Value::Constant(c) => {
+            let index = vec![None; net.reserve_tensor(&c.shape)?];
+            let nothing = LinearMap::Select { input_len: net.builder.len(exponent.node), index };
+            net.linear(op, exponent.node, nothing, finite(c, 0)?.values.clone(), c.shape.clone())?
+        }
+    };
+    let logarithm = net.activation(op, &base, Arc::new(Log))?;
+    let shape = shape::broadcast(&base.shape, &exponent.shape)?;
+    let power = products::entrywise(op, net, [exponent, &logarithm], shape)?;
+    Ok(net.activation(op, &power, Arc::new(Exp))?.into())
 }
 
 /// `x^p` for one of the exponents `p` that are supported.

@@ -50,8 +50,7 @@ pub(super) fn computed<'a>(op: &Operator<'a>, net: &mut Lowering) -> Result<Oper
             *input = whole(op, net, x)?.into();
         }
     }
-    let Operator { label, attributes, opset, outputs, external, .. } = *op;
-    Ok(Operator { label, inputs, attributes, opset, outputs, external })
+    Ok(op.with(inputs))
 }
 
 /// A tensor with the Softmax that was dropped from it, which was over all entries.

@@ -4,6 +4,7 @@
 use super::super::{HalfPlane, Line, Lines, Slopes};
 use super::{Bend, Part, Smooth};
 use crate::num::Interval;
+use crate::polyhedra::Segment;
 use float_ord::FloatOrd;
 
 /// `±(f(z) − slope · z)`, of which the least value is sought: with + for a line below the graph, with − for one above.
@@ -168,6 +169,23 @@ pub(in super::super) fn lines(f: &dyn Smooth, z: Interval, slopes: Slopes) -> Li
         Slopes::Area | Slopes::Zero | Slopes::One => line(f, z, z.middle(), 1.0),
     };
     Lines { lower, upper }
+}
+
+/// A polygon around each of two halves of the graph, as the segments below and above it: any number between the two at
+/// any argument is a value there. The halves meet where the function begins to bend the other way if that is near the
+/// middle.
+pub(in super::super) fn cover(f: &dyn Smooth, z: Interval) -> Vec<Segment> {
+    let parts = parts_within(f, z);
+    let (middle, reach) = (z.middle(), z.width() / 4.0);
+    let from_middle = |end: f64| (end - middle).abs();
+    let turns = parts.iter().skip(1).map(|part| part.from).filter(|&end| from_middle(end) < reach);
+    let meeting = turns.min_by_key(|&end| FloatOrd(from_middle(end))).unwrap_or(middle);
+    let halves = [Interval { lo: z.lo, hi: meeting }, Interval { lo: meeting, hi: z.hi }];
+    let sides = halves.into_iter().filter(|half| half.lo < half.hi).flat_map(|half| {
+        let Lines { lower, upper } = lines(f, half, Slopes::Area);
+        [lower, upper].map(|line| Segment::new(half.lo, half.hi, line.slope, line.intercept))
+    });
+    sides.collect()
 }
 
 /// Where the lines of a polygon around the graph are nearest to it, as shares of the way through `z`.

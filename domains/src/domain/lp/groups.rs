@@ -20,7 +20,7 @@ pub struct Group {
     pub neurons: Vec<usize>,
     /// What bounds sums of them.
     pub octahedron: Arc<Octahedron>,
-    /// The hull of their joint graph over the octahedron of their pre-activations.
+    /// The hull of their joint graph over the octahedron of their pre-activations; of curves that of polygons around them.
     pub hull: JointHull,
 }
 
@@ -37,12 +37,8 @@ fn area(function: &dyn ActivationFn, z: Reach<'_>) -> f64 {
 }
 
 /// Splits the unstable neurons into groups of `k`, widest relaxations together; the groups are returned
-/// as the sets of neurons to join (several per group when `k` exceeds [`LARGEST_EXACT`]). Only graphs made of segments
-/// are joined.
+/// as the sets of neurons to join (several per group when `k` exceeds [`LARGEST_EXACT`]).
 fn partition(function: &dyn ActivationFn, z: &NodeBounds, k: usize) -> Vec<Vec<usize>> {
-    if function.pieces().is_none() {
-        return Vec::new();
-    }
     let mut unstable: Vec<(f64, usize)> =
         (0..z.len()).filter(|&i| function.is_unstable(z.reach(i))).map(|i| (area(function, z.reach(i)), i)).collect();
     unstable.sort_by_key(|&(area, i)| (Reverse(FloatOrd(area)), i));
@@ -110,7 +106,7 @@ pub fn joint_groups<H: History>(
                 })
                 .collect();
             let octahedron = Octahedron::new(neurons.len(), upper).ok()?;
-            let segments: Vec<_> = neurons.iter().map(|&i| function.segments(z.reach(i))).collect();
+            let segments: Vec<_> = neurons.iter().map(|&i| function.cover(z.reach(i))).collect();
             let hull = JointHull::new(&octahedron, &segments).ok()?;
             Some(Group { node: id, neurons, octahedron: Arc::new(octahedron), hull })
         })

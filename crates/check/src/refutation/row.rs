@@ -31,8 +31,13 @@ pub(super) fn minimum<N: Number>(state: &State<'_>, form: &Form, enough: &dyn Fn
         if best.as_ref().is_some_and(enough) {
             break;
         }
+        // Lines lie outside the graph: before their activation they say nothing by themselves that its values did not.
+        let is_seen = matches!(state.network.nodes[id].kind, Kind::Activation { source, .. } if source > 0 && row.at[source].is_empty());
         if row.pass(id).is_none() {
             break;
+        }
+        if is_seen {
+            continue;
         }
         let least = row.least();
         if best.is_none() || (least.is_some() && least > best) {

@@ -96,12 +96,14 @@ impl<'a> State<'a> {
     }
 
     /// An upper bound of a neuron's magnitude.
+    #[inline]
     pub fn reach(&self, node: usize, i: usize) -> f64 {
         let (l, u) = self.bounds[node][i];
         u.max(-l)
     }
 
     /// An end of a neuron's range; `None` where it is not known.
+    #[inline]
     pub fn end<N: Number>(&self, node: usize, i: usize, lower: bool) -> Option<N> {
         let (l, u) = self.bounds[node][i];
         let rounded = if lower { l } else { u };
@@ -113,6 +115,7 @@ impl<'a> State<'a> {
     }
 
     /// The lines around neuron `i` of an activation node.
+    #[inline]
     pub fn lines<N: Number>(&self, id: usize, i: usize) -> Option<Pair<N>> {
         let Kind::Activation { source, pieces } = &self.network.nodes[id].kind else { return None };
         let given = self.slopes[id][i];
@@ -184,6 +187,7 @@ impl<'a> State<'a> {
         }
     }
 
+    #[inline]
     fn range(&self, node: usize, i: usize) -> Range {
         let bounds = self.bounds[node][i];
         let is_open = |upper: bool, end: f64| self.open.get(&(node, i, upper)) == Some(&end);

@@ -5,13 +5,12 @@ use super::super::case::CaseState;
 use super::super::error::AnalyzeError;
 use super::super::method::{Context, Step};
 use super::super::reasons::Reason;
-use crate::domains::activation::{ActivationFn, Slopes};
+use crate::domains::activation::{ActivationFn, Reach, Slopes};
 use crate::domains::domain::{
     AbstractDomain, Argued, Argument, Bounds, Claim, DeepPoly, DomainError, Fact, LpDomain, RationalDeepPoly, Tighten,
     Trace, Zonotope, allowance, margin_lattice, propagate, reach,
 };
 use crate::domains::network::{Arithmetic, Network, NodeId};
-use crate::domains::num::Interval;
 use crate::domains::query::LinearForms;
 use crate::format::certificate::{Arguments, Multipliers, Script};
 use std::sync::{Arc, Mutex};
@@ -30,9 +29,9 @@ pub(in super::super) enum Recomputed {
 impl Recomputed {
     /// Says so of bounds that came out; `more` says what else bounds a node's neurons.
     fn write(self, script: &mut Script, network: &Network, bounds: &Bounds, more: &mut dyn FnMut(&mut Script, NodeId)) {
-        let with = |f: &dyn ActivationFn, z: Interval| match self {
-            Self::Lines(slopes) => f.lines_with(z.into(), slopes),
-            Self::Bands | Self::Intervals => Zonotope::lines(f, z.into()),
+        let with = |f: &dyn ActivationFn, z: Reach<'_>| match self {
+            Self::Lines(slopes) => f.lines_with(z, slopes),
+            Self::Bands | Self::Intervals => Zonotope::lines(f, z),
         };
         match self {
             Self::Intervals => {}

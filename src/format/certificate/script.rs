@@ -1,7 +1,7 @@
 //! The statements of a proof.
 
 use super::numbers::{Exact, Float};
-use crate::domains::activation::{ActivationFn, Lines, OpenEnds};
+use crate::domains::activation::{ActivationFn, Lines, OpenEnds, Reach};
 use crate::domains::domain::Bounds;
 use crate::domains::network::{Network, NodeId, NodeKind};
 use crate::domains::num::{Interval, Rational};
@@ -21,7 +21,7 @@ pub struct Script {
 }
 
 /// The lines around an activation between bounds of its argument.
-pub type LinesOf<'a> = &'a dyn Fn(&dyn ActivationFn, Interval) -> Lines;
+pub type LinesOf<'a> = &'a dyn Fn(&dyn ActivationFn, Reach<'_>) -> Lines;
 
 /// A neuron that is above zero by less than this share of its range might be unstable for somebody else.
 const NEARLY: f64 = 1e-6;
@@ -145,7 +145,7 @@ impl Script {
             let steep: String = steep.map(|(i, _)| format!(" {}", name(id, i).1)).collect();
             return self.say(format_args!("steep {id}{steep}"));
         }
-        self.other_lines(network, id, bounds, (&|function, z| function.lines(z.into()), name));
+        self.other_lines(network, id, bounds, (&|function, z| function.lines(z), name));
     }
 
     /// The slopes of other lines around unstable neurons.
@@ -153,7 +153,7 @@ impl Script {
         let NodeKind::Activation(activation) = &network.node(id).kind else { return };
         let (function, Some(z)) = (&activation.function, bounds.get(activation.source)) else { return };
         self.area(id);
-        for (i, z) in z.iter().enumerate().filter(|(_, z)| function.is_unstable((*z).into())) {
+        for (i, z) in z.reaches().enumerate().filter(|(_, z)| function.is_unstable(*z)) {
             let (Lines { lower, upper }, (id, i)) = (lines(function.as_ref(), z), name(id, i));
             self.line(id, i, [lower.slope, upper.slope]);
         }

@@ -332,6 +332,20 @@ impl QueryArgs {
         named.map(PathBuf::as_path).collect()
     }
 
+    /// The network that the arguments name, and the query where they name one.
+    pub fn network_with_query(&self) -> CliResult<Option<(Network, Option<Query>)>> {
+        let Some(path) = &self.network else { return Ok(None) };
+        if self.files().len() > 1 {
+            let problem = self.load(Arithmetic::Real)?;
+            return Ok(Some((problem.network, Some(problem.query))));
+        }
+        let model = self.images.read_network(path, Arithmetic::Real)?;
+        match model.final_softmax {
+            Some(_) => Err(named(path, onnx::SOFTMAX_IS_DROPPED)),
+            None => Ok(Some((model.network, None))),
+        }
+    }
+
     /// Reads the files that the arguments name; the network is executed in this arithmetic.
     pub fn load(&self, arithmetic: Arithmetic) -> CliResult<Problem> {
         let Some(path) = &self.network else {

@@ -5,6 +5,7 @@ mod attack;
 mod certify;
 mod check;
 mod check_images;
+mod check_patterns;
 mod compare;
 mod data_set;
 mod declared;

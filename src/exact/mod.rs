@@ -3,4 +3,5 @@
 pub mod continuous;
 #[cfg(feature = "highs")]
 pub mod milp;
+pub mod patterns;
 pub mod signum;

@@ -8,4 +8,5 @@ pub mod images;
 pub mod json_query;
 pub mod onnx;
 pub mod opb;
+pub mod patterns;
 pub mod vnnlib;

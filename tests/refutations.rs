@@ -7,14 +7,14 @@ mod common;
 
 use absint::analyze::{Method, analyze_within, deadline};
 use absint::attack::Target;
-use absint::domains::activation::{self, ActivationFn};
+use absint::domains::activation::{self, ActivationFn, Piece, Shape};
 use absint::domains::budget::Budget;
 use absint::domains::domain::{Bounds, DeepPoly, Run, propagate};
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, exact};
 use absint::domains::query::{Property, Query};
 use absint::domains::verdict::Verdict;
-use absint::exact::continuous::{Question, Splitting, decide};
+use absint::exact::continuous::{Question, Splitting, decide, minimum};
 use absint::format::certificate::Script;
 use absint::{Options, analyze};
 use common::Dice;
@@ -39,20 +39,34 @@ fn functions() -> Vec<Arc<dyn ActivationFn>> {
     activation::all().into_iter().filter(|f| f.pieces().is_some() && !f.is_step()).collect()
 }
 
-/// Methods that bound all neurons anew.
-const BOUNDING: [Method; 3] = [Method::INTERVAL, Method::DEEPPOLY, Method::RATIONAL];
+/// Methods that bound and do not search, each with the part of the cases that it is tried on: one in so many.
+const BOUNDING: [(Method, u64); 11] = [
+    (Method::INTERVAL, 1),
+    (Method::DEEPPOLY, 1),
+    (Method::RATIONAL, 1),
+    (Method::ZONOTOPE, 1),
+    (Method::LP_GREEDY, 1),
+    (Method::LP_LAST, 4),
+    (Method::NAT, 8),
+    (Method::LP_ALL, 8),
+    (Method::KPOLY, 3),
+    (Method::KPOLY.with(2, true), 5),
+    (Method::LP_ALL_KPOLY, 16),
+];
 
 /// The query is set just beyond what each domain can show, and just within.
 #[test]
 fn what_a_domain_verifies_has_a_certificate_that_is_accepted() {
     let functions = functions();
-    let outcomes: Vec<usize> = (0..400u64)
+    let outcomes: Vec<[usize; 2]> = (0..400u64)
         .into_par_iter()
         .map(|seed| {
             let (network, region, disjunct) = random_case(seed, &functions[seed as usize % functions.len()], 1);
             let query = Query::over(region, Property { disjuncts: vec![disjunct] });
-            let mut accepted = 0;
-            for method in BOUNDING {
+            let (mut accepted, mut joint) = (0, 0);
+            for (method, _) in
+                BOUNDING.into_iter().filter(|(_, every)| (seed / functions.len() as u64).is_multiple_of(*every))
+            {
                 let options = Options { method, all_margins: true, attack: false, ..Options::default() };
                 let bound = analyze(&network, &query, &options).unwrap().margins[0].bound;
                 let Some(bound) = exact(bound) else { continue };
@@ -61,12 +75,14 @@ fn what_a_domain_verifies_has_a_certificate_that_is_accepted() {
                 let proof = proof(&network, &query, method).unwrap_or_else(|| panic!("{method}, seed {seed}"));
                 checked(&network, &query, &proof).unwrap_or_else(|e| panic!("{method}, seed {seed}: {e}\n{proof}"));
                 accepted += 1;
+                joint += usize::from(proof.contains("row"));
             }
-            accepted
+            [accepted, joint]
         })
         .collect();
-    println!("{} certificates are accepted", outcomes.iter().sum::<usize>());
-    assert!(outcomes.iter().sum::<usize>() > 600);
+    let [accepted, joint] = [0, 1].map(|k| outcomes.iter().map(|o| o[k]).sum::<usize>());
+    println!("{accepted} certificates are accepted, {joint} of them with joint inequalities");
+    assert!(accepted > 1200 && joint > 10);
 }
 
 /// A query whose smallest margin is exactly zero. Beyond four inputs neurons are split by a search; else boxes.
@@ -165,6 +181,81 @@ fn what_is_verified_next_to_a_tie_has_a_certificate_that_is_accepted() {
     assert!(refused == 0 && accepted * 100 > tried * 30);
 }
 
+/// A function that jumps and rises.
+#[derive(Debug)]
+struct Leap;
+
+impl ActivationFn for Leap {
+    fn name(&self) -> &'static str {
+        "leap"
+    }
+    fn shape(&self) -> Shape<'_> {
+        const ALL: f64 = f64::INFINITY;
+        const LEFT: Piece =
+            Piece { from: -ALL, to: 0.0, from_closed: false, to_closed: false, slope: 0.5, intercept: -1.0 };
+        const RIGHT: Piece =
+            Piece { from: 0.0, to: ALL, from_closed: true, to_closed: false, slope: 1.0, intercept: 0.0 };
+        Shape::Pieces(&[LEFT, RIGHT])
+    }
+}
+
+/// Where activations jump, halves of splits leave out the end that belongs to the other one. A margin is safe that is above
+/// what a search bounds it by; one that an input takes to zero is not, whatever a proof says.
+#[test]
+fn searches_across_jumps_have_certificates_and_none_where_an_input_is_unsafe() {
+    let mut functions: Vec<Arc<dyn ActivationFn>> = vec![Arc::new(Leap)];
+    functions.extend(activation::all().into_iter().filter(|f| f.is_step()));
+    let outcomes: Vec<[usize; 4]> = (0..200u64)
+        .into_par_iter()
+        .map(|seed| {
+            let f = &functions[seed as usize % functions.len()];
+            let (network, region, disjunct) = random_case(seed, f, 1);
+            let network = network.without_lattices();
+            let mut dice = Dice::new(seed);
+            let query = Query::over(region, Property { disjuncts: vec![disjunct] });
+            let (region, disjunct) = (&query.cases[0].region, &query.cases[0].property.disjuncts[0]);
+            let within = Budget::unlimited();
+            let least = minimum(&network, region, disjunct, 1e-3, Run::silent(&within)).unwrap().lower;
+            let Some(least) = exact(least) else { return [0; 4] };
+            let little = Rational::from_parts(1.into(), 1000u32.into());
+            let mut outcome = [0; 4];
+            let mut proofs = Vec::new();
+            for splitting in [Splitting::Phases, Splitting::Automatic] {
+                let safe = raised(&query, &(&little - &least));
+                let Some(proof) = proof_by(&network, &safe, splitting, 3000) else { continue };
+                if let Err(e) = checked(&network, &safe, &proof) {
+                    println!("seed {seed}, {}, {splitting:?}: {e}", f.name());
+                    outcome[3] += 1;
+                    continue;
+                }
+                outcome[0] += 1;
+                outcome[1] += usize::from(proof.contains("< ") || proof.contains("> "));
+                proofs.push(proof);
+            }
+            for _ in 0..3 {
+                let (lower, upper) = region.exact_box();
+                let share = |dice: &mut Dice| Rational::from_parts((dice.below(9) as i64).into(), 8u8.into());
+                let point: Vec<Rational> =
+                    lower.iter().zip(upper).map(|(l, u)| l + (u - l) * share(&mut dice)).collect();
+                let y = network.evaluate::<Rational>(&point).unwrap();
+                let attained = disjunct.atoms[0].margin(&point, &y);
+                let wrong = raised(&query, &-attained);
+                for proof in &proofs {
+                    for changed in mutants(proof, &mut dice, 10).iter().chain([proof]) {
+                        let found = checked(&network, &wrong, changed);
+                        assert!(found.is_err(), "seed {seed}: {found:?} for\n{changed}");
+                        outcome[2] += 1;
+                    }
+                }
+            }
+            outcome
+        })
+        .collect();
+    let [accepted, open, refused, wrong] = [0, 1, 2, 3].map(|k| outcomes.iter().map(|o| o[k]).sum::<usize>());
+    println!("{accepted} certificates are accepted, {open} of them with open halves; {refused} are refused");
+    assert!(wrong == 0 && accepted > 100 && open > 50 && refused > 2000);
+}
+
 /// Changed proofs: one number, sign or word, one line left out, doubled or taken from elsewhere.
 fn mutants(proof: &str, dice: &mut Dice, count: usize) -> Vec<String> {
     let lines: Vec<&str> = proof.lines().collect();
@@ -214,7 +305,8 @@ fn no_proof_is_accepted_for_a_query_that_is_unsafe() {
             let below = raised(&tie, &Rational::from_parts((-1).into(), 1_000_000_000u32.into()));
             let mut dice = Dice::new(seed);
             let mut tried = 0;
-            for method in proving() {
+            // Each method takes its turn.
+            for (_, method) in proving().enumerate().filter(|(at, _)| (*at as u64 + seed / 3).is_multiple_of(3)) {
                 let safe = [1, 16, 1024].map(|more| raised(&tie, &Rational::from_parts(more.into(), 16u8.into())));
                 let Some(proof) = safe.iter().find_map(|query| proof(&network, query, method)) else { continue };
                 for changed in mutants(&proof, &mut dice, 20).iter().chain([&proof]) {
@@ -229,5 +321,5 @@ fn no_proof_is_accepted_for_a_query_that_is_unsafe() {
         })
         .collect();
     println!("{} proofs are refused", tried.iter().sum::<usize>());
-    assert!(tried.iter().sum::<usize>() > 15_000);
+    assert!(tried.iter().sum::<usize>() > 10_000);
 }

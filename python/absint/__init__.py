@@ -184,8 +184,8 @@ def verify(
         arithmetic: ``real``, or ``float32`` for every float32 execution of the operators in the file.
         attack: whether counterexamples are looked for.
         all_margins: bound every margin as well as the method can, even where the verdict no longer depends on it.
-        certificate: keep a proof of what is verified, for :meth:`Result.write_certificate`. Not every method has one, of a
-            signum network only ``exact``.
+        certificate: keep a proof of what is verified, for :meth:`Result.write_certificate`. Every method but
+            ``milp`` can have one, of a signum network ``exact`` and ``auto``.
         proof: write that into this folder, which has none yet, for :func:`check`.
         seed: of everything random.
         ties: whether another class that only equals the label is ``unsafe`` or ``safe``.
@@ -206,7 +206,7 @@ def verify(
             result.write_certificate(proof)
         return result
     if certificate:
-        raise AbsintError("an executor solves linear programs, which have no certificate; leave out one of the two")
+        raise AbsintError("what an executor solves elsewhere has no certificate; leave out one of the two")
     from absint.distributed import neurons
 
     if not isinstance(region, Region):

@@ -2,16 +2,15 @@
 
 use super::analysis::Analysis;
 use super::error::AnalyzeError;
-use super::method::{Completeness, Context, Method, Options};
+use super::method::{Context, Method, Options};
 use super::registry::plan;
 use super::state::State;
-use crate::domains::activation::Slopes;
 use crate::domains::budget::Budget;
 use crate::domains::domain::{DomainError, Run};
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::observer::{Event, Silent};
 use crate::domains::query::{Ball, Query};
-use crate::exact::{continuous, signum};
+use crate::exact::signum;
 
 /// Analyses a query without a time limit, reporting to nobody.
 ///
@@ -60,9 +59,12 @@ pub(crate) fn analyze_in_stages(
     if options.certify {
         check_certifiable(network, query, options)?;
     }
+    let is_scripted = options.certify && !network.is_signum();
+    let bounded = is_scripted.then(|| network.without_lattices());
+    let network = bounded.as_deref().unwrap_or(network);
     let context = Context { network, options, run };
     // Certificates of signum networks know strict atoms; scripts show margins above zero only.
-    let mut state = State::new(query, options.certify && !network.is_signum());
+    let mut state = State::new(query, is_scripted);
     for step in plan(&context) {
         if state.is_decided(options) || run.budget.is_spent() {
             break;
@@ -86,7 +88,7 @@ pub fn check_certifiable(network: &Network, query: &Query, options: &Options) ->
         return Err(AnalyzeError::Float32Certificate);
     }
     if network.is_signum() {
-        if method != Method::EXACT {
+        if ![Method::EXACT, Method::AUTO].contains(&method) {
             return Err(AnalyzeError::SignumCertificate);
         }
         let applies = query.cases.iter().all(|case| signum::applies(network, case));
@@ -98,12 +100,6 @@ pub fn check_certifiable(network: &Network, query: &Query, options: &Options) ->
     }
     if let Some(id) = network.first_curve() {
         return Err(AnalyzeError::ProofCurve(network.node(id).name.clone()));
-    }
-    if let Some(id) = continuous::jump(network).filter(|_| method.row().completeness == Completeness::Decides) {
-        return Err(AnalyzeError::ProofJump(network.node(id).name.clone()));
-    }
-    if options.slopes.iter().any(|slopes| *slopes != Slopes::Area) {
-        return Err(AnalyzeError::ProofSlopes);
     }
     if query.cases.iter().any(|case| case.region.ball() != &Ball::Box) {
         return Err(AnalyzeError::ProofRegion);

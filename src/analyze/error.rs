@@ -33,7 +33,9 @@ pub enum AnalyzeError {
     )]
     Float32Activation(String),
     /// Certificates of a signum network are asked for of another method than the exact one.
-    #[error("signum networks have certificates with --domain exact only: what other domains verify of them has none")]
+    #[error(
+        "signum networks have certificates with --domain exact or auto only: what other domains verify of them has none"
+    )]
     SignumCertificate,
     /// A certificate is asked for of a method that writes none.
     #[error("--domain {method} writes no certificate; use one of {proving}")]
@@ -43,9 +45,6 @@ pub enum AnalyzeError {
         /// Those that write one.
         proving: String,
     },
-    /// A certificate is asked for with lines that it does not recompute.
-    #[error("certificates recompute the lines of least area: leave out --slopes")]
-    ProofSlopes,
     /// A certificate is asked for over a region that is no box.
     #[error("certificates over real inputs are about boxes (with half-spaces), not about L1, L2 or other balls")]
     ProofRegion,
@@ -54,9 +53,6 @@ pub enum AnalyzeError {
         "node `{0}`: certificates take piecewise affine activations, and no products of two computed numbers; leave out --proof"
     )]
     ProofCurve(String),
-    /// A certificate of a search is asked for where an activation jumps.
-    #[error("node `{0}` jumps: searches write no certificate there; use --domain deeppoly")]
-    ProofJump(String),
     /// Certificates are about real arithmetic.
     #[error("certificates hold in real arithmetic only; leave out --arithmetic float32")]
     Float32Certificate,

@@ -3,10 +3,10 @@
 use super::method::{Completeness, Context, Cost, Joins, MadeFor, Method, MethodRow, Options, Step};
 #[cfg(feature = "highs")]
 use super::steps::Milp;
-use super::steps::{Attacks, Decide, Domain, LinearProgram, Rational, Refine};
+use super::steps::{Attacks, Decide, Domain, LinearProgram, Rational, Recomputed, Refine};
+use crate::domains::activation::Slopes;
 use crate::domains::domain::{DeepPoly, IntervalDomain, Tighten, Zonotope};
 use crate::domains::dual::has_corners;
-use crate::format::certificate::Script;
 
 type Steps = Vec<Box<dyn Step>>;
 
@@ -19,7 +19,7 @@ const LP: MethodRow = MethodRow {
     made_for: MadeFor::All,
     joins: Joins::Nothing,
     refines: false,
-    proves: false,
+    proves: true,
     plan: |_| Vec::new(),
 };
 
@@ -31,7 +31,6 @@ impl Method {
     pub const INTERVAL: Self = Self::of(&MethodRow {
         name: "interval",
         help: "interval arithmetic: microseconds, loose",
-        proves: true,
         plan: |_| vec![interval(), attack()],
         ..CHEAP
     });
@@ -39,14 +38,13 @@ impl Method {
     pub const ZONOTOPE: Self = Self::of(&MethodRow {
         name: "zonotope",
         help: "affine forms with one noise symbol per unstable neuron",
-        plan: |_| vec![Box::new(Domain { name: "zonotope", domain: Zonotope, script: None }), attack()],
+        plan: |_| vec![Box::new(Domain { name: "zonotope", domain: Zonotope, neurons: Recomputed::Bands }), attack()],
         ..CHEAP
     });
     /// DeepPoly by back-substitution.
     pub const DEEPPOLY: Self = Self::of(&MethodRow {
         name: "deeppoly",
         help: "two lines per neuron and back-substitution: milliseconds",
-        proves: true,
         plan: |context| deeppoly(context).chain([attack()]).collect(),
         ..CHEAP
     });
@@ -54,7 +52,6 @@ impl Method {
     pub const RATIONAL: Self = Self::of(&MethodRow {
         name: "rational",
         help: "deeppoly in exact rationals: small networks, no rounding at all",
-        proves: true,
         plan: |_| vec![Box::new(Rational { only_if_affordable: false }), attack()],
         ..CHEAP
     });
@@ -136,7 +133,6 @@ impl Method {
     pub const EXACT: Self = Self::of(&MethodRow {
         name: "exact",
         help: "splits inputs or neurons, or solves signum networks, until the query is decided: as long as it takes",
-        proves: true,
         completeness: Completeness::Decides,
         plan: |context| deeppoly(context).chain([attack(), exact()]).collect(),
         ..LP
@@ -148,6 +144,7 @@ impl Method {
         name: "milp",
         help: "a mixed-integer program (HiGHS) for the margin, which is no proof; then as exact",
         completeness: Completeness::Decides,
+        proves: false,
         plan: |context| deeppoly(context).chain([Box::new(Milp) as Box<dyn Step>, exact()]).collect(),
         ..LP
     });
@@ -155,7 +152,6 @@ impl Method {
     pub const AUTO: Self = Self::of(&MethodRow {
         name: "auto",
         help: "the cascade of these, stopping as soon as the query is decided",
-        proves: true,
         completeness: Completeness::Decides,
         joins: Joins::Within,
         refines: true,
@@ -195,7 +191,7 @@ pub(crate) fn plan(context: &Context) -> Steps {
 }
 
 fn interval() -> Box<dyn Step> {
-    Box::new(Domain { name: "interval", domain: IntervalDomain, script: Some(|_, _, _| ()) })
+    Box::new(Domain { name: "interval", domain: IntervalDomain, neurons: Recomputed::Intervals })
 }
 
 fn attack() -> Box<dyn Step> {
@@ -207,7 +203,7 @@ fn exact() -> Box<dyn Step> {
 }
 
 fn greedy() -> Box<dyn Step> {
-    Box::new(Domain { name: "lp-greedy", domain: DeepPoly::greedy(), script: None })
+    Box::new(Domain { name: "lp-greedy", domain: DeepPoly::greedy(), neurons: Recomputed::Lines(Slopes::Parallel) })
 }
 
 /// Back-substitution with each kind of lines in turn.
@@ -217,7 +213,7 @@ fn deeppoly<'a>(context: &'a Context) -> impl Iterator<Item = Box<dyn Step>> + '
     let all = std::iter::once(options.first_slopes()).chain(others);
     all.map(move |slopes| {
         let domain = options.back_substitution(slopes);
-        Box::new(Domain { name: "deeppoly", domain, script: Some(Script::back_substitution) }) as Box<dyn Step>
+        Box::new(Domain { name: "deeppoly", domain, neurons: Recomputed::Lines(slopes) }) as Box<dyn Step>
     })
 }
 

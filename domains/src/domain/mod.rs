@@ -22,6 +22,7 @@ pub use interval::IntervalDomain;
 use interval::quick_bounds;
 pub use lattice::of_margin as margin_lattice;
 pub use list::{AnyDomain, all};
+pub use lp::{Argued, Argument, Claim, Cut, CutProof, corner, share};
 pub use lp::{IntegerModel, LayerPrograms, LpDomain, LpFact, NeuronSolver, SolvedPrograms, Tighten};
 pub use planes::{NodePlanes, Plane, Planes, planes_of_product};
 pub use zonotope::{Zonotope, ZonotopeFact};
@@ -227,7 +228,8 @@ pub fn propagate_until<'a, D: AbstractDomain>(
             NodeKind::Product(product) => domain.product(id, product, &trace)?,
         };
         let facts = &trace.facts;
-        if let Some(lattices) = lattice::of_node(&node.kind, region, &|source| facts[source].bounds()) {
+        let lattices = || lattice::of_node(&node.kind, region, &|source| facts[source].bounds());
+        if let Some(lattices) = network.has_lattices().then(lattices).flatten() {
             fact.tighten(&NodeBounds::on_lattices(lattices));
         }
         if let Some(known) = known.get(id) {

@@ -5,7 +5,7 @@
 //! Singh et al. 2018 (DeepZ); Ghorbal et al. 2009.
 
 use super::{AbstractDomain, DomainError, Fact, NodeBounds, Trace, planes};
-use crate::activation::{ActivationFn, Reach};
+use crate::activation::{ActivationFn, Line, Lines, Reach};
 use crate::budget::Budget;
 use crate::network::{Activation, Affine, Coefficients, LinearMap, NodeId, Product, Rounding, Sparse, Term};
 use crate::num::Interval;
@@ -209,6 +209,16 @@ fn best_slope(function: &dyn ActivationFn, z: Reach<'_>) -> f64 {
     let width = |slope: &f64| function.band(z, *slope).width();
     let candidates = [lines.upper.slope, lines.lower.slope, 0.0];
     candidates.into_iter().min_by_key(|slope| FloatOrd(width(slope))).unwrap_or(0.0)
+}
+
+impl Zonotope {
+    /// The band around a graph as two parallel lines.
+    #[must_use]
+    pub fn lines(function: &dyn ActivationFn, z: Reach<'_>) -> Lines {
+        let slope = best_slope(function, z);
+        let band = function.band(z, slope);
+        Lines { lower: Line { slope, intercept: band.lo }, upper: Line { slope, intercept: band.hi } }
+    }
 }
 
 impl AbstractDomain for Zonotope {

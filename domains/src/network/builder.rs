@@ -205,6 +205,7 @@ impl NetworkBuilder {
             original: Arc::new(original),
             arithmetic: Arithmetic::Real,
             derived: Derived::default(),
+            has_lattices: true,
         })
     }
 }

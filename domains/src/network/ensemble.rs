@@ -58,6 +58,7 @@ impl Network {
             original: Arc::new(original),
             arithmetic: Arithmetic::Real,
             derived: Derived::default(),
+            has_lattices: true,
         })
     }
 }

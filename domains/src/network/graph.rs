@@ -18,6 +18,7 @@ pub struct Network {
     pub(super) original: Arc<Original>,
     pub(super) arithmetic: Arithmetic,
     pub(super) derived: Derived,
+    pub(super) has_lattices: bool,
 }
 
 /// Why nodes do not make a network.
@@ -193,6 +194,23 @@ impl Network {
         } else {
             Cow::Owned(Self { arithmetic, ..self.clone() })
         }
+    }
+
+    /// The same, of whose values nothing is taken for known but bounds: no checker of certificates knows on what lattices they
+    /// lie.
+    #[must_use]
+    pub fn without_lattices(&self) -> Cow<'_, Self> {
+        if self.has_steps() && self.has_lattices {
+            Cow::Owned(Self { has_lattices: false, ..self.clone() })
+        } else {
+            Cow::Borrowed(self)
+        }
+    }
+
+    /// Whether values are known to lie on lattices, as sums of signs do.
+    #[must_use]
+    pub fn has_lattices(&self) -> bool {
+        self.has_lattices
     }
 
     /// The first node that rounds in float32, which no bound accounts for: an activation with a slope other than 0 and 1,

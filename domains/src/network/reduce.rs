@@ -52,7 +52,8 @@ impl Network {
         let nodes = self.nodes.iter().enumerate().map(|(id, node)| reduced(node, kept[id].as_deref(), &kept)).collect();
         let (input_shape, output_shape) = (self.input_shape.clone(), self.output_shape.clone());
         let (original, arithmetic, derived) = (Arc::clone(&self.original), Arithmetic::Real, Derived::default());
-        let network = Self { nodes, output: self.output, input_shape, output_shape, original, arithmetic, derived };
+        let (output, has_lattices) = (self.output, self.has_lattices);
+        let network = Self { nodes, output, input_shape, output_shape, original, arithmetic, derived, has_lattices };
         Reduced { network, kept }
     }
 

@@ -58,4 +58,16 @@ impl LinearForms {
             .collect();
         Self { terms, constants: rows.iter().map(|&r| self.constants[r]).collect() }
     }
+
+    /// The sum of all forms with these weights, up to rounding.
+    #[must_use]
+    pub fn weighted(&self, weights: &[f64]) -> Self {
+        let sum = |column: ndarray::ArrayView1<f64>| column.iter().zip(weights).map(|(c, w)| c * w).sum::<f64>();
+        let of_term = |t: &FormTerm| {
+            let coefficients = t.coefficients.map_axis(ndarray::Axis(0), sum).insert_axis(ndarray::Axis(0));
+            FormTerm { node: t.node, coefficients, radius: None }
+        };
+        let constant = self.constants.iter().zip(weights).map(|(c, w)| c * w).sum();
+        Self { terms: self.terms.iter().map(of_term).collect(), constants: vec![constant] }
+    }
 }

@@ -5,31 +5,66 @@ use super::super::case::CaseState;
 use super::super::error::AnalyzeError;
 use super::super::method::{Context, Step};
 use super::super::reasons::Reason;
+use crate::domains::activation::{ActivationFn, Reach, Slopes};
 use crate::domains::domain::{
-    AbstractDomain, Bounds, DeepPoly, DomainError, Fact, LpDomain, RationalDeepPoly, Tighten, Trace, allowance,
-    margin_lattice, propagate, reach,
+    AbstractDomain, Argued, Argument, Bounds, Claim, DeepPoly, DomainError, Fact, LpDomain, RationalDeepPoly, Tighten,
+    Trace, Zonotope, allowance, margin_lattice, propagate, reach,
 };
-use crate::domains::network::{Arithmetic, Network};
+use crate::domains::network::{Arithmetic, Network, NodeId};
 use crate::domains::query::LinearForms;
-use crate::format::certificate::{Multipliers, Script};
+use crate::format::certificate::{Arguments, Multipliers, Script};
+use std::sync::{Arc, Mutex};
 
-/// Says in a script how the bounds of neurons are recomputed that came out so.
-type ScriptOf = fn(&mut Script, &Network, &Bounds);
+/// How a checker recomputes the bounds of a domain.
+#[derive(Clone, Copy)]
+pub(in super::super) enum Recomputed {
+    /// By interval arithmetic, as it does by itself.
+    Intervals,
+    /// By back-substitution through such lines.
+    Lines(Slopes),
+    /// By back-substitution through the bands of zonotopes.
+    Bands,
+}
+
+impl Recomputed {
+    /// Says so of bounds that came out; `more` says what else bounds a node's neurons.
+    fn write(self, script: &mut Script, network: &Network, bounds: &Bounds, more: &mut dyn FnMut(&mut Script, NodeId)) {
+        let with = |f: &dyn ActivationFn, z: Reach<'_>| match self {
+            Self::Lines(slopes) => f.lines_with(z, slopes),
+            Self::Bands | Self::Intervals => Zonotope::lines(f, z),
+        };
+        match self {
+            Self::Intervals => {}
+            Self::Lines(Slopes::Area) => script.back_substitution_with(network, bounds, None, more),
+            Self::Lines(_) | Self::Bands => script.back_substitution_with(network, bounds, Some(&with), more),
+        }
+    }
+}
 
 /// What a certificate says of a step.
 #[derive(Clone, Copy)]
-struct Scripted {
-    write: ScriptOf,
+struct Scripted<'a> {
+    neurons: Recomputed,
     /// Whether a checker may lose more by rounding than the step does.
     rounds: bool,
+    /// What linear programs showed.
+    programs: Option<&'a Mutex<Vec<Argued>>>,
+}
+
+impl Scripted<'_> {
+    /// What programs showed since the last time.
+    fn argued(&self) -> Vec<Argued> {
+        let kept = self.programs.and_then(|kept| kept.lock().ok());
+        kept.map(|mut kept| std::mem::take(&mut *kept)).unwrap_or_default()
+    }
 }
 
 /// A domain as it is.
 pub(in super::super) struct Domain<D> {
     pub name: &'static str,
     pub domain: D,
-    /// How a checker recomputes its bounds, where it can.
-    pub script: Option<ScriptOf>,
+    /// How a checker recomputes its bounds.
+    pub neurons: Recomputed,
 }
 
 impl<D: AbstractDomain> Step for Domain<D> {
@@ -38,11 +73,11 @@ impl<D: AbstractDomain> Step for Domain<D> {
     }
 
     fn proves(&self) -> bool {
-        self.script.is_some()
+        true
     }
 
     fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
-        apply(&self.domain, self.script.map(|write| Scripted { write, rounds: true }), case, context)
+        apply(&self.domain, Scripted { neurons: self.neurons, rounds: true, programs: None }, case, context)
     }
 }
 
@@ -68,8 +103,8 @@ impl Step for Rational {
 
     fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
         case.script.exact();
-        let script = Scripted { write: Script::back_substitution, rounds: false };
-        apply(&RationalDeepPoly, Some(script), case, context)?;
+        let script = Scripted { neurons: Recomputed::Lines(Slopes::Area), rounds: false, programs: None };
+        apply(&RationalDeepPoly, script, case, context)?;
         case.script.float();
         Ok(())
     }
@@ -100,18 +135,25 @@ impl Step for LinearProgram {
         self.name
     }
 
+    fn proves(&self) -> bool {
+        true
+    }
+
     fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
         let options = context.options;
+        let argued = options.certify.then(Arc::default);
         let domain = LpDomain {
             hull: self.hull,
             base: self.base,
             tighten: self.tighten,
-            elsewhere: options.neurons.clone().filter(|_| self.k == 1 && !self.hull),
+            elsewhere: options.neurons.clone().filter(|_| self.k == 1 && !self.hull && !options.certify),
+            argued: argued.clone(),
             goal: if options.all_margins { f64::INFINITY } else { 0.0 },
             fail_fast: !options.all_margins && case.case.property.disjuncts.iter().all(|d| d.atoms.len() == 1),
             ..LpDomain::kpoly(self.k, options.lp)
         };
-        apply(&domain, None, case, context)
+        let neurons = Recomputed::Lines(self.base.slopes);
+        apply(&domain, Scripted { neurons, rounds: true, programs: argued.as_deref() }, case, context)
     }
 }
 
@@ -119,11 +161,11 @@ impl Step for LinearProgram {
 /// and the domain takes the network's arithmetic.
 fn apply<D: AbstractDomain>(
     domain: &D,
-    script: Option<Scripted>,
+    script: Scripted,
     case: &mut CaseState,
     context: &Context,
 ) -> Result<(), AnalyzeError> {
-    match bound(domain, script.filter(|_| context.options.certify), case, context) {
+    match bound(domain, Some(script).filter(|_| context.options.certify), case, context) {
         Ok(()) | Err(DomainError::OutOfTime) => Ok(()),
         Err(error @ (DomainError::Memory { .. } | DomainError::Float32 { .. })) => {
             case.note(Reason::Refused { step: domain.name(), error });
@@ -146,8 +188,13 @@ fn bound<D: AbstractDomain>(
 ) -> Result<(), DomainError> {
     let trace = propagate(domain, context.network, &case.case.region, &case.bounds, context.run)?;
     case.bounds.intersect(&trace.bounds());
+    let mut arguments = Arguments::new(context.network);
     if let Some(script) = script {
-        (script.write)(&mut case.script, context.network, &case.bounds);
+        let argued = script.argued();
+        script.neurons.write(&mut case.script, context.network, &case.bounds, &mut |script, id| {
+            let of_node = |a: &&Argued| matches!(a.claim, Claim::Neuron { node, .. } if node == id);
+            arguments.lemmas(argued.iter().filter(of_node), script);
+        });
     }
     case.found.unstable = unstable_neurons(&trace);
     let disjuncts = &case.case.property.disjuncts;
@@ -172,23 +219,41 @@ fn bound<D: AbstractDomain>(
     };
     let lost: Vec<f64> = (0..forms.len()).map(|row| most_lost(&[row])).collect();
     let bounds = |id: usize| trace.bounds_of(id);
-    for ((&(d, a), bound), lost) in atoms.iter().zip(domain.minima(&forms, &trace)?).zip(lost) {
+    let minima = domain.minima(&forms, &trace)?;
+    let mut argued = script.map(|script| script.argued()).unwrap_or_default();
+    for (form, ((&(d, a), bound), lost)) in atoms.iter().zip(minima).zip(lost).enumerate() {
         let bound = beyond(bound, lost);
         // The least value above the bound that the margin can take; a checker knows of no lattice.
         let lattice = margin_lattice(&trace.network, &disjuncts[d].atoms[a], &bounds);
         let bound = if context.options.certify { bound } else { lattice.at_least(bound, false) };
-        if context.options.certify && bound > 0.0 && case.disjuncts()[d] <= 0.0 {
+        let is_argued = argued.iter().any(|argued| matches!(argued.claim, Claim::Form(of) if of == form));
+        if context.options.certify && bound > 0.0 && case.disjuncts()[d] <= 0.0 && !is_argued {
             case.script.refute_by_atom(d, a, &Multipliers::default());
         }
         case.improve(d, a, bound);
     }
-    // A disjunct of several atoms may be refuted by a combination of them, which no script says.
+    // A disjunct of several atoms may be refuted by a combination of them, which only programs say.
+    let mut sums = Vec::new();
     for (d, members) in joint {
-        if case.disjuncts()[d] <= 0.0 && !context.options.certify {
+        if case.disjuncts()[d] <= 0.0 && script.is_none_or(|script| script.programs.is_some()) {
             let bound = domain.minimum_of_maximum(&forms.select(&members), &trace)?;
+            let new = script.map(|script| script.argued()).unwrap_or_default();
+            sums.extend(new.iter().map(|_| d));
+            argued.extend(new);
             case.raise(d, bound);
         }
     }
+    let mut sums = sums.into_iter();
+    let of_claim = |argued: Argued| match argued.claim {
+        Claim::Form(form) => {
+            let (d, a) = atoms[form];
+            Some((d, [vec![0.0; a], vec![1.0]].concat(), argued.argument))
+        }
+        Claim::Sum(weights) => sums.next().map(|d| (d, weights, argued.argument)),
+        Claim::Neuron { .. } => None,
+    };
+    let all: Vec<(usize, Vec<f64>, Argument)> = argued.into_iter().filter_map(of_claim).collect();
+    arguments.refute(&all, &mut case.script);
     Ok(())
 }
 

@@ -8,7 +8,7 @@ mod milp;
 mod refine;
 
 pub(super) use attack::{Attacks, follow};
-pub(super) use domain::{Domain, LinearProgram, Rational};
+pub(super) use domain::{Domain, LinearProgram, Rational, Recomputed};
 pub(super) use exact::Decide;
 #[cfg(feature = "highs")]
 pub(super) use milp::Milp;

@@ -3,8 +3,9 @@
 use super::super::case::CaseState;
 use super::super::error::AnalyzeError;
 use super::super::method::{Context, Step};
-use crate::domains::dual::{Compiled, Refinement};
+use crate::domains::dual::{Compiled, Record, Refinement};
 use crate::domains::network::Arithmetic;
+use crate::exact::continuous::Lemmas;
 
 /// The share of the time left that it may take.
 const SHARE: f64 = 0.6;
@@ -29,23 +30,32 @@ impl Step for Refine {
         false
     }
 
+    fn proves(&self) -> bool {
+        true
+    }
+
     fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
         let Context { network, run, .. } = *context;
         if case.bounds.nodes().len() < network.nodes().len() {
             return Ok(());
         }
-        let mut bounds = case.bounds.clone();
+        let certify = context.options.certify;
+        // A certificate says how these are found, and of no others.
+        let mut bounds = if certify { case.bounds.loosened(network).checked(network)? } else { case.bounds.clone() };
+        let mut lemmas = Lemmas::default();
         let compiled = Compiled::new(network);
         let budget = run.budget.share(SHARE);
         let mut next = Some(Refinement { share: 0.9, ..Refinement::default() });
         while let Some(refinement) = next.filter(|_| !budget.is_spent()) {
             let before = budget.remaining();
-            let refined = refinement.run(&compiled, &case.case.region, &mut bounds, &budget);
+            let record = certify.then_some(&mut lemmas as &mut dyn Record);
+            let refined = refinement.recorded(&compiled, &case.case.region, &mut bounds, &budget, record);
             case.count("parts", refined.parts as u64);
             case.count("sides_refined", refined.sides as u64);
             case.count("neurons_fixed", refined.settled as u64);
             next = refinement.next(PARTS / refinement.parts, before, budget.remaining());
         }
+        case.script.append(&lemmas.script);
         case.bounds = bounds.checked(network)?;
         Ok(())
     }

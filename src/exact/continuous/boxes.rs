@@ -9,7 +9,7 @@ use super::halving::Halving;
 use super::search::{Examined, Part, Shown, Space};
 use super::{Problem, cells, has_jumps};
 use crate::attack::{Target, try_candidates};
-use crate::domains::activation::Slopes;
+use crate::domains::activation::{OpenEnds, Slopes};
 use crate::domains::domain::{Bounds, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run, Wanted};
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::Region;
@@ -231,7 +231,7 @@ impl Boxes<'_> {
             } else {
                 refuted.refute(d, &exact_weights(weights), &Multipliers::default());
             }
-            shown.head.split((0, input), &exact_or_zero(at));
+            shown.head.split((0, input), &exact_or_zero(at), OpenEnds::default());
             let mut tail = Script::default();
             if is_upper {
                 tail.otherwise();
@@ -303,7 +303,7 @@ impl Boxes<'_> {
             let (open, known) = (open.clone(), Arc::clone(&known));
             examined.children.push(InputBox { lower, upper, open, known, depth: part.depth + 1 });
         }
-        examined.shown.split = Some(((0, side), middle));
+        examined.shown.split = Some(((0, side), middle, OpenEnds::default()));
         Ok(examined)
     }
 }

@@ -1,6 +1,7 @@
 //! Closed parts of the dual engine's trees as statements of a certificate.
 
 use super::names::Names;
+use crate::domains::activation::OpenEnds;
 use crate::domains::dual::{Member, NeuronBound, Record, Relaxed, Side};
 use crate::domains::network::{NodeId, NodeKind};
 use crate::domains::num::Rational;
@@ -87,7 +88,7 @@ impl Writer<'_> {
         }
         leaves.sort_by_key(|leaf| leaf.sides[depth].above);
         let (below, above) = leaves.split_at_mut(leaves.partition_point(|leaf| !leaf.sides[depth].above));
-        script.split(neuron, &Rational::ZERO);
+        script.split(neuron, &Rational::ZERO, OpenEnds::default());
         self.below(depth + 1, below, script);
         script.otherwise();
         self.below(depth + 1, above, script);
@@ -96,24 +97,25 @@ impl Writer<'_> {
 }
 
 /// Refined bounds of neurons as lemmas.
-pub(super) struct Lemmas<'a> {
-    names: &'a Names,
+#[derive(Default)]
+pub(crate) struct Lemmas {
+    names: Names,
     pub script: Script,
     /// The free neurons that were declared last, and up to where.
     declared: (NodeId, Vec<(NodeId, usize)>),
 }
 
-impl<'a> Lemmas<'a> {
-    /// None yet.
-    pub fn new(names: &'a Names) -> Self {
-        Self { names, script: Script::default(), declared: (0, Vec::new()) }
+impl Lemmas {
+    /// None yet, of a network whose neurons are called so.
+    pub(super) fn new(names: Names) -> Self {
+        Self { names, ..Self::default() }
     }
 }
 
-impl Record for Lemmas<'_> {
+impl Record for Lemmas {
     fn bound(&mut self, relaxed: &Relaxed<'_>, found: NeuronBound) {
         let NeuronBound { node, neuron, at_least, bound, parts } = found;
-        let writer = Writer { names: self.names, relaxed };
+        let writer = Writer { names: &self.names, relaxed };
         if self.declared.0 != node || self.declared.1 != relaxed.free() {
             writer.declare(node, &mut self.script);
             self.declared = (node, relaxed.free().to_vec());

@@ -22,11 +22,12 @@ use crate::domains::domain::{
     propagate_until, reach,
 };
 use crate::domains::dual::has_corners;
-use crate::domains::network::{Activation, Arithmetic, Network, NodeId, Reduced};
+use crate::domains::network::{Activation, Arithmetic, Network, Reduced};
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::{Ball, Case, Disjunct, LinearForms, Property, Region};
 use crate::domains::verdict::Witness;
 use crate::format::certificate::{Multipliers, Script};
+pub(crate) use leaves::Lemmas;
 pub use search::Found;
 
 use crate::attack::{Attack, Target};
@@ -295,15 +296,11 @@ pub(crate) fn is_promising(network: &Network, region: &Region, bounds: &Bounds) 
     !has_jumps(network) || is_small()
 }
 
-/// The first activation node that jumps: at the end of a piece that its neighbour has and it has not.
-pub(crate) fn jump(network: &Network) -> Option<NodeId> {
+/// Whether an activation jumps: at the end of a piece that its neighbour has and it has not.
+fn has_jumps(network: &Network) -> bool {
     let jumps = |pair: &[Piece]| !(pair[0].to_closed && pair[1].from_closed);
     let has_jump = |activation: &Activation| activation.function.pieces().unwrap_or_default().windows(2).any(jumps);
-    network.activations().find(|(_, activation)| has_jump(activation)).map(|(id, _)| id)
-}
-
-fn has_jumps(network: &Network) -> bool {
-    jump(network).is_some()
+    network.activations().any(|(_, activation)| has_jump(activation))
 }
 
 /// What the search takes apart.

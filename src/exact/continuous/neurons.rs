@@ -112,7 +112,7 @@ impl Neurons {
         let Problem { network, case, run, .. } = *problem;
         let mut bounds = problem.bounds.clone();
         let before = run.budget.remaining();
-        let mut lemmas = Lemmas::new(&problem.names);
+        let mut lemmas = Lemmas::new(problem.names.clone());
         let record = problem.certify.then_some(&mut lemmas as &mut dyn Record);
         let refined = refinement.recorded(compiled, &case.region, &mut bounds, run.budget, record);
         self.script.append(&lemmas.script);

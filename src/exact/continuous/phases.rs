@@ -175,7 +175,8 @@ impl Phases<'_> {
                     self.write(&dual, Some(d), &mut examined.shown.head);
                     return examined.closed.push((d, bound));
                 }
-                let is_sought = bound <= 0.0 && witness.is_none() && self.incumbent.is_none();
+                // What is left out of a closure cannot be written.
+                let is_sought = bound <= 0.0 && witness.is_none() && self.incumbent.is_none() && !self.problem.certify;
                 if let Some(cell) = cell.filter(|cell| is_sought && !cell.is_closed()) {
                     match self.at_jump(&cell, d) {
                         None => bound = f64::INFINITY,
@@ -335,8 +336,10 @@ impl Space for Phases<'_> {
         }
         let worst = open.iter().min_by_key(|(_, bound)| FloatOrd(*bound)).map_or(0, |(d, _)| *d);
         let (point, halves) = self.split(&known, worst, &points)?;
-        let place = point.map(BreakPoint::place);
-        examined.shown.split = place.map(|(neuron, at)| (self.problem.names.of(neuron), exact_or_zero(at)));
+        examined.shown.split = point.map(|point| {
+            let (neuron, at) = point.place();
+            (self.problem.names.of(neuron), exact_or_zero(at), point.open())
+        });
         for known in halves {
             examined.children.push(Phase { known, open: open.clone() });
         }

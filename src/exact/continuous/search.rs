@@ -1,6 +1,7 @@
 //! The search that all exact engines share: cases are examined in parallel, worst bound first, until
 //! every disjunct is refuted on each of them, one has a witness, or the time is up.
 
+use crate::domains::activation::OpenEnds;
 use crate::domains::domain::{DomainError, Run};
 use crate::domains::network::NodeId;
 use crate::domains::num::Rational;
@@ -39,7 +40,7 @@ pub(in crate::exact) struct Shown {
     /// Before what is said of its children.
     pub head: Script,
     /// The neuron (or input) and the number at which two children are divided, below first.
-    pub split: Option<((NodeId, usize), Rational)>,
+    pub split: Option<((NodeId, usize), Rational, OpenEnds)>,
     /// After that.
     pub tail: Script,
 }
@@ -79,8 +80,8 @@ impl Tree {
         let Some((shown, children)) = self.parts.get(number) else { return };
         script.append(&shown.head);
         match (&shown.split, &children[..]) {
-            (Some((neuron, at)), &[below, above]) => {
-                script.split(*neuron, at);
+            (Some((neuron, at, open)), &[below, above]) => {
+                script.split(*neuron, at, *open);
                 self.write(below, script);
                 script.otherwise();
                 self.write(above, script);

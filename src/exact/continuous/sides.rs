@@ -78,14 +78,18 @@ impl BreakPoint {
         ((self.node, self.neuron), self.at)
     }
 
+    /// Which side lacks the point: that of which it is the upper end, or the lower one.
+    pub fn open(self) -> OpenEnds {
+        OpenEnds { lower: self.right_open, upper: self.left_open }
+    }
+
     /// The bounds of the inputs on either side, which together are all.
     pub fn sides(self, known: &Bounds) -> [Bounds; 2] {
         let below = Interval { lo: f64::NEG_INFINITY, hi: self.at };
         let above = Interval { lo: self.at, hi: f64::INFINITY };
-        let open = OpenEnds { lower: self.right_open, upper: self.left_open };
         [below, above].map(|range| {
             let mut nodes = known.nodes().to_vec();
-            nodes[self.node].restrict(self.neuron, range, open);
+            nodes[self.node].restrict(self.neuron, range, self.open());
             Bounds::new(nodes)
         })
     }

@@ -1,7 +1,7 @@
 //! The statements of a proof.
 
 use super::numbers::{Exact, Float};
-use crate::domains::activation::Lines;
+use crate::domains::activation::{ActivationFn, Lines, OpenEnds, Reach};
 use crate::domains::domain::Bounds;
 use crate::domains::network::{Network, NodeId, NodeKind};
 use crate::domains::num::{Interval, Rational};
@@ -16,7 +16,12 @@ pub struct Script {
     text: String,
     /// Whether it became too long, so that there is none.
     is_given_up: bool,
+    /// How many rows were shown.
+    rows: usize,
 }
+
+/// The lines around an activation between bounds of its argument.
+pub type LinesOf<'a> = &'a dyn Fn(&dyn ActivationFn, Reach<'_>) -> Lines;
 
 /// A neuron that is above zero by less than this share of its range might be unstable for somebody else.
 const NEARLY: f64 = 1e-6;
@@ -52,7 +57,7 @@ impl Script {
 
     /// There will be no proof: it is too long.
     pub fn give_up(&mut self) {
-        *self = Self { text: String::new(), is_given_up: true };
+        *self = Self { text: String::new(), is_given_up: true, ..Self::default() };
     }
 
     /// Whether there will be no proof.
@@ -73,17 +78,40 @@ impl Script {
         }
     }
 
-    /// Bounds of all neurons that activations read, and of the outputs, by back-substitution, and the lines that were kept with `bounds`.
+    /// Bounds of all neurons that activations read, and of the outputs, by back-substitution, and the lines of least area
+    /// that were kept with `bounds`.
     pub fn back_substitution(&mut self, network: &Network, bounds: &Bounds) {
-        self.bound("bound", network, bounds, &|node, i| (node, i));
+        self.back_substitution_with(network, bounds, None, &mut |_, _| ());
+    }
+
+    /// The same with other lines, if they are given; `more` says what else bounds a node's neurons.
+    pub fn back_substitution_with(
+        &mut self,
+        network: &Network,
+        bounds: &Bounds,
+        lines: Option<LinesOf<'_>>,
+        more: &mut dyn FnMut(&mut Self, NodeId),
+    ) {
+        let name: Name<'_> = &|node, i| (node, i);
+        self.bound("bound", network, &mut |script, node, activations| {
+            more(script, node);
+            for &id in activations {
+                match lines {
+                    None => script.lines(network, id, bounds, name),
+                    Some(lines) => script.other_lines(network, id, bounds, (lines, name)),
+                }
+            }
+        });
     }
 
     /// The same for neurons that interval arithmetic does not settle; the network's may have other names.
     pub fn tighten(&mut self, network: &Network, bounds: &Bounds, name: Name<'_>) {
-        self.bound("tighten", network, bounds, name);
+        self.bound("tighten", network, &mut |script, _, activations| {
+            activations.iter().for_each(|&id| script.lines(network, id, bounds, name));
+        });
     }
 
-    fn bound(&mut self, statement: &str, network: &Network, bounds: &Bounds, name: Name<'_>) {
+    fn bound(&mut self, statement: &str, network: &Network, then: &mut dyn FnMut(&mut Self, NodeId, &[NodeId])) {
         for node in 0..network.nodes().len() {
             let reads = |id: &NodeId| matches!(&network.node(*id).kind, NodeKind::Activation(a) if a.source == node);
             let activations: Vec<NodeId> = (0..network.nodes().len()).filter(reads).collect();
@@ -93,9 +121,7 @@ impl Script {
             if !activations.is_empty() || is_wanted {
                 self.say(format_args!("{statement} {node}"));
             }
-            for id in activations {
-                self.lines(network, id, bounds, name);
-            }
+            then(self, node, &activations);
         }
     }
 
@@ -119,11 +145,23 @@ impl Script {
             let steep: String = steep.map(|(i, _)| format!(" {}", name(id, i).1)).collect();
             return self.say(format_args!("steep {id}{steep}"));
         }
+        self.other_lines(network, id, bounds, (&|function, z| function.lines(z), name));
+    }
+
+    /// The slopes of other lines around unstable neurons.
+    fn other_lines(&mut self, network: &Network, id: NodeId, bounds: &Bounds, (lines, name): (LinesOf<'_>, Name<'_>)) {
+        let NodeKind::Activation(activation) = &network.node(id).kind else { return };
+        let (function, Some(z)) = (&activation.function, bounds.get(activation.source)) else { return };
         self.area(id);
-        for (i, z) in z.iter().enumerate().filter(|(_, z)| function.is_unstable((*z).into())) {
-            let (Lines { lower, upper }, (id, i)) = (function.lines(z.into()), name(id, i));
-            self.say(format_args!("lines {id} {i} {} {}", Float(lower.slope), Float(upper.slope)));
+        for (i, z) in z.reaches().enumerate().filter(|(_, z)| function.is_unstable(*z)) {
+            let (Lines { lower, upper }, (id, i)) = (lines(function.as_ref(), z), name(id, i));
+            self.line(id, i, [lower.slope, upper.slope]);
         }
+    }
+
+    /// The slopes of a neuron's lines below and above.
+    pub fn line(&mut self, id: NodeId, i: usize, [below, above]: [f64; 2]) {
+        self.say(format_args!("lines {id} {i} {} {}", Float(below), Float(above)));
     }
 
     /// From here on bounds are computed in exact rationals.
@@ -174,9 +212,17 @@ impl Script {
     }
 
     /// Begins the part where a neuron (or input) is at most so large; [`otherwise`](Self::otherwise) begins the other one,
-    /// and [`end`](Self::end) ends both.
-    pub fn split(&mut self, (node, i): (NodeId, usize), at: &Rational) {
-        self.say(format_args!("split {node} {i} {}", Exact(at)));
+    /// and [`end`](Self::end) ends both. One of the parts may lack the number itself: that which has it as its upper end, or
+    /// as its lower one.
+    pub fn split(&mut self, (node, i): (NodeId, usize), at: &Rational, open: OpenEnds) {
+        let side = if open.upper {
+            "< "
+        } else if open.lower {
+            "> "
+        } else {
+            ""
+        };
+        self.say(format_args!("split {node} {i} {side}{}", Exact(at)));
     }
 
     /// Begins the part where the neuron is at least so large.
@@ -193,6 +239,19 @@ impl Script {
     pub fn lemma(&mut self, (node, i): (NodeId, usize), at_least: bool, bound: f64) {
         let comparison = if at_least { ">=" } else { "<=" };
         self.say(format_args!("lemma {node} {i} {comparison} {}", Float(bound)));
+    }
+
+    /// Begins what shows that a form over neurons is at most zero, up to [`end_row`](Self::end_row).
+    pub fn row(&mut self, constant: f64, terms: &[(NodeId, usize, f64)]) {
+        let terms: String = terms.iter().map(|(node, i, c)| format!(" {node} {i} {}", Float(*c))).collect();
+        self.say(format_args!("row {}{terms}", Float(constant)));
+    }
+
+    /// Ends a row; returns its number.
+    pub fn end_row(&mut self) -> usize {
+        self.end();
+        self.rows += 1;
+        self.rows - 1
     }
 
     /// The neurons of an activation node of which [`slopes`](Self::slopes) speaks.
@@ -230,6 +289,13 @@ impl Multipliers {
     pub fn float_bound(&mut self, (node, i): (NodeId, usize), factor: f64) {
         if factor != 0.0 {
             let _ = write!(self.text, " {node} {i} {}", Float(factor));
+        }
+    }
+
+    /// A row that was shown; the factor is not below zero.
+    pub fn row(&mut self, index: usize, factor: f64) {
+        if factor != 0.0 {
+            let _ = write!(self.text, " row {index} {}", Float(factor));
         }
     }
 

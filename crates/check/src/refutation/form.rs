@@ -15,4 +15,10 @@ impl Form {
     pub fn add(&mut self, node: usize, i: usize, factor: RBig) {
         *self.terms.entry((node, i)).or_default() += factor;
     }
+
+    /// `self += factor · other`.
+    pub fn add_multiple(&mut self, other: &Self, factor: &RBig) {
+        self.constant += factor * &other.constant;
+        other.terms.iter().for_each(|(&(node, i), c)| self.add(node, i, factor * c));
+    }
 }

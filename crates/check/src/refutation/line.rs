@@ -17,12 +17,20 @@ pub(super) struct Pair<N> {
     pub upper: Line<N>,
 }
 
-/// What of each piece lies between the bounds, its open ends closed: the function's graph is among it.
-fn between(pieces: &[Piece], (l, u): (f64, f64)) -> Vec<Piece> {
+/// Bounds of a neuron, and whether the ends themselves are left out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range {
+    pub bounds: (f64, f64),
+    pub open: (bool, bool),
+}
+
+/// What of each piece lies in the range, its open ends closed: the function's graph is among it.
+fn between(pieces: &[Piece], range: Range) -> Vec<Piece> {
+    let Range { bounds: (l, u), open } = range;
     let part = |p: &Piece| Piece { from: p.from.max(l), to: p.to.min(u), ..*p };
     let is_reached = |p: &&Piece| {
-        let misses_left = u == p.from && !p.from_closed;
-        let misses_right = l == p.to && !p.to_closed;
+        let misses_left = u == p.from && (!p.from_closed || open.1);
+        let misses_right = l == p.to && (!p.to_closed || open.0);
         p.from <= u && l <= p.to && !misses_left && !misses_right
     };
     let parts: Vec<Piece> = pieces.iter().filter(is_reached).map(part).collect();
@@ -52,9 +60,9 @@ fn mirrored(piece: &Piece) -> Piece {
 }
 
 /// Bounds of the function's values.
-pub(super) fn image(pieces: &[Piece], bounds: (f64, f64)) -> (f64, f64) {
+pub(super) fn image(pieces: &[Piece], range: Range) -> (f64, f64) {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-    for part in between(pieces, bounds) {
+    for part in between(pieces, range) {
         for z in [part.from, part.to] {
             low = low.min(below(&part, z));
             high = high.max(-below::<f64>(&mirrored(&part), z));
@@ -124,12 +132,8 @@ fn highest<N: Number>(parts: &[Piece], slopes: &[f64], middle: f64) -> Option<Li
 
 /// The pair of least area around the graph between the bounds, or with the slopes that are given, below and perhaps above.
 /// `None` where the bounds do not suffice.
-pub(super) fn around<N: Number>(
-    pieces: &[Piece],
-    bounds: (f64, f64),
-    given: Option<(f64, Option<f64>)>,
-) -> Option<Pair<N>> {
-    let parts = between(pieces, bounds);
+pub(super) fn around<N: Number>(pieces: &[Piece], range: Range, given: Option<(f64, Option<f64>)>) -> Option<Pair<N>> {
+    let (parts, bounds) = (between(pieces, range), range.bounds);
     if let [part] = &parts[..] {
         let line = Line { slope: part.slope, intercept: N::of(part.intercept) };
         return Some(Pair { lower: line.clone(), upper: line });

@@ -8,6 +8,7 @@ mod number;
 mod proof;
 mod query;
 mod row;
+mod slopes;
 mod state;
 #[cfg(test)]
 mod tests;

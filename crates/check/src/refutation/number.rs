@@ -10,6 +10,7 @@ pub(super) const UNIT: f64 = f64::EPSILON / 2.0;
 const LEAST: f64 = 5e-324;
 
 /// A lower bound of `a + b`, exact where the float sum is (two-sum, Knuth).
+#[inline]
 pub(super) fn add_down(a: f64, b: f64) -> f64 {
     let sum = a + b;
     let b_seen = sum - a;
@@ -19,11 +20,13 @@ pub(super) fn add_down(a: f64, b: f64) -> f64 {
 }
 
 /// An upper bound of `a + b`.
+#[inline]
 pub(super) fn add_up(a: f64, b: f64) -> f64 {
     -add_down(-a, -b)
 }
 
 /// A lower bound of `a · b`, exact where a factor is 0, 1 or −1.
+#[inline]
 pub(super) fn mul_down(a: f64, b: f64) -> f64 {
     if a == 0.0 || b == 0.0 {
         0.0
@@ -35,12 +38,14 @@ pub(super) fn mul_down(a: f64, b: f64) -> f64 {
 }
 
 /// An upper bound of `a · b`.
+#[inline]
 pub(super) fn mul_up(a: f64, b: f64) -> f64 {
     -mul_down(-a, b)
 }
 
 /// What a sum of `n` products loses at most when every operation rounds to the nearest, relative to the sum of the
 /// products' magnitudes (Higham 2002, Lemma 3.1); underflow is charged apart.
+#[inline]
 pub(super) fn gamma(n: usize) -> f64 {
     let nu = n as f64 * UNIT;
     // The quotient rounds; so do these factors, far less than the last one adds.
@@ -48,12 +53,19 @@ pub(super) fn gamma(n: usize) -> f64 {
 }
 
 /// What `n` products lose at most by underflow.
+#[inline]
 pub(super) fn underflow(n: usize) -> f64 {
     mul_up(LEAST, n as f64)
 }
 
 /// The largest float at most `q`, and the least at least `q`.
 pub(super) fn enclose(q: &RBig) -> (f64, f64) {
+    // What most forms consist of.
+    for (known, x) in [(&RBig::ZERO, 0.0), (&RBig::ONE, 1.0), (&RBig::NEG_ONE, -1.0)] {
+        if q == known {
+            return (x, x);
+        }
+    }
     let near = match q.to_f64() {
         Approximation::Exact(x) | Approximation::Inexact(x, _) => x,
     };
@@ -96,14 +108,17 @@ pub(super) trait Number: Clone + PartialOrd {
 
 impl Number for f64 {
     const ROUNDS: bool = true;
+    #[inline]
     fn of(x: f64) -> Self {
         x
     }
+    #[inline]
     fn near(q: &RBig) -> Self {
         match q.to_f64() {
             Approximation::Exact(x) | Approximation::Inexact(x, _) => x,
         }
     }
+    #[inline]
     fn end(_: &RBig, rounded: f64) -> Self {
         rounded
     }
@@ -115,6 +130,7 @@ impl Number for f64 {
     fn times(&self, other: &Self) -> Self {
         mul_down(*self, *other)
     }
+    #[inline]
     fn times_near(&self, other: f64) -> Self {
         self * other
     }
@@ -122,15 +138,19 @@ impl Number for f64 {
     fn accumulate(&mut self, a: &Self, w: f64) {
         *self += a * w;
     }
+    #[inline]
     fn add_near(&mut self, other: &Self) {
         *self += other;
     }
+    #[inline]
     fn magnitude(&self) -> f64 {
         self.abs()
     }
+    #[inline]
     fn down(&self) -> f64 {
         *self
     }
+    #[inline]
     fn negated(&self) -> Self {
         -self
     }

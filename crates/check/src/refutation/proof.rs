@@ -1,33 +1,37 @@
 //! The statements of a proof, each recomputed when it is read.
 
 use super::form::Form;
-use super::network::{Kind, Network};
+use super::network::Network;
 use super::number::Number;
 use super::query::{Case, Query};
 use super::row::minimum;
+use super::slopes::Spoken;
 use super::state::State;
 use super::text::{Reader, Refusal, Words, float, number, shown};
 use dashu_ratio::RBig;
 use std::io::BufRead;
+use std::rc::Rc;
 
 /// What was checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refuted {
     /// Cases of the query.
     pub cases: usize,
-    /// Lemmas about bounds of neurons.
+    /// Lemmas about bounds of neurons, and rows.
     pub lemmas: usize,
     /// Refutations of disjuncts, lemmas' negations and parts.
     pub refutations: usize,
 }
 
 /// What a block is to show.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 enum Goal {
     /// That no input of the part satisfies a disjunct.
     Disjuncts,
     /// That a neuron is at least the number on the part, or at most.
     Bound { node: usize, i: usize, at_least: bool, value: f64 },
+    /// That a form is at most zero on the part.
+    Row(Rc<Form>),
 }
 
 /// A block that is open: the case, one half of a split, or a lemma.
@@ -40,9 +44,12 @@ struct Block {
     is_exact: bool,
 }
 
+/// Whether a split's number is left out of its first half, and of the second one: of one of them at most.
+type Open = (bool, bool);
+
 enum BlockKind {
     Case,
-    Split { node: usize, i: usize, at: RBig, first: Option<Vec<bool>> },
+    Split { node: usize, i: usize, at: RBig, open: Open, first: Option<Vec<bool>> },
     Lemma,
 }
 
@@ -59,9 +66,19 @@ struct Checker<'a> {
     blocks: Vec<Block>,
     /// Whether bounds are computed in exact rationals.
     is_exact: bool,
-    /// For each activation node the neurons that `slopes` speaks of.
-    free: Vec<Vec<usize>>,
+    /// The half-spaces of the case.
+    limits: Vec<Rc<Form>>,
+    spoken: Spoken,
     refuted: Refuted,
+}
+
+/// A form of the query as one over neurons.
+fn over(network: &Network, form: &super::query::Form) -> Form {
+    let mut found = Form { constant: form.constant.clone(), ..Form::default() };
+    for (c, is_output, i) in &form.terms {
+        found.add(if *is_output { network.output } else { 0 }, *i, c.clone());
+    }
+    found
 }
 
 /// Checks that a proof refutes every case of the query about the network. Time is linear in the statements, each of which
@@ -102,8 +119,16 @@ impl<'a> Checker<'a> {
             mark: state.mark(),
             is_exact: false,
         };
-        let free = vec![Vec::new(); network.nodes.len()];
-        Self { state, case, blocks: vec![whole], is_exact: false, free, refuted: Refuted::default() }
+        let limits = case.limits.iter().map(|limit| Rc::new(over(network, limit))).collect();
+        Self {
+            state,
+            case,
+            blocks: vec![whole],
+            is_exact: false,
+            limits,
+            spoken: Spoken::new(network),
+            refuted: Refuted::default(),
+        }
     }
 
     /// Reads statements up to the end of the case.
@@ -133,16 +158,15 @@ impl<'a> Checker<'a> {
                     words.end()?;
                     self.is_exact = arithmetic == "exact";
                 }
-                "area" => self.area(words)?,
-                "free" => self.free(words)?,
-                "slopes" => self.slopes(words)?,
-                "steep" => self.steep(words)?,
-                "lines" => self.lines(words)?,
+                which @ ("area" | "free" | "slopes" | "steep" | "lines") => {
+                    self.spoken.hear(&mut self.state, which, words)?;
+                }
                 "refute" => self.refute(words)?,
                 "prove" => self.prove(words)?,
                 "empty" => self.empty(words)?,
                 "split" => self.split(words)?,
                 "lemma" => self.lemma(words)?,
+                "row" => self.row(words)?,
                 "else" => self.other_half(words)?,
                 "end" => self.end(words)?,
                 other => return Err(words.error(format!("the statement `{}` is not understood", shown(other)))),
@@ -169,83 +193,6 @@ impl<'a> Checker<'a> {
         self.blocks.last_mut().ok_or_else(|| words.error("no block is open"))
     }
 
-    fn activation(&self, words: &mut Words<'_>) -> Result<usize, Refusal> {
-        let id = words.index(self.state.network.nodes.len())?;
-        match self.state.network.nodes[id].kind {
-            Kind::Activation { .. } => Ok(id),
-            _ => Err(words.error(format!("node {id} is no activation"))),
-        }
-    }
-
-    /// The neurons of a node that are named up to the end of the line.
-    fn neurons(&self, id: usize, words: &mut Words<'_>) -> Result<Vec<usize>, Refusal> {
-        let mut neurons = Vec::new();
-        while let Some(word) = words.next() {
-            let i = word.parse().ok().filter(|&i: &usize| i < self.state.network.nodes[id].len);
-            neurons.push(i.ok_or_else(|| words.error(format!("`{}` is no neuron of node {id}", shown(word))))?);
-        }
-        Ok(neurons)
-    }
-
-    /// `free NODE I…`: the neurons that `slopes NODE` speaks of.
-    fn free(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
-        let id = self.activation(&mut words)?;
-        self.free[id] = self.neurons(id, &mut words)?;
-        Ok(())
-    }
-
-    /// `area NODE`: nothing was said of slopes.
-    fn area(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
-        let id = self.activation(&mut words)?;
-        (0..self.state.network.nodes[id].len).for_each(|i| self.state.set_slopes(id, i, None));
-        words.end()
-    }
-
-    /// `steep NODE I…`: below those neurons lines have the slope of the last piece, below the others that of the first.
-    fn steep(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
-        let id = self.activation(&mut words)?;
-        let mut is_steep = vec![false; self.state.network.nodes[id].len];
-        self.neurons(id, &mut words)?.into_iter().for_each(|i| is_steep[i] = true);
-        let Kind::Activation { pieces, .. } = &self.state.network.nodes[id].kind else { return words.end() };
-        let (first, last) = (pieces[0].slope, pieces[pieces.len() - 1].slope);
-        for (i, is_steep) in is_steep.into_iter().enumerate() {
-            self.state.set_slopes(id, i, Some((if is_steep { last } else { first }, None)));
-        }
-        words.end()
-    }
-
-    /// `slopes NODE HEX`: four digits for each of the free neurons, or one that stands for four like it.
-    fn slopes(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
-        let id = self.activation(&mut words)?;
-        let shares = shares(words.word()?, self.free[id].len());
-        let shares =
-            shares.ok_or_else(|| words.error("one or four hexadecimal digits are expected for each free neuron"))?;
-        let Kind::Activation { pieces, .. } = &self.state.network.nodes[id].kind else { return words.end() };
-        let (first, last) = (pieces[0].slope, pieces[pieces.len() - 1].slope);
-        for (&i, share) in self.free[id].iter().zip(shares) {
-            let lower = first + (last - first) * (f64::from(share) / f64::from(u16::MAX));
-            self.state.set_slopes(id, i, Some((lower, None)));
-        }
-        words.end()
-    }
-
-    /// `lines NODE I LOWER UPPER`: the slopes of one neuron's lines; only the lower one where the other is left out.
-    fn lines(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
-        let id = self.activation(&mut words)?;
-        let i = words.index(self.state.network.nodes[id].len)?;
-        let slope = |words: &Words<'_>, word: &str| {
-            float(word).ok_or_else(|| words.error(format!("`{}` is no float", shown(word))))
-        };
-        let word = words.word()?;
-        let lower = slope(&words, word)?;
-        let upper = match words.next() {
-            Some(word) => Some(slope(&words, word)?),
-            None => None,
-        };
-        self.state.set_slopes(id, i, Some((lower, upper)));
-        words.end()
-    }
-
     /// Factors that are not below zero: at most `most` of them, up to the end of the line or `;`.
     fn weights(words: &mut Words<'_>, most: usize) -> Result<Vec<RBig>, Refusal> {
         let mut found = Vec::new();
@@ -260,23 +207,20 @@ impl<'a> Checker<'a> {
     }
 
     /// The multipliers that end a line: `NODE I C` for what a neuron's bound says, `limit K C` for a half-space of the
-    /// case, `C ≥ 0`. What they multiply is at most zero on the part.
+    /// case and `row K C` for a row, `C ≥ 0`. What they multiply is at most zero on the part.
     fn add_multipliers(&self, words: &mut Words<'_>, form: &mut Form) -> Result<(), Refusal> {
         while let Some(word) = words.next() {
-            if word == "limit" {
-                let limit = &self.case.limits[words.index(self.case.limits.len())?];
+            if let "limit" | "row" = word {
+                let known = if word == "row" { &self.state.rows } else { &self.limits };
+                let row = &known[words.index(known.len())?];
                 let c = words.number()?;
                 if c < RBig::ZERO {
-                    return Err(words.error("a half-space has no multiplier below zero"));
+                    return Err(words.error("what is at most zero has no multiplier below zero"));
                 }
-                form.constant += &c * &limit.constant;
-                limit.terms.iter().for_each(|(of, _, i)| form.add(0, *i, &c * of));
+                form.add_multiple(row, &c);
                 continue;
             }
-            let nodes = &self.state.network.nodes;
-            let node = word.parse().ok().filter(|&node: &usize| node < nodes.len());
-            let node = node.ok_or_else(|| words.error(format!("`{}` is no node", shown(word))))?;
-            let i = words.index(nodes[node].len)?;
+            let (node, i) = self.neuron(words, word)?;
             let c = words.number()?;
             let added = self.state.add_bound(form, node, i, &c);
             added.ok_or_else(|| words.error(format!("neuron {i} of node {node} has no such bound")))?;
@@ -284,16 +228,22 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
+    /// A neuron, of which the word names the node, and the next one the index.
+    fn neuron(&self, words: &mut Words<'_>, word: &str) -> Result<(usize, usize), Refusal> {
+        let nodes = &self.state.network.nodes;
+        let node = word.parse().ok().filter(|&node: &usize| node < nodes.len());
+        let node = node.ok_or_else(|| words.error(format!("`{}` is no node", shown(word))))?;
+        Ok((node, words.index(nodes[node].len)?))
+    }
+
     /// Adds the multipliers that end the line, and compares the least value with zero.
     fn holds(&mut self, mut words: Words<'_>, mut form: Form, may_be_zero: bool) -> Result<(), Refusal> {
         self.add_multipliers(&mut words, &mut form)?;
-        let found = if self.is_exact {
-            minimum::<RBig>(&self.state, &form).map(|least| (least >= RBig::ZERO, least > RBig::ZERO, least.down()))
+        let (is_shown, bound) = if self.is_exact {
+            shows::<RBig>(&self.state, &form, may_be_zero)
         } else {
-            minimum::<f64>(&self.state, &form).map(|least| (least >= 0.0, least > 0.0, least))
+            shows::<f64>(&self.state, &form, may_be_zero)
         };
-        let (at_least, above, bound) = found.unwrap_or((false, false, f64::NEG_INFINITY));
-        let is_shown = above || (may_be_zero && at_least);
         if !is_shown {
             return Err(words.error(format!("this does not hold: the bound is {bound:e}")));
         }
@@ -303,19 +253,15 @@ impl<'a> Checker<'a> {
 
     /// `refute DISJUNCT WEIGHT… ; MULTIPLIERS`.
     fn refute(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
-        if self.block(&words)?.goal != Goal::Disjuncts {
-            return Err(words.error("a lemma is shown by `prove` or `empty`"));
+        if !matches!(self.block(&words)?.goal, Goal::Disjuncts) {
+            return Err(words.error("lemmas and rows are shown by `prove` or `empty`"));
         }
         let d = words.index(self.case.disjuncts.len())?;
         let atoms = &self.case.disjuncts[d];
         let weights = Self::weights(&mut words, atoms.len())?;
         let mut form = Form::default();
         for (weight, atom) in weights.iter().zip(atoms) {
-            form.constant += weight * &atom.constant;
-            for (c, is_output, i) in &atom.terms {
-                let node = if *is_output { self.state.network.output } else { 0 };
-                form.add(node, *i, weight * c);
-            }
+            form.add_multiple(&over(self.state.network, atom), weight);
         }
         self.holds(words, form, false)?;
         if let Some(block) = self.blocks.last_mut() {
@@ -324,15 +270,18 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    /// `prove MULTIPLIERS`: the lemma's bound.
+    /// `prove MULTIPLIERS`: the bound of the lemma, or the row.
     fn prove(&mut self, words: Words<'_>) -> Result<(), Refusal> {
-        let Goal::Bound { node, i, at_least, value } = self.block(&words)?.goal else {
-            return Err(words.error("no lemma is open"));
-        };
         let mut form = Form::default();
-        let sign = RBig::from(if at_least { 1 } else { -1 });
-        form.constant = -&sign * RBig::of(value);
-        form.add(node, i, sign);
+        match &self.block(&words)?.goal {
+            Goal::Disjuncts => return Err(words.error("no lemma or row is open")),
+            Goal::Bound { node, i, at_least, value } => {
+                let sign = RBig::from(if *at_least { 1 } else { -1 });
+                form.constant = -&sign * RBig::of(*value);
+                form.add(*node, *i, sign);
+            }
+            Goal::Row(row) => form.add_multiple(row, &RBig::from(-1)),
+        }
         self.holds(words, form, true)?;
         self.block_shown();
         Ok(())
@@ -361,23 +310,32 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    fn step(&mut self, node: usize, i: usize, below: bool, at: &RBig) {
+    fn step(&mut self, node: usize, i: usize, below: bool, at: &RBig, open: Open) {
         if node == 0 {
             self.state.narrow(i, below, at);
         } else {
             self.state.keep(node, i, below, at);
         }
+        if if below { open.0 } else { open.1 } {
+            self.state.leave_out(node, i, below, at);
+        }
     }
 
-    /// `split NODE I AT`: first where the neuron is at most so large, then (`else`) where it is at least.
+    /// `split NODE I AT`: first where the neuron is at most so large, then (`else`) where it is at least. `< AT`: the first
+    /// half lacks the number; `> AT`: the second one does.
     fn split(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
         let node = words.index(self.state.network.nodes.len())?;
         let i = words.index(self.state.network.nodes[node].len)?;
-        let at = words.number()?;
+        let word = words.word()?;
+        let (open, at) = match word {
+            "<" => ((true, false), words.number()?),
+            ">" => ((false, true), words.number()?),
+            at => ((false, false), words.number_in(at)?),
+        };
         let block = self.block(&words)?;
         let (goal, shown) = (block.goal.clone(), block.shown.clone());
-        self.open(&words, goal, BlockKind::Split { node, i, at: at.clone(), first: None }, shown)?;
-        self.step(node, i, true, &at);
+        self.open(&words, goal, BlockKind::Split { node, i, at: at.clone(), open, first: None }, shown)?;
+        self.step(node, i, true, &at, open);
         words.end()
     }
 
@@ -385,7 +343,7 @@ impl<'a> Checker<'a> {
     fn other_half(&mut self, words: Words<'_>) -> Result<(), Refusal> {
         let wrong = words.error("no first half of a split is open");
         let Some(mut block) = self.blocks.pop() else { return Err(wrong) };
-        let BlockKind::Split { node, i, at, first } = &mut block.kind else { return Err(wrong) };
+        let BlockKind::Split { node, i, at, open, first } = &mut block.kind else { return Err(wrong) };
         if first.is_some() {
             return Err(wrong);
         }
@@ -393,9 +351,9 @@ impl<'a> Checker<'a> {
         self.is_exact = block.is_exact;
         let outer = self.blocks.last().map_or_else(Vec::new, |outer| outer.shown.clone());
         *first = Some(std::mem::replace(&mut block.shown, outer));
-        let (node, i, at) = (*node, *i, at.clone());
+        let (node, i, at, open) = (*node, *i, at.clone(), *open);
         self.blocks.push(block);
-        self.step(node, i, false, &at);
+        self.step(node, i, false, &at, open);
         words.end()
     }
 
@@ -414,7 +372,17 @@ impl<'a> Checker<'a> {
         words.end()
     }
 
-    /// `end` of a split, a lemma or the case.
+    /// `row CONSTANT (NODE I C)…`: the form is at most zero; what follows up to its end shows it.
+    fn row(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
+        let mut form = Form { constant: words.number()?, ..Form::default() };
+        while let Some(word) = words.next() {
+            let (node, i) = self.neuron(&mut words, word)?;
+            form.add(node, i, words.number()?);
+        }
+        self.open(&words, Goal::Row(Rc::new(form)), BlockKind::Lemma, vec![false])
+    }
+
+    /// `end` of a split, a lemma, a row or the case.
     fn end(&mut self, words: Words<'_>) -> Result<(), Refusal> {
         let Some(block) = self.blocks.pop() else { return Err(words.error("no block is open")) };
         self.state.undo(block.mark);
@@ -427,12 +395,16 @@ impl<'a> Checker<'a> {
                     outer.shown.iter_mut().zip(both).for_each(|(outer, both)| *outer |= both);
                 }
             }
-            BlockKind::Lemma if !block.shown[0] => return Err(words.error("the lemma is not shown")),
+            BlockKind::Lemma if !block.shown[0] => return Err(words.error("this is not shown")),
             BlockKind::Lemma => {
                 self.refuted.lemmas += 1;
-                if let Goal::Bound { node, i, at_least, value } = block.goal {
-                    let bounds = if at_least { (value, f64::INFINITY) } else { (f64::NEG_INFINITY, value) };
-                    self.state.tighten(node, i, bounds);
+                match block.goal {
+                    Goal::Disjuncts => {}
+                    Goal::Bound { node, i, at_least, value } => {
+                        let bounds = if at_least { (value, f64::INFINITY) } else { (f64::NEG_INFINITY, value) };
+                        self.state.tighten(node, i, bounds);
+                    }
+                    Goal::Row(form) => self.state.add_row(form),
                 }
             }
             BlockKind::Case => {
@@ -445,14 +417,12 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// So many shares, four hexadecimal digits each, or one that stands for four like it.
-fn shares(digits: &str, count: usize) -> Option<Vec<u16>> {
-    let (width, factor) = if digits.len() == count { (1, 0x1111) } else { (4, 1) };
-    if digits.len() != count * width || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let share = |some: &[u8]| Some(factor * u16::from_str_radix(std::str::from_utf8(some).ok()?, 16).ok()?);
-    digits.as_bytes().chunks(width).map(share).collect()
+/// Whether a form is above zero on the part, or zero where it may be; and the bound that says so or not.
+fn shows<N: Number>(state: &State<'_>, form: &Form, may_be_zero: bool) -> (bool, f64) {
+    let zero = N::of(0.0);
+    let is_shown = |least: &N| *least > zero || (may_be_zero && *least == zero);
+    let least = minimum(state, form, &is_shown);
+    (least.as_ref().is_some_and(is_shown), least.map_or(f64::NEG_INFINITY, |least| least.down()))
 }
 
 /// Bounds the neurons of a node by back-substitution: all, or those of which an activation sees several pieces.
@@ -464,7 +434,7 @@ fn back_substitute<N: Number>(state: &mut State<'_>, node: usize, all: bool) {
         let least = |sign: i8| {
             let mut form = Form::default();
             form.add(node, i, RBig::from(sign));
-            minimum::<N>(state, &form).map_or(f64::NEG_INFINITY, |least| least.down())
+            minimum::<N>(state, &form, &|_| false).map_or(f64::NEG_INFINITY, |least| least.down())
         };
         let bounds = (least(1), -least(-1));
         state.tighten(node, i, bounds);

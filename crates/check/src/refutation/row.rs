@@ -16,9 +16,9 @@ struct Row<'a, N> {
     lost: f64,
 }
 
-/// A lower bound of the form over the part: the best of those that the row has on its way back to the input. `None` when
-/// there is none.
-pub(super) fn minimum<N: Number>(state: &State<'_>, form: &Form) -> Option<N> {
+/// A lower bound of the form over the part: the best of those that the row has on its way back to the input, which ends
+/// where one is `enough`. `None` when there is none.
+pub(super) fn minimum<N: Number>(state: &State<'_>, form: &Form, enough: &dyn Fn(&N) -> bool) -> Option<N> {
     let at = vec![Vec::new(); state.network.nodes.len()];
     let constant = N::end(&form.constant, enclose(&form.constant).0);
     let mut row = Row { state, at, constant, lost: 0.0 };
@@ -28,8 +28,16 @@ pub(super) fn minimum<N: Number>(state: &State<'_>, form: &Form) -> Option<N> {
         if row.at[id].is_empty() {
             continue;
         }
+        if best.as_ref().is_some_and(enough) {
+            break;
+        }
+        // Lines lie outside the graph: before their activation they say nothing by themselves that its values did not.
+        let is_seen = matches!(state.network.nodes[id].kind, Kind::Activation { source, .. } if source > 0 && row.at[source].is_empty());
         if row.pass(id).is_none() {
             break;
+        }
+        if is_seen {
+            continue;
         }
         let least = row.least();
         if best.is_none() || (least.is_some() && least > best) {

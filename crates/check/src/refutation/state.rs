@@ -1,12 +1,14 @@
 //! What is known on a part: bounds of all neurons, the input box, the sides that neurons keep to, and slopes.
 
 use super::form::Form;
-use super::line::{Line, Pair, around, image};
+use super::line::{Line, Pair, Range, around, image};
 use super::network::{Kind, Network};
 use super::number::{Number, add_down, add_up, enclose};
 use super::query::Case;
 use dashu_ratio::RBig;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// The slopes of a neuron's lower line, and of its upper one, where something was said.
 pub(super) type Given = Option<(f64, Option<f64>)>;
@@ -16,6 +18,8 @@ enum Undo {
     Bounds { node: usize, i: usize, old: (f64, f64) },
     Box { i: usize, old: (RBig, RBig) },
     Slopes { node: usize, i: usize, old: Given },
+    Open { node: usize, i: usize, below: bool, old: Option<f64> },
+    Row,
 }
 
 /// Changes that are kept for being undone, at most.
@@ -31,11 +35,15 @@ pub(super) struct State<'a> {
     /// Of affine nodes, from bounds over the whole box.
     pub magnitudes: Vec<Magnitudes>,
     bounds: Vec<Vec<(f64, f64)>>,
+    /// Ends that neurons do not reach: of a node's neuron the upper one, or the lower one.
+    open: BTreeMap<(usize, usize, bool), f64>,
     ends: Vec<(RBig, RBig)>,
     /// Of activation nodes.
     slopes: Vec<Vec<Given>>,
     /// For each node the activations that read it.
     readers: Vec<Vec<usize>>,
+    /// Forms that are at most zero.
+    pub rows: Vec<Rc<Form>>,
     lines: Cache,
     undo: Vec<Undo>,
     /// Whether bounds exclude each other: no input is on the part.
@@ -58,9 +66,11 @@ impl<'a> State<'a> {
             network,
             magnitudes: Vec::new(),
             bounds: network.nodes.iter().map(|node| unknown(node.len)).collect(),
+            open: BTreeMap::new(),
             ends,
             slopes: network.nodes.iter().map(|node| vec![None; node.len]).collect(),
             readers,
+            rows: Vec::new(),
             lines: RefCell::new(vec![Vec::new(); network.nodes.len()]),
             undo: Vec::new(),
             is_empty,
@@ -86,12 +96,14 @@ impl<'a> State<'a> {
     }
 
     /// An upper bound of a neuron's magnitude.
+    #[inline]
     pub fn reach(&self, node: usize, i: usize) -> f64 {
         let (l, u) = self.bounds[node][i];
         u.max(-l)
     }
 
     /// An end of a neuron's range; `None` where it is not known.
+    #[inline]
     pub fn end<N: Number>(&self, node: usize, i: usize, lower: bool) -> Option<N> {
         let (l, u) = self.bounds[node][i];
         let rounded = if lower { l } else { u };
@@ -103,10 +115,11 @@ impl<'a> State<'a> {
     }
 
     /// The lines around neuron `i` of an activation node.
+    #[inline]
     pub fn lines<N: Number>(&self, id: usize, i: usize) -> Option<Pair<N>> {
         let Kind::Activation { source, pieces } = &self.network.nodes[id].kind else { return None };
         let given = self.slopes[id][i];
-        let z = self.bounds[*source][i];
+        let z = self.range(*source, i);
         if !N::ROUNDS {
             return around(pieces, z, given);
         }
@@ -143,7 +156,7 @@ impl<'a> State<'a> {
             }
             Kind::Activation { source, pieces } => {
                 for i in 0..network.nodes[id].len {
-                    self.tighten(id, i, image(pieces, self.bounds[*source][i]));
+                    self.tighten(id, i, image(pieces, self.range(*source, i)));
                 }
             }
         }
@@ -158,14 +171,27 @@ impl<'a> State<'a> {
         }
         self.undo.push(Undo::Bounds { node, i, old });
         self.set(node, i, new);
-        self.is_empty |= new.0 > new.1;
-        let network = self.network;
+        self.follow(node, i);
+    }
+
+    /// What follows from the range of a neuron.
+    fn follow(&mut self, node: usize, i: usize) {
+        let (network, range) = (self.network, self.range(node, i));
+        let (low, high) = range.bounds;
+        self.is_empty |= low > high || (low == high && (range.open.0 || range.open.1));
         for at in 0..self.readers[node].len() {
             let id = self.readers[node][at];
             if let Kind::Activation { pieces, .. } = &network.nodes[id].kind {
-                self.tighten(id, i, image(pieces, new));
+                self.tighten(id, i, image(pieces, range));
             }
         }
+    }
+
+    #[inline]
+    fn range(&self, node: usize, i: usize) -> Range {
+        let bounds = self.bounds[node][i];
+        let is_open = |upper: bool, end: f64| self.open.get(&(node, i, upper)) == Some(&end);
+        Range { bounds, open: (is_open(false, bounds.0), is_open(true, bounds.1)) }
     }
 
     fn set(&mut self, node: usize, i: usize, new: (f64, f64)) {
@@ -198,6 +224,18 @@ impl<'a> State<'a> {
         self.tighten(node, i, if below { (f64::NEG_INFINITY, high) } else { (low, f64::INFINITY) });
     }
 
+    /// Leaves a number out of the range of a neuron that keeps to one side of it.
+    pub fn leave_out(&mut self, node: usize, i: usize, below: bool, at: &RBig) {
+        let ((low, high), bounds) = (enclose(at), self.bounds[node][i]);
+        let (at, end) = if below { (high, bounds.1) } else { (low, bounds.0) };
+        if at == end {
+            let old = self.open.insert((node, i, below), at);
+            self.undo.push(Undo::Open { node, i, below, old });
+            self.set(node, i, bounds);
+            self.follow(node, i);
+        }
+    }
+
     /// Sets the slopes of the lines around neuron `i` of an activation node.
     pub fn set_slopes(&mut self, node: usize, i: usize, new: Given) {
         let old = std::mem::replace(&mut self.slopes[node][i], new);
@@ -208,6 +246,12 @@ impl<'a> State<'a> {
         if let Some(pair) = self.lines.borrow_mut()[node].get_mut(i) {
             *pair = None;
         }
+    }
+
+    /// Takes over a form that is at most zero.
+    pub fn add_row(&mut self, row: Rc<Form>) {
+        self.rows.push(row);
+        self.undo.push(Undo::Row);
     }
 
     /// Where the present part begins, for [`undo`](Self::undo).
@@ -226,6 +270,16 @@ impl<'a> State<'a> {
             match change {
                 Undo::Bounds { node, i, old } => self.set(node, i, old),
                 Undo::Box { i, old } => self.ends[i] = old,
+                Undo::Open { node, i, below, old } => {
+                    match old {
+                        Some(old) => self.open.insert((node, i, below), old),
+                        None => self.open.remove(&(node, i, below)),
+                    };
+                    self.set(node, i, self.bounds[node][i]);
+                }
+                Undo::Row => {
+                    self.rows.pop();
+                }
                 Undo::Slopes { node, i, old } => {
                     self.slopes[node][i] = old;
                     if let Some(pair) = self.lines.borrow_mut()[node].get_mut(i) {

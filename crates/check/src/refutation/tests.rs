@@ -83,6 +83,96 @@ fn the_worked_example_is_accepted_in_both_arithmetics() {
     }
 }
 
+/// The first neuron is never more than one above the second one: a joint inequality on three branches.
+const ROWS: &str = "absint proof 1
+case 0
+exact
+row -1 1 0 1 1 1 -1
+prove
+end
+row -1 2 0 1 2 1 -1
+split 1 0 0
+prove
+else
+split 1 1 0
+prove row 0 1
+else
+prove row 0 1
+end
+end
+end
+refute 0 1 ; row 1 1
+end
+";
+
+#[test]
+fn rows_hold_where_they_are_shown_and_nowhere_else() {
+    let query = QUERY.replace("7/4", "9/8");
+    assert_eq!(outcome(NETWORK, &query, ROWS), Ok(5));
+    for (from, to) in [
+        ("row -1 1 0 1 1 1 -1", "row -3/4 1 0 1 1 1 -1"),
+        ("row -1 2 0 1 2 1 -1", "row -7/8 2 0 1 2 1 -1"),
+        ("prove row 0 1\nelse", "prove row 0 1/2\nelse"),
+        ("prove row 0 1\nelse", "prove\nelse"),
+        ("prove row 0 1\nelse", "prove row 0 -1\nelse"),
+        ("prove row 0 1\nelse", "prove row 1 1\nelse"),
+        ("split 1 0 0\nprove\n", "split 1 0 0\n"),
+        ("; row 1 1", "; row 2 1"),
+        ("; row 1 1", "; row 1 -1"),
+        ("; row 1 1", "; limit 1 1"),
+        ("; row 1 1", ""),
+        ("exact\n", ""),
+        ("row -1 1 0 1 1 1 -1", "row -1 1 0 1 1 1"),
+        ("row -1 1 0 1 1 1 -1", "row -1 1 0 1 1 2 -1"),
+    ] {
+        assert!(outcome(NETWORK, &query, &ROWS.replacen(from, to, 1)).is_err(), "{from} -> {to}");
+    }
+    assert!(outcome(NETWORK, &QUERY.replace("7/4", "1"), ROWS).is_err());
+    // A row that holds on a part is forgotten behind it.
+    let inside =
+        "absint proof 1\ncase 0\nexact\nsplit 0 1 1/2\nrow -1/2 0 1 1\nprove\nend\nelse\nrefute 0 1 ; row 0 1\n";
+    let said = outcome(NETWORK, QUERY, inside).unwrap_err();
+    assert!(said.contains("no index below 0"), "{said}");
+}
+
+/// `y = sign(x)`, which is 1 at zero.
+const SIGN: &str = "absint network 1
+input 1
+affine
+bias 0
+dense 0
+1
+end
+activation 1 2
+piece -inf 0) 0 -1
+piece [0 +inf 0 1
+output 2
+";
+
+#[test]
+fn a_number_belongs_to_the_half_that_has_it() {
+    // y + x / 4 is never zero: it is at most −3/4 below zero, and at least 1 from there on.
+    let query = |constant: &str| {
+        format!("absint query 1\ncase\nx -1 1\nunsafe\natom {constant} -1 Y0 -1/4 X0\natom {constant} 1 Y0 1/4 X0\n")
+    };
+    let proof =
+        |split: &str| format!("absint proof 1\ncase 0\nsplit 1 0 {split}\nrefute 0 1\nelse\nrefute 0 0 1\nend\nend\n");
+    assert_eq!(outcome(SIGN, &query("0"), &proof("< 0")), Ok(2));
+    let at_input =
+        SIGN.replace("affine\nbias 0\ndense 0\n1\nend\nactivation 1", "activation 0").replace("output 2", "output 1");
+    assert_eq!(outcome(&at_input, &query("0"), &proof("< 0").replace("split 1", "split 0")), Ok(2));
+    // Zero is a one: neither half may have it from below.
+    for wrong in [proof("0"), proof("> 0"), proof("< 1/4"), proof("< -1/4"), proof("<= 0"), proof("<")] {
+        assert!(outcome(SIGN, &query("0"), &wrong).is_err(), "{wrong}");
+    }
+    // The end is left out of one half only, and no longer where that is over.
+    let closed =
+        "absint proof 1\ncase 0\nsplit 1 0 < 0\nsplit 1 0 0\nrefute 0 1\nelse\nend\nelse\nrefute 0 0 1\nend\nend\n";
+    assert_eq!(outcome(SIGN, &query("0"), closed), Ok(2));
+    let behind = closed.replace("else\nrefute 0 0 1", "else\nrefute 0 1");
+    assert!(outcome(SIGN, &query("0"), &behind).is_err());
+}
+
 #[test]
 fn what_is_not_understood_is_refused_with_its_line() {
     let refused = |from: &str, to: &str, says: &str| {

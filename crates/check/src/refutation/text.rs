@@ -109,6 +109,11 @@ impl<'a> Words<'a> {
     /// A number.
     pub fn number(&mut self) -> Result<RBig, Refusal> {
         let word = self.word()?;
+        self.number_in(word)
+    }
+
+    /// The number that a word is.
+    pub fn number_in(&self, word: &str) -> Result<RBig, Refusal> {
         number(word).ok_or_else(|| self.error(format!("`{}` is no number", shown(word))))
     }
 

@@ -11,6 +11,7 @@ mod integer;
 mod products;
 
 use super::cone::Cone;
+use super::joint::Cut;
 use crate::activation::{ActivationFn, HalfPlane, Reach};
 use crate::domain::NodeBounds;
 use crate::lp::LinearProgram;
@@ -20,6 +21,7 @@ use crate::num::round::{add_up, mul_up, sub_down};
 use crate::polyhedra::Segment;
 use crate::query::{Ball, LinearForms, Region};
 use expression::{Expression, Value, two_sum};
+use std::sync::Arc;
 
 /// The linear relaxation of the first nodes of a network over a region.
 #[derive(Clone)]
@@ -30,6 +32,31 @@ pub(super) struct Encoding<'a> {
     values: Vec<Option<Vec<Value>>>,
     /// The neurons that are encoded.
     cone: &'a Cone,
+    /// Which rows are what.
+    pub rows: Rows,
+}
+
+/// Which rows of a program are what, for arguments.
+#[derive(Clone, Default)]
+pub(super) struct Rows {
+    /// The half-spaces of the region, in order.
+    pub half_spaces: Vec<usize>,
+    /// Rows that tie a neuron to what it is computed from: of an affine node, and the activation that asks for it, if one does.
+    pub ties: Vec<Tie>,
+    /// Cuts of several neurons.
+    pub cuts: Vec<(usize, Arc<Cut>)>,
+    /// For each form of a maximum that it is at most that.
+    pub forms: Vec<usize>,
+}
+
+/// A row `−(W x + b) + z = 0`: its multiplier is the coefficient that a form has at the neuron.
+#[derive(Clone, Copy)]
+pub(super) struct Tie {
+    pub row: usize,
+    pub node: NodeId,
+    pub neuron: usize,
+    /// The activation of which `z` is the argument; `None` where the neuron is a variable of its own.
+    pub reader: Option<NodeId>,
 }
 
 impl<'a> Encoding<'a> {
@@ -62,7 +89,8 @@ impl<'a> Encoding<'a> {
                 node.sources().for_each(|source| read_directly[source] = true);
             }
         }
-        let mut encoding = Self { network, program: LinearProgram::new(), values: vec![None; last + 1], cone };
+        let mut encoding =
+            Self { network, program: LinearProgram::new(), values: vec![None; last + 1], cone, rows: Rows::default() };
         encoding.input(region)?;
         for id in (1..=last).filter(|&id| needed[id]) {
             encoding.program.begin_layer();
@@ -94,10 +122,10 @@ impl<'a> Encoding<'a> {
         (bounds.lo.is_finite() && bounds.hi.is_finite()).then(|| self.program.add_variable(bounds.lo, bounds.hi))
     }
 
-    /// Adds the row `expression ∈ range`.
-    fn row(&mut self, expression: &Expression, range: Interval) {
+    /// Adds the row `expression ∈ range`, and returns its index.
+    fn row(&mut self, expression: &Expression, range: Interval) -> usize {
         let range = range - expression.constant;
-        self.program.add_row(&expression.entries, range.lo, range.hi);
+        self.program.add_row(&expression.entries, range.lo, range.hi)
     }
 
     fn input(&mut self, region: &Region) -> Option<()> {
@@ -113,7 +141,8 @@ impl<'a> Encoding<'a> {
                 sum.widen(mul_up(c.width(), region.bounds()[*i].magnitude()));
             }
             let rhs = crate::num::enclose(&half_space.rhs).hi;
-            self.row(&sum, Interval { lo: f64::NEG_INFINITY, hi: rhs });
+            let row = self.row(&sum, Interval { lo: f64::NEG_INFINITY, hi: rhs });
+            self.rows.half_spaces.push(row);
         }
         self.values[0] = Some(values);
         Some(())
@@ -205,7 +234,8 @@ impl<'a> Encoding<'a> {
             }
             let z = Value::Variable(self.variable(bounds(id).get(i))?);
             row.add(1.0, z);
-            self.row(&row, Interval::ZERO);
+            let row = self.row(&row, Interval::ZERO);
+            self.rows.ties.push(Tie { row, node: id, neuron: i, reader: None });
             values.push(z);
         }
         self.values[id] = Some(values);
@@ -244,7 +274,9 @@ impl<'a> Encoding<'a> {
                 (None, Some(rows)) => rows[i].clone(),
                 (None, None) => return None,
             };
-            let (z, y) = self.neuron(function, z_bounds.reach(i), y_bounds.get(i), tie)?;
+            let (z, y, row) = self.neuron(function, z_bounds.reach(i), y_bounds.get(i), tie)?;
+            let tie = |row| Tie { row, node: activation.source, neuron: i, reader: Some(id) };
+            self.rows.ties.extend(row.map(tie));
             zs.push(z);
             ys.push(y);
         }
@@ -255,14 +287,8 @@ impl<'a> Encoding<'a> {
         Some(())
     }
 
-    /// One neuron: `tie + z = 0`, and `(z, y)` in the hull of the graph. Returns both values.
-    fn neuron(
-        &mut self,
-        function: &dyn ActivationFn,
-        z: Reach<'_>,
-        y: Interval,
-        mut tie: Expression,
-    ) -> Option<(Value, Value)> {
+    /// One neuron: `tie + z = 0`, and `(z, y)` in the hull of the graph. Returns both values, and the row that ties it.
+    fn neuron(&mut self, function: &dyn ActivationFn, z: Reach<'_>, y: Interval, mut tie: Expression) -> Option<Tied> {
         let segments = function.segments(z);
         if let [only] = segments[..] {
             return self.stable(only, z.bounds, y, tie);
@@ -274,36 +300,36 @@ impl<'a> Encoding<'a> {
         let around = Interval::new(-radius, radius);
         let slack = self.variable(function.band(z, 1.0) + around)?;
         tie.add(1.0, Value::Difference { y: output, s: slack, radius: 0.0 });
-        self.row(&tie, Interval::ZERO);
+        let row = self.row(&tie, Interval::ZERO);
         let difference = Value::Difference { y: output, s: slack, radius };
         for half_plane in function.hull(z) {
             let rhs = add_up(half_plane.rhs, mul_up(half_plane.z.abs(), radius));
             self.half_plane(HalfPlane { rhs, ..half_plane }, output, slack);
         }
-        Some((difference, Value::Variable(output)))
+        Some((difference, Value::Variable(output), Some(row)))
     }
 
     /// A neuron with one segment: a constant, or a variable that an equality ties to its inputs.
-    fn stable(&mut self, segment: Segment, z: Interval, y: Interval, mut tie: Expression) -> Option<(Value, Value)> {
+    fn stable(&mut self, segment: Segment, z: Interval, y: Interval, mut tie: Expression) -> Option<Tied> {
         if segment.slope == 0.0 {
-            return Some((Value::Absent, Value::Fixed(segment.intercept)));
+            return Some((Value::Absent, Value::Fixed(segment.intercept), None));
         }
         if segment.slope == 1.0 && segment.intercept == 0.0 {
             let radius = tie.take_radius();
             let variable = self.variable(y.intersect(z) + Interval::new(-radius, radius))?;
             tie.add(1.0, Value::Variable(variable));
-            self.row(&tie, Interval::ZERO);
+            let row = self.row(&tie, Interval::ZERO);
             let value = if radius > 0.0 { Value::Near { variable, radius } } else { Value::Variable(variable) };
-            return Some((value, value));
+            return Some((value, value, Some(row)));
         }
         let (input, output) = (self.variable(z)?, self.variable(y)?);
         tie.add(1.0, Value::Variable(input));
-        self.row(&tie, Interval::ZERO);
+        let row = self.row(&tie, Interval::ZERO);
         let mut line = Expression::new(Interval::point(-segment.intercept));
         line.add(1.0, Value::Variable(output));
         line.add(-segment.slope, Value::Variable(input));
         self.row(&line, Interval::ZERO);
-        Some((Value::Variable(input), Value::Variable(output)))
+        Some((Value::Variable(input), Value::Variable(output), Some(row)))
     }
 
     /// `a z + b y ≤ rhs` in the variables `y` and `s = y − z`: `(a + b) y − a s ≤ rhs`. The rounding of
@@ -386,13 +412,17 @@ impl<'a> Encoding<'a> {
         for mut expression in expressions {
             // form − t ≤ 0
             expression.add(-1.0, t);
-            self.row(&expression, Interval { lo: f64::NEG_INFINITY, hi: 0.0 });
+            let row = self.row(&expression, Interval { lo: f64::NEG_INFINITY, hi: 0.0 });
+            self.rows.forms.push(row);
         }
         let mut coefficients = vec![0.0; self.program.variables()];
         *coefficients.last_mut()? = 1.0;
         Some(Objective { coefficients, constant: 0.0 })
     }
 }
+
+/// The values of a neuron before and after its activation, and the row that ties it, if there is one.
+type Tied = (Value, Value, Option<usize>);
 
 /// What a program minimises: `coefficients · variables + constant`.
 pub(super) struct Objective {

@@ -10,6 +10,7 @@ use itertools::Itertools;
 use ndarray::Array2;
 use rayon::prelude::*;
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 /// Neurons of one activation node with the joint hull of their graphs.
 pub struct Group {
@@ -17,6 +18,8 @@ pub struct Group {
     pub node: NodeId,
     /// The neurons, by index in the node.
     pub neurons: Vec<usize>,
+    /// What bounds sums of them.
+    pub octahedron: Arc<Octahedron>,
     /// The hull of their joint graph over the octahedron of their pre-activations; of curves that of polygons around them.
     pub hull: JointHull,
 }
@@ -105,7 +108,7 @@ pub fn joint_groups<H: History>(
             let octahedron = Octahedron::new(neurons.len(), upper).ok()?;
             let segments: Vec<_> = neurons.iter().map(|&i| function.cover(z.reach(i))).collect();
             let hull = JointHull::new(&octahedron, &segments).ok()?;
-            Some(Group { node: id, neurons, hull })
+            Some(Group { node: id, neurons, octahedron: Arc::new(octahedron), hull })
         })
         .collect())
 }

@@ -59,7 +59,7 @@ impl<'s> IntegerModel<'s> {
             let cuts = || domain.cuts_once(&cell, seen);
             for (form, root) in root.iter_mut().enumerate() {
                 if let Some(objective) = encoding.objective(forms, form, &bounds) {
-                    *root = domain.minimum(&mut encoding, &cuts, &objective, Stop::AT_OPTIMUM, form, seen.run);
+                    *root = domain.minimum(&mut encoding, &cuts, &objective, Stop::AT_OPTIMUM, form, seen.run).bound;
                 }
             }
         }

@@ -5,16 +5,20 @@
 //! believed. *Returns* bounds of every neuron and certified lower bounds of forms, by weak duality: sound, not complete;
 //! [`IntegerModel`] is the complete program. *Source*: Salman et al. 2019 (LP-ALL); Singh et al. 2019; Tjeng et al. 2019.
 
+mod argument;
 mod cone;
 mod elsewhere;
 mod encoding;
 mod groups;
 mod integer;
+mod joint;
 mod refinement;
 mod step_hull;
 
+pub use argument::{Argued, Argument, Claim, corner, share};
 pub use elsewhere::{LayerPrograms, NeuronSolver, SolvedPrograms};
 pub use integer::IntegerModel;
+pub use joint::{Cut, CutProof};
 
 use cone::Cone;
 use encoding::{Encoding, Objective};
@@ -22,7 +26,7 @@ use float_ord::FloatOrd;
 use groups::{Group, joint_groups};
 use step_hull::{StepNeuron, step_neurons};
 
-use super::{AbstractDomain, DeepPoly, DeepPolyFact, DomainError, Fact, NodeBounds, Run, Trace};
+use super::{AbstractDomain, DeepPoly, DeepPolyFact, DomainError, Fact, NodeBounds, Run, Trace, allowance, reach};
 use crate::lp::{LpBackend, LpSession, Stop, certified_minimum_of};
 use crate::network::{Activation, Affine, NodeId, NodeKind, Product};
 use crate::num::round::{add_down, add_up, sub_up};
@@ -30,7 +34,7 @@ use crate::observer::Event;
 use crate::query::{LinearForms, Region};
 use rayon::prelude::*;
 use std::cell::OnceCell;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Which neurons' bounds the linear program re-computes on the way through the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +70,9 @@ pub struct LpDomain {
     pub fail_fast: bool,
     /// Who solves the programs of neurons, where that is not this process alone.
     pub elsewhere: Option<Arc<dyn NeuronSolver>>,
+    /// Where what programs show is kept with its arguments, in the order in which later ones rest on earlier ones; nothing
+    /// else is shown then.
+    pub argued: Option<Arc<Mutex<Vec<Argued>>>>,
 }
 
 /// What the domain knows of a node: DeepPoly's fact, and what an activation node can be cut with, once
@@ -128,6 +135,7 @@ impl LpDomain {
             rounds: 12,
             fail_fast: false,
             elsewhere: None,
+            argued: None,
         }
     }
 
@@ -171,26 +179,28 @@ impl LpDomain {
         stop: Stop,
         form: usize,
         run: Run<'_>,
-    ) -> f64 {
+    ) -> Answer {
         let goal = stop.above;
-        let mut best = f64::NEG_INFINITY;
+        let mut best = Answer::nothing();
         let mut previous = f64::NEG_INFINITY;
         let mut new_cuts = 0;
         for round in 0..=self.rounds {
             let Ok(mut session) = self.backend.session(encoding.program()) else { break };
             let Some(answer) = self.solve(&mut *session, encoding, objective, stop, run) else { break };
             drop(session);
-            let Answer { bound, ref point } = answer;
-            best = best.max(bound);
-            answer.report(form, best, encoding, new_cuts, run);
+            let (bound, point) = (answer.bound, answer.point.clone());
+            answer.report(form, best.bound.max(bound), encoding, new_cuts, run);
+            if bound > best.bound {
+                best = answer;
+            }
             let stalls = round > 0 && bound - previous < WORTHWHILE_GAIN * (1.0 + bound.abs());
             let hopeless = round > 0 && bound + REMAINING_GAINS * (bound - previous) <= goal && goal.is_finite();
             let is_last = round == self.rounds || run.budget.is_spent() || point.is_empty();
-            if best > goal || stalls || hopeless || is_last {
+            if best.bound > goal || stalls || hopeless || is_last {
                 break;
             }
             previous = bound;
-            new_cuts = cuts().add_violated(encoding, point);
+            new_cuts = cuts().add_violated(encoding, &point);
             if new_cuts == 0 {
                 break;
             }
@@ -213,7 +223,7 @@ impl LpDomain {
         let stop = Stop { above, known: stop.known - constant, ..stop };
         let solution = session.minimise_until(coefficients, stop, run.budget).ok()?;
         let bound = certified_minimum_of(encoding.program(), coefficients, &solution.multipliers);
-        Some(Answer { bound: add_down(bound, *constant), point: solution.primal })
+        Some(Answer { bound: add_down(bound, *constant), point: solution.primal, multipliers: solution.multipliers })
     }
 
     /// Bounds of forms without joint cuts: each is a program of its own, a few of them share a session.
@@ -222,10 +232,11 @@ impl LpDomain {
         encoding: &Encoding,
         forms: &LinearForms,
         open: &[usize],
+        goal: f64,
         seen: &Trace<LpFact>,
-    ) -> Vec<(usize, f64)> {
+    ) -> Vec<(usize, Answer)> {
         let bounds = |id: NodeId| seen.bounds_of(id);
-        let several = |some: &[usize]| -> Vec<(usize, f64)> {
+        let several = |some: &[usize]| -> Vec<(usize, Answer)> {
             let mut found = Vec::new();
             let Ok(mut session) = self.backend.session(encoding.program()) else { return found };
             for &form in some {
@@ -233,13 +244,13 @@ impl LpDomain {
                     break;
                 }
                 let Some(objective) = encoding.objective(forms, form, &bounds) else { continue };
-                let stop = Stop::above(self.goal);
-                let answer = self.solve(&mut *session, encoding, &objective, stop, seen.run);
-                if let Some(answer) = &answer {
+                let answer = self.solve(&mut *session, encoding, &objective, Stop::above(goal), seen.run);
+                let is_enough = answer.as_ref().is_some_and(|answer| answer.bound > goal);
+                if let Some(answer) = answer {
                     answer.report(form, answer.bound, encoding, 0, seen.run);
-                    found.push((form, answer.bound));
+                    found.push((form, answer));
                 }
-                if self.fail_fast && answer.is_none_or(|answer| answer.bound <= self.goal) {
+                if self.fail_fast && !is_enough {
                     break;
                 }
             }
@@ -247,6 +258,36 @@ impl LpDomain {
         };
         let size = if self.fail_fast { open.len() } else { FORMS_PER_SESSION };
         open.par_chunks(size.max(1)).flat_map_iter(several).collect()
+    }
+
+    /// The bound of a form (one row) by an answer; where arguments are kept, what its argument shows, if it is above the
+    /// goal.
+    fn shown(
+        &self,
+        claim: Claim,
+        form: &LinearForms,
+        answer: &Answer,
+        (goal, reach): (f64, f64),
+        (encoding, seen): (&Encoding, &Trace<LpFact>),
+    ) -> f64 {
+        let Some(kept) = &self.argued else { return answer.bound };
+        let aims = (goal, reach);
+        let argued = Some(answer).filter(|answer| answer.bound > goal);
+        let argued = argued.and_then(|a| self.argued(&encoding.rows, form, &a.multipliers, aims, seen));
+        let Some((bound, argument)) = argued.filter(|(bound, _)| *bound > goal) else { return f64::NEG_INFINITY };
+        if let Ok(mut kept) = kept.lock() {
+            kept.push(Argued { claim, argument });
+        }
+        bound.min(answer.bound)
+    }
+
+    /// The bound at which a form is enough, and the magnitudes that it sums up: a checker may lose something of these.
+    fn aims(&self, forms: &LinearForms, seen: &Trace<LpFact>) -> (f64, f64) {
+        if self.argued.is_none() {
+            return (self.goal, 0.0);
+        }
+        let reach = reach(&seen.network, forms, &seen.bounds());
+        (self.goal.max(allowance(reach)), reach)
     }
 }
 
@@ -256,9 +297,16 @@ struct Answer {
     pub bound: f64,
     /// The solver's point; empty when it has none.
     pub point: Vec<f64>,
+    /// The multipliers that show the bound.
+    pub multipliers: Vec<f64>,
 }
 
 impl Answer {
+    /// No bound.
+    pub const fn nothing() -> Self {
+        Self { bound: f64::NEG_INFINITY, point: Vec::new(), multipliers: Vec::new() }
+    }
+
     /// Tells the observer, with the best bound so far.
     pub fn report(&self, form: usize, best: f64, encoding: &Encoding, new_cuts: usize, run: Run<'_>) {
         run.observer.event(Event::Lp { form, bound: best, rows: encoding.program().rows(), new_cuts });
@@ -289,7 +337,7 @@ impl Cuts<'_> {
         let mut added = 0;
         for (group, cut) in self.groups.iter().zip(joint) {
             if let Some(cut) = cut {
-                encoding.add_cut(group.node, &group.neurons, &cut);
+                encoding.add_cut(group, cut);
                 added += 1;
             }
         }
@@ -339,7 +387,8 @@ impl AbstractDomain for LpDomain {
     /// so that the others profit from its cuts. Out of time, the bounds found so far stand.
     fn minima(&self, forms: &LinearForms, seen: &Trace<LpFact>) -> Result<Vec<f64>, DomainError> {
         let mut minima = self.base.back_substitution(seen).minima(forms)?;
-        let mut open: Vec<usize> = (0..forms.len()).filter(|&f| minima[f] <= self.goal).collect();
+        let aims @ (goal, _) = self.aims(forms, seen);
+        let mut open: Vec<usize> = (0..forms.len()).filter(|&f| minima[f] <= goal).collect();
         open.sort_by_key(|&form| FloatOrd(minima[form]));
         if open.is_empty() {
             return Ok(minima);
@@ -350,9 +399,12 @@ impl AbstractDomain for LpDomain {
         let Some(mut encoding) = Encoding::new(&seen.network, seen.region, &bounds, &targets, &cone) else {
             return Ok(minima);
         };
+        let shown = |encoding: &Encoding, form: usize, answer: &Answer| {
+            self.shown(Claim::Form(form), &forms.select(&[form]), answer, aims, (encoding, seen))
+        };
         if self.k < 2 && !self.hull {
-            let found = self.separate_minima(&encoding, forms, &open, seen);
-            found.into_iter().for_each(|(form, bound)| minima[form] = minima[form].max(bound));
+            let found = self.separate_minima(&encoding, forms, &open, goal, seen);
+            found.iter().for_each(|(form, answer)| minima[*form] = minima[*form].max(shown(&encoding, *form, answer)));
             return Ok(minima);
         }
         let cell = OnceCell::new();
@@ -362,9 +414,9 @@ impl AbstractDomain for LpDomain {
                 break;
             }
             let Some(objective) = encoding.objective(forms, form, &bounds) else { continue };
-            let bound = self.minimum(&mut encoding, &cuts, &objective, Stop::above(self.goal), form, seen.run);
-            minima[form] = minima[form].max(bound);
-            if self.fail_fast && minima[form] <= self.goal {
+            let answer = self.minimum(&mut encoding, &cuts, &objective, Stop::above(goal), form, seen.run);
+            minima[form] = minima[form].max(shown(&encoding, form, &answer));
+            if self.fail_fast && minima[form] <= goal {
                 break;
             }
         }
@@ -383,6 +435,10 @@ impl AbstractDomain for LpDomain {
         let Some(objective) = encoding.maximum(forms, &bounds) else { return Ok(f64::NEG_INFINITY) };
         let cell = OnceCell::new();
         let cuts = || self.cuts_once(&cell, seen);
-        Ok(self.minimum(&mut encoding, &cuts, &objective, Stop::above(self.goal), 0, seen.run))
+        let aims @ (goal, _) = self.aims(forms, seen);
+        let answer = self.minimum(&mut encoding, &cuts, &objective, Stop::above(goal), 0, seen.run);
+        let weights = |&row: &usize| answer.multipliers.get(row).map_or(0.0, |m| (-m).max(0.0));
+        let weights: Vec<f64> = encoding.rows.forms.iter().map(weights).collect();
+        Ok(self.shown(Claim::Sum(weights.clone()), &forms.weighted(&weights), &answer, aims, (&encoding, seen)))
     }
 }

@@ -4,15 +4,19 @@
 //! All neurons of a layer share one program, since it is the program of the layers before; only the
 //! objective differs. Convolutions have one program per set of neurons that read the same window.
 
+use super::argument::{Argued, Argument, Claim};
 use super::cone::{Cone, of_same_cone};
 use super::elsewhere::LayerPrograms;
 use super::encoding::Encoding;
-use super::{Cuts, LpDomain, LpFact};
+use super::{Answer, Cuts, LpDomain, LpFact};
 use crate::activation::{ActivationFn, Reach};
-use crate::domain::{Bounds, DeepPolyFact, DeepPolyWithin, DomainError, Fact, NodeBounds, Run, Trace, propagate_until};
+use crate::domain::{
+    Bounds, DeepPolyFact, DeepPolyWithin, DomainError, Fact, NodeBounds, Run, Trace, allowance, propagate_until,
+};
 use crate::lp::Stop;
 use crate::network::{Affine, Network, NodeId, NodeKind};
 use crate::num::Interval;
+use crate::num::round::sub_down;
 use crate::observer::Event;
 use crate::query::{FormTerm, LinearForms, Region};
 use ndarray::Array2;
@@ -20,6 +24,9 @@ use rayon::prelude::*;
 
 /// A bound is computed up to this part of the distance between the bounds known before.
 const PRECISION: f64 = 1e-4;
+
+/// What coarse slopes may cost of a bound, as a share of the magnitudes that it sums up.
+const COARSE: f64 = 1e-5;
 
 /// Neurons whose programs one session solves: each profits from those before it.
 const NEURONS_PER_SESSION: usize = 12;
@@ -57,7 +64,13 @@ impl LpDomain {
         }
         let sets = of_same_cone(affine, &unstable);
         let found = match &self.elsewhere {
-            None => Tightening::new(self, id, affine, seen)?.all(&sets, fact.bounds()),
+            None => {
+                let found = Tightening::new(self, id, affine, seen)?.all(&sets, fact.bounds());
+                if let Some(Ok(mut kept)) = self.argued.as_ref().map(|kept| kept.lock()) {
+                    kept.extend(found.iter().flat_map(|found| found.claims(id)));
+                }
+                found.into_iter().map(|found| (found.neuron, found.bounds)).collect()
+            }
             Some(solver) => {
                 let sessions = sets.iter().flat_map(|set| set.chunks(NEURONS_PER_SESSION)).map(<[_]>::to_vec).collect();
                 let facts = seen.facts.iter().chain([&fact]);
@@ -104,8 +117,26 @@ impl LpDomain {
         let NodeKind::Affine(affine) = &trace.network.node(layer.node).kind else { return Ok(Vec::new()) };
         let inside = |session: &Vec<usize>| session.iter().copied().filter(|&i| i < fact.bounds().len()).collect();
         let sessions: Vec<Vec<usize>> = layer.sessions.iter().map(inside).filter(|s: &Vec<_>| !s.is_empty()).collect();
-        let tightening = Tightening::new(self, layer.node, affine, &trace)?;
-        Ok(tightening.all(&sessions, fact.bounds()))
+        let found = Tightening::new(self, layer.node, affine, &trace)?.all(&sessions, fact.bounds());
+        Ok(found.into_iter().map(|found| (found.neuron, found.bounds)).collect())
+    }
+}
+
+/// What programs found of a neuron.
+pub(super) struct Found {
+    neuron: usize,
+    bounds: Interval,
+    /// Lower and upper bounds with their arguments, where these are kept.
+    argued: Vec<(bool, f64, Argument)>,
+}
+
+impl Found {
+    fn claims(&self, node: NodeId) -> impl Iterator<Item = Argued> + '_ {
+        let neuron = self.neuron;
+        self.argued.iter().map(move |(at_least, bound, argument)| {
+            let (at_least, bound, argument) = (*at_least, *bound, argument.clone());
+            Argued { claim: Claim::Neuron { node, neuron, at_least, bound }, argument }
+        })
     }
 }
 
@@ -141,13 +172,13 @@ impl<'t, 'a> Tightening<'t, 'a> {
     }
 
     /// Bounds of neurons in sets of which each depends on the same neurons of the nodes before.
-    pub fn all(&self, sets: &[Vec<usize>], known: &NodeBounds) -> Vec<(usize, Interval)> {
+    pub fn all(&self, sets: &[Vec<usize>], known: &NodeBounds) -> Vec<Found> {
         let known = |i: usize| known.reach(i);
         sets.par_iter().flat_map_iter(|set| self.bounds(set, &known)).collect()
     }
 
     /// Bounds of neurons that depend on the same neurons of the nodes before.
-    fn bounds<'k>(&self, neurons: &[usize], known: &(dyn Fn(usize) -> Reach<'k> + Sync)) -> Vec<(usize, Interval)> {
+    fn bounds<'k>(&self, neurons: &[usize], known: &(dyn Fn(usize) -> Reach<'k> + Sync)) -> Vec<Found> {
         let Self { affine, seen, .. } = self;
         let sources: Vec<NodeId> = affine.terms.iter().map(|term| term.source).collect();
         let cone = Cone::of(&seen.network, affine, neurons);
@@ -155,21 +186,46 @@ impl<'t, 'a> Tightening<'t, 'a> {
         let Some(encoding) = Encoding::new(&seen.network, seen.region, &bounds, &sources, &cone) else {
             return Vec::new();
         };
-        let several = |some: &[usize]| -> Vec<(usize, Interval)> {
+        let several = |some: &[usize]| -> Vec<Found> {
             let mut session = self.domain.backend.session(encoding.program()).ok();
             let mut solve = |forms: &LinearForms, stop: Stop, form: usize| {
                 let objective = encoding.objective(forms, 0, &bounds)?;
                 if self.cuts.is_empty() {
                     let answer = self.domain.solve(&mut **session.as_mut()?, &encoding, &objective, stop, seen.run)?;
                     answer.report(form, answer.bound, &encoding, 0, seen.run);
-                    return Some(answer.bound);
+                    return self.bound(&encoding, forms, answer, stop);
                 }
-                let cuts = || &self.cuts;
-                Some(self.domain.minimum(&mut encoding.clone(), &cuts, &objective, stop, form, seen.run))
+                let (mut own, cuts) = (encoding.clone(), || &self.cuts);
+                let answer = self.domain.minimum(&mut own, &cuts, &objective, stop, form, seen.run);
+                self.bound(&own, forms, answer, stop)
             };
-            some.iter().map(|&i| (i, self.neuron(i, known(i), &mut solve))).collect()
+            some.iter().map(|&i| self.neuron(i, known(i), &mut solve)).collect()
         };
         neurons.par_chunks(NEURONS_PER_SESSION).flat_map_iter(several).collect()
+    }
+
+    /// The bound of an answer; where arguments are kept, what its argument shows, less what a checker may lose.
+    fn bound(
+        &self,
+        encoding: &Encoding,
+        forms: &LinearForms,
+        answer: Answer,
+        stop: Stop,
+    ) -> Option<(f64, Option<Argument>)> {
+        if self.domain.argued.is_none() {
+            return Some((answer.bound, None));
+        }
+        if answer.bound <= stop.known {
+            return None;
+        }
+        let mut reach = forms.constants[0].abs();
+        for term in &forms.terms {
+            let magnitudes = self.seen.bounds_of(term.node).magnitudes();
+            reach += term.coefficients.iter().zip(magnitudes).map(|(c, x)| c.abs() * x).sum::<f64>();
+        }
+        let aims = (stop.known.max(answer.bound - COARSE * reach), reach);
+        let (bound, argument) = self.domain.argued(&encoding.rows, forms, &answer.multipliers, aims, self.seen)?;
+        Some((sub_down(bound.min(answer.bound), allowance(reach)), Some(argument)))
     }
 
     /// Tightens the bounds `z` of one neuron, first on the side that is more likely to decide its branch.
@@ -177,9 +233,10 @@ impl<'t, 'a> Tightening<'t, 'a> {
         &self,
         i: usize,
         known: Reach<'_>,
-        solve: &mut dyn FnMut(&LinearForms, Stop, usize) -> Option<f64>,
-    ) -> Interval {
+        solve: &mut dyn FnMut(&LinearForms, Stop, usize) -> Option<(f64, Option<Argument>)>,
+    ) -> Found {
         let mut z = known.bounds;
+        let mut argued = Vec::new();
         let gap = PRECISION * z.width();
         let order = if -z.lo < z.hi { [1.0, -1.0] } else { [-1.0, 1.0] };
         for sign in order {
@@ -190,10 +247,17 @@ impl<'t, 'a> Tightening<'t, 'a> {
             let least = z.scale(sign).lo;
             let stop = Stop { above: self.decisive(z, sign), gap, known: least };
             let form = 2 * i + usize::from(sign < 0.0);
-            let bound = solve(&forms, stop, form).unwrap_or(f64::NEG_INFINITY).max(least);
-            if sign > 0.0 { z.lo = bound } else { z.hi = -bound }
+            let Some((bound, argument)) = solve(&forms, stop, form).filter(|(bound, _)| *bound > least) else {
+                continue;
+            };
+            if sign > 0.0 {
+                z.lo = bound
+            } else {
+                z.hi = -bound
+            }
+            argued.extend(argument.map(|argument| (sign > 0.0, sign * bound, argument)));
         }
-        z
+        Found { neuron: i, bounds: z, argued }
     }
 
     /// The bound of `sign · z` beyond which one piece of each activation is left: what is gained further on

@@ -1,5 +1,7 @@
 //! Cuts of a network's linear program, and what a point of the program says of the neurons that they are about.
 
+use super::super::groups::Group;
+use super::super::joint::Cut;
 use super::Encoding;
 use super::expression::{Expression, Value, two_sum};
 use crate::domain::lp::step_hull::{Product, StepCut, StepNeuron};
@@ -7,12 +9,14 @@ use crate::network::{NodeId, NodeKind};
 use crate::num::Interval;
 use crate::num::round::mul_up;
 use crate::polyhedra::Facet;
+use std::sync::Arc;
 
 impl Encoding<'_> {
-    /// Adds the cut `facet` for the neurons `group` of the activation node `id`.
-    pub fn add_cut(&mut self, id: NodeId, group: &[usize], facet: &Facet) {
-        let Some(row) = self.cut(id, group, facet) else { return };
-        self.row(&row, Interval { lo: f64::NEG_INFINITY, hi: facet.rhs });
+    /// Adds the cut `facet` of a group.
+    pub fn add_cut(&mut self, group: &Group, facet: Facet) {
+        let Some(row) = self.cut(group.node, &group.neurons, &facet) else { return };
+        let row = self.row(&row, Interval { lo: f64::NEG_INFINITY, hi: facet.rhs });
+        self.rows.cuts.push((row, Arc::new(Cut::new(group, facet))));
     }
 
     /// Adds a cut of the neuron `i` of the activation node `id` with its inputs.

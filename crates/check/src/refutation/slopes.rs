@@ -1,0 +1,114 @@
+//! What a proof says of the slopes of lines around activations.
+
+use super::network::{Kind, Network};
+use super::state::State;
+use super::text::{Refusal, Words, float, shown};
+
+/// For each activation node the neurons that `slopes` speaks of.
+pub(super) struct Spoken {
+    free: Vec<Vec<usize>>,
+}
+
+impl Spoken {
+    pub fn new(network: &Network) -> Self {
+        Self { free: vec![Vec::new(); network.nodes.len()] }
+    }
+
+    /// The statement that begins with this word.
+    pub fn hear(&mut self, state: &mut State<'_>, which: &str, words: Words<'_>) -> Result<(), Refusal> {
+        match which {
+            "area" => area(state, words),
+            "free" => self.free(state, words),
+            "slopes" => self.slopes(state, words),
+            "steep" => steep(state, words),
+            _ => lines(state, words),
+        }
+    }
+
+    /// `free NODE I…`: the neurons that `slopes NODE` speaks of.
+    fn free(&mut self, state: &State<'_>, mut words: Words<'_>) -> Result<(), Refusal> {
+        let id = activation(state, &mut words)?;
+        self.free[id] = neurons(state, id, &mut words)?;
+        Ok(())
+    }
+
+    /// `slopes NODE HEX`: four digits for each of the free neurons, or one that stands for four like it.
+    fn slopes(&mut self, state: &mut State<'_>, mut words: Words<'_>) -> Result<(), Refusal> {
+        let id = activation(state, &mut words)?;
+        let shares = shares(words.word()?, self.free[id].len());
+        let shares =
+            shares.ok_or_else(|| words.error("one or four hexadecimal digits are expected for each free neuron"))?;
+        let Kind::Activation { pieces, .. } = &state.network.nodes[id].kind else { return words.end() };
+        let (first, last) = (pieces[0].slope, pieces[pieces.len() - 1].slope);
+        for (&i, share) in self.free[id].iter().zip(shares) {
+            let lower = first + (last - first) * (f64::from(share) / f64::from(u16::MAX));
+            state.set_slopes(id, i, Some((lower, None)));
+        }
+        words.end()
+    }
+}
+
+fn activation(state: &State<'_>, words: &mut Words<'_>) -> Result<usize, Refusal> {
+    let id = words.index(state.network.nodes.len())?;
+    match state.network.nodes[id].kind {
+        Kind::Activation { .. } => Ok(id),
+        _ => Err(words.error(format!("node {id} is no activation"))),
+    }
+}
+
+/// The neurons of a node that are named up to the end of the line.
+fn neurons(state: &State<'_>, id: usize, words: &mut Words<'_>) -> Result<Vec<usize>, Refusal> {
+    let mut neurons = Vec::new();
+    while let Some(word) = words.next() {
+        let i = word.parse().ok().filter(|&i: &usize| i < state.network.nodes[id].len);
+        neurons.push(i.ok_or_else(|| words.error(format!("`{}` is no neuron of node {id}", shown(word))))?);
+    }
+    Ok(neurons)
+}
+
+/// `area NODE`: nothing was said of slopes.
+fn area(state: &mut State<'_>, mut words: Words<'_>) -> Result<(), Refusal> {
+    let id = activation(state, &mut words)?;
+    (0..state.network.nodes[id].len).for_each(|i| state.set_slopes(id, i, None));
+    words.end()
+}
+
+/// `steep NODE I…`: below those neurons lines have the slope of the last piece, below the others that of the first.
+fn steep(state: &mut State<'_>, mut words: Words<'_>) -> Result<(), Refusal> {
+    let id = activation(state, &mut words)?;
+    let mut is_steep = vec![false; state.network.nodes[id].len];
+    neurons(state, id, &mut words)?.into_iter().for_each(|i| is_steep[i] = true);
+    let Kind::Activation { pieces, .. } = &state.network.nodes[id].kind else { return words.end() };
+    let (first, last) = (pieces[0].slope, pieces[pieces.len() - 1].slope);
+    for (i, is_steep) in is_steep.into_iter().enumerate() {
+        state.set_slopes(id, i, Some((if is_steep { last } else { first }, None)));
+    }
+    words.end()
+}
+
+/// `lines NODE I LOWER UPPER`: the slopes of one neuron's lines; only the lower one where the other is left out.
+fn lines(state: &mut State<'_>, mut words: Words<'_>) -> Result<(), Refusal> {
+    let id = activation(state, &mut words)?;
+    let i = words.index(state.network.nodes[id].len)?;
+    let slope = |words: &Words<'_>, word: &str| {
+        float(word).ok_or_else(|| words.error(format!("`{}` is no float", shown(word))))
+    };
+    let word = words.word()?;
+    let lower = slope(&words, word)?;
+    let upper = match words.next() {
+        Some(word) => Some(slope(&words, word)?),
+        None => None,
+    };
+    state.set_slopes(id, i, Some((lower, upper)));
+    words.end()
+}
+
+/// So many shares, four hexadecimal digits each, or one that stands for four like it.
+fn shares(digits: &str, count: usize) -> Option<Vec<u16>> {
+    let (width, factor) = if digits.len() == count { (1, 0x1111) } else { (4, 1) };
+    if digits.len() != count * width || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let share = |some: &[u8]| Some(factor * u16::from_str_radix(std::str::from_utf8(some).ok()?, 16).ok()?);
+    digits.as_bytes().chunks(width).map(share).collect()
+}

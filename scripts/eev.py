@@ -136,7 +136,8 @@ def row(table: str, name: str, settings: dict, asked: argparse.Namespace) -> dic
 
 def strict(net: bnn.Net, images: np.ndarray, labels: np.ndarray, eps: str, out: Path, limits: dict) -> float:
     """The share that is verified when equal scores count as a counterexample."""
-    run = absint.certify(bnn.network_of(net), (images, labels), eps, method="exact", ties="unsafe", out=out, **limits)
+    network, choices = bnn.network_of(net), {"method": "exact", "attack": False, "ties": "unsafe"}
+    run = absint.certify(network, (images, labels), eps, out=out, **choices, **limits)
     verdicts = [line["verdict"] for line in run]
     return verdicts.count("verified") / len(verdicts)
 

@@ -6,6 +6,7 @@
 //! [`IntegerModel`] is the complete program. *Source*: Salman et al. 2019 (LP-ALL); Singh et al. 2019; Tjeng et al. 2019.
 
 mod cone;
+mod counts;
 mod elsewhere;
 mod encoding;
 mod groups;
@@ -17,6 +18,7 @@ pub use elsewhere::{LayerPrograms, NeuronSolver, SolvedPrograms};
 pub use integer::IntegerModel;
 
 use cone::Cone;
+use counts::Counted;
 use encoding::{Encoding, Objective};
 use float_ord::FloatOrd;
 use groups::{Group, joint_groups};
@@ -53,6 +55,8 @@ pub struct LpDomain {
     pub k: usize,
     /// Whether signum neurons are cut together with their inputs (`hull`; Geyer et al. 2024, Theorem 1).
     pub hull: bool,
+    /// Whether rows bound how many signum neurons change at once, layer by layer.
+    pub counts: bool,
     /// Which bounds are re-computed.
     pub tighten: Tighten,
     /// The solver.
@@ -81,6 +85,7 @@ pub struct LpFact {
 struct Cuts<'t> {
     groups: Vec<&'t Group>,
     steps: Vec<&'t StepNeuron>,
+    counted: Vec<Counted>,
 }
 
 impl Fact for LpFact {
@@ -122,6 +127,7 @@ impl LpDomain {
             base: DeepPoly::default(),
             k,
             hull: false,
+            counts: false,
             tighten: Tighten::None,
             backend,
             goal: f64::INFINITY,
@@ -134,6 +140,9 @@ impl LpDomain {
     /// The groups and the step neurons of all activation nodes seen.
     fn cuts<'t>(&self, seen: &'t Trace<LpFact>) -> Result<Cuts<'t>, DomainError> {
         let mut cuts = Cuts::default();
+        if self.counts {
+            cuts.counted = counts::counted(seen);
+        }
         for (id, node) in seen.network.nodes().iter().enumerate().take(seen.facts.len()) {
             let NodeKind::Activation(activation) = &node.kind else { continue };
             if self.hull {
@@ -191,6 +200,7 @@ impl LpDomain {
             }
             previous = bound;
             new_cuts = cuts().add_violated(encoding, point);
+            new_cuts += counts::add_violated(self, &cuts().counted, encoding, point, run);
             if new_cuts == 0 {
                 break;
             }
@@ -271,7 +281,7 @@ impl Answer {
 impl Cuts<'_> {
     /// True when there is nothing to separate from.
     pub fn is_empty(&self) -> bool {
-        self.groups.is_empty() && self.steps.is_empty()
+        self.groups.is_empty() && self.steps.is_empty() && self.counted.is_empty()
     }
 
     /// Adds the deepest cuts of every group and step neuron that the point violates; returns how many.
@@ -350,7 +360,7 @@ impl AbstractDomain for LpDomain {
         let Some(mut encoding) = Encoding::new(&seen.network, seen.region, &bounds, &targets, &cone) else {
             return Ok(minima);
         };
-        if self.k < 2 && !self.hull {
+        if self.k < 2 && !self.hull && !self.counts {
             let found = self.separate_minima(&encoding, forms, &open, seen);
             found.into_iter().for_each(|(form, bound)| minima[form] = minima[form].max(bound));
             return Ok(minima);

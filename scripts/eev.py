@@ -109,11 +109,12 @@ def row(table: str, name: str, settings: dict, asked: argparse.Namespace) -> dic
     eps = str(settings["eps"] or 0.1)
     limits = {"timeout": asked.timeout, "threads": asked.threads, "resume": True}
     part = (images[: asked.count], labels[: asked.count])
-    found = bnn.evaluate(net, *part, eps, timed=asked.timed, out=work / f"{label}.jsonl", **limits)
+    verdicts = f"{label}-{len(part[0])}"
+    found = bnn.evaluate(net, *part, eps, timed=asked.timed, out=work / f"{verdicts}.jsonl", **limits)
     last = history[-1]
     found |= {"natural": natural, "mean_bound": last["mean_bound"], "max_bound": last["max_bound"]}
     if asked.strict:
-        found["verified_ties_unsafe"] = strict(net, *part, eps, work / f"{label}.strict.jsonl", limits)
+        found["verified_ties_unsafe"] = strict(net, *part, eps, work / f"{verdicts}.strict.jsonl", limits)
     line = {"row": name}
     for column, published in zip(MEASURED, paper):
         line[column] = f"{found[column]:.{1 if 'bound' in column else 4}f}"

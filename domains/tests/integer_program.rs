@@ -2,20 +2,23 @@
 //! certified bound above a margin that some input of the region attains. (What a solver makes of it is tested
 //! with the `highs` feature, in `milp`.)
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 #[path = "common/precise.rs"]
 mod precise;
 
-use absint_domains::activation::all;
+use absint_domains::activation::{Sign, all};
 use absint_domains::budget::Budget;
-use absint_domains::domain::{Bounds, IntegerModel, LpDomain, Run, propagate};
+use absint_domains::domain::{AbstractDomain, Bounds, IntegerModel, LpDomain, Run, propagate};
 use absint_domains::lp::{IntegerProgram, LpBackend, backends, certified_minimum};
-use absint_domains::num::{Rational, exact_or_zero, nearest, parse_decimal};
+use absint_domains::network::{Coefficients, LinearMap, Network, NetworkBuilder};
+use absint_domains::num::{Rational, exact_or_zero, parse_decimal};
 use absint_domains::query::{Atom, LinearForms, Region, Variable};
 use common::exact::Exact;
 use common::{Dice, random_member, random_network, random_region};
+use ndarray::Array2;
+use std::sync::Arc;
 
 fn grid(dice: &mut Dice, n: usize) -> Region {
     let step = parse_decimal(["1/3", "0.1", "1"][dice.below(3)]).unwrap();
@@ -54,14 +57,14 @@ fn no_row_excludes_an_input_of_the_region() {
         let atoms = [atom(), atom(), atom()];
         let budget = Budget::unlimited();
         let hull = dice.below(2) == 0;
-        let domain = LpDomain { hull, ..LpDomain::kpoly(1 + dice.below(2), backends()[0]) };
+        let counts = dice.below(2) == 0;
+        let domain = LpDomain { hull, counts, ..LpDomain::kpoly(1 + dice.below(2), backends()[0]) };
         let trace = propagate(&domain, &network, &region, &Bounds::unknown(), Run::silent(&budget)).unwrap();
         let forms = LinearForms::of_atoms(&network, &atoms);
-        let center: Vec<f64> = region.center().iter().map(nearest).collect();
-        let counts = (dice.below(2) == 0).then_some(&center[..]);
-        let Some(model) = IntegerModel::new(&domain, &forms, counts, &trace) else { continue };
+        let Some(model) = IntegerModel::new(&domain, &forms, &trace) else { continue };
         let solver = backends()[seed as usize % backends().len()];
         let own: Vec<f64> = (0..3).map(|a| bound(&model.largest(a..a + 1).unwrap(), solver)).collect();
+        let minima = domain.minima(&forms, &trace).unwrap();
         let largest = bound(&model.largest(0..3).unwrap(), solver);
         let smallest = bound(&model.smallest(&[0, 1, 2]).unwrap(), solver);
         finite += usize::from(own.iter().chain([&largest, &smallest]).all(|b| b.is_finite()));
@@ -78,9 +81,61 @@ fn no_row_excludes_an_input_of_the_region() {
                 holds(m, bound);
                 holds(m, root);
             });
+            margins.iter().zip(&minima).for_each(|(m, &bound)| holds(m, bound));
             holds(margins.iter().max().unwrap(), largest);
             holds(margins.iter().min().unwrap(), smallest);
         }
     }
     assert!(finite > 300, "{finite}");
+}
+
+/// Layers of ±1 weights with signs between them, on inputs of ±1.
+fn signum_network(dice: &mut Dice, widths: &[usize]) -> Network {
+    let mut b = NetworkBuilder::new(&widths[..1]);
+    let mut last = b.input();
+    for (layer, size) in widths.windows(2).enumerate() {
+        let weights = Array2::from_shape_simple_fn((size[1], size[0]), || [-1.0, 1.0][dice.below(2)]);
+        last = b.linear("dense", last, LinearMap::Dense(weights), Coefficients::zeros(size[1])).unwrap();
+        if layer + 2 < widths.len() {
+            last = b.activation("sign", last, Arc::new(Sign)).unwrap();
+        }
+    }
+    b.finish(last, &widths[widths.len() - 1..]).unwrap()
+}
+
+/// On every input of a ball of flips the margin is at least what the program with counts says, which is never less
+/// than without, and often more.
+#[test]
+fn counts_of_changes_hold_on_all_inputs_and_tighten_the_program() {
+    let (n, mut tighter) = (11, 0);
+    for seed in 0..150u64 {
+        let dice = &mut Dice::new(seed);
+        let widths = [n, 12 + dice.below(5), 9, 2];
+        let network = signum_network(dice, &widths);
+        let at_upper: Vec<bool> = (0..n).map(|_| dice.below(2) == 0).collect();
+        let flips = 1 + dice.below(3);
+        let (one, minus) = (Rational::ONE, -Rational::ONE);
+        let region = Region::hamming(&minus, &one, at_upper.clone(), flips).unwrap();
+        let terms = [(Variable::Output(0), one.clone()), (Variable::Output(1), minus.clone())].into();
+        let forms = LinearForms::of_atoms(&network, &[Atom { terms, constant: Rational::ZERO, is_strict: false }]);
+        let budget = Budget::unlimited();
+        let [without, with] = [false, true].map(|counts| {
+            let domain = LpDomain { counts, ..LpDomain::kpoly(1, backends()[0]) };
+            let trace = propagate(&domain, &network, &region, &Bounds::unknown(), Run::silent(&budget)).unwrap();
+            domain.minima(&forms, &trace).unwrap()[0]
+        });
+        assert!(with > without - 1e-6, "{seed}: {with} {without}");
+        tighter += usize::from(with > without + 1e-3);
+        for bits in 0..1u32 << n {
+            let is_upper = |i: usize| bits >> i & 1 == 1;
+            if (0..n).filter(|&i| is_upper(i) != at_upper[i]).count() > flips {
+                continue;
+            }
+            let x: Vec<f64> = (0..n).map(|i| if is_upper(i) { 1.0 } else { -1.0 }).collect();
+            let y = network.evaluate(&x).unwrap();
+            assert!(y[0] - y[1] >= with - 1e-9, "{seed}: {x:?} {with}");
+        }
+    }
+    println!("{tighter} of 150 are tighter");
+    assert!(tighter > 10, "{tighter}");
 }

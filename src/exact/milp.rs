@@ -7,7 +7,6 @@
 use crate::attack::{Attained, Target, attained};
 use crate::domains::domain::{Bounds, DomainError, IntegerModel, LpDomain, Run, propagate};
 use crate::domains::lp::{Highs, IntegerProgram, IntegerSolution, LpBackend, Status, backends};
-use crate::domains::num::nearest;
 use crate::domains::observer::Event;
 use crate::domains::query::LinearForms;
 use std::ops::Range;
@@ -63,7 +62,7 @@ pub fn optimise(
     run: Run<'_>,
 ) -> Result<MilpAnswer, DomainError> {
     let Target { network, case, open } = target;
-    let domain = LpDomain { hull: options.hull, ..LpDomain::kpoly(1, options.lp) };
+    let domain = LpDomain { hull: options.hull, counts: options.counts, ..LpDomain::kpoly(1, options.lp) };
     let trace = propagate(&domain, network, &case.region, known, Run::silent(run.budget))?;
     let mut rows: Vec<Range<usize>> = Vec::new();
     for &d in open {
@@ -72,8 +71,7 @@ pub fn optimise(
     }
     let atoms = open.iter().flat_map(|&d| &case.property.disjuncts[d].atoms);
     let forms = LinearForms::of_atoms(network, atoms);
-    let center: Option<Vec<f64>> = options.counts.then(|| case.region.center().iter().map(nearest).collect());
-    let model = IntegerModel::new(&domain, &forms, center.as_deref(), &trace);
+    let model = IntegerModel::new(&domain, &forms, &trace);
     let mut answer =
         MilpAnswer { bound: f64::INFINITY, bounds: Vec::new(), attained: None, is_complete: true, nodes: 0 };
     let mut solve = |program: Option<IntegerProgram>| {

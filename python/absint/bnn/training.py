@@ -95,7 +95,7 @@ class Trainer:
 
     def one_epoch(self) -> dict[str, Any]:
         """Every image once; returns what was measured."""
-        config, start = self.config, time.monotonic()
+        config, start, start_cpu = self.config, time.monotonic(), time.process_time()
         # All randomness of an epoch comes from here, so that a run that is resumed goes on as if nothing had happened.
         generator = torch.Generator().manual_seed(config.seed * 100_003 + self.epoch + 1)
         eps = self.radius()
@@ -121,6 +121,7 @@ class Trainer:
             self.counterexamples.finish()
         self.epoch += 1
         measured = {"epoch": self.epoch, "loss": total / len(order), "seconds": time.monotonic() - start}
+        measured["cpu_seconds"] = time.process_time() - start_cpu
         measured |= self.measure()
         self.history.append(measured)
         return measured

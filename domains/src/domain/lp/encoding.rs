@@ -385,7 +385,11 @@ impl<'a> Encoding<'a> {
         form: usize,
         bounds: &dyn Fn(NodeId) -> &'a NodeBounds,
     ) -> Option<Objective> {
-        let sum = self.expression(forms, form, bounds)?;
+        Some(self.objective_of(self.expression(forms, form, bounds)?))
+    }
+
+    /// An expression as an objective.
+    fn objective_of(&self, sum: Expression) -> Objective {
         let mut coefficients = vec![0.0; self.program.variables()];
         let mut constant = sum.constant.lo;
         for (v, c) in sum.entries {
@@ -394,7 +398,7 @@ impl<'a> Encoding<'a> {
             let range = Interval { lo: self.program.lower()[v], hi: self.program.upper()[v] };
             constant = sub_down(constant, mul_up(error, range.magnitude()));
         }
-        Some(Objective { coefficients, constant })
+        Objective { coefficients, constant }
     }
 
     /// The maximum of all forms as an objective: a new variable that is at least each of them.

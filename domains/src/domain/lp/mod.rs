@@ -7,6 +7,7 @@
 
 mod argument;
 mod cone;
+mod counts;
 mod elsewhere;
 mod encoding;
 mod groups;
@@ -21,6 +22,7 @@ pub use integer::IntegerModel;
 pub use joint::{Cut, CutProof};
 
 use cone::Cone;
+use counts::Counted;
 use encoding::{Encoding, Objective};
 use float_ord::FloatOrd;
 use groups::{Group, joint_groups};
@@ -57,6 +59,8 @@ pub struct LpDomain {
     pub k: usize,
     /// Whether signum neurons are cut together with their inputs (`hull`; Geyer et al. 2024, Theorem 1).
     pub hull: bool,
+    /// Whether rows bound how many signum neurons change at once, layer by layer.
+    pub counts: bool,
     /// Which bounds are re-computed.
     pub tighten: Tighten,
     /// The solver.
@@ -88,6 +92,7 @@ pub struct LpFact {
 struct Cuts<'t> {
     groups: Vec<&'t Group>,
     steps: Vec<&'t StepNeuron>,
+    counted: Vec<Counted>,
 }
 
 impl Fact for LpFact {
@@ -129,6 +134,7 @@ impl LpDomain {
             base: DeepPoly::default(),
             k,
             hull: false,
+            counts: false,
             tighten: Tighten::None,
             backend,
             goal: f64::INFINITY,
@@ -142,6 +148,9 @@ impl LpDomain {
     /// The groups and the step neurons of all activation nodes seen.
     fn cuts<'t>(&self, seen: &'t Trace<LpFact>) -> Result<Cuts<'t>, DomainError> {
         let mut cuts = Cuts::default();
+        if self.counts {
+            cuts.counted = counts::counted(seen);
+        }
         for (id, node) in seen.network.nodes().iter().enumerate().take(seen.facts.len()) {
             let NodeKind::Activation(activation) = &node.kind else { continue };
             if self.hull {
@@ -201,6 +210,10 @@ impl LpDomain {
             }
             previous = bound;
             new_cuts = cuts().add_violated(encoding, &point);
+            // Of counts nothing is argued.
+            if self.argued.is_none() {
+                new_cuts += counts::add_violated(self, &cuts().counted, encoding, &point, run);
+            }
             if new_cuts == 0 {
                 break;
             }
@@ -319,7 +332,7 @@ impl Answer {
 impl Cuts<'_> {
     /// True when there is nothing to separate from.
     pub fn is_empty(&self) -> bool {
-        self.groups.is_empty() && self.steps.is_empty()
+        self.groups.is_empty() && self.steps.is_empty() && self.counted.is_empty()
     }
 
     /// Adds the deepest cuts of every group and step neuron that the point violates; returns how many.
@@ -402,7 +415,7 @@ impl AbstractDomain for LpDomain {
         let shown = |encoding: &Encoding, form: usize, answer: &Answer| {
             self.shown(Claim::Form(form), &forms.select(&[form]), answer, aims, (encoding, seen))
         };
-        if self.k < 2 && !self.hull {
+        if self.k < 2 && !self.hull && !self.counts {
             let found = self.separate_minima(&encoding, forms, &open, goal, seen);
             found.iter().for_each(|(form, answer)| minima[*form] = minima[*form].max(shown(&encoding, *form, answer)));
             return Ok(minima);

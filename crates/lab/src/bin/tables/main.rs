@@ -11,6 +11,7 @@
 mod bnn;
 mod bnn_exact;
 mod bnn_preprocessing;
+mod counts;
 mod dual;
 mod ipq;
 mod job;
@@ -155,6 +156,19 @@ enum Table {
         #[arg(long, default_value_t = 600.0)]
         timeout: f64,
     },
+    /// signum_counts.csv: linear programs of binarized networks with and without counts of changing neurons
+    #[command(name = "signum-counts")]
+    SignumCounts {
+        /// A network of networks/ without its ending; several times for several
+        #[arg(long = "network", default_values = ["mnist_bnn_1x64", "mnist_bnn_2x64"])]
+        networks: Vec<String>,
+        /// Pixels that flip; several times for several
+        #[arg(long = "flips", default_values = ["1", "2", "3", "5", "7", "10"])]
+        flips: Vec<usize>,
+        /// Seconds per bound, and per question to the exact engine
+        #[arg(long, default_value_t = 60.0)]
+        timeout: f64,
+    },
     /// bnn_exact.csv, bnn_exact_digits.csv: the exact engine for signum networks
     #[command(name = "bnn-exact")]
     BnnExact {
@@ -253,6 +267,9 @@ fn main() -> Outcome<()> {
             dual::dual_lp(&job, &tasks, images, steps, seconds(timeout)?)
         }
         Table::SignumTable1 { methods, flips, timeout } => signum::table1(&job, &methods, flips, seconds(timeout)?),
+        Table::SignumCounts { networks, flips, timeout } => {
+            counts::signum_counts(&job, &networks, &flips, seconds(timeout)?)
+        }
         Table::BnnExact { parts, timeout } => bnn_exact::bnn_exact(&job, &parts, seconds(timeout)?),
         Table::BnnPreprocessing { images, timeout } => {
             bnn_preprocessing::bnn_preprocessing(&job, images, seconds(timeout)?)

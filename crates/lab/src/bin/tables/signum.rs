@@ -19,13 +19,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Pairs of image and target for each network.
-const PAIRS: usize = 5;
+pub const PAIRS: usize = 5;
 
 /// An image that its network classifies correctly, and another class.
-struct Pair {
-    image: usize,
-    label: usize,
-    target: usize,
+#[derive(Clone)]
+pub struct Pair {
+    pub image: usize,
+    pub label: usize,
+    pub target: usize,
 }
 
 /// How a method is measured: every margin, without attacks.
@@ -34,7 +35,7 @@ fn options(method: &str) -> Outcome<Options> {
 }
 
 /// The first pairs that a fixed sequence of random numbers gives among the test images.
-fn pairs(network: &Network, images: &ImageSet, seed: u64) -> Outcome<Vec<Pair>> {
+pub fn pairs(network: &Network, images: &ImageSet, seed: u64) -> Outcome<Vec<Pair>> {
     let mut state = seed;
     let mut below = |n: usize| {
         // Knuth's linear congruential generator, its upper half.

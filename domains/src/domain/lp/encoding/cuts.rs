@@ -2,8 +2,8 @@
 
 use super::super::groups::Group;
 use super::super::joint::Cut;
-use super::Encoding;
 use super::expression::{Expression, Value, two_sum};
+use super::{Encoding, Objective};
 use crate::domain::lp::step_hull::{Product, StepCut, StepNeuron};
 use crate::network::{NodeId, NodeKind};
 use crate::num::Interval;
@@ -71,5 +71,30 @@ impl Encoding<'_> {
         let NodeKind::Activation(activation) = &self.network.node(id).kind else { return None };
         let (zs, ys) = (self.values_of(activation.source)?, self.values_of(id)?);
         group.iter().map(|&i| zs[i].at(point)).chain(group.iter().map(|&i| ys[i].at(point))).collect()
+    }
+
+    /// How many of these neurons of a signum layer have the value that is beside them: `Σ (1 + s_j y_j) / 2`.
+    fn unchanged(&self, id: NodeId, neurons: &[(usize, f64)]) -> Option<Expression> {
+        let ys = self.values_of(id)?;
+        let mut sum = Expression::new(Interval::point(neurons.len() as f64 / 2.0));
+        neurons.iter().for_each(|&(i, sign)| sum.add(sign / 2.0, ys[i]));
+        Some(sum)
+    }
+
+    /// That number as an objective.
+    pub fn fewest_unchanged(&self, id: NodeId, neurons: &[(usize, f64)]) -> Option<Objective> {
+        self.unchanged(id, neurons).map(|sum| self.objective_of(sum))
+    }
+
+    /// Adds that at most so many of these neurons change, which must hold over the region.
+    pub fn limit_changes(&mut self, id: NodeId, neurons: &[(usize, f64)], most: f64) {
+        let Some(sum) = self.unchanged(id, neurons) else { return };
+        self.row(&sum, Interval { lo: neurons.len() as f64 - most, hi: f64::INFINITY });
+    }
+
+    /// By how much each of these neurons changes at a point of the program: from 0 to 1.
+    pub fn changes_at(&self, id: NodeId, neurons: &[(usize, f64)], point: &[f64]) -> Option<Vec<f64>> {
+        let ys = self.values_of(id)?;
+        neurons.iter().map(|&(i, sign)| Some((1.0 - sign * ys[i].at(point)?) / 2.0)).collect()
     }
 }

@@ -130,19 +130,6 @@ impl<'a> Encoding<'a> {
         Interval { lo: self.program.lower()[v], hi: self.program.upper()[v] }
     }
 
-    /// Adds the row `form ≥ least`, which must hold over the region.
-    pub fn require(
-        &mut self,
-        forms: &LinearForms,
-        form: usize,
-        least: f64,
-        bounds: &dyn Fn(NodeId) -> &'a NodeBounds,
-    ) -> Option<()> {
-        let sum = self.expression(forms, form, bounds)?;
-        self.row(&sum, Interval { lo: least, hi: f64::INFINITY });
-        Some(())
-    }
-
     /// The smallest of several forms as one program, without big constants (after the aim stated by Kim
     /// and Luedtke 2025): a selector `s_d` per form, `Σ s_d = 1`, and every variable `v` that the forms read split into
     /// `v = Σ v_d` with `l s_d ≤ v_d ≤ u s_d`, so that form `d` is `c_d · v_d + b_d s_d`. Forms that read an affine

@@ -205,8 +205,16 @@ fn joint_bounds_hold_and_are_at_least_those_of_lines() {
         let mut dice = Dice::new(seed);
         let f: Arc<dyn ActivationFn> =
             if dice.below(3) == 0 { Arc::new(LeakyRelu::new(0.125)) } else { Arc::new(Relu) };
-        let network = random_network(&mut dice, &f);
-        let center: Vec<Rational> = dice.weights(network.input_len()).into_iter().map(|c| exact(c).unwrap()).collect();
+        let mut b = NetworkBuilder::new(&[4]);
+        let mut last = b.input();
+        for _ in 0..1 + dice.below(2) {
+            let z = dense(&mut b, &mut dice, last, 8);
+            last = b.activation("act", z, f.clone()).unwrap();
+        }
+        let out = dense(&mut b, &mut dice, last, OUTPUTS);
+        let network = b.finish(out, &[OUTPUTS]).unwrap();
+        let center = dice.weights(network.input_len()).into_iter().map(|c| exact(c.clamp(-1.0, 1.0)).unwrap());
+        let center: Vec<Rational> = center.collect();
         let (low, high) = (Rational::from(-1), Rational::from(1));
         let domain = (dice.below(2) == 0).then_some((&low, &high));
         let Ok(region) = Region::l2(&center, &exact([0.125, 0.5, 1.5][dice.below(3)]).unwrap(), domain) else {

@@ -85,7 +85,7 @@ impl Neurons {
 
     /// Decides what is open on the problem's region; also bounds of its neurons, where they were refined.
     pub fn run(mut self, problem: &Problem) -> Result<(Found, Option<Bounds>), DomainError> {
-        let compiled = compiled(problem);
+        let compiled = compile(problem);
         self.grow(problem, &compiled, Some(Round { refined: 0, next: 0 }))?;
         self.round(problem, &compiled, Refinement::default())?;
         let mut bounds = self.closed;
@@ -129,7 +129,7 @@ impl Neurons {
         let problem = Problem { bounds, forms, rows, names, ..*problem };
         let reduced = problem.reduced();
         let problem = problem.on(&reduced);
-        let compiled = compiled(&problem);
+        let compiled = compile(&problem);
         let parts = |next: Refinement| refined.parts * next.parts / refinement.parts;
         let round = next.map(|next| Round { refined: refined.parts, next: parts(next) });
         let goes_on = self.grow(&problem, &compiled, round)?;
@@ -266,7 +266,7 @@ impl Neurons {
 }
 
 /// The network for trees: a checker knows nothing of neurons bounded jointly.
-fn compiled<'a>(problem: &'a Problem) -> Compiled<'a> {
+fn compile<'a>(problem: &'a Problem) -> Compiled<'a> {
     match problem.certify {
         true => Compiled::new(problem.network),
         false => Compiled::around(problem.network, &problem.case.region),

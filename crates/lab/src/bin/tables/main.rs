@@ -12,6 +12,7 @@ mod bnn;
 mod bnn_exact;
 mod bnn_preprocessing;
 mod dual;
+mod dual_l2;
 mod ipq;
 mod job;
 mod margins;
@@ -121,6 +122,13 @@ enum Table {
         /// Seconds per image
         #[arg(long, default_value_t = 60.0)]
         timeout: f64,
+    },
+    /// dual_l2.csv: over L2 balls, margins by lines of single neurons and by layers bounded jointly
+    #[command(name = "dual-l2")]
+    DualL2 {
+        /// How many of the first images
+        #[arg(long, default_value_t = 20)]
+        images: usize,
     },
     /// truth.csv: `auto` against known answers
     Truth {
@@ -252,6 +260,7 @@ fn main() -> Outcome<()> {
             };
             dual::dual_lp(&job, &tasks, images, steps, seconds(timeout)?)
         }
+        Table::DualL2 { images } => dual_l2::dual_l2(&job, images),
         Table::SignumTable1 { methods, flips, timeout } => signum::table1(&job, &methods, flips, seconds(timeout)?),
         Table::BnnExact { parts, timeout } => bnn_exact::bnn_exact(&job, &parts, seconds(timeout)?),
         Table::BnnPreprocessing { images, timeout } => {

@@ -2,7 +2,7 @@
 
 use crate::job::{Job, Outcome, hash};
 use absint::analyze::deadline;
-use absint::domains::domain::{Bounds, DeepPoly, Run, propagate};
+use absint::domains::domain::{AbstractDomain, Bounds, DeepPoly, Run, propagate};
 use absint::domains::dual::{Compiled, Effort, Forest, Limits, Objective, Refinement, Relaxed};
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, nearest, parse_decimal};

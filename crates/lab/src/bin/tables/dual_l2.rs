@@ -13,13 +13,10 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// MNIST networks with a radius at which some margins are on either side of zero.
-const NETWORKS: [(&str, &str); 6] = [
+const NETWORKS: [(&str, &str); 3] = [
     ("kpoly_nets/mnist_6_100", "0.3"),
     ("kpoly_nets/mnist_9_100", "0.3"),
     ("kpoly_nets/mnist_6_200", "0.2"),
-    ("salman2019/ADV_MLP_B_0.1", "1.5"),
-    ("salman2019/LPD_MLP_B_0.1", "0.7"),
-    ("salman2019/mnist_MLP_2_100_ADV", "1"),
 ];
 
 /// Gradient steps of the margins.

@@ -94,7 +94,7 @@ proptest! {
         let budget = Budget::unlimited();
         let trace = propagate(&DeepPoly::default(), &network, &region, &Bounds::unknown(), Run::silent(&budget)).unwrap();
         let bounds = trace.bounds();
-        let compiled = Compiled::new(&network);
+        let compiled = Compiled::around(&network, &region);
         let relaxed = Relaxed::new(&compiled, &region, &bounds);
         let forms = forms(&network, &mut dice);
         let objectives: Vec<Objective> = (0..OUTPUTS).map(|r| Objective::of_form(&forms, r, &bounds)).collect();
@@ -133,7 +133,7 @@ proptest! {
         let trace = propagate(&DeepPoly::default(), &network, &region, &Bounds::unknown(), Run::silent(&budget)).unwrap();
         let before = trace.bounds();
         let mut bounds = before.clone();
-        let compiled = Compiled::new(&network);
+        let compiled = Compiled::around(&network, &region);
         Refinement { parts, share: 1.0 }.run(&compiled, &region, &mut bounds, &budget);
         let relaxed = Relaxed::new(&compiled, &region, &bounds);
         let forms = forms(&network, &mut dice);
@@ -194,4 +194,74 @@ proptest! {
             prop_assert!(found <= program + 1e-6 * (1.0 + program.abs()), "{found} {program}");
         }
     }
+}
+
+/// Over balls the neurons of a layer are bounded jointly: with the same slopes that gives no less than lines alone, often
+/// more, and never more than a member's value.
+#[test]
+fn joint_bounds_hold_and_are_at_least_those_of_lines() {
+    let (mut gains, mut bounded) = (0, 0);
+    for seed in 0..400 {
+        let mut dice = Dice::new(seed);
+        let f: Arc<dyn ActivationFn> =
+            if dice.below(3) == 0 { Arc::new(LeakyRelu::new(0.125)) } else { Arc::new(Relu) };
+        let mut b = NetworkBuilder::new(&[4]);
+        let mut last = b.input();
+        for _ in 0..1 + dice.below(2) {
+            let z = dense(&mut b, &mut dice, last, 8);
+            last = b.activation("act", z, f.clone()).unwrap();
+        }
+        let out = dense(&mut b, &mut dice, last, OUTPUTS);
+        let network = b.finish(out, &[OUTPUTS]).unwrap();
+        let center = dice.weights(network.input_len()).into_iter().map(|c| exact(c.clamp(-1.0, 1.0)).unwrap());
+        let center: Vec<Rational> = center.collect();
+        let (low, high) = (Rational::from(-1), Rational::from(1));
+        let domain = (dice.below(2) == 0).then_some((&low, &high));
+        let Ok(region) = Region::l2(&center, &exact([0.125, 0.5, 1.5][dice.below(3)]).unwrap(), domain) else {
+            continue;
+        };
+        let budget = Budget::unlimited();
+        let Ok(trace) = propagate(&DeepPoly::default(), &network, &region, &Bounds::unknown(), Run::silent(&budget))
+        else {
+            continue;
+        };
+        let bounds = trace.bounds();
+        let forms = forms(&network, &mut dice);
+        let objectives: Vec<Objective> = (0..OUTPUTS).map(|r| Objective::of_form(&forms, r, &bounds)).collect();
+        let (lines, joint) = (Compiled::new(&network), Compiled::around(&network, &region));
+        let (lines, joint) = (Relaxed::new(&lines, &region, &bounds), Relaxed::new(&joint, &region, &bounds));
+        let members: Vec<Member> = (0..OUTPUTS)
+            .map(|o| {
+                let root = Member::root(&lines, o, network.output());
+                Member { shares: root.shares.iter().map(|_| dice.next() as u16).collect(), ..root }
+            })
+            .collect();
+        let members: Vec<&Member> = members.iter().collect();
+        let (by_lines, jointly) =
+            (lines.lower_bounds(&objectives, &members), joint.lower_bounds(&objectives, &members));
+        let effort = Effort { rounds: 20, alpha: 0.2, beta: 0.1 };
+        let limits = Limits { goal: f64::MAX, parts: 0, tolerance: 0.0, root: effort, below: effort };
+        let mut forest = Forest::new(&joint, objectives.clone(), limits);
+        forest.plant(&budget);
+        let optimised = forest.bounds();
+        let values = members_of(&region, &network, &mut dice, 60);
+        for o in 0..OUTPUTS {
+            assert!(
+                jointly[o] >= by_lines[o] - 1e-9 * (1.0 + by_lines[o].abs()),
+                "{seed}: {} {}",
+                jointly[o],
+                by_lines[o]
+            );
+            gains += usize::from(jointly[o] > by_lines[o] + 1e-3);
+            bounded += 1;
+            for values in &values {
+                let truth = value(&forms, o, values);
+                assert!(
+                    [jointly[o], optimised[o]].iter().all(|&bound| exact(bound).is_none_or(|b| b <= truth)),
+                    "{seed}"
+                );
+            }
+        }
+    }
+    assert!(gains * 10 > bounded, "{gains} of {bounded}");
 }

@@ -2,9 +2,11 @@
 
 use super::ball::minimise;
 use super::batch::{Entry, Member, Objective, Walk, entries, of_activation, of_source, slopes};
+use super::joint::from_stars;
 use super::relaxed::{Relaxed, share_of};
 use super::steps::{Moments, Step};
 use crate::network::{NodeId, NodeKind};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// How a batch is improved.
@@ -269,6 +271,9 @@ impl<'a, 'b> Ascent<'a, 'b> {
         for (a, _) in self.start.coefficients.iter_mut().zip(&self.start.reached).filter(|(_, reached)| **reached) {
             keep_columns(a, n, kept);
         }
+        for stars in walk.stars.iter_mut().filter(|stars| !stars.is_empty()) {
+            keep_columns(stars, n, kept);
+        }
         // On the way forth only those of relaxed nodes are read.
         for (id, a) in walk.coefficients.iter_mut().enumerate() {
             if walk.reached[id] && (self.relaxed.layers[id].is_some() || self.relaxed.choices[id].is_some()) {
@@ -361,12 +366,19 @@ impl<'a, 'b> Ascent<'a, 'b> {
                     let Some(layer) = &relaxed.layers[id] else { continue };
                     let z = &before[layer.source];
                     layer.forth(a, z, n, slopes, y);
+                    let stars = &walk.stars[id];
+                    if !stars.is_empty() {
+                        layer.forth_jointly(stars, a, z, n, slopes, y);
+                    }
                     for entry in of_activation(entries, id, layer.source) {
                         let at = entry.neuron * n + entry.column;
                         y[at] = entry.slope as f32 * z[at];
                     }
                     match steps {
-                        Some(([step, _], improved)) => layer.improve(a, z, n, slopes, best, moments, improved, step),
+                        Some(([step, _], improved)) => {
+                            let z = if stars.is_empty() { Cow::Borrowed(z) } else { Cow::Owned(from_stars(stars, z)) };
+                            layer.improve(a, &z, n, slopes, best, moments, improved, step);
+                        }
                         None => layer.apply(&truth_before[layer.source], n, &mut truth_rest[0]),
                     }
                 }

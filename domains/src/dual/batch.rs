@@ -168,6 +168,9 @@ pub(super) struct Walk<T> {
     /// The nodes whose coefficients are in use.
     pub reached: Vec<bool>,
     pub sums: Sums<T>,
+    /// By activation node, where a layer was bounded [jointly](super::joint): the points at which its neurons' terms are
+    /// least, as rows; not a number in columns where the lines alone were as good.
+    pub stars: Vec<Vec<f32>>,
     pub spare: Vec<T>,
     more: Vec<T>,
     /// What a node of curves or products passes to its factors.
@@ -183,6 +186,8 @@ impl<T: Real> Walk<T> {
         self.reached.clear();
         self.reached.resize(nodes, false);
         self.sums.reset(n);
+        self.stars.resize_with(nodes, Vec::new);
+        self.stars.iter_mut().for_each(Vec::clear);
     }
 
     /// Puts in the forms themselves.
@@ -271,6 +276,8 @@ impl<T: Real> Walk<T> {
             return self.sums.value.fill(T::of(f64::NEG_INFINITY));
         };
         let mut a = std::mem::take(&mut self.coefficients[id]);
+        let is_joint = relaxed.compiled.spheres[layer.source].is_some() && !self.reached[layer.source];
+        let before = if is_joint { self.sums.value.clone() } else { Vec::new() };
         let own = of_activation(entries, id, layer.source);
         self.saved.clear();
         for entry in own.clone() {
@@ -294,6 +301,9 @@ impl<T: Real> Walk<T> {
         }
         if PROVES && had {
             self.charge_sum(relaxed, layer.source);
+        }
+        if is_joint {
+            self.join::<PROVES>(relaxed, id, &a, &before, entries);
         }
         self.coefficients[id] = a;
     }

@@ -2,6 +2,7 @@
 //! weights in both floats and with what passing it may lose.
 
 use super::choices::Choices;
+use super::sphere::{Sphere, spheres};
 use crate::activation::{ActivationFn, Piece, Slopes};
 use crate::domain::{Bounds, NodeBounds, NodeLines};
 use crate::network::{Activation, Affine, ColumnMap, Network, NodeId, NodeKind, PullBackError};
@@ -51,6 +52,8 @@ pub struct Compiled<'a> {
     pub(super) network: &'a Network,
     pub(super) guess: Maps<'a, f32>,
     pub(super) proof: Maps<'a, f64>,
+    /// Balls around the values of nodes, where there are any.
+    pub(super) spheres: Vec<Option<Sphere>>,
 }
 
 fn maps<T: Real>(network: &Network) -> Maps<'_, T> {
@@ -65,7 +68,14 @@ impl<'a> Compiled<'a> {
     /// The weights of every affine node.
     #[must_use]
     pub fn new(network: &'a Network) -> Self {
-        Self { network, guess: maps(network), proof: maps(network) }
+        Self { network, guess: maps(network), proof: maps(network), spheres: vec![None; network.nodes().len()] }
+    }
+
+    /// The same for [relaxations](Relaxed) over a ball or what lies within: over an L2 ball the neurons of a layer are
+    /// bounded jointly. What shows bounds to a checker knows nothing of that.
+    #[must_use]
+    pub fn around(network: &'a Network, region: &Region) -> Self {
+        Self { spheres: spheres(network, region), ..Self::new(network) }
     }
 }
 
@@ -102,7 +112,7 @@ fn once(z: &NodeBounds) -> Vec<f64> {
 }
 
 /// The slopes of an activation with one convex corner at zero, such as ReLU.
-fn corner(pieces: &[Piece]) -> Option<(f64, f64)> {
+pub(super) fn corner(pieces: &[Piece]) -> Option<(f64, f64)> {
     let [left, right] = pieces else { return None };
     let is_corner = right.from == 0.0 && left.intercept == 0.0 && right.intercept == 0.0 && left.slope < right.slope;
     is_corner.then_some((left.slope, right.slope))

@@ -85,7 +85,7 @@ impl Neurons {
 
     /// Decides what is open on the problem's region; also bounds of its neurons, where they were refined.
     pub fn run(mut self, problem: &Problem) -> Result<(Found, Option<Bounds>), DomainError> {
-        let compiled = Compiled::new(problem.network);
+        let compiled = compile(problem);
         self.grow(problem, &compiled, Some(Round { refined: 0, next: 0 }))?;
         self.round(problem, &compiled, Refinement::default())?;
         let mut bounds = self.closed;
@@ -130,7 +130,7 @@ impl Neurons {
         let problem = Problem { bounds, free, forms, rows, names, ..*problem };
         let reduced = problem.reduced();
         let problem = problem.on(&reduced);
-        let compiled = Compiled::new(problem.network);
+        let compiled = compile(&problem);
         let parts = |next: Refinement| refined.parts * next.parts / refinement.parts;
         let round = next.map(|next| Round { refined: refined.parts, next: parts(next) });
         let goes_on = self.grow(&problem, &compiled, round)?;
@@ -263,6 +263,14 @@ impl Neurons {
             }
         }
         Ok(())
+    }
+}
+
+/// The network for trees: a checker knows nothing of neurons bounded jointly.
+fn compile<'a>(problem: &'a Problem) -> Compiled<'a> {
+    match problem.certify {
+        true => Compiled::new(problem.network),
+        false => Compiled::around(problem.network, &problem.case.region),
     }
 }
 

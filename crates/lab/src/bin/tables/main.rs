@@ -13,6 +13,7 @@ mod bnn_exact;
 mod bnn_preprocessing;
 mod counts;
 mod dual;
+mod dual_l2;
 mod ipq;
 mod job;
 mod margins;
@@ -122,6 +123,13 @@ enum Table {
         /// Seconds per image
         #[arg(long, default_value_t = 60.0)]
         timeout: f64,
+    },
+    /// dual_l2.csv: over L2 balls, margins by lines of single neurons and by layers bounded jointly
+    #[command(name = "dual-l2")]
+    DualL2 {
+        /// How many of the first images
+        #[arg(long, default_value_t = 20)]
+        images: usize,
     },
     /// truth.csv: `auto` against known answers
     Truth {
@@ -266,6 +274,7 @@ fn main() -> Outcome<()> {
             };
             dual::dual_lp(&job, &tasks, images, steps, seconds(timeout)?)
         }
+        Table::DualL2 { images } => dual_l2::dual_l2(&job, images),
         Table::SignumTable1 { methods, flips, timeout } => signum::table1(&job, &methods, flips, seconds(timeout)?),
         Table::SignumCounts { networks, flips, timeout } => {
             counts::signum_counts(&job, &networks, &flips, seconds(timeout)?)

@@ -1,5 +1,6 @@
 //! Where a form is least over a region, in single precision: for guesses.
 
+use crate::num::kernel::multiplier_on_sphere;
 use crate::num::{nearest, vectorised};
 use crate::query::{Ball, Region};
 
@@ -99,24 +100,13 @@ impl Room {
 
     /// `−a / μ`, cut to the box, with the `μ` at which its length is the radius.
     fn on_sphere(&self, a: &[f32], radius: f32) -> Vec<f32> {
-        let at = |mu: f32| -> Vec<f32> {
-            a.iter().zip(&self.reach).map(|(&a, &(down, up))| (-a / mu).clamp(down.min(0.0), up.max(0.0))).collect()
-        };
-        let norm = |x: &[f32]| x.iter().map(|x| x * x).sum::<f32>().sqrt();
-        // With the box away, the length falls to the radius here; the box can only shorten the move.
-        let (mut low, mut high) = (0.0, (norm(a) / radius).max(LEAST_MULTIPLIER));
-        for _ in 0..BISECTIONS {
-            let middle = 0.5 * (low + high);
-            if norm(&at(middle)) > radius { low = middle } else { high = middle }
-        }
-        at(high)
+        let room = |(i, &a): (usize, &f32)| (f64::from(a), f64::from(self.against(i, a).abs()));
+        // A form of zeros has no minimiser of its own.
+        let mu = multiplier_on_sphere(a.iter().enumerate().map(room), f64::from(radius))
+            .map_or(f32::INFINITY, |mu| mu as f32);
+        a.iter().zip(&self.reach).map(|(&a, &(down, up))| (-a / mu).clamp(down.min(0.0), up.max(0.0))).collect()
     }
 }
-
-const BISECTIONS: usize = 24;
-
-/// Halved so often it is still no subnormal: a form of zeros has no minimiser of its own.
-const LEAST_MULTIPLIER: f32 = 1e-30;
 
 #[cfg(test)]
 mod tests {

@@ -168,7 +168,7 @@ pub(super) struct Walk<T> {
     /// The nodes whose coefficients are in use.
     pub reached: Vec<bool>,
     pub sums: Sums<T>,
-    /// By activation node, where a layer was bounded [jointly](super::joint): the points at which its neurons' terms are
+    /// By activation node, where a layer was bounded jointly: the points at which its neurons' terms are
     /// least, as rows; not a number in columns where the lines alone were as good.
     pub stars: Vec<Vec<f32>>,
     pub spare: Vec<T>,

@@ -75,7 +75,7 @@ impl<'a> Compiled<'a> {
     /// bounded jointly. What shows bounds to a checker knows nothing of that.
     #[must_use]
     pub fn around(network: &'a Network, region: &Region) -> Self {
-        Self { spheres: spheres(network, region), ..Self::new(network) }
+        Self { spheres: spheres(network, region, corner), ..Self::new(network) }
     }
 }
 
@@ -112,7 +112,7 @@ fn once(z: &NodeBounds) -> Vec<f64> {
 }
 
 /// The slopes of an activation with one convex corner at zero, such as ReLU.
-pub(super) fn corner(pieces: &[Piece]) -> Option<(f64, f64)> {
+fn corner(pieces: &[Piece]) -> Option<(f64, f64)> {
     let [left, right] = pieces else { return None };
     let is_corner = right.from == 0.0 && left.intercept == 0.0 && right.intercept == 0.0 && left.slope < right.slope;
     is_corner.then_some((left.slope, right.slope))

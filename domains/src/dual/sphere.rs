@@ -1,6 +1,6 @@
 //! Balls around the values of nodes, for regions that are balls themselves: what a layer's norm makes of the radius.
 
-use super::relaxed::corner;
+use crate::activation::Piece;
 use crate::network::{LinearMap, Network, NodeKind};
 use crate::num::error::{ETA, UNIT, gamma};
 use crate::num::gemm::multiply;
@@ -24,8 +24,13 @@ const MOST_SHORT: usize = 1024;
 /// `k`.
 const SQUARINGS: usize = 5;
 
-/// The balls of all nodes of a network over a ball of inputs, where there are any.
-pub(super) fn spheres(network: &Network, region: &Region) -> Vec<Option<Sphere>> {
+/// The balls of all nodes of a network over a ball of inputs, where there are any; `corner` tells the slopes of activations
+/// that are not steeper anywhere.
+pub(super) fn spheres(
+    network: &Network,
+    region: &Region,
+    corner: impl Fn(&[Piece]) -> Option<(f64, f64)>,
+) -> Vec<Option<Sphere>> {
     let none = || vec![None; network.nodes().len()];
     let Ball::L2 { center, radius } = region.ball() else { return none() };
     let center: Vec<Interval> = center.iter().map(enclose).collect();
@@ -41,7 +46,7 @@ pub(super) fn spheres(network: &Network, region: &Region) -> Vec<Option<Sphere>>
             }),
             NodeKind::Activation(activation) => {
                 let steepest =
-                    activation.function.pieces().and_then(corner).map(|(left, right)| left.abs().max(right.abs()));
+                    activation.function.pieces().and_then(&corner).map(|(left, right)| left.abs().max(right.abs()));
                 radii[activation.source].zip(steepest).map(|(radius, steepest)| mul_up(radius, steepest))
             }
             NodeKind::Product(_) => None,
@@ -66,9 +71,6 @@ fn length(x: impl Iterator<Item = f64>) -> f64 {
 /// `γ_k ‖M‖_F²` in the Frobenius norm.
 fn norm(map: &LinearMap) -> Option<f64> {
     let (outputs, inputs) = (map.output_len(), map.input_len());
-    if matches!(map, LinearMap::Identity(_)) {
-        return Some(1.0);
-    }
     if outputs * inputs > MOST_ENTRIES || outputs.min(inputs) > MOST_SHORT {
         return None;
     }

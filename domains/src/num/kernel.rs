@@ -254,6 +254,33 @@ pub fn finite_or_nothing(bound: f64) -> f64 {
     if bound.is_finite() { bound } else { f64::NEG_INFINITY }
 }
 
+/// The `μ > 0` at which the vector of `min(|c_i| / μ, room_i)` is as long as `radius`; where the rooms end before that, one
+/// at which it is shorter. Nearly: a guess. Nothing where the `c_i` are zero or not finite.
+///
+/// From above: who has reached the room stays there as `μ` falls, so that solving for the others never passes the radius.
+pub fn multiplier_on_sphere(pairs: impl Iterator<Item = (f64, f64)> + Clone, radius: f64) -> Option<f64> {
+    let is_usable = |mu: f64| mu > 0.0 && mu.is_finite();
+    let mut mu = pairs.clone().map(|(c, _)| c * c).sum::<f64>().sqrt() / radius;
+    if !is_usable(mu) {
+        return None;
+    }
+    for _ in 0..MOST_SOLVED {
+        let of = |(free, left): (f64, f64), (c, room): (f64, f64)| {
+            if c.abs() > mu * room { (free, left - room * room) } else { (free + c * c, left) }
+        };
+        let (free, left) = pairs.clone().fold((0.0, radius * radius), of);
+        let next = (free / left).sqrt();
+        if !(is_usable(next) && next < mu) {
+            break;
+        }
+        mu = next;
+    }
+    Some(mu)
+}
+
+/// Equations that are solved for one multiplier, at most.
+const MOST_SOLVED: usize = 50;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! The support function of a region: certified lower bounds of linear forms.
 
 use super::{Ball, Region};
-use crate::num::kernel::{box_minimum, finite_or_nothing};
+use crate::num::kernel::{box_minimum, finite_or_nothing, multiplier_on_sphere};
 use crate::num::round::{add_down, div_up, mul_down, mul_up, sub_down};
 use crate::num::{Interval, Rational, enclose};
 use float_ord::FloatOrd;
@@ -77,26 +77,14 @@ impl Region {
     fn l2_minimum(&self, c: &[f64], ball: &EnclosedBall, radius: &Rational) -> f64 {
         let radius = enclose(radius).hi;
         let rooms: Vec<f64> = (0..c.len()).map(|i| self.room(c[i], ball.center[i], i)).collect();
-        // The norm of the minimiser falls as μ grows; bisect on a logarithmic scale for norm = radius.
-        let norm = c.iter().map(|c| c * c).sum::<f64>().sqrt();
         if radius == 0.0 || c.iter().all(|&c| c == 0.0) {
             return ball.at_center(c);
         }
-        if norm == 0.0 {
+        let Some(multiplier) = multiplier_on_sphere(c.iter().copied().zip(rooms.iter().copied()), radius) else {
             // The squares underflow: leave it to the box.
             return f64::NEG_INFINITY;
-        }
-        let norm_at = |mu: f64| {
-            c.iter().zip(&rooms).map(|(c, room)| (c.abs() / (2.0 * mu)).min(*room).powi(2)).sum::<f64>().sqrt()
         };
-        let (mut low, mut high) = (norm / (2.0 * radius) * 1e-9, norm / (2.0 * radius));
-        let mut multiplier = high;
-        if norm_at(low) > radius && norm_at(high) < radius {
-            for _ in 0..100 {
-                multiplier = (low * high).sqrt();
-                if norm_at(multiplier) > radius { low = multiplier } else { high = multiplier }
-            }
-        }
+        let multiplier = 0.5 * multiplier;
         let start = sub_down(ball.at_center(c), mul_up(multiplier, mul_up(radius, radius)));
         c.iter().zip(&rooms).fold(start, |sum, (&c, &room)| {
             let c = c.abs();

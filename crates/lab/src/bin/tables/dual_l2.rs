@@ -13,11 +13,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// MNIST networks with a radius at which some margins are on either side of zero.
-const NETWORKS: [(&str, &str); 3] = [
-    ("kpoly_nets/mnist_6_100", "0.3"),
-    ("kpoly_nets/mnist_9_100", "0.3"),
-    ("kpoly_nets/mnist_6_200", "0.2"),
-];
+const NETWORKS: [(&str, &str); 3] =
+    [("kpoly_nets/mnist_6_100", "0.3"), ("kpoly_nets/mnist_9_100", "0.3"), ("kpoly_nets/mnist_6_200", "0.2")];
 
 /// Gradient steps of the margins.
 const STEPS: Effort = Effort { rounds: 100, alpha: 0.2, beta: 0.1 };

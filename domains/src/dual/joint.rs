@@ -71,9 +71,14 @@ impl Neuron {
             let missed = div_up(mul_up(rise.magnitude(), rise.magnitude()), 2.0 * lambda);
             if is_end { value } else { sub_down(value, missed) }
         };
-        self.pieces(corner).map(of_piece).fold(f64::INFINITY, f64::min)
+        // What is no number stays none.
+        let less = |least: f64, value: f64| if value >= least { least } else { value };
+        self.pieces(corner).map(of_piece).fold(f64::INFINITY, less)
     }
 }
+
+/// Parameters whose products neither overflow nor underflow here.
+const SENSIBLE: std::ops::Range<f64> = 1e-200..1e200;
 
 impl Joint<'_> {
     /// The parameter with the largest offset; `None` where that is none: the ranges alone are as good.
@@ -112,6 +117,9 @@ impl Joint<'_> {
 
     /// A lower bound of the offset.
     pub fn certified(&self, lambda: f64) -> f64 {
+        if !SENSIBLE.contains(&lambda) {
+            return f64::NEG_INFINITY;
+        }
         let terms = self.neurons.iter().map(|neuron| neuron.certified(self.corner, lambda));
         let of_ball = mul_up(0.5 * lambda, mul_up(self.radius, self.radius));
         sub_down(terms.fold(0.0, add_down), of_ball)

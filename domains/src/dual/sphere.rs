@@ -2,7 +2,7 @@
 
 use crate::activation::Piece;
 use crate::network::{LinearMap, Network, NodeKind};
-use crate::num::error::{ETA, UNIT, gamma};
+use crate::num::error::{ETA, gamma};
 use crate::num::gemm::multiply;
 use crate::num::round::{add_up, mul_up, sqrt_up};
 use crate::num::{Interval, enclose};
@@ -82,9 +82,8 @@ fn norm(map: &LinearMap) -> Option<f64> {
     if is_summed {
         return None;
     }
-    // Weights are floats next to the exact ones.
-    let entries = length(matrix.iter().copied());
-    let inexact = add_up(mul_up(2.0 * UNIT, entries), ETA * (outputs * inputs) as f64);
+    // How far the exact weights may be from these floats, which enclosures may be wide.
+    let inexact = length((0..outputs).filter_map(|i| map.radius(i)).map(|(_, radius)| radius));
     if outputs < inputs {
         matrix = matrix.t().to_owned();
     }
@@ -114,6 +113,7 @@ fn largest(matrix: Array2<f64>, squarings: usize) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::Coefficients;
     use ndarray::arr2;
 
     #[test]
@@ -126,6 +126,14 @@ mod tests {
             assert!(truth <= found && found <= 1.02 * truth, "{found} {truth}");
         }
         assert!(norm(&LinearMap::Dense(Array2::zeros((2, 3)))).unwrap() < 1e-300);
+    }
+
+    /// A diagonal that is known as [0, 1] stretches by up to 1, whatever float stands for it.
+    #[test]
+    fn weights_that_are_enclosed_stretch_as_far_as_they_may() {
+        let wide = Coefficients::enclosed(vec![Interval::new(0.0, 1.0), Interval::new(-0.25, 0.25)]);
+        let found = norm(&LinearMap::Diagonal(wide)).unwrap();
+        assert!((1.0..1.2).contains(&found), "{found}");
     }
 
     #[test]

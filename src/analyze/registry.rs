@@ -5,7 +5,7 @@ use super::method::{Completeness, Context, Cost, Joins, MadeFor, Method, MethodR
 use super::steps::Milp;
 use super::steps::{Attacks, Decide, Domain, LinearProgram, Rational, Recomputed, Refine};
 use crate::domains::activation::Slopes;
-use crate::domains::domain::{DeepPoly, IntervalDomain, Tighten, Zonotope};
+use crate::domains::domain::{Concretise, DeepPoly, IntervalDomain, Tighten, Zonotope};
 use crate::domains::dual::has_corners;
 
 type Steps = Vec<Box<dyn Step>>;
@@ -59,16 +59,16 @@ impl Method {
     pub const LP_GREEDY: Self = Self::of(&MethodRow {
         name: "lp-greedy",
         help: "back-substitution with parallel lines: the greedy solution of the LP's dual",
-        plan: |_| vec![greedy(), attack()],
+        plan: |context| vec![greedy(context), attack()],
         ..CHEAP
     });
     /// The greedy bounds for neurons, the LP for the property.
     pub const LP_LAST: Self = Self::of(&MethodRow {
         name: "lp-last",
         help: "the greedy bounds for neurons, a linear program (triangles) for the property",
-        plan: |_| {
+        plan: |context| {
             vec![
-                greedy(),
+                greedy(context),
                 attack(),
                 Box::new(LinearProgram { base: DeepPoly::greedy(), ..LinearProgram::new("lp-last") }),
             ]
@@ -79,7 +79,7 @@ impl Method {
     pub const LP_ALL: Self = Self::of(&MethodRow {
         name: "lp-all",
         help: "linear programs for every unstable neuron, layer by layer, and for the property",
-        plan: |context| vec![greedy(), attack(), lp_all(context)],
+        plan: |context| vec![greedy(context), attack(), lp_all(context)],
         ..LP
     });
     /// DeepPoly, then the LP with joint cuts of k neurons.
@@ -125,7 +125,7 @@ impl Method {
         help: "kpoly on the bounds of lp-all: slow, and the tightest",
         joins: Joins::ByName,
         refines: true,
-        plan: |context| vec![greedy(), attack(), lp_all(context), joint(context, true, false)],
+        plan: |context| vec![greedy(context), attack(), lp_all(context), joint(context, true, false)],
         ..LP
     });
     /// DeepPoly, then splitting of inputs or neurons until the query is decided; for signum networks
@@ -202,8 +202,11 @@ fn exact() -> Box<dyn Step> {
     Box::new(Decide { is_limited: false })
 }
 
-fn greedy() -> Box<dyn Step> {
-    Box::new(Domain { name: "lp-greedy", domain: DeepPoly::greedy(), neurons: Recomputed::Lines(Slopes::Parallel) })
+fn greedy(context: &Context) -> Box<dyn Step> {
+    // A checker takes the best bound on the way: what is stable for it has one line, whatever slope is named.
+    let concretise = if context.options.certify { Concretise::Every } else { Concretise::Input };
+    let domain = DeepPoly { concretise, ..DeepPoly::greedy() };
+    Box::new(Domain { name: "lp-greedy", domain, neurons: Recomputed::Lines(Slopes::Parallel) })
 }
 
 /// Back-substitution with each kind of lines in turn.

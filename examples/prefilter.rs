@@ -180,6 +180,7 @@ fn exact(
         let question = Question {
             target: Target { network, case, open },
             known,
+            part: None,
             attack: true,
             splitting: Splitting::Automatic,
             most: usize::MAX,

@@ -106,7 +106,8 @@ pub fn reprove(
                 found => {
                     let found = found?;
                     parts += found.parts;
-                    if let Some((d, bound)) = found.bounds.iter().find(|(_, bound)| !(**bound > 0.0)) {
+                    let is_refuted = |bound: f64| bound > 0.0;
+                    if let Some((d, bound)) = found.bounds.iter().find(|(_, bound)| !is_refuted(**bound)) {
                         let disjunct = case.first + d;
                         return Ok(Reproved::Open { leaf: number, disjunct, bound: *bound });
                     }

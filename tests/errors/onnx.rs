@@ -78,7 +78,7 @@ fn graphs() -> Vec<Case> {
     vec![
         case_of(
             node(&[2], "Ceil", &[], &[]),
-            &["node `Ceil_0`", "`Ceil` is not supported", "Abs, Add, And, Atan, AveragePool"],
+            &["node `Ceil_0`", "`Ceil` is not supported", "Abs, Add, And, ArgMax, ArgMin, Atan, AveragePool"],
         ),
         case_of(model(&[1], |w| _ = w.node("Relu", &["nothing"], &[])), &["`Relu_0`", "`nothing`"]),
         case_of(

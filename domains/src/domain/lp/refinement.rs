@@ -40,6 +40,9 @@ pub(super) struct Tightening<'t, 'a> {
     seen: &'t Trace<'a, LpFact>,
 }
 
+/// A bound, and its argument where arguments are kept.
+type Shown = (f64, Option<Argument>);
+
 impl LpDomain {
     /// Bounds of the unstable neurons of an affine node, by two programs each.
     pub(super) fn tightened(
@@ -205,13 +208,7 @@ impl<'t, 'a> Tightening<'t, 'a> {
     }
 
     /// The bound of an answer; where arguments are kept, what its argument shows, less what a checker may lose.
-    fn bound(
-        &self,
-        encoding: &Encoding,
-        forms: &LinearForms,
-        answer: Answer,
-        stop: Stop,
-    ) -> Option<(f64, Option<Argument>)> {
+    fn bound(&self, encoding: &Encoding, forms: &LinearForms, answer: Answer, stop: Stop) -> Option<Shown> {
         if self.domain.argued.is_none() {
             return Some((answer.bound, None));
         }
@@ -233,7 +230,7 @@ impl<'t, 'a> Tightening<'t, 'a> {
         &self,
         i: usize,
         known: Reach<'_>,
-        solve: &mut dyn FnMut(&LinearForms, Stop, usize) -> Option<(f64, Option<Argument>)>,
+        solve: &mut dyn FnMut(&LinearForms, Stop, usize) -> Option<Shown>,
     ) -> Found {
         let mut z = known.bounds;
         let mut argued = Vec::new();

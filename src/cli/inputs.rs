@@ -1,6 +1,7 @@
 //! From the command line to a network and a query.
 
 mod of_images;
+mod unasked;
 
 use super::ensemble::{Ensemble, Members};
 use super::{CliResult, Global};
@@ -12,8 +13,7 @@ use crate::domains::query::{Query, Region, RegionError, Ties};
 use crate::format::images::{self, Channels, Image, ImageSet, Layout, StatedChannels};
 use crate::format::onnx::Endings;
 use crate::format::{file, json_query, onnx, vnnlib};
-use clap::builder::PossibleValue;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::PossibleValue};
 use std::path::{Path, PathBuf};
 
 /// The shape of the neighbourhood of an image.
@@ -330,20 +330,6 @@ impl QueryArgs {
         let others = [&self.vnnlib, &self.query, &self.data, &self.box_file];
         let named = self.network.iter().chain(&self.ensemble).chain(others.into_iter().flatten());
         named.map(PathBuf::as_path).collect()
-    }
-
-    /// The network that the arguments name, and the query where they name one.
-    pub fn network_with_query(&self) -> CliResult<Option<(Network, Option<Query>)>> {
-        let Some(path) = &self.network else { return Ok(None) };
-        if self.files().len() > 1 {
-            let problem = self.load(Arithmetic::Real)?;
-            return Ok(Some((problem.network, Some(problem.query))));
-        }
-        let model = self.images.read_network(path, Arithmetic::Real)?;
-        match model.final_softmax {
-            Some(_) => Err(named(path, onnx::SOFTMAX_IS_DROPPED)),
-            None => Ok(Some((model.network, None))),
-        }
     }
 
     /// Reads the files that the arguments name; the network is executed in this arithmetic.

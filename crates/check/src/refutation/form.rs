@@ -1,5 +1,6 @@
 //! Linear forms over neurons.
 
+use dashu_base::BitTest;
 use dashu_ratio::RBig;
 use std::collections::BTreeMap;
 
@@ -8,17 +9,34 @@ use std::collections::BTreeMap;
 pub(super) struct Form {
     pub terms: BTreeMap<(usize, usize), RBig>,
     pub constant: RBig,
+    /// Whether a coefficient became so long that nothing more was added: the form is good for nothing then.
+    pub is_too_long: bool,
 }
+
+/// Bits of a coefficient, at most: fractions of nothing in common would grow with each that is added.
+const MOST_BITS: usize = 1 << 18;
 
 impl Form {
     /// `self += factor · x_i` of a node.
     pub fn add(&mut self, node: usize, i: usize, factor: RBig) {
-        *self.terms.entry((node, i)).or_default() += factor;
+        add(self.terms.entry((node, i)).or_default(), factor, &mut self.is_too_long);
+    }
+
+    /// `self += c`.
+    pub fn add_constant(&mut self, c: RBig) {
+        add(&mut self.constant, c, &mut self.is_too_long);
     }
 
     /// `self += factor · other`.
     pub fn add_multiple(&mut self, other: &Self, factor: &RBig) {
-        self.constant += factor * &other.constant;
+        self.add_constant(factor * &other.constant);
         other.terms.iter().for_each(|(&(node, i), c)| self.add(node, i, factor * c));
+    }
+}
+
+fn add(sum: &mut RBig, more: RBig, is_too_long: &mut bool) {
+    if !*is_too_long {
+        *sum += more;
+        *is_too_long = sum.numerator().bit_len() + sum.denominator().bit_len() > MOST_BITS;
     }
 }

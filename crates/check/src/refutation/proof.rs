@@ -59,6 +59,9 @@ const MOST_GOALS: usize = 1 << 26;
 /// Blocks within blocks, at most.
 const DEEPEST: usize = 10_000;
 
+/// Terms of a row, at most: what a multiplier of it costs.
+const MOST_TERMS: usize = 1 << 8;
+
 /// The checker on its way through one case.
 struct Checker<'a> {
     state: State<'a>,
@@ -239,6 +242,9 @@ impl<'a> Checker<'a> {
     /// Adds the multipliers that end the line, and compares the least value with zero.
     fn holds(&mut self, mut words: Words<'_>, mut form: Form, may_be_zero: bool) -> Result<(), Refusal> {
         self.add_multipliers(&mut words, &mut form)?;
+        if form.is_too_long {
+            return Err(words.error("its sums have fractions that are too long"));
+        }
         let (is_shown, bound) = if self.is_exact {
             shows::<RBig>(&self.state, &form, may_be_zero)
         } else {
@@ -378,6 +384,9 @@ impl<'a> Checker<'a> {
         while let Some(word) = words.next() {
             let (node, i) = self.neuron(&mut words, word)?;
             form.add(node, i, words.number()?);
+            if form.terms.len() > MOST_TERMS {
+                return Err(words.error(format!("a row has at most {MOST_TERMS} terms")));
+            }
         }
         self.open(&words, Goal::Row(Rc::new(form)), BlockKind::Lemma, vec![false])
     }

@@ -163,26 +163,37 @@ impl<'a> State<'a> {
     }
 
     /// Takes over bounds of a neuron where they are tighter, and what follows for its activations. NaN says nothing.
-    pub fn tighten(&mut self, node: usize, i: usize, (low, high): (f64, f64)) {
-        let old = self.bounds[node][i];
-        let new = (if low > old.0 { low } else { old.0 }, if high < old.1 { high } else { old.1 });
-        if new == old {
-            return;
+    pub fn tighten(&mut self, node: usize, i: usize, bounds: (f64, f64)) {
+        if self.take_over(node, i, bounds) {
+            self.follow(node, i);
         }
-        self.undo.push(Undo::Bounds { node, i, old });
-        self.set(node, i, new);
-        self.follow(node, i);
     }
 
-    /// What follows from the range of a neuron.
+    /// Whether they are.
+    fn take_over(&mut self, node: usize, i: usize, (low, high): (f64, f64)) -> bool {
+        let old = self.bounds[node][i];
+        let new = (if low > old.0 { low } else { old.0 }, if high < old.1 { high } else { old.1 });
+        if new != old {
+            self.undo.push(Undo::Bounds { node, i, old });
+            self.set(node, i, new);
+        }
+        new != old
+    }
+
+    /// What follows from the range of a neuron: for its activations, and for those of these.
     fn follow(&mut self, node: usize, i: usize) {
-        let (network, range) = (self.network, self.range(node, i));
-        let (low, high) = range.bounds;
-        self.is_empty |= low > high || (low == high && (range.open.0 || range.open.1));
-        for at in 0..self.readers[node].len() {
-            let id = self.readers[node][at];
-            if let Kind::Activation { pieces, .. } = &network.nodes[id].kind {
-                self.tighten(id, i, image(pieces, range));
+        let (network, mut changed) = (self.network, vec![node]);
+        while let Some(node) = changed.pop() {
+            let range = self.range(node, i);
+            let (low, high) = range.bounds;
+            self.is_empty |= low > high || (low == high && (range.open.0 || range.open.1));
+            for at in 0..self.readers[node].len() {
+                let id = self.readers[node][at];
+                if let Kind::Activation { pieces, .. } = &network.nodes[id].kind
+                    && self.take_over(id, i, image(pieces, range))
+                {
+                    changed.push(id);
+                }
             }
         }
     }
@@ -299,7 +310,7 @@ impl<'a> State<'a> {
     /// Adds what a bound of neuron `i` of a node says, which is at most zero: `c (l − x_i)` for `c > 0`, `c (u − x_i)` for
     /// `c < 0`. `None` where there is no such bound.
     pub fn add_bound(&self, form: &mut Form, node: usize, i: usize, c: &RBig) -> Option<()> {
-        form.constant += c * self.end::<RBig>(node, i, c > &RBig::ZERO)?;
+        form.add_constant(c * self.end::<RBig>(node, i, c > &RBig::ZERO)?);
         form.add(node, i, -c);
         Some(())
     }

@@ -302,3 +302,28 @@ fn changes_are_kept_within_blocks_only_and_not_without_end() {
     assert!(refusal.contains("more changes"), "{refusal}");
     assert_eq!(outcome(&network, query, &within.replace("steep 2\narea 2\n", "")), Ok(2));
 }
+
+/// A chain of activations is followed to its end, however long it is.
+#[test]
+fn long_chains_of_activations_are_followed() {
+    const LENGTH: usize = 200_000;
+    let relu = |source: usize| format!("activation {source} 2\npiece -inf 0] 0 0\npiece [0 +inf 1 0\n");
+    let network = format!("absint network 1\ninput 1\n{}output {LENGTH}\n", (0..LENGTH).map(relu).collect::<String>());
+    let query = "absint query 1\ncase\nx -1 1\nunsafe\natom 1 1 Y0\n";
+    assert_eq!(
+        outcome(&network, query, "absint proof 1\ncase 0\nsplit 0 0 0\nrefute 0 1\nelse\nrefute 0 1\nend\nend\n"),
+        Ok(2)
+    );
+}
+
+/// Sums of fractions that have nothing in common end in a refusal, and rows are short.
+#[test]
+fn long_sums_are_refused() {
+    let power = |k: usize| format!("1/1{}1", "0".repeat(4000 + k));
+    let many: String = (0..40).map(|k| format!(" 1 0 {}", power(k))).collect();
+    let proof = format!("absint proof 1\ncase 0\nbound 1\nrefute 0 1 ;{many}\nend\n");
+    let said = outcome(NETWORK, QUERY, &proof).unwrap_err();
+    assert!(said.contains("fractions that are too long"), "{said}");
+    let row = format!("absint proof 1\ncase 0\nrow 0{}\nend\nend\n", " 0 0 1".repeat(1000));
+    assert!(outcome(NETWORK, QUERY, &row).unwrap_err().contains("not shown"));
+}

@@ -57,6 +57,11 @@ fn onnx_models() {
 }
 
 #[test]
+fn activation_pattern_trees() {
+    replay("patterns", readers::patterns);
+}
+
+#[test]
 fn vnnlib_queries() {
     replay("vnnlib", readers::vnnlib);
 }

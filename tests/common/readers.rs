@@ -9,7 +9,7 @@ use absint::domains::num::{Rational, exact};
 use absint::domains::query::{Query, Region, Variable};
 use absint::format::images::ImageSet;
 use absint::format::opb::{self, Opb, OpbTerm, Relation};
-use absint::format::{json_query, onnx, vnnlib};
+use absint::format::{json_query, onnx, patterns, vnnlib};
 
 /// Networks with at most so many parameters and so many neurons are also evaluated.
 const SMALL: usize = 1 << 12;
@@ -58,6 +58,15 @@ pub fn vnnlib(bytes: &[u8]) {
                 Variable::Output(i) => assert!(i < read.outputs + k),
             }
         }
+    }
+}
+
+/// An activation pattern tree has no pattern that says two things of a neuron, and none of a neuron 0.
+pub fn patterns(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(tree) = patterns::parse(text, "tree") {
+        let is_sorted = |leaf: &Vec<patterns::Phase>| leaf.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        assert!(tree.leaves.iter().all(|leaf| is_sorted(leaf) && leaf.first().is_none_or(|phase| phase.0 > 0)));
     }
 }
 

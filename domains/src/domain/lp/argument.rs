@@ -259,7 +259,8 @@ impl LpDomain {
     }
 }
 
-/// A certified lower bound of a form by an argument.
+/// A lower bound of a form by an argument; the sums of coefficients are rounded without charge, so that only what a linear
+/// program certifies besides may be believed, which is what every caller takes the minimum with.
 fn evaluated(form: &LinearForms, argument: &Argument, seen: &Trace<LpFact>) -> Option<f64> {
     let mut terms: BTreeMap<NodeId, Array2<f64>> = BTreeMap::new();
     let mut constant = form.constants[0];

@@ -86,7 +86,7 @@ impl Cut {
             all.filter(|(d, _)| is_joint(d)).map(|(d, &upper)| (d, add_up(upper, lost))).collect();
         let (mut branches, mut least) = (Vec::new(), f64::INFINITY);
         for branch in segments.iter().map(|list| list.iter()).multi_cartesian_product() {
-            let (bound, factors) = self.branch(&branch, &rows, backend)?;
+            let (bound, factors) = self.branch(&branch, &rows, (backend, seen.run.budget))?;
             least = least.min(bound);
             branches.push(factors);
         }
@@ -103,7 +103,7 @@ impl Cut {
         &self,
         branch: &[&Segment],
         rows: &[(Vec<i8>, f64)],
-        backend: &dyn LpBackend,
+        (backend, budget): (&dyn LpBackend, &Budget),
     ) -> Option<(f64, Vec<(usize, f64)>)> {
         let mut program = LinearProgram::new();
         let (mut objective, mut constant) = (Vec::new(), 0.0);
@@ -117,8 +117,7 @@ impl Cut {
             program.add_row(&entries, f64::NEG_INFINITY, *upper);
         }
         let bound = |multipliers: &[f64]| certified_minimum_of(&program, &objective, multipliers);
-        let budget = Budget::unlimited();
-        let session = backend.session(&program).and_then(|mut session| session.minimise(&objective, &budget));
+        let session = backend.session(&program).and_then(|mut session| session.minimise(&objective, budget));
         let solved = session.map(|solution| solution.multipliers).unwrap_or_default();
         let largest = solved.iter().fold(0.0, |most: f64, m| most.max(m.abs()));
         let clean: Vec<f64> = solved.iter().map(|&m| if m < -NOISE * largest { m } else { 0.0 }).collect();

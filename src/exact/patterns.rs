@@ -106,10 +106,10 @@ pub fn reprove(
                 found => {
                     let found = found?;
                     parts += found.parts;
-                    let is_refuted = |bound: f64| bound > 0.0;
-                    if let Some((d, bound)) = found.bounds.iter().find(|(_, bound)| !is_refuted(**bound)) {
-                        let disjunct = case.first + d;
-                        return Ok(Reproved::Open { leaf: number, disjunct, bound: *bound });
+                    let bound = |d: &usize| found.bounds.get(d).copied().unwrap_or(f64::NEG_INFINITY);
+                    let is_refuted = |d: &usize| bound(d) > 0.0;
+                    if let Some(d) = open.iter().find(|d| !is_refuted(d)) {
+                        return Ok(Reproved::Open { leaf: number, disjunct: case.first + d, bound: bound(d) });
                     }
                 }
             }

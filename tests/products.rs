@@ -14,7 +14,6 @@ use absint::{AnalyzeError, Options, analyze};
 use common::Dice;
 use common::bisection::{at_most, square, verdicts_agree};
 use common::families::{attention, chosen, generator, lyapunov, power_flow, rational, sigmoids};
-use ndarray::Array2;
 
 /// Weights drawn from a seed.
 fn draw(seed: u64) -> impl FnMut(usize) -> Vec<f32> {

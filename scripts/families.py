@@ -14,6 +14,7 @@ import csv
 import datetime
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -46,7 +47,10 @@ def main() -> None:
                 print(*rows[-1], sep=", ", file=sys.stderr, flush=True)
     with arguments.out.open("w", newline="") as file:
         made = "python scripts/families.py target/release/absint families"
-        file.write(f"# {datetime.date.today()}, {platform.machine()}, one thread, beside other work: {made}\n")
+        # A process begins with what the one that starts it has used.
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        file.write(f"# {datetime.date.today()}, {platform.machine()}, one thread, beside other work: {made}; ")
+        file.write(f"{own:.1f} MiB are those of the Python that starts it: no more was used\n")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["family", "expected", "method", "answer", "seconds", "peak_mib"])
         writer.writerows(rows)

@@ -3,16 +3,19 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/folder.rs"]
+mod folder;
+
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, parse_decimal};
 use absint::domains::query::{Atom, Variable};
 use absint::format::onnx::{self, OnnxWriter};
 use absint::format::vnnlib::{self, Element, Relation, TensorKind, VnnlibQuery};
+use folder::Folder;
 use ndarray::Array2;
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 use std::fs;
-use std::process::{Command, Output};
 
 fn read(text: &str) -> VnnlibQuery {
     vnnlib::parse(&format!("(vnnlib-version <2.0>)\n{text}"), "t").unwrap_or_else(|e| panic!("{e}\n{text}"))
@@ -146,41 +149,6 @@ fn inputs_that_are_asserted_to_be_equal_are_one() {
     let found = read(&text("(assert (== X[1] A[1]))(assert (or (< X[1] A[1]) (<= (+ X[1] 1) A[1])))"));
     let disjuncts = &found.query.cases[0].property.disjuncts;
     assert!(disjuncts.iter().all(|d| d.atoms.iter().any(|a| a.terms.is_empty() && a.constant > Rational::ZERO)));
-}
-
-/// A folder with networks and a query, and the program called in it.
-struct Folder(tempfile::TempDir);
-
-impl Folder {
-    fn new(query: &str) -> Self {
-        let folder = Self(tempfile::tempdir().unwrap());
-        fs::write(folder.0.path().join("q.vnnlib"), format!("(vnnlib-version <2.0>)\n{query}")).unwrap();
-        folder
-    }
-
-    fn with(self, name: &str, model: Vec<u8>) -> Self {
-        fs::write(self.0.path().join(name), model).unwrap();
-        self
-    }
-
-    fn run(&self, arguments: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_absint"));
-        command.current_dir(self.0.path()).args(arguments.split_whitespace());
-        command.output().unwrap()
-    }
-
-    /// The lines of the answer to `verify q.vnnlib` with these arguments.
-    fn answer(&self, arguments: &str) -> Vec<String> {
-        let output = self.run(&format!("verify q.vnnlib {arguments}"));
-        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
-    }
-
-    fn refused(&self, arguments: &str) -> String {
-        let output = self.run(&format!("verify q.vnnlib {arguments}"));
-        assert_eq!((output.status.code(), &output.stdout[..]), (Some(2), &b"unknown\n"[..]));
-        String::from_utf8(output.stderr).unwrap()
-    }
 }
 
 /// `u − v` and `relu(u − v)` of two inputs with one entry each.

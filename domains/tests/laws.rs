@@ -15,7 +15,9 @@ use absint_domains::domain::{
 use absint_domains::network::{Coefficients, LinearMap, Network, NetworkBuilder, NodeId, NodeKind, Sparse, Term};
 use absint_domains::num::{Interval, Rational, Spare, exact};
 use absint_domains::query::{LinearForms, Region};
-use common::{Dice, mostly_piecewise, random_member, random_network, random_product_network, random_region};
+use common::{
+    Dice, mostly_piecewise, random_member, random_network, random_product_network, random_region, random_twins,
+};
 use ndarray::Array2;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -53,14 +55,18 @@ fn contains_all_executions(domain: &AnyDomain, network: &Network, region: &Regio
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
-    /// Each time all domains but those that solve programs, and one of these every tenth time; every fourth network
-    /// has products.
+    /// Each time all domains but those that solve programs, and one of these every tenth time; every fifth network
+    /// has products, and every fifth is two in one.
     #[test]
     fn concrete_values_lie_inside_the_bounds_of_every_domain(
-        seed in any::<u64>(), f in mostly_piecewise(), turn in 0..10usize, kind in 0..4usize,
+        seed in any::<u64>(), f in mostly_piecewise(), turn in 0..10usize, kind in 0..5usize,
     ) {
         let mut dice = Dice::new(seed);
-        let network = if kind == 0 { random_product_network(&mut dice, &f) } else { random_network(&mut dice, &f) };
+        let network = match kind {
+            0 => random_product_network(&mut dice, &f),
+            1 => random_twins(&mut dice, &f),
+            _ => random_network(&mut dice, &f),
+        };
         let region = random_region(&mut dice, network.input_len());
         let domains = all();
         let (costly, cheap): (Vec<_>, Vec<_>) = domains.iter().partition(|domain| domain.solves_programs);
@@ -69,6 +75,42 @@ proptest! {
             contains_all_executions(domain, &network, &region, &mut dice);
         }
     }
+}
+
+/// What two networks differ by is bounded by much less than by what each of them can be, and in the joint hulls of their
+/// neurons by less still.
+#[test]
+fn twins_are_bounded_by_their_differences() {
+    let relu: Arc<dyn ActivationFn> = Arc::new(absint_domains::activation::Relu);
+    let budget = Budget::unlimited();
+    let (mut better, mut joint, mut all_of_them) = (0, 0, 0);
+    for seed in 0..60 {
+        let network = random_twins(&mut Dice::new(seed), &relu);
+        let n = network.output_len() / 2;
+        let (zero, one) = (Rational::ZERO, Rational::ONE);
+        let region = Region::new_box(vec![zero; network.input_len()], vec![one; network.input_len()]).unwrap();
+        let run = Run::silent(&budget);
+        let minima = |less: &dyn Fn(&mut Array2<f64>), domain: &AnyDomain| {
+            let mut forms = Array2::zeros((1, 2 * n));
+            less(&mut forms);
+            let forms = LinearForms::of_node(network.output(), forms);
+            (domain.bounds_and_minima)(&network, &region, &forms, run).unwrap().1[0]
+        };
+        let domains = all();
+        let deeppoly = domains.iter().find(|domain| domain.name == "deeppoly").unwrap();
+        let of_first = |forms: &mut Array2<f64>| forms[[0, 0]] = 1.0;
+        let of_second = |forms: &mut Array2<f64>| forms[[0, n]] = -1.0;
+        let of_both = |forms: &mut Array2<f64>| {
+            of_first(forms);
+            of_second(forms);
+        };
+        let [substituted, programmed] = [deeppoly, domains.last().unwrap()].map(|domain| minima(&of_both, domain));
+        let alone = minima(&of_first, deeppoly) + minima(&of_second, deeppoly);
+        better += usize::from(substituted > alone + 1e-9);
+        joint += usize::from(programmed > substituted + 1e-9);
+        all_of_them += usize::from(substituted < -1e-9);
+    }
+    assert!(better > 40 && joint > 20 && all_of_them > 20, "{better}, {joint}, {all_of_them}");
 }
 
 /// On one hidden layer of an L∞ ball, back-substitution is never looser than interval arithmetic by

@@ -153,7 +153,7 @@ fn images_lines_hulls_and_bands_hold_the_graph() {
             let slope = any_float(&mut dice);
             let (image, band) = (f.image(z.into()), f.band(z.into(), slope));
             let all = [Slopes::Area, Slopes::Parallel].map(|slopes| f.lines_with(z.into(), slopes));
-            let (hull, cover) = (f.hull(z.into()), f.cover(z.into()));
+            let (hull, cover, chords) = (f.hull(z.into()), f.cover(z.into()), f.chords(z));
             for i in 0..1000 {
                 let x = match i {
                     0 => z.lo,
@@ -167,6 +167,9 @@ fn images_lines_hulls_and_bands_hold_the_graph() {
                 let what = || format!("{} over {z:?} at {x:e}: {y:?}", f.name());
                 // What cannot be told apart from the enclosure of the value is no fault.
                 assert!(image.lo <= y.hi && y.lo <= image.hi, "{}: {image:?}", what());
+                let (rise, step) = (y - curve.value(z.lo), Interval::point(x) - Interval::point(z.lo));
+                let risen = if chords.magnitude().is_finite() { chords * step } else { Interval::ALL };
+                assert!(risen.lo <= rise.hi && rise.lo <= risen.hi, "{}: chords {chords:?}", what());
                 let gap = y - Interval::point(x).scale(slope);
                 assert!(band.lo <= gap.hi && gap.lo <= band.hi, "{}: {band:?} of slope {slope:e}", what());
                 for lines in all {

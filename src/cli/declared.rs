@@ -77,12 +77,11 @@ pub fn load(query: &VnnlibQuery, arguments: &[PathBuf], arithmetic: Option<Arith
         let path = files
             .get(&named[..])
             .ok_or_else(|| format!("network `{named}` of the query has no file; add --network {named}=FILE"))?;
-        let model = onnx::read_ports(path, &ports(network))?;
+        let mut model = onnx::read_ports(path, &ports(network))?;
         check(network, &model, is_typed).map_err(|e| format!("{}: {e}", path.display()))?;
-        if query.networks.len() == 1 {
-            model.check_softmax(&query.query).map_err(|e| format!("{}: {e}", path.display()))?;
-        } else if model.final_softmax.is_some() {
-            return Err(format!("{}: {}", path.display(), onnx::SOFTMAX_IS_DROPPED).into());
+        let only_compares = query.networks.len() == 1 && query.products.is_empty();
+        if model.final_softmax.is_some() && !(only_compares && model.check_softmax(&query.query).is_ok()) {
+            model = onnx::read_ports(path, &Ports { computes_softmax: true, ..ports(network) })?;
         }
         models.push(model.in_arithmetic(arithmetic_asked).map_err(|e| format!("{}: {e}", path.display()))?);
     }
@@ -91,10 +90,10 @@ pub fn load(query: &VnnlibQuery, arguments: &[PathBuf], arithmetic: Option<Arith
     if query.products.is_empty() {
         return Ok(Joint { network, arithmetic: arithmetic_asked, endings });
     }
-    if arithmetic_asked == Arithmetic::Float32 || endings.0[0].is_some() {
+    if arithmetic_asked == Arithmetic::Float32 {
         return Err(
-            "the query multiplies variables, which is supported in real arithmetic only, and not behind a Softmax: \
-                    declare all tensors `real`, or add --arithmetic real"
+            "the query multiplies variables, which is supported in real arithmetic only: declare all tensors `real`, \
+             or add --arithmetic real"
                 .into(),
         );
     }
@@ -114,6 +113,7 @@ fn ports(network: &DeclaredNetwork) -> Ports {
         inputs: names(TensorKind::Input),
         hidden: names(TensorKind::Hidden).unwrap_or_default(),
         outputs: names(TensorKind::Output),
+        computes_softmax: false,
     }
 }
 

@@ -6,6 +6,7 @@ pub mod certificates;
 pub mod data;
 pub mod double_double;
 pub mod enumeration;
+pub mod families;
 pub mod journal;
 #[path = "../../domains/tests/common/mod.rs"]
 mod random;

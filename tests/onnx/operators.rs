@@ -442,7 +442,8 @@ fn smooth_operators_enclose_their_values() {
 
 #[test]
 fn powers_have_constant_exponents() {
-    let of_three = [(1.0, 3.0), (2.0, 9.0), (3.0, 27.0), (-1.0, 1.0 / 3.0), (-2.0, 1.0 / 9.0), (0.5, 3f64.sqrt())];
+    let of_three =
+        [(0.0, 1.0), (1.0, 3.0), (2.0, 9.0), (3.0, 27.0), (-1.0, 1.0 / 3.0), (-2.0, 1.0 / 9.0), (0.5, 3f64.sqrt())];
     for (exponent, expected) in of_three.into_iter().chain([(-0.5, 1.0 / 3f64.sqrt())]) {
         let mut w = OnnxWriter::input(&[1]);
         let p = w.floats(&[], [exponent]);
@@ -450,6 +451,12 @@ fn powers_have_constant_exponents() {
         let y = model(&w, 1).network.evaluate(&[Interval::point(3.0)]).unwrap()[0];
         assert!((y.middle() - expected).abs() < 1e-13 && y.width() < 1e-13, "{exponent}: {y:?}");
     }
+    // One for each entry.
+    let mut w = OnnxWriter::input(&[4]);
+    let p = w.floats(&[4], [2.0, 0.0, 2.0, -1.0]);
+    w.node("Pow", &["input", &p], &[]);
+    let y = model(&w, 4).network.evaluate(&[3.0, 0.0, -1.0, 4.0]).unwrap();
+    assert_eq!(y, [9.0, 1.0, 1.0, 0.25]);
 }
 
 /// Smooth functions of constants are constants that are known by enclosures.

@@ -148,6 +148,19 @@ fn overlapping<'p>(pieces: &'p [Piece], z: Reach<'p>) -> impl Iterator<Item = (&
     })
 }
 
+/// Bounds of the slopes of chords: a chord's slope is a mean of those of the pieces that it passes.
+pub(super) fn chords(pieces: &[Piece], z: Interval) -> Interval {
+    let passed: Vec<&Piece> = overlapping(pieces, z.into()).map(|(piece, _)| piece).collect();
+    let joins = |pair: &[&Piece]| pair[0].to_closed && pair[1].from_closed;
+    if !passed.windows(2).all(joins) {
+        return Interval::ALL;
+    }
+    // A piece that only touches the bounds has no part in a chord.
+    let is_long = |piece: &&&Piece| z.lo < piece.to && piece.from < z.hi;
+    let slopes = passed.iter().filter(is_long).map(|piece| Interval::point(piece.slope));
+    slopes.reduce(Interval::join).unwrap_or(Interval::ALL)
+}
+
 pub(super) fn segments(pieces: &[Piece], z: Reach<'_>) -> Vec<Segment> {
     let all: Vec<Segment> = overlapping(pieces, z)
         .map(|(p, part)| Segment { from: part.lo, to: part.hi, slope: p.slope, intercept: p.intercept })
@@ -331,6 +344,10 @@ mod tests {
                 prop_assert_eq!(exact(f.eval(x)).unwrap(), ry.clone());
                 let image = f.image(reach);
                 prop_assert!(exact(image.lo).unwrap() <= ry && ry <= exact(image.hi).unwrap());
+                let (step, rise) = (&rx - exact(z.lo).unwrap(), ry.clone() - exact(z.lo).unwrap().activate(f.pieces().unwrap()));
+                let chords = f.chords(z);
+                prop_assert!(exact(chords.lo).is_none_or(|least| least * &step <= rise), "{:?}", chords);
+                prop_assert!(exact(chords.hi).is_none_or(|most| rise <= most * &step), "{:?}", chords);
                 for h in f.hull(reach) {
                     let value = exact(h.z).unwrap() * &rx + exact(h.y).unwrap() * &ry;
                     prop_assert!(value <= exact(h.rhs).unwrap(), "{:?}", h);

@@ -48,6 +48,15 @@ pub enum Slopes {
     One,
 }
 
+impl Lines {
+    /// About how far they are apart over `z` where they are most.
+    #[must_use]
+    pub fn gap(self, z: Interval) -> f64 {
+        let at = |z: f64| (self.upper.slope - self.lower.slope) * z + (self.upper.intercept - self.lower.intercept);
+        at(z.lo).max(at(z.hi))
+    }
+}
+
 impl Line {
     /// Bounds of the line's value at `z`.
     #[must_use]

@@ -200,6 +200,14 @@ pub trait ActivationFn: std::fmt::Debug + Send + Sync {
         }
     }
 
+    /// Bounds of the slopes of all chords of the graph over `z`; where it jumps there are none.
+    fn chords(&self, z: Interval) -> Interval {
+        match self.shape() {
+            Shape::Pieces(pieces) => derived::chords(pieces, z),
+            Shape::Smooth(f) => smooth::chords(f, z),
+        }
+    }
+
     /// One line below and one above the graph over `z`: the pair of least area.
     fn lines(&self, z: Reach<'_>) -> Lines {
         self.lines_with(z, Slopes::Area)

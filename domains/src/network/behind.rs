@@ -22,6 +22,7 @@ impl Network {
         let (input_shape, output_shape) = (vec![self.nodes[front].len], self.output_shape.clone());
         let (original, arithmetic, derived) = (Arc::clone(&self.original), Arithmetic::Real, Derived::default());
         let (output, has_lattices) = (place[self.output]?, self.has_lattices);
-        Some(Self { nodes, output, input_shape, output_shape, original, arithmetic, derived, has_lattices })
+        let twins = Vec::new();
+        Some(Self { nodes, output, input_shape, output_shape, original, arithmetic, derived, has_lattices, twins })
     }
 }

@@ -206,6 +206,7 @@ impl NetworkBuilder {
             arithmetic: Arithmetic::Real,
             derived: Derived::default(),
             has_lattices: true,
+            twins: Vec::new(),
         })
     }
 }

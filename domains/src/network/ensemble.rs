@@ -2,6 +2,7 @@
 
 use super::derived::Derived;
 use super::float32::Original;
+use super::twins::interleaved;
 use super::{
     Affine, Arithmetic, Coefficients, LinearMap, Network, NetworkError, Node, NodeId, NodeKind, Rounding, Term,
 };
@@ -21,15 +22,26 @@ impl Network {
             return Err(graph("has networks with inputs of different shapes"));
         }
         let all = |m: &Self| (0..m.input_len()).collect();
-        Self::joined(&first.input_shape, members.iter().map(|m| (m, all(m))).collect())
+        Ok(Self::beside(&first.input_shape, members.iter().map(|m| (m, all(m))).collect())?.0)
     }
 
     /// One network out of several: input `i` of a member is input `inputs[i]` of the whole, and two members may read
-    /// the same. The outputs follow each other, and names of nodes are preceded as in [`Self::side_by_side`].
+    /// the same. The outputs follow each other, and names of nodes are preceded as in [`Self::side_by_side`]. Of two
+    /// members those activations that correspond are [twins](Self::twins).
     ///
     /// # Errors
     /// No network at all, or inputs that do not fit.
     pub fn joined(input_shape: &[usize], members: Vec<(&Self, Vec<usize>)>) -> Result<Self, NetworkError> {
+        let lengths: Vec<usize> = members.iter().map(|(member, _)| member.nodes.len()).collect();
+        let (mut network, moved) = Self::beside(input_shape, members)?;
+        if let ([length, _], Some(first)) = (&lengths[..], moved.first()) {
+            (network.nodes, network.output, network.twins) = interleaved(network.nodes, first + length, network.output);
+        }
+        Ok(network)
+    }
+
+    /// The network of [`Self::joined`] with its members behind each other, and how far the nodes of each have moved.
+    fn beside(input_shape: &[usize], members: Vec<(&Self, Vec<usize>)>) -> Result<(Self, Vec<usize>), NetworkError> {
         let graph = |what| NetworkError::Graph { node: JOINT.into(), what };
         let n = input_shape.iter().product();
         if members.is_empty() || n == 0 {
@@ -44,13 +56,13 @@ impl Network {
             inputs: inputs.clone(),
         };
         let parts = members.iter().map(|(m, inputs)| part(&m.nodes, m.output, inputs));
-        let (nodes, output, _) = side_by_side(n, parts);
+        let (nodes, output, moved) = side_by_side(n, parts);
         let original = Original::joined(members.iter().map(|(m, _)| &*m.original), |graphs| {
             let with_inputs = graphs.into_iter().zip(&members);
             side_by_side(n, with_inputs.map(|((nodes, output), (_, inputs))| part(nodes, output, inputs)))
         });
         let output_shape = vec![nodes[output].len];
-        Ok(Self {
+        let network = Self {
             nodes,
             output,
             input_shape: input_shape.to_vec(),
@@ -59,7 +71,9 @@ impl Network {
             arithmetic: Arithmetic::Real,
             derived: Derived::default(),
             has_lattices: true,
-        })
+            twins: Vec::new(),
+        };
+        Ok((network, moved))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::derived::Derived;
 use super::float32::Original;
-use super::{Activation, Arithmetic, Coefficients, Node, NodeId, NodeKind, Product};
+use super::{Activation, Arithmetic, Coefficients, Node, NodeId, NodeKind, Product, Twin};
 use std::borrow::Cow;
 use std::sync::Arc;
 use thiserror::Error;
@@ -19,6 +19,7 @@ pub struct Network {
     pub(super) arithmetic: Arithmetic,
     pub(super) derived: Derived,
     pub(super) has_lattices: bool,
+    pub(super) twins: Vec<Twin>,
 }
 
 /// Why nodes do not make a network.
@@ -121,10 +122,18 @@ impl Network {
         })
     }
 
-    /// Whether a product reads the node.
+    /// The activations that correspond, where this is two networks in one.
     #[must_use]
-    pub fn is_factor(&self, id: NodeId) -> bool {
+    pub fn twins(&self) -> &[Twin] {
+        &self.twins
+    }
+
+    /// Whether something besides activations is relaxed over the node's bounds: a product that reads it, or activations
+    /// of which it is the difference.
+    #[must_use]
+    pub fn is_ranged(&self, id: NodeId) -> bool {
         self.products().any(|(_, product)| product.factors.iter().any(|factor| factor.source == id))
+            || self.twins.iter().any(|twin| twin.difference == id)
     }
 
     /// True when some activation is a step function.

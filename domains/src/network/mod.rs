@@ -18,6 +18,7 @@ mod parameter;
 mod pull_back;
 mod reduce;
 mod threshold;
+mod twins;
 
 pub use builder::NetworkBuilder;
 pub use coefficients::Coefficients;
@@ -29,3 +30,4 @@ pub use node::{Activation, Affine, Factor, Node, NodeId, NodeKind, Product, Term
 pub use parameter::Parameter;
 pub use pull_back::PullBackError;
 pub use reduce::Reduced;
+pub use twins::Twin;

@@ -48,8 +48,8 @@ impl Network {
         let original = Arc::new(Original::new(&nodes, output, HashMap::from([(output, Operator::Unknown)])));
         let output_shape = vec![nodes[output].len];
         let (arithmetic, derived, input_shape) = (Arithmetic::Real, Derived::default(), self.input_shape.clone());
-        let has_lattices = self.has_lattices;
-        Ok(Self { nodes, output, input_shape, output_shape, original, arithmetic, derived, has_lattices })
+        let (has_lattices, twins) = (self.has_lattices, self.twins.clone());
+        Ok(Self { nodes, output, input_shape, output_shape, original, arithmetic, derived, has_lattices, twins })
     }
 }
 

@@ -38,7 +38,7 @@ impl Network {
                 && matches!(&self.nodes[z].kind, NodeKind::Affine(affine) if affine.terms.iter().all(is_dense))
                 && self.affine_nodes().flat_map(|affine| &affine.terms).filter(|t| t.source == id).all(is_dense)
                 && self.activations().all(|(_, other)| other.source != id)
-                && !self.is_factor(id);
+                && !self.is_ranged(id);
             let mut left: Vec<usize> = (0..self.nodes[id].len).filter(|&i| !is_zero(id, i)).collect();
             if !is_surrounded || left.len() == self.nodes[id].len {
                 continue;
@@ -52,8 +52,9 @@ impl Network {
         let nodes = self.nodes.iter().enumerate().map(|(id, node)| reduced(node, kept[id].as_deref(), &kept)).collect();
         let (input_shape, output_shape) = (self.input_shape.clone(), self.output_shape.clone());
         let (original, arithmetic, derived) = (Arc::clone(&self.original), Arithmetic::Real, Derived::default());
-        let (output, has_lattices) = (self.output, self.has_lattices);
-        let network = Self { nodes, output, input_shape, output_shape, original, arithmetic, derived, has_lattices };
+        let (output, has_lattices, twins) = (self.output, self.has_lattices, self.twins.clone());
+        let network =
+            Self { nodes, output, input_shape, output_shape, original, arithmetic, derived, has_lattices, twins };
         Reduced { network, kept }
     }
 

@@ -1,11 +1,13 @@
 //! Regions of inputs, each with an exact description and a certified support function.
 
 mod decimals;
+mod differences;
 mod ends;
 mod members;
 mod minima;
 
 use crate::num::{Interval, Lattice, Rational};
+use differences::Difference;
 use ends::Ends;
 use std::sync::Arc;
 use thiserror::Error;
@@ -69,6 +71,7 @@ pub struct Region {
     ends: Ends,
     ball: Ball,
     half_spaces: Vec<HalfSpace>,
+    differences: Vec<Difference>,
 }
 
 /// Why a region makes no sense.
@@ -99,7 +102,7 @@ impl Region {
         if let Some(i) = (0..lower.len()).find(|&i| lower[i] > upper[i]) {
             return Err(RegionError::Empty(i));
         }
-        Ok(Self { ends: Ends::new(lower, upper), ball: Ball::Box, half_spaces: Vec::new() })
+        Ok(Self { ends: Ends::new(lower, upper), ball: Ball::Box, half_spaces: Vec::new(), differences: Vec::new() })
     }
 
     /// A box whose ends, lower and upper for each input, are shared with other boxes: it takes little room until it is
@@ -107,7 +110,9 @@ impl Region {
     pub fn shared_box(ends: Vec<[Arc<Rational>; 2]>) -> Result<Self, RegionError> {
         match ends.iter().position(|[lower, upper]| lower > upper) {
             Some(i) => Err(RegionError::Empty(i)),
-            None => Ok(Self { ends: Ends::shared(ends), ball: Ball::Box, half_spaces: Vec::new() }),
+            None => {
+                Ok(Self { ends: Ends::shared(ends), ball: Ball::Box, half_spaces: Vec::new(), differences: Vec::new() })
+            }
         }
     }
 
@@ -275,6 +280,7 @@ impl Region {
             lower.into_iter().zip(low).map(|(a, b)| a.max(b.clone())).collect(),
             upper.into_iter().zip(high).map(|(a, b)| a.min(b.clone())).collect(),
         );
-        Some(Self { ball: self.ball.clone(), half_spaces: self.half_spaces.clone(), ..inside.ok()? })
+        let (half_spaces, differences) = (self.half_spaces.clone(), self.differences.clone());
+        Some(Self { ball: self.ball.clone(), half_spaces, differences, ..inside.ok()? })
     }
 }

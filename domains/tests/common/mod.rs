@@ -14,11 +14,20 @@ use rand_xoshiro::rand_core::SeedableRng as _;
 use std::sync::Arc;
 
 /// A small pseudo-random generator for building cases from one seed that proptest shrinks.
-pub struct Dice(SplitMix64);
+pub struct Dice(SplitMix64, Option<SplitMix64>);
+
+fn generator(seed: u64) -> SplitMix64 {
+    SplitMix64::seed_from_u64(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03)
+}
 
 impl Dice {
     pub fn new(seed: u64) -> Self {
-        Self(SplitMix64::seed_from_u64(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03))
+        Self(generator(seed), None)
+    }
+
+    /// The same as another one, but that by this other seed some weights are a little larger.
+    pub fn with_other_weights(seed: u64, other: u64) -> Self {
+        Self(generator(seed), Some(generator(other)))
     }
 
     pub fn next(&mut self) -> u64 {
@@ -31,7 +40,9 @@ impl Dice {
 
     /// A multiple of 1/16 in [−2, 2].
     pub fn weight(&mut self) -> f64 {
-        (self.below(65) as f64 - 32.0) / 16.0
+        let weight = (self.below(65) as f64 - 32.0) / 16.0;
+        let is_other = self.1.as_mut().is_some_and(|other| other.next_u64().is_multiple_of(2));
+        if is_other { weight + 0.01 } else { weight }
     }
 
     pub fn unit(&mut self) -> f64 {
@@ -114,6 +125,22 @@ pub fn random_network(dice: &mut Dice, f: &Arc<dyn ActivationFn>) -> Network {
     let outputs = 1 + dice.below(3);
     let out = dense(&mut b, dice, last, outputs);
     b.finish(out, &[outputs]).unwrap()
+}
+
+/// Two networks in one that differ in their weights; most inputs are the same.
+pub fn random_twins(dice: &mut Dice, f: &Arc<dyn ActivationFn>) -> Network {
+    let seed = dice.next();
+    let first = random_network(&mut Dice::new(seed), f);
+    let second = random_network(&mut Dice::with_other_weights(seed, dice.next()), f);
+    let n = first.input_len();
+    let mut inputs = n;
+    let mut of_second = |i: usize| {
+        let is_own = dice.below(4) == 0;
+        inputs += usize::from(is_own);
+        if is_own { inputs - 1 } else { i }
+    };
+    let read: Vec<usize> = (0..n).map(&mut of_second).collect();
+    Network::joined(&[inputs], vec![(&first, (0..n).collect()), (&second, read)]).unwrap()
 }
 
 /// Products of entries of a node and of a node before it, some of them squares.

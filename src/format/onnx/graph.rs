@@ -58,7 +58,7 @@ pub(super) fn lower(
         shape: y.shape().to_vec(),
     };
     let outputs: Vec<Port> = outputs.iter().zip(&results).map(port).collect();
-    let mut y = join(&results, &mut lowering, external)?;
+    let mut y = join(&results, ports, &mut lowering, external)?;
     if lowering.rounds_constants {
         // Its float32 constants are others than ours.
         let n = lowering.builder.len(y.node);

@@ -81,6 +81,8 @@ pub struct Ports {
     pub hidden: Vec<String>,
     /// The names of all outputs; `None` for those of the file in its order.
     pub outputs: Option<Vec<String>>,
+    /// Whether a Softmax at the end is computed and not dropped; among several outputs it always is.
+    pub computes_softmax: bool,
 }
 
 /// A tensor of the model.

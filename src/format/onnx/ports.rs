@@ -6,6 +6,7 @@ use super::lowering::{Lowering, Operator, Tensor, Value};
 use super::model::{Port, Ports};
 use super::proto::{DOUBLE, FLOAT, FLOAT16, GraphProto, ValueInfoProto, type_name};
 use super::select::Selections;
+use super::softmax::whole;
 use super::{attributes::Attributes, shape};
 use crate::domains::network::{Coefficients, LinearMap};
 use std::collections::HashSet;
@@ -127,30 +128,36 @@ pub(super) fn split(inputs: &[Port], budget: usize) -> Result<(Lowering, Vec<Ten
     Ok((lowering, tensors))
 }
 
-/// The tensors one after the other as one; where there are several, none may end in a Softmax that was dropped.
-pub(super) fn join(outputs: &[(&str, Value)], net: &mut Lowering, external: &External) -> Result<Tensor, Fault> {
+/// The tensors one after the other as one; where there are several, or that is asked for, with each Softmax that was
+/// dropped at their ends.
+pub(super) fn join(
+    outputs: &[(&str, Value)],
+    ports: Option<&Ports>,
+    net: &mut Lowering,
+    external: &External,
+) -> Result<Tensor, Fault> {
+    let attributes = Attributes(&[]);
+    let op = Operator { label: "outputs", inputs: Vec::new(), attributes, opset: 0, outputs: 1, external };
     if let [(_, Value::Tensor(y))] = outputs {
-        return Ok(y.clone());
+        let is_computed = ports.is_some_and(|ports| ports.computes_softmax);
+        return if is_computed { whole(&op, net, y) } else { Ok(y.clone()) };
     }
     let lengths: Vec<usize> = outputs.iter().map(|(_, y)| shape::product(y.shape())).collect::<Result<_, _>>()?;
     let len = lengths.iter().try_fold(0usize, |sum, n| sum.checked_add(*n)).ok_or("the outputs are too long")?;
     net.reserve_tensor(&[len])?;
     let mut sum = Selections::of(Coefficients::zeros(len));
     let mut start = 0;
-    for (i, ((name, y), n)) in outputs.iter().zip(lengths).enumerate() {
-        if matches!(y, Value::Tensor(y) if y.softmax.is_some()) {
-            return Err(
-                format!("`{name}` is the result of a Softmax, which is only supported as the one output").into()
-            );
-        }
+    for (i, ((_, y), n)) in outputs.iter().zip(lengths).enumerate() {
+        let y = match y {
+            Value::Tensor(y) => whole(&op, net, y)?.into(),
+            Value::Constant(_) => y.clone(),
+        };
         // Each costs an index map over the whole.
         net.reserve(&[len])?;
         let index = (0..len).map(|k: usize| k.checked_sub(start).filter(|&k| k < n)).collect();
-        sum.add(net, i, y, index)?;
+        sum.add(net, i, &y, index)?;
         start += n;
     }
-    let attributes = Attributes(&[]);
-    let op = Operator { label: "outputs", inputs: Vec::new(), attributes, opset: 0, outputs: 1, external };
     match sum.into_value(&op, net, vec![len])? {
         Value::Tensor(y) => Ok(y),
         // Nothing depends on the input.

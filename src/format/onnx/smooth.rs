@@ -7,7 +7,7 @@ use crate::domains::activation::{
     ActivationFn, Arctan, Clip, Cos, Elu, Erf, Exp, Gelu, Log, Power, Reciprocal, Sigmoid, Sin, Softplus, Softsign,
     Sqrt, Tanh,
 };
-use crate::domains::network::{Coefficients, LinearMap};
+use crate::domains::network::{Coefficients, LinearMap, Term};
 use std::sync::Arc;
 
 fn apply(op: &Operator, net: &mut Lowering, f: impl ActivationFn + 'static) -> Result<Value, Fault> {
@@ -94,14 +94,42 @@ pub(super) fn pow(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
         )
         .into());
     }
-    match exponent.scalar()? {
-        p if x.of_integers && (p < 0.0 || p.fract() != 0.0) => Err(ROUNDS_INTEGERS.into()),
-        p if p < 0.0 => {
-            let power = raised(op, net, x, -p)?;
-            Ok(products::reciprocal(op, net, &power)?.into())
-        }
-        p => Ok(raised(op, net, x, p)?.into()),
+    let exponents = finite(exponent, 1)?;
+    if exponents.len() == 1 {
+        return Ok(to_power(op, net, x, exponents.scalar()?)?.into());
     }
+    let (shape, len) = (x.shape.clone(), net.reserve_tensor(&x.shape)?);
+    exponents.floats()?;
+    let exponents = exponents.broadcast_to(&shape)?;
+    let mut all = exponents.values().to_vec();
+    all.sort_by(f64::total_cmp);
+    all.dedup();
+    net.reserve(&[all.len(), len, 2])?;
+    // Entries of one exponent go together.
+    let mut terms = Vec::with_capacity(all.len());
+    for p in all {
+        let chosen: Vec<usize> = (0..len).filter(|&i| exponents.values()[i] == p).collect();
+        let (count, nothing) = (chosen.len(), Coefficients::zeros(chosen.len()));
+        let index = chosen.iter().copied().map(Some).collect();
+        let part = net.linear(op, x.node, LinearMap::Select { input_len: len, index }, nothing, vec![count])?;
+        let power = to_power(op, net, &Tensor { of_integers: x.of_integers, ..part }, p)?;
+        let mut index = vec![None; len];
+        chosen.iter().enumerate().for_each(|(k, &i)| index[i] = Some(k));
+        terms.push(Term { source: power.node, map: LinearMap::Select { input_len: count, index }.into() });
+    }
+    Ok(net.affine(op, terms, Coefficients::zeros(len), shape)?.into())
+}
+
+/// `x^p` for a constant exponent.
+fn to_power(op: &Operator, net: &mut Lowering, x: &Tensor, p: f64) -> Result<Tensor, Fault> {
+    if x.of_integers && (p < 0.0 || p.fract() != 0.0) {
+        return Err(ROUNDS_INTEGERS.into());
+    }
+    if p >= 0.0 {
+        return raised(op, net, x, p);
+    }
+    let power = raised(op, net, x, -p)?;
+    products::reciprocal(op, net, &power)
 }
 
 /// Why a power with a computed exponent is refused.
@@ -133,6 +161,11 @@ fn exponential(op: &Operator, net: &mut Lowering, exponent: &Tensor) -> Result<V
 fn raised(op: &Operator, net: &mut Lowering, x: &Tensor, p: f64) -> Result<Tensor, Fault> {
     const LARGEST: f64 = 64.0;
     match p {
+        0.0 => {
+            let len = net.reserve_tensor(&x.shape)?;
+            let nothing = LinearMap::Select { input_len: net.builder.len(x.node), index: vec![None; len] };
+            net.linear(op, x.node, nothing, Coefficients::floats(vec![1.0; len]), x.shape.clone())
+        }
         1.0 => Ok(x.clone()),
         0.5 => net.activation(op, x, Arc::new(Sqrt)),
         p if p.fract() == 0.0 && (2.0..=LARGEST).contains(&p) => {
@@ -140,7 +173,7 @@ fn raised(op: &Operator, net: &mut Lowering, x: &Tensor, p: f64) -> Result<Tenso
             net.activation(op, x, Arc::new(power))
         }
         p => Err(format!(
-            "the exponent {p} is not supported; supported exponents: 0.5, and 1, 2, … 64, or minus one of them"
+            "the exponent {p} is not supported; supported exponents: 0.5, and 0, 1, … 64, or minus one of them"
         )
         .into()),
     }

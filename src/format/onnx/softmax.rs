@@ -60,7 +60,7 @@ pub(super) fn whole(op: &Operator, net: &mut Lowering, x: &Tensor) -> Result<Ten
     of_groups(op, net, &plain, product(&x.shape)?, kind)
 }
 
-/// The Softmax of groups of so many neighbours. Of two it is a sigmoid of their difference.
+/// The Softmax of groups of so many neighbours. Of two the first is a sigmoid of their difference, and the second the rest.
 fn of_groups(op: &Operator, net: &mut Lowering, x: &Tensor, classes: usize, kind: Softmax) -> Result<Tensor, Fault> {
     let len = product(&x.shape)?;
     let others = classes - 1;
@@ -80,8 +80,14 @@ fn of_groups(op: &Operator, net: &mut Lowering, x: &Tensor, classes: usize, kind
         net.linear(op, x.node, map, Coefficients::zeros(n), shape)
     };
     if (classes, kind) == (2, Softmax::Probabilities) {
-        let ahead = differences(net, -1.0, x.shape.clone())?;
-        return apply(net, &ahead, Arc::new(Sigmoid));
+        let groups = len / 2;
+        let ahead = LinearMap::Sparse(Sparse::of_rows(len, (0..groups).map(|g| vec![(2 * g, 1.0), (2 * g + 1, -1.0)])));
+        let ahead = net.linear(op, x.node, ahead, Coefficients::zeros(groups), vec![groups])?;
+        let first = apply(net, &ahead, Arc::new(Sigmoid))?;
+        let shares = |i: usize| vec![(i / 2, if i.is_multiple_of(2) { 1.0 } else { -1.0 })];
+        let both = LinearMap::Sparse(Sparse::of_rows(groups, (0..len).map(shares)));
+        let rest = Coefficients::floats((0..len).map(|i| (i % 2) as f64).collect());
+        return net.linear(op, first.node, both, rest, x.shape.clone());
     }
     let one = Coefficients::floats(vec![1.0; len]);
     let sum = if others == 0 {

@@ -345,6 +345,7 @@ impl<'a> Builder<'a> {
         let region = Region::shared_box(ends)
             .map_err(|e| Fault { offset: self.names.offset(0), problem: e.into() })?
             .with_half_spaces(inputs.half_spaces);
+        let region = if self.names.networks.len() > 1 { region.with_differences() } else { region };
         self.last_choice = choice;
         match self.cases.last_mut() {
             Some(last) if last.region == region => last.property.disjuncts.push(disjunct),

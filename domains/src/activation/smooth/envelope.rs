@@ -7,6 +7,17 @@ use crate::num::Interval;
 use crate::polyhedra::Segment;
 use float_ord::FloatOrd;
 
+/// Bounds of the slopes of all chords over `z`, by the mean value theorem those of the derivative.
+pub fn chords(f: &dyn Smooth, z: Interval) -> Interval {
+    let of_part = |part: &Part| {
+        let (from, to) = (part.from.max(z.lo), part.to.min(z.hi));
+        let is_known = matches!(part.bend, Bend::Convex | Bend::Concave) && from.is_finite() && to.is_finite();
+        let slopes = || if is_known { f.slope(from).join(f.slope(to)) } else { Interval::ALL };
+        (from <= to).then(slopes)
+    };
+    f.parts(z).iter().filter_map(of_part).reduce(Interval::join).unwrap_or(Interval::ALL)
+}
+
 /// `±(f(z) − slope · z)`, of which the least value is sought: with + for a line below the graph, with − for one above.
 struct Tilted<'a> {
     f: &'a dyn Smooth,

@@ -20,7 +20,7 @@ mod tanh;
 
 pub use arctan::Arctan;
 pub use elu::Elu;
-pub(super) use envelope::{band, cover, hull, image, lines};
+pub(super) use envelope::{band, chords, cover, hull, image, lines};
 pub use erf::Erf;
 pub use exp::Exp;
 pub use gelu::Gelu;

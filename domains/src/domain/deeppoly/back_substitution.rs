@@ -73,13 +73,13 @@ pub struct BackSubstitution<'a, H> {
 
 /// A block of rows on its way back: each row's form is at least
 /// `constant + Σ_nodes pending[node] · x_node`, in real arithmetic.
-struct Rows {
-    constant: Vec<f64>,
+pub(super) struct Rows {
+    pub constant: Vec<f64>,
     best: Vec<f64>,
     /// Which row of the block each is; those that are missing need no more than they have in `found`.
     places: Vec<usize>,
     found: Vec<f64>,
-    pending: BTreeMap<NodeId, Part>,
+    pub pending: BTreeMap<NodeId, Part>,
     /// The coefficients at the input and the constants there, once reached.
     at_input: Option<(Part, Vec<f64>)>,
 }
@@ -295,6 +295,7 @@ impl<H: History> BackSubstitution<'_, H> {
                     self.pass_affine(rows, id, a, (affine, error), enough)
                 }
                 (NodeKind::Activation(activation), Relaxation::Activation(lines)) => {
+                    let a = self.pass_difference(rows, id, a);
                     self.pass_activation(rows, id, a, activation, lines);
                 }
                 (NodeKind::Product(product), Relaxation::Product(planes)) => {
@@ -419,12 +420,12 @@ impl<H: History> BackSubstitution<'_, H> {
     }
 
     /// The entries of a vector over a node that a part has columns for.
-    fn entries<'v>(&'v self, a: &Part, vector: &'v [f64]) -> Entries<'v> {
+    pub(super) fn entries<'v>(&'v self, a: &Part, vector: &'v [f64]) -> Entries<'v> {
         a.entries(vector, self.spare)
     }
 
     /// Adds coefficients of a node to those already pending, charging the rounding of the sum.
-    fn add(&self, rows: &mut Rows, id: NodeId, a: Part) {
+    pub(super) fn add(&self, rows: &mut Rows, id: NodeId, a: Part) {
         let Some(sum) = rows.pending.remove(&id) else {
             rows.pending.insert(id, a);
             return;
@@ -465,7 +466,7 @@ impl<H: History> BackSubstitution<'_, H> {
                 return self.region.minima(a.values().view());
             }
             // Over a box the columns that are zero play no part.
-            if !matches!(self.region.ball(), Ball::Box | Ball::Grid { .. }) {
+            if !matches!(self.region.ball(), Ball::Box | Ball::Grid { .. }) || self.region.has_differences() {
                 let whole = a.clone().spread(self.spare);
                 let minima = self.region.minima(whole.values().view());
                 whole.discard(self.spare);

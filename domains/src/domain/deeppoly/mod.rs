@@ -12,6 +12,7 @@ mod here;
 mod part;
 mod rational;
 mod relaxation;
+mod twins;
 mod within;
 
 pub use back_substitution::{BackSubstitution, Concretise, History};
@@ -178,8 +179,8 @@ impl DeepPoly {
     ) -> Result<DeepPolyFact, DomainError> {
         let relaxation = Relaxation::affine(affine, |source| seen.bounds_of(source));
         let is_output = id == seen.network.output();
-        let is_factor = seen.network.is_factor(id);
-        if self.wanted == Wanted::All && (is_output || is_factor || readers(&seen.network, id).next().is_some()) {
+        let is_ranged = seen.network.is_ranged(id);
+        if self.wanted == Wanted::All && (is_output || is_ranged || readers(&seen.network, id).next().is_some()) {
             return Ok(DeepPolyFact::new(self.back_substitution(seen).neuron_bounds(affine)?, relaxation));
         }
         let mut bounds = super::quick_bounds(affine, &|source| seen.bounds_of(source));
@@ -190,7 +191,7 @@ impl DeepPoly {
             let readers: Vec<&dyn ActivationFn> = readers(&seen.network, id).collect();
             let is_open = |i: usize, z: Interval| {
                 let reach = bounds.reach(i).within(z);
-                is_output || is_factor || readers.iter().any(|function| function.is_unstable(reach))
+                is_output || is_ranged || readers.iter().any(|function| function.is_unstable(reach))
             };
             let enough = |i: usize, z: Interval| !is_open(i, z);
             let tight = self.back_substitution(seen).tighten_until(affine, bounds.clone(), enough)?;
@@ -218,7 +219,7 @@ impl DeepPoly {
 /// Whether the neuron's bounds matter to what reads it: an activation on whose pieces it may be, or a product.
 fn is_unstable(network: &Network, id: NodeId, bounds: &NodeBounds, i: usize) -> bool {
     readers(network, id).any(|function| function.is_unstable(bounds.reach(i)))
-        || (bounds.get(i).lo < bounds.get(i).hi && network.is_factor(id))
+        || (bounds.get(i).lo < bounds.get(i).hi && network.is_ranged(id))
 }
 
 /// The functions that read the node.

@@ -1,6 +1,7 @@
 //! DeepPoly in exact rational arithmetic, one form at a time: slow, without any rounding, for small
 //! networks and as the reference for the floating-point domain.
 
+use super::twins::difference_lines;
 use crate::activation::{ActivationFn, Piece, Slopes};
 use crate::domain::{AbstractDomain, DomainError, Fact, NodeBounds, NodePlanes, Trace};
 use crate::network::{Activation, Affine, LinearMap, Network, NodeId, NodeKind, Product, Term};
@@ -10,7 +11,7 @@ use rayon::prelude::*;
 
 /// The every-layer DeepPoly of [`super::DeepPoly`], with rational bounds, lines and coefficients.
 ///
-/// At the input it concretises over the bounding box. A network with a parameter that is no rational
+/// At the input it concretises over the bounding box and differences of inputs. A network with a parameter that is no rational
 /// gets no bounds beyond that node.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RationalDeepPoly;
@@ -92,7 +93,7 @@ impl RationalDeepPoly {
             if seen.run.budget.is_spent() {
                 return best;
             }
-            let a = pending[id].take()?;
+            let mut a = pending[id].take()?;
             match &seen.network.node(id).kind {
                 NodeKind::Input => return best,
                 NodeKind::Affine(affine) => {
@@ -109,6 +110,8 @@ impl RationalDeepPoly {
                     }
                 }
                 NodeKind::Activation(activation) => {
+                    let Some(passed) = pass_difference(id, &mut a, &mut pending, seen) else { return best };
+                    constant += passed;
                     let lines = &seen.facts[id].lines;
                     let sum = pending[activation.source].get_or_insert_with(|| vec![Rational::ZERO; a.len()]);
                     for ((sum, a), lines) in sum.iter_mut().zip(&a).zip(lines) {
@@ -130,6 +133,39 @@ impl RationalDeepPoly {
         }
         best
     }
+}
+
+/// What back-substitution in floats does with activations that correspond, `a` being the coefficients of the second one;
+/// what the lines around their difference, which are floats, add to the constant.
+fn pass_difference(
+    id: NodeId,
+    a: &mut [Rational],
+    pending: &mut [Option<Vec<Rational>>],
+    seen: &Trace<RationalFact>,
+) -> Option<Rational> {
+    let mut constant = Rational::ZERO;
+    let Some(twin) = seen.network.twins().iter().find(|twin| twin.second == id) else { return Some(constant) };
+    let Some(mut first) = pending[twin.first].take() else { return Some(constant) };
+    let mut passed = vec![Rational::ZERO; a.len()];
+    for (i, (a, b)) in first.iter_mut().zip(a).enumerate() {
+        let is_positive = *b > Rational::ZERO;
+        if *a == Rational::ZERO || *b == Rational::ZERO || (*a > Rational::ZERO) == is_positive {
+            continue;
+        }
+        let bounds = |source| seen.bounds_of(source).get(i);
+        let gap = |function: &dyn ActivationFn, z: Interval, _| function.lines(z.into()).gap(z);
+        let Some(lines) = difference_lines(twin, &seen.network, bounds, gap) else { continue };
+        let shared = if (&*a + &*b > Rational::ZERO) == is_positive { -a.clone() } else { b.clone() };
+        *a += shared.clone();
+        *b -= shared.clone();
+        let line = if is_positive { lines.lower } else { lines.upper };
+        constant += &shared * exact(line.intercept)?;
+        passed[i] = shared * exact(line.slope)?;
+    }
+    pending[twin.first] = Some(first);
+    let sum = pending[twin.difference].get_or_insert_with(|| vec![Rational::ZERO; passed.len()]);
+    sum.iter_mut().zip(passed).for_each(|(sum, more)| *sum += more);
+    Some(constant)
 }
 
 /// Carries coefficients of a product node to its factors; what its planes, which are floats, add to the constant.
@@ -175,15 +211,36 @@ fn apply_transposed(map: &LinearMap, a: &[Rational], sum: &mut [Rational], seen:
 /// A lower bound of the pending forms by the ranges of the nodes that they read.
 fn concrete(pending: &[Option<Vec<Rational>>], constant: &Rational, seen: &Trace<RationalFact>) -> Option<Rational> {
     let mut sum = constant.clone();
-    for (a, fact) in pending.iter().zip(&seen.facts) {
-        for (a, range) in a.iter().flatten().zip(&fact.ranges) {
-            if a != &Rational::ZERO {
-                let (lower, upper) = range.as_ref()?;
-                sum += a * if a > &Rational::ZERO { lower } else { upper };
-            }
+    for (id, (a, fact)) in pending.iter().zip(&seen.facts).enumerate() {
+        let Some(a) = a else { continue };
+        for (a, range) in a.iter().zip(&fact.ranges).filter(|(a, _)| **a != Rational::ZERO) {
+            sum += least(a, range)?;
+        }
+        if id == 0 {
+            sum += more_by_differences(a, &fact.ranges, seen.region)?;
         }
     }
     Some(sum)
+}
+
+/// The least value of a multiple of a number in a range.
+fn least(a: &Rational, range: &Range) -> Option<Rational> {
+    let (lower, upper) = range.as_ref()?;
+    Some(a * if a > &Rational::ZERO { lower } else { upper })
+}
+
+/// How much more a form over the inputs is at least where differences of them are known.
+fn more_by_differences(a: &[Rational], ranges: &[Range], region: &Region) -> Option<Rational> {
+    let mut more = Rational::ZERO;
+    for (i, j, between) in region.differences() {
+        let between = exact(between.lo).zip(exact(between.hi));
+        let both = &a[i] + &a[j];
+        let alone = least(&a[i], &ranges[i])? + least(&a[j], &ranges[j])?;
+        let from_i = least(&both, &ranges[i])? + least(&a[j], &between)?;
+        let from_j = least(&both, &ranges[j])? + least(&-a[i].clone(), &between)?;
+        more += from_i.max(from_j).max(alone.clone()) - alone;
+    }
+    Some(more)
 }
 
 /// The end points of the function's graph over `[l, u]`, and whether one affine piece covers it.

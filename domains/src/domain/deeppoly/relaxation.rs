@@ -1,6 +1,6 @@
 //! How back-substitution passes a node: lines around an activation, errors of an affine node.
 
-use crate::activation::{ActivationFn, Lines, Slopes};
+use crate::activation::{ActivationFn, Line, Lines, Slopes};
 use crate::domain::{NodeBounds, NodePlanes};
 use crate::network::{Activation, Affine, NodeId, NodeKind, PullBackError};
 use crate::num::Interval;
@@ -50,9 +50,15 @@ impl NodeLines {
     /// The lines of the given slopes over the bounds `z` of the pre-activations.
     #[must_use]
     pub fn new(function: &dyn ActivationFn, z: &NodeBounds, slopes: Slopes) -> Self {
+        Self::of(z, |i| function.lines_with(z.reach(i), slopes))
+    }
+
+    /// These lines over the bounds `z` of the pre-activations.
+    #[must_use]
+    pub fn of(z: &NodeBounds, lines: impl Fn(usize) -> Lines + Sync) -> Self {
         let n = z.len();
         let of_neuron = |i: usize| {
-            let pair = function.lines_with(z.reach(i), slopes);
+            let pair = lines(i);
             let (error, lost) = loss(&pair, z.get(i), n);
             (pair, error, lost)
         };
@@ -99,6 +105,16 @@ impl NodeLines {
             *passed = a * slope;
         }
         sum_less_charge(sum, charge, bent.len())
+    }
+
+    /// The lines of neuron `i`.
+    #[must_use]
+    pub fn get(&self, i: usize) -> Lines {
+        let line = |slope: &[f64], intercept: &[f64]| Line { slope: slope[i], intercept: intercept[i] };
+        Lines {
+            lower: line(&self.lower_slope, &self.lower_intercept),
+            upper: line(&self.upper_slope, &self.upper_intercept),
+        }
     }
 
     /// How many neurons the node has.

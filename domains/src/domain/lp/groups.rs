@@ -1,8 +1,10 @@
-//! Groups of unstable neurons of one layer, and the octahedra around their pre-activations.
+//! Groups of unstable neurons of one layer, or of two that correspond, and the octahedra around their pre-activations.
 
+use super::LpFact;
 use crate::activation::{ActivationFn, Reach};
-use crate::domain::{BackSubstitution, DomainError, History, NodeBounds};
-use crate::network::{Activation, NodeId};
+use crate::domain::{BackSubstitution, DomainError, History, NodeBounds, Trace};
+use crate::network::{Activation, NodeId, NodeKind, Twin};
+use crate::num::round::add_up;
 use crate::polyhedra::{JointHull, Octahedron, directions};
 use crate::query::LinearForms;
 use float_ord::FloatOrd;
@@ -12,12 +14,10 @@ use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-/// Neurons of one activation node with the joint hull of their graphs.
+/// Neurons with the joint hull of their graphs.
 pub struct Group {
-    /// The activation node.
-    pub node: NodeId,
-    /// The neurons, by index in the node.
-    pub neurons: Vec<usize>,
+    /// The neurons, by activation node and index in the node.
+    pub neurons: Vec<(NodeId, usize)>,
     /// What bounds sums of them.
     pub octahedron: Arc<Octahedron>,
     /// The hull of their joint graph over the octahedron of their pre-activations; of curves that of polygons around them.
@@ -97,10 +97,8 @@ pub fn joint_groups<H: History>(
                 .iter()
                 .map(|direction| {
                     // A sum of the single bounds is always valid, and sometimes tighter.
-                    let single = direction
-                        .iter()
-                        .zip(&bounds)
-                        .fold(0.0, |sum, (&a, z)| crate::num::round::add_up(sum, z.scale(f64::from(a)).hi));
+                    let single =
+                        direction.iter().zip(&bounds).fold(0.0, |sum, (&a, z)| add_up(sum, z.scale(f64::from(a)).hi));
                     let is_single = direction.iter().filter(|&&a| a != 0).count() == 1;
                     if is_single { single } else { joint.next().map_or(single, |u| u.min(single)) }
                 })
@@ -108,7 +106,32 @@ pub fn joint_groups<H: History>(
             let octahedron = Octahedron::new(neurons.len(), upper).ok()?;
             let segments: Vec<_> = neurons.iter().map(|&i| function.cover(z.reach(i))).collect();
             let hull = JointHull::new(&octahedron, &segments).ok()?;
-            Some(Group { node: id, neurons, octahedron: Arc::new(octahedron), hull })
+            let neurons = neurons.into_iter().map(|i| (id, i)).collect();
+            Some(Group { neurons, octahedron: Arc::new(octahedron), hull })
         })
         .collect())
+}
+
+/// The joint hulls of the neurons of two activation nodes that correspond, each over the bounds of its pair of
+/// pre-activations and of their difference; pairs of stable neurons are left out.
+pub fn twin_groups(twin: &Twin, activation: &Activation, seen: &Trace<LpFact>) -> Vec<Group> {
+    let function = activation.function.as_ref();
+    let NodeKind::Activation(first) = &seen.network.node(twin.first).kind else { return Vec::new() };
+    let (z1, z2) = (seen.bounds_of(first.source), seen.bounds_of(activation.source));
+    let difference = seen.bounds_of(twin.difference);
+    let of_pair = |i: usize| {
+        let (reach1, reach2, d) = (z1.reach(i), z2.reach(i), difference.get(i));
+        if !(function.is_unstable(reach1) || function.is_unstable(reach2)) {
+            return None;
+        }
+        let upper = |direction: &Vec<i8>| {
+            let [a, b] = [0, 1].map(|j| f64::from(direction[j]));
+            let single = add_up(z1.get(i).scale(a).hi, z2.get(i).scale(b).hi);
+            if a == -b { single.min(d.scale(b).hi) } else { single }
+        };
+        let octahedron = Octahedron::new(2, directions(2).iter().map(upper).collect()).ok()?;
+        let hull = JointHull::new(&octahedron, &[function.cover(reach1), function.cover(reach2)]).ok()?;
+        Some(Group { neurons: vec![(twin.first, i), (twin.second, i)], octahedron: Arc::new(octahedron), hull })
+    };
+    (0..difference.len()).into_par_iter().filter_map(of_pair).collect()
 }

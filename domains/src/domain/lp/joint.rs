@@ -47,10 +47,12 @@ const RAYS: [f64; 4] = [1.0, 1e2, 1e4, 1e6];
 const NOISE: f64 = 1e-9;
 
 impl Cut {
-    /// A cut that is not proved yet.
-    pub(super) fn new(group: &Group, facet: Facet) -> Self {
-        let (neurons, octahedron) = (group.neurons.clone(), group.octahedron.clone());
-        Self { node: group.node, neurons, facet, octahedron, proof: OnceLock::new() }
+    /// A cut that is not proved yet; of neurons of several nodes none ever is.
+    pub(super) fn new(group: &Group, facet: Facet) -> Option<Self> {
+        let (node, _) = *group.neurons.first()?;
+        let own = |&(id, i): &(NodeId, usize)| (id == node).then_some(i);
+        let neurons = group.neurons.iter().map(own).collect::<Option<_>>()?;
+        Some(Self { node, neurons, facet, octahedron: group.octahedron.clone(), proof: OnceLock::new() })
     }
 
     /// What proves it over what was seen; `None` where nothing was found.

@@ -25,7 +25,7 @@ use cone::Cone;
 use counts::Counted;
 use encoding::{Encoding, Objective};
 use float_ord::FloatOrd;
-use groups::{Group, joint_groups};
+use groups::{Group, joint_groups, twin_groups};
 use step_hull::{StepNeuron, step_neurons};
 
 use super::{AbstractDomain, DeepPoly, DeepPolyFact, DomainError, Fact, NodeBounds, Run, Trace, allowance, reach};
@@ -163,7 +163,9 @@ impl LpDomain {
             }
             let slot = &seen.facts[id].groups;
             if slot.get().is_none() {
-                let groups = joint_groups(id, activation, self.k, &self.base.back_substitution(seen))?;
+                let mut groups = joint_groups(id, activation, self.k, &self.base.back_substitution(seen))?;
+                let twin = seen.network.twins().iter().find(|twin| twin.second == id);
+                groups.extend(twin.into_iter().flat_map(|twin| twin_groups(twin, activation, seen)));
                 // Another thread may have been first; both computed the same.
                 let _ = slot.set(groups);
             }
@@ -338,7 +340,7 @@ impl Cuts<'_> {
     /// Adds the deepest cuts of every group and step neuron that the point violates; returns how many.
     fn add_violated(&self, encoding: &mut Encoding, point: &[f64]) -> usize {
         let of_group = |group: &&Group| {
-            let at = encoding.group_at(group.node, &group.neurons, point)?;
+            let at = encoding.group_at(group, point)?;
             group.hull.separate(&at)
         };
         let of_step = |step: &&StepNeuron| {

@@ -143,23 +143,22 @@ impl Found {
     }
 }
 
-/// What reads a node and is relaxed: activations, and whether there are products.
+/// What is relaxed over a node: activations, and whether there is anything else.
 struct Readers<'t> {
     activations: Vec<&'t dyn ActivationFn>,
-    are_products: bool,
+    is_ranged: bool,
 }
 
 impl<'t> Readers<'t> {
     fn of(id: NodeId, seen: &'t Trace<LpFact>) -> Self {
         let of_node = seen.network.activations().filter(|(_, activation)| activation.source == id);
         let activations = of_node.map(|(_, activation)| activation.function.as_ref()).collect();
-        Self { activations, are_products: seen.network.is_factor(id) }
+        Self { activations, is_ranged: seen.network.is_ranged(id) }
     }
 
     /// Whether tighter bounds of a neuron would serve them.
     fn are_open(&self, z: Reach<'_>) -> bool {
-        self.activations.iter().any(|function| function.is_unstable(z))
-            || (self.are_products && z.bounds.lo < z.bounds.hi)
+        self.activations.iter().any(|function| function.is_unstable(z)) || (self.is_ranged && z.bounds.lo < z.bounds.hi)
     }
 }
 
@@ -260,7 +259,7 @@ impl<'t, 'a> Tightening<'t, 'a> {
     /// The bound of `sign · z` beyond which one piece of each activation is left: what is gained further on
     /// is gained by the rows of the neuron itself. There is none for a product.
     fn decisive(&self, z: Interval, sign: f64) -> f64 {
-        if self.readers.are_products {
+        if self.readers.is_ranged {
             return f64::INFINITY;
         }
         let ends = self

@@ -9,8 +9,8 @@ use ndarray::ArrayView2;
 use std::cmp::Reverse;
 
 impl Region {
-    /// For each row `c` of `coefficients`, a certified lower bound of `min c·x` over the region (the
-    /// half-spaces are not used). NaN becomes −∞.
+    /// For each row `c` of `coefficients`, a certified lower bound of `min c·x` over the region (of
+    /// the half-spaces only [differences](Self::with_differences) are used). NaN becomes −∞.
     #[must_use]
     pub fn minima(&self, coefficients: ArrayView2<f64>) -> Vec<f64> {
         let ball = EnclosedBall::of(self);
@@ -33,14 +33,14 @@ impl Region {
         }
         let over_box = self.box_minimum(c);
         match &self.ball {
-            Ball::Box | Ball::Grid { .. } => over_box,
+            Ball::Box | Ball::Grid { .. } => over_box.max(self.difference_minimum(c)),
             Ball::L1 { radius, .. } | Ball::GridL1 { radius, .. } => over_box.max(self.l1_minimum(c, ball, radius)),
             Ball::L2 { radius, .. } => over_box.max(self.l2_minimum(c, ball, radius)),
             Ball::Hamming { flips, .. } => over_box.max(ball.hamming_minimum(c, *flips)),
         }
     }
 
-    fn box_minimum(&self, c: &[f64]) -> f64 {
+    pub(super) fn box_minimum(&self, c: &[f64]) -> f64 {
         let (lower, upper) = &self.ends.open().outer_ends;
         box_minimum(c, lower, upper)
     }

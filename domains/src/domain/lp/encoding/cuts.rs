@@ -14,9 +14,9 @@ use std::sync::Arc;
 impl Encoding<'_> {
     /// Adds the cut `facet` of a group.
     pub fn add_cut(&mut self, group: &Group, facet: Facet) {
-        let Some(row) = self.cut(group.node, &group.neurons, &facet) else { return };
+        let Some(row) = self.cut(group, &facet) else { return };
         let row = self.row(&row, Interval { lo: f64::NEG_INFINITY, hi: facet.rhs });
-        self.rows.cuts.push((row, Arc::new(Cut::new(group, facet))));
+        self.rows.cuts.extend(Cut::new(group, facet).map(|cut| (row, Arc::new(cut))));
     }
 
     /// Adds a cut of the neuron `i` of the activation node `id` with its inputs.
@@ -44,12 +44,10 @@ impl Encoding<'_> {
 
     /// The left side of a cut. Both coefficients of one neuron meet in its `y`; the rounding of their
     /// sum widens the constant.
-    fn cut(&self, id: NodeId, group: &[usize], facet: &Facet) -> Option<Expression> {
-        let NodeKind::Activation(activation) = &self.network.node(id).kind else { return None };
-        let (zs, ys) = (self.values_of(activation.source)?, self.values_of(id)?);
+    fn cut(&self, group: &Group, facet: &Facet) -> Option<Expression> {
         let mut row = Expression::new(Interval::ZERO);
-        for (j, &i) in group.iter().enumerate() {
-            match (zs[i], ys[i]) {
+        for (j, &neuron) in group.neurons.iter().enumerate() {
+            match self.graph_at(neuron)? {
                 (Value::Difference { y, s, radius }, Value::Variable(output)) if y == output => {
                     row.widen(mul_up(facet.z[j].abs(), radius));
                     let (sum, error) = two_sum(facet.z[j], facet.y[j]);
@@ -66,11 +64,17 @@ impl Encoding<'_> {
         Some(row)
     }
 
-    /// The values of `group`'s neurons at a point of the program: pre-activations, then outputs.
-    pub fn group_at(&self, id: NodeId, group: &[usize], point: &[f64]) -> Option<Vec<f64>> {
+    /// Pre-activation and output of a neuron of an activation node.
+    fn graph_at(&self, (id, i): (NodeId, usize)) -> Option<(Value, Value)> {
         let NodeKind::Activation(activation) = &self.network.node(id).kind else { return None };
-        let (zs, ys) = (self.values_of(activation.source)?, self.values_of(id)?);
-        group.iter().map(|&i| zs[i].at(point)).chain(group.iter().map(|&i| ys[i].at(point))).collect()
+        Some((self.values_of(activation.source)?[i], self.values_of(id)?[i]))
+    }
+
+    /// The values of a group's neurons at a point of the program: pre-activations, then outputs.
+    pub fn group_at(&self, group: &Group, point: &[f64]) -> Option<Vec<f64>> {
+        let values: Option<Vec<(Value, Value)>> = group.neurons.iter().map(|&neuron| self.graph_at(neuron)).collect();
+        let (z, y): (Vec<Value>, Vec<Value>) = values?.into_iter().unzip();
+        z.iter().chain(&y).map(|value| value.at(point)).collect()
     }
 
     /// How many of these neurons of a signum layer have the value that is beside them: `Σ (1 + s_j y_j) / 2`.

@@ -1,0 +1,161 @@
+//! Activations of two networks that correspond, passed together: what a form takes from one of them and gives back at the
+//! other, `c (σ(z₂) − σ(z₁)) = c s (z₂ − z₁)` with `s` a slope of the activation, goes over the difference `z₂ − z₁`, whose
+//! own bounds are known. The rest goes through the lines of each alone.
+
+use super::back_substitution::{BackSubstitution, History, Rows};
+use super::part::Part;
+use super::relaxation::{NodeLines, Relaxation};
+use crate::activation::{ActivationFn, Line, Lines};
+use crate::network::{Network, NodeId, NodeKind, Twin};
+use crate::num::Interval;
+use crate::num::error::UNIT;
+use crate::num::kernel::{choose_slopes, chosen_dot_less_error, less_error};
+use crate::num::round::{add_down, mul_down, mul_up, sub_down, sub_up};
+
+/// Lines around `s · d` for all slopes `s` in `chords` and all `d` in the interval: the two that are its convex hull.
+fn lines(chords: Interval, d: Interval) -> Lines {
+    let Interval { lo: least, hi: most } = chords;
+    if d.lo >= 0.0 || d.hi <= 0.0 {
+        let (below, above) = if d.lo >= 0.0 { (least, most) } else { (most, least) };
+        let line = |slope| Line { slope, intercept: 0.0 };
+        return Lines { lower: line(below), upper: line(above) };
+    }
+    let chord = |left: f64, right: f64| {
+        let slope = (right * d.hi - left * d.lo) / (d.hi - d.lo);
+        if slope.is_finite() { slope } else { 0.0 }
+    };
+    let (above, below) = (chord(least, most), chord(most, least));
+    // The greatest of `s d` is convex in `d`, and so below a line that is above it at both ends.
+    let over = |s: f64, end: f64| sub_up(mul_up(s, end), mul_down(above, end));
+    let under = |s: f64, end: f64| sub_down(mul_down(s, end), mul_up(below, end));
+    Lines {
+        lower: Line { slope: below, intercept: under(most, d.lo).min(under(least, d.hi)) },
+        upper: Line { slope: above, intercept: over(least, d.lo).max(over(most, d.hi)) },
+    }
+}
+
+impl<H: History> BackSubstitution<'_, H> {
+    /// Where `id` is the second of two activations that correspond, takes what the coefficients of the first have in common
+    /// with its own, `a`, over their difference; the coefficients that are left.
+    pub(super) fn pass_difference(&self, rows: &mut Rows, id: NodeId, a: Part) -> Part {
+        let Some(twin) = self.network.twins().iter().find(|twin| twin.second == id) else { return a };
+        let Some(first) = rows.pending.remove(&twin.first) else { return a };
+        let (mut first, mut second) = (first.spread(self.spare), a.spread(self.spare));
+        if let Some((neurons, lines)) = self.lines_of_differences(twin) {
+            let mut common = self.spare.zero_matrix(rows.constant.len(), lines.len());
+            let mut are_shared = false;
+            let magnitudes = [twin.first, twin.second].map(|id| self.history.bounds(id).magnitudes());
+            let coefficients = first.rows_mut().zip(second.rows_mut()).zip(common.rows_mut());
+            for (((first, second), common), constant) in coefficients.zip(&mut rows.constant) {
+                let Some(common) = common.into_slice() else { continue };
+                let mut is_shared = false;
+                for &i in &neurons {
+                    let (a, b) = (first[i], second[i]);
+                    if !(a < 0.0 && b > 0.0 || a > 0.0 && b < 0.0) {
+                        continue;
+                    }
+                    let shared = if a.abs() < b.abs() { -a } else { b };
+                    // One of them is zero then, and the other one a sum that is rounded.
+                    (first[i], second[i], common[i]) = (a + shared, b - shared, shared);
+                    is_shared = true;
+                }
+                are_shared |= is_shared;
+                if is_shared {
+                    let left = less_error(first, &magnitudes[0]) + less_error(second, &magnitudes[1]);
+                    *constant = sub_down(*constant, mul_up(4.0 * UNIT, -left));
+                    let intercepts =
+                        chosen_dot_less_error(common, &lines.lower_intercept, &lines.upper_intercept, &lines.error);
+                    *constant = sub_down(add_down(*constant, intercepts), lines.absolute);
+                    choose_slopes(common, &lines.lower_slope, &lines.upper_slope);
+                }
+            }
+            match are_shared {
+                true => self.add(rows, twin.difference, Part::whole(common)),
+                false => self.spare.give_matrix(common),
+            }
+        }
+        rows.pending.insert(twin.first, first);
+        second
+    }
+
+    /// The neurons whose difference is known better than the relaxations of both alone tell, and lines around it over that
+    /// of what they read.
+    fn lines_of_differences(&self, twin: &Twin) -> Option<(Vec<usize>, NodeLines)> {
+        let of = |id: NodeId| match self.history.relaxation(id) {
+            Relaxation::Activation(lines) => Some(lines),
+            _ => None,
+        };
+        let alone = [of(twin.first)?, of(twin.second)?];
+        let d = self.history.bounds(twin.difference);
+        let line = |i: usize| {
+            let own = |_: &dyn ActivationFn, z: Interval, which: usize| alone[which].get(i).gap(z);
+            difference_lines(twin, self.network, |source| self.history.bounds(source).get(i), own)
+        };
+        let all: Vec<Option<Lines>> = (0..d.len()).map(line).collect();
+        let neurons: Vec<usize> = (0..d.len()).filter(|&i| all[i].is_some()).collect();
+        let nothing = Line { slope: 0.0, intercept: 0.0 };
+        let around = NodeLines::of(d, |i| all[i].unwrap_or(Lines { lower: nothing, upper: nothing }));
+        (!neurons.is_empty()).then_some((neurons, around))
+    }
+}
+
+/// Lines around the difference of a neuron of `twin` and its like over the difference of what they read, where that tells
+/// more than their own lines over what they read, whose `gap` is that of the first and of the second one. `bounds` are
+/// those of the neuron in a node.
+pub(super) fn difference_lines(
+    twin: &Twin,
+    network: &Network,
+    bounds: impl Fn(NodeId) -> Interval,
+    gap: impl Fn(&dyn ActivationFn, Interval, usize) -> f64,
+) -> Option<Lines> {
+    let NodeKind::Activation(first) = &network.node(twin.first).kind else { return None };
+    let NodeKind::Activation(second) = &network.node(twin.second).kind else { return None };
+    let (function, z1, z2) = (first.function.as_ref(), bounds(first.source), bounds(second.source));
+    let alone = gap(function, z1, 0) + gap(function, z2, 1);
+    // Where both are on one piece nothing is lost alone.
+    if alone <= 0.0 {
+        return None;
+    }
+    let (chords, d) = (function.chords(z1.join(z2)), bounds(twin.difference));
+    (chords.width() * d.magnitude() < alone).then(|| lines(chords, d))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::num::exact;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn every_product_of_a_slope_and_a_difference_lies_between_the_lines(
+            slopes in prop::array::uniform2(-1.5..1.5f64), ends in prop::array::uniform2(-3.0..3.0f64),
+            (s, t) in (0.0..=1.0f64, 0.0..=1.0f64), size in -200..200i32,
+        ) {
+            let size = 2f64.powi(size);
+            let range = |[a, b]: [f64; 2]| Interval { lo: a.min(b), hi: a.max(b) };
+            let (chords, d) = (range(slopes), range(ends.map(|end| end * size)));
+            let Lines { lower, upper } = lines(chords, d);
+            let inside = |x: Interval, t: f64| (x.lo + t * (x.hi - x.lo)).clamp(x.lo, x.hi);
+            for s in [chords.lo, chords.hi, inside(chords, s)] {
+                for d in [d.lo, d.hi, inside(d, t), 0.0f64.clamp(d.lo, d.hi)] {
+                    let product = exact(s).unwrap() * exact(d).unwrap();
+                    let at = |line: Line| exact(line.slope).unwrap() * exact(d).unwrap() + exact(line.intercept).unwrap();
+                    prop_assert!(at(lower) <= product && product <= at(upper), "{lower:?} {upper:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_lines_are_the_convex_hull() {
+        let relu = Interval::new(0.0, 1.0);
+        let of = |lo: f64, hi: f64| lines(relu, Interval { lo, hi });
+        let line = |slope: f64, intercept: f64| Line { slope, intercept };
+        assert_eq!(of(0.0, 2.0), Lines { lower: line(0.0, 0.0), upper: line(1.0, 0.0) });
+        assert_eq!(of(-2.0, 0.0), Lines { lower: line(1.0, 0.0), upper: line(0.0, 0.0) });
+        assert_eq!(of(-1.0, 3.0), Lines { lower: line(0.25, -0.75), upper: line(0.75, 0.75) });
+    }
+}

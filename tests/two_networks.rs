@@ -1,0 +1,59 @@
+//! Two networks over one region, and networks with a Softmax at their ends, by the convention of VNN-LIB 2.0.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "common/folder.rs"]
+mod folder;
+
+use absint::format::onnx::OnnxWriter;
+use folder::Folder;
+use ndarray::Array2;
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
+
+/// Three layers; the last bias is `last`.
+fn deeper_network(seed: u64, last: f32) -> Vec<u8> {
+    let mut random = SplitMix64::seed_from_u64(seed);
+    let mut weights =
+        |rows, columns| Array2::from_shape_fn((rows, columns), |_| (random.next_u64() % 17) as f32 / 8.0 - 1.0);
+    let (first, second, third) = (weights(6, 2), weights(6, 6), weights(1, 6));
+    let mut writer = OnnxWriter::input(&[2]);
+    writer.gemm(first.view(), &[0.25, -0.5, 0.0, -1.0, 0.5, 0.25]).relu();
+    writer.gemm(second.view(), &[-1.0, 0.5, -0.25, 0.0, -2.0, 1.0]).relu().gemm(third.view(), &[last]);
+    writer.finish(&[1])
+}
+
+/// Lines of each network alone do not show it: what is known of one would have to be known of the other.
+#[test]
+fn back_substitution_goes_over_the_differences_of_two_networks() {
+    let query = "(declare-network f (declare-input X real [1,2]) (declare-output Y real [1,1]))
+         (declare-network g (declare-input A real [1,2]) (declare-output B real [1,1]))
+         (assert (and (<= -1 X[0,0] 1) (<= -1 X[0,1] 1) (<= -1 A[0,0] 1) (<= -1 A[0,1] 1)))
+         (assert (and (== X[0,0] A[0,0]) (== X[0,1] A[0,1])))
+         (assert (or (>= (- B[0,0] Y[0,0]) 0.03125) (>= Y[0,0] B[0,0])))";
+    for seed in 0..8 {
+        // They differ by 1/64.
+        let [f, g] = [0.25, 0.25 + 1.0 / 64.0].map(|last| deeper_network(seed, last));
+        let folder = Folder::new(query).with("f.onnx", f).with("g.onnx", g);
+        assert_eq!(folder.answer("--network f=f.onnx --network g=g.onnx --domain deeppoly"), ["unsat"], "{seed}");
+    }
+}
+
+#[test]
+fn a_softmax_at_the_end_is_computed_where_more_than_its_order_is_asked() {
+    let mut writer = OnnxWriter::input(&[2]);
+    writer.node("Softmax", &["input"], &[]);
+    let model = writer.finish(&[2]);
+    let answer = |assertion: &str| {
+        let query = format!(
+            "(declare-network f (declare-input X real [1,2]) (declare-output Y real [1,2]))
+             (assert (and (<= 0 X[0,0] 1) (<= 0 X[0,1] 1)))(assert {assertion})"
+        );
+        Folder::new(&query).with("f.onnx", model.clone()).answer("--network f=f.onnx")[0].clone()
+    };
+    // From 1 / (1 + e) to e / (1 + e), and one in all.
+    assert_eq!(answer("(>= Y[0,0] 0.75)"), "unsat");
+    assert_eq!(answer("(>= Y[0,0] 0.7)"), "sat");
+    assert_eq!(answer("(>= (+ Y[0,0] Y[0,1]) 1.0001)"), "unsat");
+    assert_eq!(answer("(<= (* Y[0,0] Y[0,1]) 0.19)"), "unsat");
+}

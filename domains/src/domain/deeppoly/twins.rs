@@ -12,6 +12,14 @@ use crate::num::error::UNIT;
 use crate::num::kernel::{choose_slopes, chosen_dot_less_error, less_error};
 use crate::num::round::{add_down, mul_down, mul_up, sub_down, sub_up};
 
+/// A difference is of one sign where rounding alone says otherwise.
+const NEARLY: f64 = 1e-9;
+
+/// Whether the lines say something.
+fn is_finite(lines: &Lines) -> bool {
+    [lines.lower, lines.upper].iter().all(|line| line.slope.is_finite() && line.intercept.is_finite())
+}
+
 /// Lines around `s · d` for all slopes `s` in `chords` and all `d` in the interval: the two that are its convex hull.
 fn lines(chords: Interval, d: Interval) -> Lines {
     let Interval { lo: least, hi: most } = chords;
@@ -117,7 +125,9 @@ pub(super) fn difference_lines(
         return None;
     }
     let (chords, d) = (function.chords(z1.join(z2)), bounds(twin.difference));
-    (chords.width() * d.magnitude() < alone).then(|| lines(chords, d))
+    // Which of two is larger is worth more than by how much.
+    let is_ordered = d.lo >= -NEARLY * d.hi || d.hi <= -NEARLY * d.lo;
+    (is_ordered || chords.width() * d.magnitude() < alone).then(|| lines(chords, d)).filter(is_finite)
 }
 
 #[cfg(test)]

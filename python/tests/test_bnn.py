@@ -292,6 +292,71 @@ def test_an_evaluation_says_what_the_network_is_worth(trained, images, tmp_path)
     assert again["verified"] == found["verified"]
 
 
+@pytest.fixture(scope="module")
+def members(trained, images):
+    return [trained[0], bnn.train(config(seed=4), *images, progress=False)[0]]
+
+
+def test_networks_side_by_side_compute_what_they_do_alone(members, digits):
+    network = bnn.network_of(members)
+    x = torch.tensor(digits[0][:1000].reshape(-1, 1, 8, 8)).float() / 255
+    with torch.no_grad():
+        expected = torch.cat([member(x) for member in members], 1).numpy()
+    found = np.stack([network.evaluate(image) for image in x.numpy()]).astype(np.float32)
+    assert (found == expected).all()
+    with pytest.raises(ValueError, match="quantisers of one step"):
+        bnn.to_onnx([members[0], Net(SMALL, quantiser=0.5, shape=(1, 8, 8))])
+
+
+def test_an_ensemble_is_wrong_where_all_agree_on_another_class():
+    # Two members, three classes, label 1: unsafe is class 0 or class 2, of both.
+    pairs = bnn.agreement(2, 3, 1)
+
+    def is_unsafe(*scores):
+        return [bool((a @ np.array(scores) <= b).all()) for a, b in pairs]
+
+    assert is_unsafe(3, 1, 2, 5, 4, 0) == [True, False]
+    assert is_unsafe(0, 1, 2, 0, 1, 1) == [False, True]
+    assert is_unsafe(3, 1, 2, 0, 4, 5) == is_unsafe(0, 9, 2, 0, 4, 5) == is_unsafe(0, 9, 2, 0, 9, 5) == [False, False]
+
+
+def test_attacks_on_ensembles_are_real_and_fewer(members, images, tmp_path):
+    pixels, labels = images[0][:60], images[1][:60]
+    x = torch.tensor(pixels).float() / 255
+    given = bnn.agreed(members, x)
+    apart = [member(x).argmax(1) for member in members]
+    assert all(int(g) == (int(a) if a == b else bnn.REJECTED) for g, a, b in zip(given, *apart))
+    out, asked = tmp_path / "verdicts.jsonl", {"timeout": 60, "progress": False}
+    both = bnn.evaluate_ensemble(members, pixels, labels, "0.1", count=40, out=out, **asked)
+    alone = [bnn.evaluate_ensemble([member], pixels, labels, "0.1", count=40, **asked) for member in members]
+    assert both["unknown"] == 0 and 0 < both["attacked"] <= min(found["attacked"] for found in alone)
+    assert both["natural"] + both["rejected"] <= 1 and both["rejected"] > 0 and alone[0]["rejected"] == 0
+    network = bnn.network_of(members)
+    for line in [json.loads(line) for line in out.read_text().splitlines()[1:]]:
+        i, label = line["image"], int(labels[line["image"]])
+        asking = {"unsafe": bnn.agreement(2, 10, label), "method": "exact", "ties": "safe"}
+        result = absint.verify(network, absint.linf(pixels[i], "0.1"), **asking)
+        assert result.verdict == line["verdict"]
+        if result.verdict == "falsified":
+            (wrong,) = bnn.agreed(members, torch.tensor([float(Fraction(v)) for v in result.witness_exact]).reshape(1, 1, 8, 8))
+            assert wrong not in (label, bnn.REJECTED)
+        else:
+            attacked = bnn.pgd(members[0], x[i : i + 1], torch.tensor([label]), 0.1, 20, generator(i))
+            assert bnn.agreed(members, attacked)[0] in (label, bnn.REJECTED) or _is_tie(members, attacked)
+    # An interrupted run goes on, and not with another radius.
+    out.write_text("".join(out.read_text().splitlines(True)[:11]) + '{"image": 10, "la')
+    again = bnn.evaluate_ensemble(members, pixels, labels, "0.1", count=40, out=out, resume=True, **asked)
+    assert again["attacked"] == both["attacked"] and len(out.read_text().splitlines()) == 41
+    with pytest.raises(ValueError, match="was made with eps = 0.1, and not 0.2"):
+        bnn.evaluate_ensemble(members, pixels, labels, "0.2", out=out, resume=True, **asked)
+
+
+def _is_tie(members, x):
+    """Whether two classes of a member share the first place, which is no class by the paper's rule."""
+    tops = [member(x)[0].topk(2).values for member in members]
+    return any(bool(first == second) for first, second in tops)
+
+
 def test_counterexamples_of_the_verifier_go_into_training(images):
     settings = config(epochs=2, verify_epochs=2, verify_images=60, warmup=0)
     pixels, labels = images

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from absint.bnn.attack import accuracy, attacked_accuracy, pgd
 from absint.bnn.config import Config
+from absint.bnn.ensemble import REJECTED, agreed, agreement, evaluate_ensemble
 from absint.bnn.evaluation import evaluate
 from absint.bnn.export import export, network_of, to_onnx
 from absint.bnn.network import ARCHITECTURES, Net
@@ -23,9 +24,13 @@ __all__ = [
     "ARCHITECTURES",
     "Config",
     "Net",
+    "REJECTED",
     "accuracy",
+    "agreed",
+    "agreement",
     "attacked_accuracy",
     "evaluate",
+    "evaluate_ensemble",
     "export",
     "load",
     "network_of",

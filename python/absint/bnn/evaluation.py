@@ -6,7 +6,7 @@ from fractions import Fraction
 from os import PathLike
 from statistics import mean
 from time import process_time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -14,6 +14,9 @@ from absint.bnn.attack import accuracy, attacked_accuracy
 from absint.bnn.export import network_of
 from absint.bnn.network import Net
 from absint.bnn.training import tensors
+
+if TYPE_CHECKING:
+    import absint
 
 
 def evaluate(
@@ -36,7 +39,7 @@ def evaluate(
 
     The first ``timed`` of them are then analysed one by one: ``cpu_s`` is the mean of the processor time that an image
     takes altogether, ``build_s`` and ``solve_s`` the mean of the time to make constraints and to solve them where
-    bounds do not decide, and ``solve_max_s`` the longest search.
+    bounds do not decide, and ``solve_max_s`` the longest search. An image whose time was up counts with that time.
 
     ``out`` keeps the verdicts as :func:`absint.certify` does, and ``resume`` continues that file.
     """
@@ -63,11 +66,13 @@ def evaluate(
         resume=resume,
         progress=progress,
     )
-    verdicts = [line["verdict"] for line in run]
+    by_image = {line["image"]: line["verdict"] for line in run}
+    verdicts = [by_image[i] for i in sorted(by_image)]
     timed = min(number, timed)
+    is_open = [verdict == "unknown" for verdict in verdicts[:timed]]
     start = process_time()
-    built, solved = _times(network, rows, classes, eps, timeout, timed)
-    each = (process_time() - start) / max(timed, 1)
+    built, solved = _times(network, rows, classes, eps, timeout, is_open)
+    each = (process_time() - start + timeout * sum(is_open)) / max(timed, 1)
     return {
         "natural": accuracy(net, x, y),
         "pgd": attacked_accuracy(net, x, y, radius, steps),
@@ -83,20 +88,28 @@ def evaluate(
     }
 
 
+def exact_times(result: absint.Result) -> tuple[float, float] | None:
+    """Seconds that the exact engine took to make its constraints, and to solve them, where it was asked."""
+    stage = result.stages[-1] if result.stages else {}
+    return (stage["build_us"] / 1e6, stage["search_us"] / 1e6) if "build_us" in stage else None
+
+
 def _times(
-    network: Any, rows: Any, classes: Any, eps: float | str, timeout: float, count: int
+    network: Any, rows: Any, classes: Any, eps: float | str, timeout: float, is_open: list[bool]
 ) -> tuple[list[float], list[float]]:
-    """Seconds that the exact engine takes to make its constraints, and to solve them, image by image."""
+    """Those of every image that the engine is asked about; of one that stays open the limit, without asking again."""
     import absint
 
     built, solved = [], []
-    for image, label in zip(rows[:count], classes[:count]):
+    for image, label, is_lost in zip(rows, classes, is_open):
+        if is_lost:
+            solved.append(timeout)
+            continue
         region = absint.linf(image, eps)
         result = absint.verify(
             network, region, label=int(label), method="exact", ties="safe", timeout=timeout, threads=1, attack=False
         )
-        stage = result.stages[-1]
-        if "build_us" in stage:
-            built.append(stage["build_us"] / 1e6)
-            solved.append(stage["search_us"] / 1e6)
+        if (times := exact_times(result)) is not None:
+            built.append(times[0])
+            solved.append(times[1])
     return built or [0.0], solved or [0.0]

@@ -3,6 +3,7 @@ file computes the same as PyTorch, bit for bit."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,54 +50,35 @@ class _Graph:
         self.last = output
 
 
-def to_onnx(net: Net) -> bytes:
+def to_onnx(net: Net | Sequence[Net]) -> bytes:
     """The network as it computes in evaluation: input ``x`` of shape [1, channels, height, width] from 0 to 1, output
-    ``scores``."""
+    ``scores``. Of several networks, which must read the same steps, the scores one after another."""
     import numpy as np
     from onnx import TensorProto, helper
 
+    members = [net] if isinstance(net, Net) else list(net)
+    quantiser, shape = members[0].quantiser, members[0].shape
+    if any((member.quantiser.scale, member.shape) != (quantiser.scale, shape) for member in members):
+        raise ValueError("networks side by side need inputs of one shape and quantisers of one step")
     graph = _Graph()
-    quantiser = net.quantiser
     graph.node("Mul", np.float32(quantiser.scale))
     graph.node("Add", np.float32(NUDGE))
     graph.node("Clip", np.float32(0), np.float32(quantiser.highest))
     graph.node("Floor")
-    is_flat = False
-    with torch.no_grad():
-        for sums, threshold in zip(net.sums, net.thresholds):
-            k, c = threshold.slope_and_threshold()
-            # k (u - c) > 0 with the sign of k in the weights: an integer sum from a threshold up.
-            signs = torch.where(k > 0, 1.0, -1.0)
-            weights = sums.weights()
-            weights = (weights * signs.view(-1, *([1] * (weights.dim() - 1)))).numpy().astype(np.int8)
-            at = (signs * c + 0.5).numpy().astype(np.float32)
-            if isinstance(sums, Conv):
-                graph.node(
-                    "Conv",
-                    graph.weights(weights),
-                    kernel_shape=list(weights.shape[2:]),
-                    strides=[sums.stride] * 2,
-                    pads=[sums.padding] * 4,
-                )
-                at = at.reshape(-1, 1, 1)
-            else:
-                if not is_flat:
-                    graph.node("Flatten")
-                    is_flat = True
-                graph.node("MatMul", graph.weights(np.ascontiguousarray(weights.T)))
-            graph.node("GreaterOrEqual", at)
-            graph.node("Cast", to=TensorProto.FLOAT)
-        if not is_flat:
-            graph.node("Flatten")
-        last = net.last.weights().numpy().astype(np.int8)
-        graph.node("MatMul", graph.weights(np.ascontiguousarray(last.T)))
-        graph.node("Mul", np.float32(net.scores.scale().item()), output="scores")
-        classes = net.last.weights().shape[0]
+    steps, scores = graph.last, []
+    for number, member in enumerate(members, 1):
+        graph.last = steps
+        scores.append("scores" if len(members) == 1 else f"scores{number}")
+        with torch.no_grad():
+            _layers(graph, member, scores[-1])
+    if len(members) > 1:
+        graph.nodes.append(helper.make_node("Concat", scores, ["scores"], axis=1))
+    classes = sum(member.last.weights().shape[0] for member in members)
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "bnn",
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, *net.shape])],
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, *shape])],
             [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, classes])],
             graph.constants,
         ),
@@ -108,12 +90,48 @@ def to_onnx(net: Net) -> bytes:
     return content
 
 
-def export(net: Net, path: str | PathLike[str]) -> None:
+def _layers(graph: _Graph, net: Net, output: str) -> None:
+    """What a network makes of the steps that the graph ends in."""
+    import numpy as np
+    from onnx import TensorProto
+
+    is_flat = False
+    for sums, threshold in zip(net.sums, net.thresholds):
+        k, c = threshold.slope_and_threshold()
+        # k (u - c) > 0 with the sign of k in the weights: an integer sum from a threshold up.
+        signs = torch.where(k > 0, 1.0, -1.0)
+        weights = sums.weights()
+        weights = (weights * signs.view(-1, *([1] * (weights.dim() - 1)))).numpy().astype(np.int8)
+        at = (signs * c + 0.5).numpy().astype(np.float32)
+        if isinstance(sums, Conv):
+            graph.node(
+                "Conv",
+                graph.weights(weights),
+                kernel_shape=list(weights.shape[2:]),
+                strides=[sums.stride] * 2,
+                pads=[sums.padding] * 4,
+            )
+            at = at.reshape(-1, 1, 1)
+        else:
+            if not is_flat:
+                graph.node("Flatten")
+                is_flat = True
+            graph.node("MatMul", graph.weights(np.ascontiguousarray(weights.T)))
+        graph.node("GreaterOrEqual", at)
+        graph.node("Cast", to=TensorProto.FLOAT)
+    if not is_flat:
+        graph.node("Flatten")
+    last = net.last.weights().numpy().astype(np.int8)
+    graph.node("MatMul", graph.weights(np.ascontiguousarray(last.T)))
+    graph.node("Mul", np.float32(net.scores.scale().item()), output=output)
+
+
+def export(net: Net | Sequence[Net], path: str | PathLike[str]) -> None:
     """Writes :func:`to_onnx` into a file."""
     Path(path).write_bytes(to_onnx(net))
 
 
-def network_of(net: Net, name: str = "bnn") -> absint.Network:
+def network_of(net: Net | Sequence[Net], name: str = "bnn") -> absint.Network:
     """The network as absint reads it, without a file."""
     import absint
 

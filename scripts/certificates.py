@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Certificates of public queries: how long they take to write and to check, and their sizes, as CSV on stdout.
 
-    scripts/certificates.py ABSINT TIMEOUT THREADS < LIST
+    scripts/certificates.py ABSINT TIMEOUT THREADS [FOLDER...] < LIST
 
 LIST has one query per line: a name, a tab, and the arguments of `absint analyze`, with a --domain where it is not to be
-auto. Each runs without --proof, with it, and what is verified is checked; times are of whole processes, of the processor's
+auto. Of each FOLDER the queries come first that its truth.csv says are safe, or does not know about. Each runs without --proof, with it, and what is verified is checked; times are of whole processes, of the processor's
 time, which other work on the machine does not count into.
 """
 
+import csv
 import gzip
 import resource
 import subprocess
@@ -34,11 +35,27 @@ def packed(path):
     return len(gzip.compress(path.read_bytes()))
 
 
+def queries(folder):
+    """The queries of a folder of shared data that are not known to be unsafe, as lines of a list."""
+    table = next(path for path in (folder / "truth.csv", folder / "cases.csv") if path.exists())
+    lines = {}
+    for row in csv.DictReader(table.open()):
+        first = lambda *names: next(row[name] for name in names if row.get(name))
+        network, query = first("net", "onnx", "network"), first("spec", "vnnlib", "query")
+        network, query = (next(folder.rglob(Path(name).name)) for name in (network, query))
+        if first("truth", "verdict", "truth_real") != "sat":
+            name = "/".join(dict.fromkeys([folder.name, network.stem, query.stem]))
+            kind = "--query" if query.suffix == ".json" else "--vnnlib"
+            lines[name] = f"{name}\t{network} {kind} {query}"
+    return lines.values()
+
+
 def main():
-    absint, timeout, threads = sys.argv[1:]
+    absint, timeout, threads, *folders = sys.argv[1:]
+    lines = [line for folder in folders for line in queries(Path(folder))]
     fixed = ["--timeout", timeout, "--threads", threads, "-q"]
     print("query,verdict_without,verdict,by,search_s,search_with_proof_s,check_s,checked,statements,proof_bytes,packed_bytes", flush=True)
-    for line in sys.stdin:
+    for line in [*lines, *sys.stdin]:
         name, arguments = line.rstrip("\n").split("\t")
         words = arguments.split()
         domain = [] if "--domain" in words else ["--domain", "auto"]

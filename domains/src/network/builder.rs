@@ -6,7 +6,7 @@ use super::node::{maps, used};
 use super::threshold::{Maximum, plain_thresholds};
 use super::{
     Activation, Affine, Arithmetic, Coefficients, Factor, LinearMap, Network, NetworkError, Node, NodeId, NodeKind,
-    Operator, Product, Rounding, Term,
+    Operator, Product, Rounding, Term, Twin,
 };
 use crate::activation::ActivationFn;
 use crate::num::Rational;
@@ -238,7 +238,9 @@ impl Network {
         ];
         nodes.extend(self.nodes[1..].iter().map(|node| node.clone().moved(|source| source + 1)));
         let original = Arc::new(self.original.after_normalisation(mean, std, channel));
-        Some(Self { nodes, output: self.output + 1, original, derived: Derived::default(), ..self.clone() })
+        // Nodes have moved, and twins with them.
+        let twins = self.twins.iter().map(Twin::after_one_more).collect();
+        Some(Self { nodes, output: self.output + 1, original, derived: Derived::default(), twins, ..self.clone() })
     }
 }
 

@@ -180,6 +180,37 @@ mod tests {
     }
 
     #[test]
+    fn two_members_stand_node_beside_node_and_compute_what_they_did_alone() {
+        let deep = |w: Array2<f64>, v: Array2<f64>| {
+            let mut b = NetworkBuilder::new(&[2]);
+            let mut last = b.linear("one", 0, LinearMap::Dense(w), Coefficients::floats(vec![0.5, -1.0])).unwrap();
+            last = b.activation("f", last, Arc::new(Relu)).unwrap();
+            last = b.linear("two", last, LinearMap::Dense(v), Coefficients::floats(vec![0.25, 1.0])).unwrap();
+            last = b.activation("g", last, Arc::new(Relu)).unwrap();
+            last = b.linear("three", last, LinearMap::Dense(array![[1.0, -2.0]]), Coefficients::zeros(1)).unwrap();
+            b.finish(last, &[1]).unwrap()
+        };
+        let f = deep(array![[1.0, 2.0], [3.0, -4.0]], array![[1.0, -1.0], [2.0, 0.5]]);
+        let g = deep(array![[-1.0, 0.5], [2.0, 1.0]], array![[0.5, 1.5], [-1.0, 3.0]]);
+        let all = Network::joined(&[3], vec![(&f, vec![2, 0]), (&g, vec![0, 1])]).unwrap();
+        assert_eq!(all.twins().len(), 2);
+        for x in [["1", "1/3", "-2"], ["-3", "2", "0.5"], ["0", "-1", "4"]] {
+            let x = x.map(|t| parse_decimal(t).unwrap());
+            let of = |network: &Network, i: usize, j: usize| {
+                network.evaluate(&[x[i].clone(), x[j].clone()]).unwrap() as Vec<Rational>
+            };
+            assert_eq!(all.evaluate(&x).unwrap(), [of(&f, 2, 0), of(&g, 0, 1)].concat());
+            let values = all.evaluate_all::<Rational>(&x).unwrap();
+            for twin in all.twins() {
+                let source = |id: NodeId| all.node(id).sources().next().unwrap();
+                let [a, b] = [twin.first, twin.second].map(|id| &values[source(id)]);
+                let less: Vec<Rational> = a.iter().zip(b).map(|(a, b)| b - a).collect();
+                assert_eq!(values[twin.difference], less);
+            }
+        }
+    }
+
+    #[test]
     fn float32_executions_are_those_of_the_members() {
         let f = network(array![[0.1f32, 0.7], [3.0, -0.3]].mapv(f64::from), Some(Arc::new(Relu)));
         let all = Network::joined(&[3], vec![(&f, vec![2, 0]), (&f, vec![0, 1])]).unwrap();

@@ -19,6 +19,13 @@ pub struct Twin {
     pub difference: NodeId,
 }
 
+impl Twin {
+    /// The same behind a node that was put in front of the network.
+    pub(super) fn after_one_more(&self) -> Self {
+        Self { first: self.first + 1, second: self.second + 1, difference: self.difference + 1 }
+    }
+}
+
 /// The nodes of two networks, of which the second begins at node `middle`, in an order in which activations that
 /// correspond are neighbours behind their differences; where the output is then, and the twins.
 ///

@@ -133,8 +133,8 @@ impl Script {
         let pieces = function.pieces().unwrap_or_default();
         if let [left, right] = pieces
             && right.from == 0.0
+            && left.intercept == right.intercept
             && left.slope < right.slope
-            && !function.is_step()
         {
             let is_steep = |z: Interval| match function.is_unstable(z.into()) {
                 true => function.lines(z.into()).lower.slope == right.slope,

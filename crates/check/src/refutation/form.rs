@@ -29,6 +29,7 @@ impl Form {
 
     /// `self += factor · other`.
     pub fn add_multiple(&mut self, other: &Self, factor: &RBig) {
+        self.is_too_long |= other.is_too_long;
         self.add_constant(factor * &other.constant);
         other.terms.iter().for_each(|(&(node, i), c)| self.add(node, i, factor * c));
     }

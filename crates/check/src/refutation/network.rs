@@ -351,12 +351,18 @@ fn read_dense<R: BufRead>(reader: &mut Reader<R>, inputs: usize, outputs: usize)
 
 fn read_sparse<R: BufRead>(reader: &mut Reader<R>, inputs: usize, outputs: usize) -> Result<Map, Refusal> {
     let (mut starts, mut columns, mut weights) = (vec![0], Vec::new(), Table::default());
-    for _ in 0..outputs {
+    // For each input the last row that names it: a sum over rows is charged for one product of each.
+    let mut named_by = vec![usize::MAX; inputs];
+    for row in 0..outputs {
         let mut words = reader.expect()?;
         words.exactly("row")?;
         while let Some(word) = words.next() {
             let column = word.parse().ok().filter(|&j: &usize| j < inputs);
-            columns.push(column.ok_or_else(|| words.error(format!("`{}` is no column", shown(word))))?);
+            let column = column.ok_or_else(|| words.error(format!("`{}` is no column", shown(word))))?;
+            if std::mem::replace(&mut named_by[column], row) == row {
+                return Err(words.error(format!("column {column} stands twice in a row")));
+            }
+            columns.push(column);
             let word = words.word()?;
             weights.push(&words, word)?;
         }

@@ -327,3 +327,28 @@ fn long_sums_are_refused() {
     let row = format!("absint proof 1\ncase 0\nrow 0{}\nend\nend\n", " 0 0 1".repeat(1000));
     assert!(outcome(NETWORK, QUERY, &row).unwrap_err().contains("not shown"));
 }
+
+/// A sum of `n` rows is charged for `n` products: a row that names a column more often is none.
+#[test]
+fn a_column_stands_once_in_a_row() {
+    let row = |times: usize| format!("row 0 1{}", " 0 1b-54".repeat(times));
+    let network = |row: &str| format!("absint network 1\ninput 1\naffine\nbias 0\nsparse 0\n{row}\nend\noutput 1\n");
+    // Rounded one by one, none of the small ones counts; together they are more than what the atom leaves.
+    let query = "absint query 1\ncase\nx 0 1\nunsafe\natom 2251799813685273/2251799813685248 -1 Y0\n";
+    let proof = "absint proof 1\ncase 0\nrefute 0 1\nend\n";
+    assert_eq!(outcome(&network(&row(0)), query, proof), Ok(1));
+    let refusal = outcome(&network(&row(1000)), query, proof).unwrap_err();
+    assert!(refusal.contains("column 0 stands twice"), "{refusal}");
+}
+
+/// What was left out of an atom, since its fractions had become too long, is missed wherever the atom is used.
+#[test]
+fn an_atom_of_long_fractions_refutes_nothing() {
+    let network = "absint network 1\ninput 1\naffine\nbias 0\nidentity 0\nend\noutput 1\n";
+    let power = |k: usize| format!("1{}1", "0".repeat(4000 + k));
+    let many: String = (0..40).map(|k| format!(" 1/{} X0", power(k))).collect();
+    let query = format!("absint query 1\ncase\nx 0 1\nunsafe\natom 1{many} -10 Y0\n");
+    let proof = "absint proof 1\ncase 0\nexact\nrefute 0 1\nend\n";
+    let refusal = outcome(network, &query, proof).unwrap_err();
+    assert!(refusal.contains("fractions that are too long"), "{refusal}");
+}

@@ -127,7 +127,8 @@ pub(super) fn difference_lines(
     let (chords, d) = (function.chords(z1.join(z2)), bounds(twin.difference));
     // Which of two is larger is worth more than by how much.
     let is_ordered = d.lo >= -NEARLY * d.hi || d.hi <= -NEARLY * d.lo;
-    (is_ordered || chords.width() * d.magnitude() < alone).then(|| lines(chords, d)).filter(is_finite)
+    let tells = d.magnitude().is_finite() && (is_ordered || chords.width() * d.magnitude() < alone);
+    tells.then(|| lines(chords, d)).filter(is_finite)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 use super::encoding::Rows;
 use super::joint::Cut;
 use super::{LpDomain, LpFact};
-use crate::activation::{ActivationFn, Line, Lines, Piece, Reach};
+use crate::activation::{ActivationFn, Line, Lines, Reach};
 use crate::domain::{BackSubstitution, Concretise, History, NodeBounds, Relaxation, Trace};
 use crate::network::{Activation, Affine, NodeId, NodeKind};
 use crate::num::round::{add_down, mul_down};
@@ -63,8 +63,8 @@ pub struct Argued {
 #[must_use]
 pub fn corner(function: &dyn ActivationFn) -> Option<[f64; 2]> {
     match function.pieces() {
-        Some([Piece { slope: first, to, .. }, Piece { slope: last, .. }]) if first < last && *to == 0.0 => {
-            (!function.is_step()).then_some([*first, *last])
+        Some([left, right]) if left.slope < right.slope && left.to == 0.0 && left.intercept == right.intercept => {
+            Some([left.slope, right.slope])
         }
         _ => None,
     }

@@ -18,7 +18,7 @@ pub(super) struct Difference {
 /// The two inputs of which a half-space bounds the difference, `x_a − x_b ≤ c`, and an upper bound of `c`.
 fn difference(half_space: &HalfSpace) -> Option<(usize, usize, f64)> {
     let [(a, of_a), (b, of_b)] = &half_space.terms[..] else { return None };
-    if (of_a + of_b) != Rational::ZERO || *of_a == Rational::ZERO {
+    if a == b || (of_a + of_b) != Rational::ZERO || *of_a == Rational::ZERO {
         return None;
     }
     let most = enclose(&(&half_space.rhs / of_a)).hi;

@@ -1,10 +1,11 @@
 """Measures what is proved of two networks over one region, and writes results/two_networks.csv.
 
-python scripts/two_networks.py target/release/absint [--before OTHER] [--out results/two_networks.csv]
+python scripts/two_networks.py target/release/absint [--before OTHER] [--only NAME] [--out results/two_networks.csv]
 
 Needs numpy and onnx. Equivalence: by how much the outputs of a network and of its copy with rounded weights can differ,
 the least bound that each method proves, to 5 %, and the largest difference that sampling finds. Monotonicity: how fast the
 output of a network may fall while one input rises, the rest being equal. --before names a binary to be measured beside.
+Rows that are not measured again stay as they are.
 """
 
 from __future__ import annotations
@@ -192,7 +193,10 @@ def main() -> None:
     parser.add_argument("--only", default="", help="cases whose name contains this")
     arguments = parser.parse_args()
     binaries = [("now", arguments.binary)] + ([("before", arguments.before)] if arguments.before else [])
-    rows = []
+    rows = {}
+    if arguments.out.exists():
+        lines = (line for line in arguments.out.read_text().splitlines() if not line.startswith("#"))
+        rows = {tuple(row[:3]): row for row in list(csv.reader(lines))[1:]}
     with tempfile.TemporaryDirectory() as folder:
         for case in cases(Path(folder)):
             if arguments.only not in case.name:
@@ -202,14 +206,19 @@ def main() -> None:
             for method in METHODS:
                 for when, binary in binaries:
                     bound, seconds = least(case, binary, method, start)
-                    rows.append([case.name, method, when, f"{sampled:.6g}", f"{bound:.6g}", f"{seconds:.2f}"])
-                    print(*rows[-1], sep=", ", file=sys.stderr, flush=True)
-    with arguments.out.open("w", newline="") as file:
-        command = "python scripts/two_networks.py target/release/absint --before OTHER"
+                    row = [case.name, method, when, f"{sampled:.6g}", f"{bound:.6g}", f"{seconds:.2f}"]
+                    rows[tuple(row[:3])] = row
+                    print(*row, sep=", ", file=sys.stderr, flush=True)
+                    save(list(rows.values()), arguments.out)
+
+
+def save(rows: list[list[str]], out: Path) -> None:
+    with out.open("w", newline="") as file:
+        command = "python scripts/two_networks.py target/release/absint [--before OTHER]"
         file.write(f"# {datetime.date.today()}, {platform.machine()}, beside other work, {TIMEOUT} s a query: {command}\n")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["networks", "method", "when", "sampled", "proved", "seconds"])
-        writer.writerows(rows)
+        writer.writerows(sorted(rows))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 use super::method::{Completeness, Context, Cost, Joins, MadeFor, Method, MethodRow, Options, Step};
 #[cfg(feature = "highs")]
 use super::steps::Milp;
-use super::steps::{Attacks, Decide, Domain, LinearProgram, Rational, Recomputed, Refine};
+use super::steps::{Attacks, Decide, Domain, LinearProgram, Rational, Recomputed, Refine, Windows};
 use crate::domains::activation::Slopes;
 use crate::domains::domain::{Concretise, DeepPoly, IntervalDomain, Tighten, Zonotope};
 use crate::domains::dual::has_corners;
@@ -257,8 +257,9 @@ fn cascade(context: &Context) -> Steps {
     let early = (neurons > MANY_NEURONS).then(attack);
     let late = (neurons <= MANY_NEURONS).then(attack);
     // What the search leaves open when it ends early is left to linear programs.
-    let rest: [Box<dyn Step>; 3] = [
+    let rest: [Box<dyn Step>; 4] = [
         Box::new(Rational { only_if_affordable: true }),
+        Box::new(Windows),
         Box::new(Decide { is_limited: true }),
         joint(context, true, context.network.has_steps()),
     ];

@@ -25,6 +25,7 @@ mod sphere;
 mod steps;
 mod sums;
 mod tree;
+mod windows;
 
 pub use ascent::Effort;
 pub use batch::{Member, Objective, Side};
@@ -32,3 +33,4 @@ pub use record::{NeuronBound, Record};
 pub use refine::{Refined, Refinement};
 pub use relaxed::{Compiled, Relaxed, has_corners};
 pub use tree::{Candidate, Forest, Limits};
+pub use windows::Windows;

@@ -112,7 +112,7 @@ fn once(z: &NodeBounds) -> Vec<f64> {
 }
 
 /// The slopes of an activation with one convex corner at zero, such as ReLU.
-fn corner(pieces: &[Piece]) -> Option<(f64, f64)> {
+pub(super) fn corner(pieces: &[Piece]) -> Option<(f64, f64)> {
     let [left, right] = pieces else { return None };
     let is_corner = right.from == 0.0 && left.intercept == 0.0 && right.intercept == 0.0 && left.slope < right.slope;
     is_corner.then_some((left.slope, right.slope))

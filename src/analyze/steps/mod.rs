@@ -6,6 +6,7 @@ mod exact;
 #[cfg(feature = "highs")]
 mod milp;
 mod refine;
+mod windows;
 
 pub(super) use attack::{Attacks, follow};
 pub(super) use domain::{Domain, LinearProgram, Rational, Recomputed};
@@ -13,3 +14,4 @@ pub(super) use exact::Decide;
 #[cfg(feature = "highs")]
 pub(super) use milp::Milp;
 pub(super) use refine::Refine;
+pub(super) use windows::Windows;

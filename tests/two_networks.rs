@@ -5,7 +5,10 @@
 #[path = "common/folder.rs"]
 mod folder;
 
-use absint::format::onnx::OnnxWriter;
+use absint::analyze::{AnalyzeError, check_certifiable};
+use absint::domains::num::Rational;
+use absint::domains::query::{HalfSpace, Query, Region};
+use absint::format::onnx::{Attribute, OnnxWriter};
 use folder::Folder;
 use ndarray::Array2;
 use rand_xoshiro::SplitMix64;
@@ -56,4 +59,49 @@ fn a_softmax_at_the_end_is_computed_where_more_than_its_order_is_asked() {
     assert_eq!(answer("(>= Y[0,0] 0.7)"), "sat");
     assert_eq!(answer("(>= (+ Y[0,0] Y[0,1]) 1.0001)"), "unsat");
     assert_eq!(answer("(<= (* Y[0,0] Y[0,1]) 0.19)"), "unsat");
+}
+
+/// What bounds know of ordered inputs a checker does not.
+#[test]
+fn no_certificate_is_promised_over_ordered_inputs() {
+    let (network, image) = absint::example::network_and_image().unwrap();
+    let ordered = HalfSpace { terms: vec![(0, Rational::ONE), (1, -Rational::ONE)], rhs: Rational::ONE };
+    let region = Region::linf(&image.pixels, &Rational::ONE, None).unwrap().with_half_spaces(vec![ordered]);
+    let asked = |region: Region| {
+        let query = Query::robustness(region, network.output_len(), image.label);
+        check_certifiable(&network, &query, &absint::Options::default())
+    };
+    assert_eq!(asked(region.clone()), Ok(()));
+    assert_eq!(asked(region.with_differences()), Err(AnalyzeError::ProofNetworks));
+}
+
+/// Between the ends of the query's box there are finitely many integers.
+#[test]
+fn inputs_are_rounded_where_the_query_bounds_them() {
+    let rounded = |operator: &str, attributes: &[(&str, Attribute)]| {
+        let mut writer = OnnxWriter::input(&[2]);
+        writer.node(operator, &["input"], attributes);
+        writer.finish(&[2])
+    };
+    let answer = |model: &[u8], box_and_more: &str| {
+        let query = format!(
+            "(declare-network f (declare-input X real [1,2]) (declare-output Y real [1,2])) (assert {box_and_more})"
+        );
+        Folder::new(&query).with("f.onnx", model.to_vec()).answer("--network f=f.onnx --arithmetic real")[0].clone()
+    };
+    let ranges = "(<= -1.75 X[0,0] 2.5) (<= 0 X[0,1] 100)";
+    for (model, least) in [(rounded("Floor", &[]), -2), (rounded("Cast", &[("to", Attribute::Int(7))]), -1)] {
+        assert_eq!(answer(&model, &format!("(and {ranges} (<= Y[0,0] {least}))")), "sat");
+        assert_eq!(answer(&model, &format!("(and {ranges} (<= Y[0,0] {least}.0625))")), "unsat");
+        assert_eq!(answer(&model, &format!("(and {ranges} (>= Y[0,0] 2.25))")), "unsat");
+        assert_eq!(answer(&model, &format!("(and {ranges} (>= (+ Y[0,0] Y[0,1]) 102))")), "sat");
+        assert_eq!(answer(&model, &format!("(and {ranges} (>= (+ Y[0,0] Y[0,1]) 102.5))")), "unsat");
+        assert_eq!(
+            answer(
+                &model,
+                &format!("(or (and {ranges} (>= Y[0,0] 2.25)) (and (<= 5 X[0,0] 7) (<= 0 X[0,1] 1) (>= Y[0,0] 7)))")
+            ),
+            "sat"
+        );
+    }
 }

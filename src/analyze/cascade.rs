@@ -104,6 +104,9 @@ pub fn check_certifiable(network: &Network, query: &Query, options: &Options) ->
     if query.cases.iter().any(|case| case.region.ball() != &Ball::Box) {
         return Err(AnalyzeError::ProofRegion);
     }
+    if !network.twins().is_empty() || query.cases.iter().any(|case| case.region.has_differences()) {
+        return Err(AnalyzeError::ProofNetworks);
+    }
     Ok(())
 }
 

@@ -48,6 +48,9 @@ pub enum AnalyzeError {
     /// A certificate is asked for over a region that is no box.
     #[error("certificates over real inputs are about boxes (with half-spaces), not about L1, L2 or other balls")]
     ProofRegion,
+    /// A certificate is asked for of several networks side by side.
+    #[error("certificates are about one network, not about several that a query compares; leave out --proof")]
+    ProofNetworks,
     /// A certificate is asked for of a network with a smooth activation or a product.
     #[error(
         "node `{0}`: certificates take piecewise affine activations, and no products of two computed numbers; leave out --proof"

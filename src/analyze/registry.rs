@@ -134,7 +134,7 @@ impl Method {
         name: "exact",
         help: "splits inputs or neurons, or solves signum networks, until the query is decided: as long as it takes",
         completeness: Completeness::Decides,
-        plan: |context| deeppoly(context).chain([attack(), exact()]).collect(),
+        plan: |context| deeppoly(context).chain([attack(), Box::new(Windows), exact()]).collect(),
         ..LP
     });
     /// DeepPoly, then a mixed-integer program; since its bound is no proof, what it holds to be safe is proven

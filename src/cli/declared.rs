@@ -2,6 +2,7 @@
 
 use super::CliResult;
 use crate::domains::network::{Arithmetic, Network};
+use crate::domains::num::Interval;
 use crate::domains::query::Variable;
 use crate::format::onnx::{self, Endings, Model, Port, Ports};
 use crate::format::vnnlib::{DeclaredNetwork, DeclaredTensor, Element, Relation, TensorKind, VnnlibQuery};
@@ -69,6 +70,7 @@ pub fn load(query: &VnnlibQuery, arguments: &[PathBuf], arithmetic: Option<Arith
     let arithmetic_asked = arithmetic.map_or_else(|| asked(query), Ok)?;
     let is_typed = arithmetic.is_none() && arithmetic_asked == Arithmetic::Float32;
     let mut models = Vec::with_capacity(query.networks.len());
+    let range = range(query);
     for network in &query.networks {
         let named = match network.relation {
             Some(Relation::EqualTo(other)) => &query.networks[other].name,
@@ -77,11 +79,11 @@ pub fn load(query: &VnnlibQuery, arguments: &[PathBuf], arithmetic: Option<Arith
         let path = files
             .get(&named[..])
             .ok_or_else(|| format!("network `{named}` of the query has no file; add --network {named}=FILE"))?;
-        let mut model = onnx::read_ports(path, &ports(network))?;
+        let mut model = onnx::read_ports(path, &ports(network, range))?;
         check(network, &model, is_typed).map_err(|e| format!("{}: {e}", path.display()))?;
         let only_compares = query.networks.len() == 1 && query.products.is_empty();
         if model.final_softmax.is_some() && !(only_compares && model.check_softmax(&query.query).is_ok()) {
-            model = onnx::read_ports(path, &Ports { computes_softmax: true, ..ports(network) })?;
+            model = onnx::read_ports(path, &Ports { computes_softmax: true, ..ports(network, range) })?;
         }
         models.push(model.in_arithmetic(arithmetic_asked).map_err(|e| format!("{}: {e}", path.display()))?);
     }
@@ -105,8 +107,15 @@ pub fn load(query: &VnnlibQuery, arguments: &[PathBuf], arithmetic: Option<Arith
     Ok(Joint { network: network.with_products(&products)?, arithmetic: arithmetic_asked, endings })
 }
 
+/// Two numbers between which all inputs of the query lie.
+fn range(query: &VnnlibQuery) -> Option<[f64; 2]> {
+    let all = query.query.cases.iter().flat_map(|case| case.region.bounds()).copied();
+    let Interval { lo, hi } = all.reduce(Interval::join)?;
+    (lo.is_finite() && hi.is_finite()).then_some([lo, hi])
+}
+
 /// The tensors of its file that a network asks for.
-fn ports(network: &DeclaredNetwork) -> Ports {
+fn ports(network: &DeclaredNetwork, range: Option<[f64; 2]>) -> Ports {
     let of = |kind: TensorKind| network.tensors.iter().filter(move |tensor| tensor.kind == kind);
     let names = |kind| of(kind).map(|tensor| tensor.onnx_name.clone()).collect::<Option<Vec<String>>>();
     Ports {
@@ -114,6 +123,7 @@ fn ports(network: &DeclaredNetwork) -> Ports {
         hidden: names(TensorKind::Hidden).unwrap_or_default(),
         outputs: names(TensorKind::Output),
         computes_softmax: false,
+        range,
     }
 }
 

@@ -159,6 +159,7 @@ kinds! {
         SignumCertificate => "signum-certificate",
         NoProof { .. } => "no-proof",
         ProofRegion => "proof-region",
+        ProofNetworks => "proof-networks",
         ProofCurve(_) => "proof-curve",
         Float32Activation(_) => "float32-activation",
         Float32Certificate => "float32-certificate",
@@ -200,6 +201,7 @@ kinds! {
 
 /// The kinds that no case has: parts of others, or met by no input of the program; and why.
 pub const NEVER: &[(&str, &str)] = &[
+    ("analyze.proof-networks", "`verify` takes several networks and writes no certificates"),
     ("onnx.network", "the reader refuses the node before; the network builder checks once more"),
     ("network.shape", "only for programs that use `NetworkBuilder`"),
     ("network.not-finite", "only for programs that use `NetworkBuilder`"),

@@ -7,8 +7,10 @@ use crate::domains::dual;
 use crate::domains::network::Arithmetic;
 use crate::domains::query::LinearForms;
 
-/// With fewer neurons in groups than this the search splits them sooner.
+/// With fewer neurons in groups than this the search splits them sooner; more than the other number have no groups, whose
+/// multipliers take a kilobyte for every four neurons.
 const MANY: usize = 256;
+const MOST: usize = 1 << 18;
 
 /// The share of the time left that it may take.
 const SHARE: f64 = 0.3;
@@ -22,7 +24,9 @@ impl Step for Windows {
     }
 
     fn wanted(&self, context: &Context) -> bool {
-        context.network.arithmetic() == Arithmetic::Real && context.network.activations().count() == 1
+        let network = context.network;
+        let neurons: Vec<usize> = network.activations().map(|(id, _)| network.node(id).len).collect();
+        network.arithmetic() == Arithmetic::Real && matches!(neurons[..], [count] if count <= MOST)
     }
 
     fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {

@@ -4,7 +4,7 @@ use super::attributes::Attributes;
 use super::constant::Constant;
 use super::external::External;
 use super::fault::{Failure, Fault};
-use super::lowering::{Lowering, Operator, Value, without_batch};
+use super::lowering::{Clipped, Lowering, Operator, Value, without_batch};
 use super::model::{Model, OPSETS, Port, Ports};
 use super::operators::{self, is_standard};
 use super::order::order;
@@ -36,7 +36,10 @@ pub(super) fn lower(
     let labels: Vec<String> = graph.node.iter().enumerate().map(|(i, node)| label(i, node)).collect();
     check_names(graph, tensors.keys().copied().chain(inputs.iter().map(|input| &input.name[..])), &labels)?;
     let order = order(graph, outputs.iter().map(|(name, _)| *name), &labels)?;
-    let (mut lowering, entries) = split(&inputs, BUDGET.saturating_add(file_size))?;
+    let (mut lowering, mut entries) = split(&inputs, BUDGET.saturating_add(file_size))?;
+    if let Some([low, high]) = ports.and_then(|ports| ports.range) {
+        entries.iter_mut().for_each(|x| x.clipped = Some(Clipped { source: x.node, low, high }));
+    }
     let mut readers = HashMap::new();
     let read = order.iter().flat_map(|&i| &graph.node[i].input).map(String::as_str);
     for name in read.chain(outputs.iter().map(|(name, _)| *name)) {

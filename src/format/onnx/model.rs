@@ -73,7 +73,7 @@ impl Endings {
 }
 
 /// The tensors that a reader of the model asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ports {
     /// The names of all inputs; `None` for those of the file in its order.
     pub inputs: Option<Vec<String>>,
@@ -83,6 +83,9 @@ pub struct Ports {
     pub outputs: Option<Vec<String>>,
     /// Whether a Softmax at the end is computed and not dropped; among several outputs it always is.
     pub computes_softmax: bool,
+    /// Two numbers between which all inputs lie, where that is known: what is rounded to integers needs an end on both
+    /// sides. The network is the file's between them.
+    pub range: Option<[f64; 2]>,
 }
 
 /// A tensor of the model.

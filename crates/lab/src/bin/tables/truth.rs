@@ -13,12 +13,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The benchmarks, those that exact engines decide first.
-pub const BENCHMARKS: [&str; 5] = [
+pub const BENCHMARKS: [&str; 6] = [
     "vnncomp2022_rl_benchmarks",
     "vnncomp2022_reach_prob_density",
     "vnncomp_acasxu",
     "vnncomp2021_mnistfc",
     "vnncomp2021_eran",
+    "vnncomp2025_open",
 ];
 
 /// Which answers are compared with the known ones.
@@ -44,7 +45,13 @@ struct Instance {
 fn instances(job: &Job, benchmark: &str) -> Outcome<Vec<Instance>> {
     let mut all = Vec::new();
     for row in csv::Reader::from_path(job.data.join(benchmark).join("truth.csv"))?.deserialize() {
-        let row: BTreeMap<String, String> = row?;
+        let mut row: BTreeMap<String, String> = row?;
+        // Some lists have the paths in their folder, under other names.
+        for (column, path, folder) in [("net", "network", "onnx/"), ("spec", "query", "vnnlib/")] {
+            if let Some(path) = row.remove(path) {
+                row.insert(column.to_owned(), path.strip_prefix(folder).unwrap_or(&path).to_owned());
+            }
+        }
         let row = row.into_iter().map(|(k, v)| (k, Value::String(v))).collect();
         all.push(Instance { benchmark: benchmark.to_owned(), row });
     }

@@ -36,9 +36,15 @@ fn network(dice: &mut Dice, [inputs, width, channels]: [usize; 3], f: Arc<dyn Ac
     b.finish(sum, &[1]).unwrap()
 }
 
-fn function(dice: &mut Dice) -> Arc<dyn ActivationFn> {
-    if dice.below(3) == 0 { Arc::new(LeakyRelu::new(0.125)) } else { Arc::new(Relu) }
+fn function(dice: &mut Dice, slopes: &[f64]) -> Arc<dyn ActivationFn> {
+    match slopes.get(dice.below(2 * slopes.len())) {
+        Some(&slope) => Arc::new(LeakyRelu::new(slope)),
+        None => Arc::new(Relu),
+    }
 }
+
+/// Halfway between some of these and 1 lies no float, nor is the way there one.
+const SLOPES: [f64; 5] = [0.125, -0.5, 0.3, -3.0 / (1_u64 << 55) as f64, -((1_u64 << 60) as f64)];
 
 /// The output and an input.
 fn form(network: &Network, dice: &mut Dice) -> LinearForms {
@@ -74,7 +80,7 @@ proptest! {
     #[test]
     fn windows_give_bounds(seed in any::<u64>()) {
         let mut dice = Dice::new(seed);
-        let f = function(&mut dice);
+        let f = function(&mut dice, &SLOPES);
         let shape = [3 + dice.below(5), 1 + dice.below(3), 1 + dice.below(6)];
         let network = network(&mut dice, shape, f);
         let region = random_box(&mut dice, network.input_len());
@@ -91,7 +97,7 @@ proptest! {
     #[test]
     fn a_group_alone_is_bounded_by_the_truth(seed in any::<u64>(), channels in 1..5_usize) {
         let mut dice = Dice::new(seed);
-        let f = function(&mut dice);
+        let f = function(&mut dice, &[0.125]);
         let network = network(&mut dice, [2, 2, channels], f);
         let region = random_box(&mut dice, 2);
         // Steps end above zero.
@@ -133,7 +139,7 @@ proptest! {
         prop_assert!(exact(found).unwrap() <= least);
         let gap = &least - exact(found).unwrap();
         let scale: f64 = region.bounds().iter().map(|range| range.hi - range.lo).sum::<f64>() + 1e-6;
-        prop_assert!(gap <= exact(0.02 * scale).unwrap(), "{gap} {scale}");
+        prop_assert!(gap <= exact(0.1 * scale).unwrap(), "{gap} {scale}");
     }
 }
 
@@ -149,4 +155,19 @@ fn other_networks_are_left_alone() {
     let region = random_box(&mut dice, 2);
     let form = LinearForms::of_node(network.output(), Array2::ones((1, 3)));
     assert!(bounds(&network, &region, &form).is_none());
+}
+
+/// A concave neuron lies above no line between its pieces: with 256 of them `−LeakyReLU(x)` is −1 at 1.
+#[test]
+fn pieces_of_concave_neurons_are_exact() {
+    let slope = -((1_u64 << 60) as f64);
+    let mut b = NetworkBuilder::new(&[1]);
+    let z = b.linear("z", 0, LinearMap::Dense(Array2::ones((256, 1))), Coefficients::zeros(256)).unwrap();
+    let y = b.activation("y", z, Arc::new(LeakyRelu::new(slope))).unwrap();
+    let mean = LinearMap::Dense(Array2::from_elem((1, 256), -1.0 / 256.0));
+    let mean = b.linear("mean", y, mean, Coefficients::zeros(1)).unwrap();
+    let network = b.finish(mean, &[1]).unwrap();
+    let region = Region::new_box(vec![exact(-4e-19).unwrap()], vec![Rational::ONE]).unwrap();
+    let form = LinearForms::of_node(network.output(), Array2::ones((1, 1)));
+    assert!(bounds(&network, &region, &form).unwrap() <= -1.0);
 }

@@ -3,7 +3,7 @@
 use super::CliResult;
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::Interval;
-use crate::domains::query::Variable;
+use crate::domains::query::{Region, Variable};
 use crate::format::onnx::{self, Endings, Model, Port, Ports};
 use crate::format::vnnlib::{DeclaredNetwork, DeclaredTensor, Element, Relation, TensorKind, VnnlibQuery};
 use std::collections::HashMap;
@@ -107,10 +107,13 @@ pub fn load(query: &VnnlibQuery, arguments: &[PathBuf], arithmetic: Option<Arith
     Ok(Joint { network: network.with_products(&products)?, arithmetic: arithmetic_asked, endings })
 }
 
-/// Two numbers between which all inputs of the query lie.
+/// Two numbers between which all inputs of the query lie, as they are or rounded to float32.
 fn range(query: &VnnlibQuery) -> Option<[f64; 2]> {
-    let all = query.query.cases.iter().flat_map(|case| case.region.bounds()).copied();
+    let of_box = |region: &Region| region.bounds().iter().copied().reduce(Interval::join);
+    // What is made of a region goes with the clone: there may be thousands.
+    let all = query.query.cases.iter().filter_map(|case| of_box(&case.region.clone()));
     let Interval { lo, hi } = all.reduce(Interval::join)?;
+    let (lo, hi) = (lo.min(f64::from(lo as f32)), hi.max(f64::from(hi as f32)));
     (lo.is_finite() && hi.is_finite()).then_some([lo, hi])
 }
 

@@ -23,12 +23,15 @@ use crate::budget::Budget;
 use crate::domain::Bounds;
 use crate::network::{Activation, Affine, Arithmetic, Network, NodeId, NodeKind};
 use crate::num::Interval;
-use crate::num::round::{add_down, mul_up, sub_down};
+use crate::num::round::{add_down, lower_or_nothing, mul_up, sub_down};
 use crate::query::{Ball, Region};
 use std::collections::BTreeMap;
 
 /// Neurons of a group: its choices of pieces are up to two to this power.
 const TOGETHER: usize = 4;
+
+/// A layer of more products has no groups: each takes some bytes, and a group's multipliers a kilobyte.
+const MOST_PRODUCTS: usize = 1 << 24;
 
 /// Gradient steps, and between how many of them a bound that looks positive is proved.
 const STEPS: usize = 300;
@@ -95,7 +98,7 @@ fn affine(network: &Network, id: NodeId) -> Option<&Affine> {
 }
 
 impl<'a> Windows<'a> {
-    /// The groups over a region; `None` where the network or the region is of another kind.
+    /// The groups over a region; `None` where the network or the region is of another kind, or the layer too large.
     #[must_use]
     pub fn new(network: &'a Network, region: &'a Region, bounds: &'a Bounds) -> Option<Self> {
         let mut activations = network.activations();
@@ -108,6 +111,9 @@ impl<'a> Windows<'a> {
         let z = bounds.get(source)?;
         let [term] = &affine(network, source)?.terms[..] else { return None };
         if !is_plain || region.ball() != &Ball::Box || term.source != 0 || bounds.get(activation).is_none() {
+            return None;
+        }
+        if z.len().saturating_mul(term.map.fan_in()) > MOST_PRODUCTS {
             return None;
         }
         let mut rows = vec![Vec::new(); z.len()];
@@ -255,8 +261,7 @@ impl<'a> Windows<'a> {
             }
             let of_choice = |shares: &[f32]| self.least(part, &multipliers.slopes, shares);
             let least = multipliers.shares.chunks_exact(part.a.len()).map(of_choice);
-            // What is no number stays none.
-            sum = add_down(sum, least.fold(f64::INFINITY, |least, value| if value >= least { least } else { value }));
+            sum = add_down(sum, least.map(lower_or_nothing).fold(f64::INFINITY, f64::min));
         }
         let of_inputs = at_input.iter().zip(self.range).map(|(&c, &range)| (c * range).lo);
         of_inputs.fold(sum, add_down)
@@ -269,8 +274,12 @@ impl<'a> Windows<'a> {
         let mut sum = 0.0;
         for ((&i, &a), &share) in part.group.neurons.iter().zip(&part.a).zip(shares) {
             let (left, right) = self.corner;
-            // The same float for all of the neuron's terms: any between the pieces, or one of them.
-            let line = (left + (right - left) * f64::from(share)).clamp(left, right);
+            // The same float for all of the neuron's terms: exactly one of the pieces, or any line between them.
+            let line = match a < 0.0 {
+                true if share > 0.5 => right,
+                true => left,
+                false => (left + (right - left) * f64::from(share)).clamp(left, right),
+            };
             let a = Interval::point(a).scale(line);
             sum = add_down(sum, (a * affine.bias.enclosure(i)).lo);
             c.iter_mut().zip(&self.rows[i]).for_each(|(c, &(_, w))| *c = *c + a.scale(w));

@@ -1,19 +1,18 @@
 //! Neurons of a first layer bounded jointly over their windows.
 
+use super::super::analysis::unstable;
 use super::super::case::CaseState;
 use super::super::error::AnalyzeError;
 use super::super::method::{Context, Step};
 use crate::domains::dual;
-use crate::domains::network::Arithmetic;
+use crate::domains::network::{Activation, Arithmetic};
 use crate::domains::query::LinearForms;
 
-/// With fewer neurons in groups than this the search splits them sooner; more than the other number have no groups, whose
-/// multipliers take a kilobyte for every four neurons.
+/// With fewer unstable neurons, or fewer in groups, the search splits them sooner.
 const MANY: usize = 256;
-const MOST: usize = 1 << 18;
 
 /// The share of the time left that it may take.
-const SHARE: f64 = 0.3;
+const SHARE: f64 = 0.2;
 
 /// Bounds what is open of a network with one layer of neurons that read windows of the input.
 pub(in super::super) struct Windows;
@@ -24,13 +23,15 @@ impl Step for Windows {
     }
 
     fn wanted(&self, context: &Context) -> bool {
-        let network = context.network;
-        let neurons: Vec<usize> = network.activations().map(|(id, _)| network.node(id).len).collect();
-        network.arithmetic() == Arithmetic::Real && matches!(neurons[..], [count] if count <= MOST)
+        context.network.arithmetic() == Arithmetic::Real && context.network.activations().count() == 1
     }
 
     fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
         let bounds = case.bounds.clone();
+        let of_layer = |activation: &Activation| bounds.get(activation.source).map_or(0, |z| unstable(activation, z));
+        if context.network.activations().map(|(_, activation)| of_layer(activation)).sum::<usize>() < MANY {
+            return Ok(());
+        }
         let Some(windows) = dual::Windows::new(context.network, &case.case.region, &bounds) else { return Ok(()) };
         if windows.joined() < MANY {
             return Ok(());
@@ -38,6 +39,9 @@ impl Step for Windows {
         let budget = context.run.budget.share(SHARE);
         for d in case.wanted(context.options.all_margins) {
             for (a, atom) in case.case.property.disjuncts[d].atoms.iter().enumerate() {
+                if budget.is_spent() {
+                    return Ok(());
+                }
                 let forms = LinearForms::of_atoms(context.network, [atom]);
                 let form = dual::Objective::of_form(&forms, 0, &bounds);
                 case.improve(d, a, windows.lower_bound(&form, &budget));

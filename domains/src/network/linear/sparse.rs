@@ -58,6 +58,18 @@ impl LinearOperator for Sparse {
     fn output_len(&self) -> usize {
         self.starts.len() - 1
     }
+    fn geometry_error(&self) -> Option<String> {
+        // What copies a row keeps one of the weights of an input.
+        let mut last = vec![usize::MAX; self.inputs];
+        for output in 0..self.output_len() {
+            for &(input, _) in self.row(output) {
+                if input >= self.inputs || std::mem::replace(&mut last[input], output) == output {
+                    return Some(format!("row {output} names column {input} twice, or has no such column"));
+                }
+            }
+        }
+        None
+    }
     fn for_each_weight(&self, f: impl FnMut(f64)) {
         self.entries.iter().map(|(_, w)| *w).for_each(f);
     }

@@ -1,9 +1,10 @@
 //! What is known on a part: bounds of all neurons, the input box, the sides that neurons keep to, and slopes.
 
 use super::form::Form;
-use super::line::{Line, Pair, Range, around, image};
-use super::network::{Kind, Network};
-use super::number::{Number, add_down, add_up, enclose};
+use super::lanes::Lanes;
+use super::line::{Pair, Range, around, image};
+use super::network::{Kind, Network, Table, Term};
+use super::number::{Number, add_up, enclose};
 use super::query::Case;
 use dashu_ratio::RBig;
 use std::cell::RefCell;
@@ -107,36 +108,44 @@ impl<'a> State<'a> {
     pub fn end<N: Number>(&self, node: usize, i: usize, lower: bool) -> Option<N> {
         let (l, u) = self.bounds[node][i];
         let rounded = if lower { l } else { u };
-        if node == 0 {
-            let (l, u) = &self.ends[i];
-            return Some(N::end(if lower { l } else { u }, rounded)).filter(|_| rounded.is_finite());
-        }
-        rounded.is_finite().then(|| N::of(rounded))
+        let exact = || (node == 0).then(|| if lower { self.ends[i].0.clone() } else { self.ends[i].1.clone() });
+        rounded.is_finite().then(|| N::end(exact, rounded))
     }
 
-    /// The lines around neuron `i` of an activation node.
+    /// The lines around neuron `i` of an activation node, in floats.
     #[inline]
-    pub fn lines<N: Number>(&self, id: usize, i: usize) -> Option<Pair<N>> {
-        let Kind::Activation { source, pieces } = &self.network.nodes[id].kind else { return None };
-        let given = self.slopes[id][i];
-        let z = self.range(*source, i);
-        if !N::ROUNDS {
-            return around(pieces, z, given);
-        }
+    pub fn lines(&self, id: usize, i: usize) -> Option<Pair<f64>> {
         let mut lines = self.lines.borrow_mut();
         let of_node = &mut lines[id];
         of_node.resize(self.bounds[id].len(), None);
         if of_node[i].is_none() {
-            of_node[i] = around::<f64>(pieces, z, given);
+            of_node[i] = self.lines_in(id, i);
         }
-        let rounded = |line: &Line<f64>| Line { slope: line.slope, intercept: N::of(line.intercept) };
-        of_node[i].as_ref().map(|pair| Pair { lower: rounded(&pair.lower), upper: rounded(&pair.upper) })
+        of_node[i].clone()
+    }
+
+    /// The same in any numbers.
+    pub fn lines_in<N: Number>(&self, id: usize, i: usize) -> Option<Pair<N>> {
+        let Kind::Activation { source, pieces } = &self.network.nodes[id].kind else { return None };
+        around(pieces, self.range(*source, i), self.slopes[id][i])
     }
 
     /// Whether an activation sees more than one piece of itself on neuron `i` of a node.
     pub fn is_unstable(&self, node: usize, i: usize) -> bool {
-        let sees_more = |&id: &usize| self.lines::<f64>(id, i).is_none_or(|pair| pair.lower != pair.upper);
+        let sees_more = |&id: &usize| self.lines(id, i).is_none_or(|pair| pair.lower != pair.upper);
         self.readers[node].iter().any(sees_more)
+    }
+
+    /// Whether a bound of a neuron that is between two numbers, and so much as the first one surely, is on either side of
+    /// another bound, or of an end of an activation's piece.
+    pub fn is_undecided(&self, node: usize, i: usize, at_least: bool, (low, high): (f64, f64)) -> bool {
+        let is_between = |at: f64| if at_least { low < at && at <= high } else { -low > at && at >= -high };
+        let (l, u) = self.bounds[node][i];
+        let meets = |&id: &usize| match &self.network.nodes[id].kind {
+            Kind::Activation { pieces, .. } => pieces.iter().any(|piece| is_between(piece.from)),
+            _ => false,
+        };
+        is_between(if at_least { u } else { l }) || self.readers[node].iter().any(meets)
     }
 
     /// Bounds the neurons of a node by those of the nodes that it reads.
@@ -145,13 +154,15 @@ impl<'a> State<'a> {
         match &network.nodes[id].kind {
             Kind::Input => {}
             Kind::Affine { terms, bias } => {
+                let (both, ones) = ([1.0, -1.0], [RBig::ONE, RBig::NEG_ONE]);
                 for i in 0..network.nodes[id].len {
-                    let mut sum = bias.enclosure(i);
-                    for term in terms {
-                        let (low, high) = term.map.row_within(i, &|j| self.bounds[term.source][j]);
-                        sum = (add_down(sum.0, low), add_up(sum.1, high));
+                    let mut least = self.least(terms, bias, i, &both);
+                    for side in 0..2 {
+                        if self.is_undecided(id, i, side == 0, least[side]) {
+                            least[side] = self.least(terms, bias, i, &ones[side])[0];
+                        }
                     }
-                    self.tighten(id, i, sum);
+                    self.tighten(id, i, (least[0].0, -least[1].0));
                 }
             }
             Kind::Activation { source, pieces } => {
@@ -160,6 +171,17 @@ impl<'a> State<'a> {
                 }
             }
         }
+    }
+
+    /// What bounds the neuron `i` of an affine node, times these signs, from below, by the bounds of what it reads.
+    fn least<L: Lanes>(&self, terms: &[Term], bias: &Table, i: usize, signs: &L) -> Vec<(f64, f64)> {
+        let mut sum = L::sums(&[&RBig::ZERO]);
+        signs.add_end(&mut sum, |lower| bias.end(i, lower));
+        for Term { source, map } in terms {
+            let end = |j: usize, lower: bool| self.end(*source, j, lower);
+            map.add_row(i, signs, &end, &|j| self.reach(*source, j), &mut sum);
+        }
+        L::bounds(&sum)
     }
 
     /// Takes over bounds of a neuron where they are tighter, and what follows for its activations. NaN says nothing.

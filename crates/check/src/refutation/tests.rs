@@ -121,13 +121,14 @@ fn rows_hold_where_they_are_shown_and_nowhere_else() {
         ("; row 1 1", "; row 1 -1"),
         ("; row 1 1", "; limit 1 1"),
         ("; row 1 1", ""),
-        ("exact\n", ""),
         ("row -1 1 0 1 1 1 -1", "row -1 1 0 1 1 1"),
         ("row -1 1 0 1 1 1 -1", "row -1 1 0 1 1 2 -1"),
     ] {
         assert!(outcome(NETWORK, &query, &ROWS.replacen(from, to, 1)).is_err(), "{from} -> {to}");
     }
     assert!(outcome(NETWORK, &QUERY.replace("7/4", "1"), ROWS).is_err());
+    // What is exactly zero is decided in exact numbers, whether they are asked for or not.
+    assert_eq!(outcome(NETWORK, &query, &ROWS.replace("exact\n", "")), Ok(5));
     // A row that holds on a part is forgotten behind it.
     let inside =
         "absint proof 1\ncase 0\nexact\nsplit 0 1 1/2\nrow -1/2 0 1 1\nprove\nend\nelse\nrefute 0 1 ; row 0 1\n";

@@ -246,7 +246,7 @@ impl Phases<'_> {
     /// A lower bound of the largest margin of a disjunct within known bounds: +∞ where no input is.
     fn bound(&self, known: &Bounds, d: usize) -> Result<f64, DomainError> {
         let (base, run) = (DeepPoly::default(), Run::silent(self.problem.run.budget));
-        let domain = DeepPolyWithin { base, known, settled: 0, is_checked: self.problem.certify };
+        let domain = DeepPolyWithin { base, known, settled: 0, checked: self.problem.checked() };
         let Some(trace) = self.problem.propagate(&domain, self.region, known, run)? else { return Ok(f64::INFINITY) };
         let minima = base.back_substitution(&trace).minima(&self.problem.forms_of(&[d]).0)?;
         Ok(minima.into_iter().fold(f64::NEG_INFINITY, f64::max))
@@ -273,7 +273,7 @@ impl Space for Phases<'_> {
         let Problem { network, run, .. } = *self.problem;
         let mut examined = Examined::default();
         let base = DeepPoly::default();
-        let domain = DeepPolyWithin { base, known: &part.known, settled: 0, is_checked: self.problem.certify };
+        let domain = DeepPolyWithin { base, known: &part.known, settled: 0, checked: self.problem.checked() };
         let run_here = Run::silent(run.budget);
         let (trace, known) = self.problem.propagate_checked(&domain, self.region, &part.known, run_here)?;
         if self.problem.certify {

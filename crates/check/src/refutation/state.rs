@@ -2,7 +2,7 @@
 
 use super::form::Form;
 use super::lanes::Lanes;
-use super::line::{Pair, Range, around, image};
+use super::line::{Pair, Range, around, image, is_affine};
 use super::network::{Kind, Network, Table, Term};
 use super::number::{Number, add_up, enclose};
 use super::query::Case;
@@ -132,7 +132,10 @@ impl<'a> State<'a> {
 
     /// Whether an activation sees more than one piece of itself on neuron `i` of a node.
     pub fn is_unstable(&self, node: usize, i: usize) -> bool {
-        let sees_more = |&id: &usize| self.lines(id, i).is_none_or(|pair| pair.lower != pair.upper);
+        let sees_more = |&id: &usize| match &self.network.nodes[id].kind {
+            Kind::Activation { pieces, .. } => !is_affine(pieces, self.range(node, i)),
+            _ => false,
+        };
         self.readers[node].iter().any(sees_more)
     }
 
@@ -251,8 +254,11 @@ impl<'a> State<'a> {
         self.tighten(0, i, bounds);
     }
 
-    /// Keeps a neuron to one side of a number.
+    /// Keeps a neuron to one side of a number, and forgets what was said of its lines.
     pub fn keep(&mut self, node: usize, i: usize, below: bool, at: &RBig) {
+        for at in 0..self.readers[node].len() {
+            self.set_slopes(self.readers[node][at], i, None);
+        }
         let (low, high) = enclose(at);
         self.tighten(node, i, if below { (f64::NEG_INFINITY, high) } else { (low, f64::INFINITY) });
     }

@@ -83,6 +83,21 @@ fn the_worked_example_is_accepted_in_both_arithmetics() {
     }
 }
 
+/// Lines of which both slopes are named stay on one piece as well, until the neuron is split; late bounds are those at the
+/// input.
+#[test]
+fn named_lines_stay_and_late_bounds_are_those_at_the_input() {
+    let query = QUERY.replacen("x -1 1", "x 0 1", 1).replace("7/4", "3/2");
+    let proof = |said: &str| format!("absint proof 1\ncase 0\nbound 1\n{said}\nrefute 0 1\nend\n");
+    assert_eq!(outcome(NETWORK, &query, &proof("")), Ok(1));
+    assert_eq!(outcome(NETWORK, &query, &proof("lines 2 1 0")), Ok(1));
+    assert!(outcome(NETWORK, &query, &proof("lines 2 1 0 0")).is_err());
+    assert_eq!(outcome(NETWORK, &query, &proof("lines 2 1 0 0\narea 2")), Ok(1));
+    assert_eq!(outcome(NETWORK, &query, &proof("lines 2 1 0 0\nsplit 1 1 2").replace("end", "else\nend\nend")), Ok(1));
+    assert_eq!(outcome(NETWORK, QUERY, &PROOF.replace("bound 1", "late 1")), Ok(2));
+    assert!(outcome(NETWORK, QUERY, &PROOF.replace("bound 1", "late 4")).is_err());
+}
+
 /// The first neuron is never more than one above the second one: a joint inequality on three branches.
 const ROWS: &str = "absint proof 1
 case 0

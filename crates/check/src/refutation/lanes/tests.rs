@@ -16,7 +16,7 @@ fn anything() -> impl Strategy<Value = f64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     /// No sum is above what it is exactly, nor far below where nothing is extreme; what has no value bounds nothing.
     #[test]

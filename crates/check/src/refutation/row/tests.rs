@@ -52,7 +52,7 @@ fn times(w: &[Weight], x: &[RBig]) -> Vec<RBig> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     /// Numbers of all sizes: no form is anywhere below its bounds, in either arithmetic, alone or beside others.
     #[test]

@@ -67,7 +67,9 @@ fn certificates_of_wrong_bounds_are_refused() {
         let Some(query) = unsafe_query(&network, &query) else { continue };
         for method in [Method::INTERVAL, Method::DEEPPOLY, Method::EXACT] {
             assert!(proof(&network, &query, method).is_none(), "{method}, seed {seed}: verified with right roundings");
-            for (operation, refused) in operations.into_iter().zip(&mut refused).filter(|(_, refused)| **refused < ENOUGH) {
+            for (operation, refused) in
+                operations.into_iter().zip(&mut refused).filter(|(_, refused)| **refused < ENOUGH)
+            {
                 turn(Some(operation));
                 let found = proof(&network, &query, method);
                 turn(None);

@@ -11,8 +11,8 @@ mod lp;
 mod planes;
 mod zonotope;
 
-use allowance::{less, loosened};
 pub use allowance::{allowance, reach, reaches};
+use allowance::{less, loosened};
 pub use bounds::{Bounds, NodeBounds};
 pub use deeppoly::{
     BackSubstitution, Checked, Concretise, DeepPoly, DeepPolyFact, DeepPolyWithin, History, Kept, Narrowed, NodeLines,

@@ -124,8 +124,7 @@ impl Script {
             let activations: Vec<NodeId> = (0..network.nodes().len()).filter(reads).collect();
             let is_affine = matches!(network.node(node).kind, NodeKind::Affine(_));
             // Back-substitution bounds the outputs, too; interval arithmetic goes through all nodes.
-            let is_wanted =
-                is_affine && (statement == "tighten" || (statement == "bound" && node == network.output()));
+            let is_wanted = is_affine && (statement == "tighten" || (statement == "bound" && node == network.output()));
             if !activations.is_empty() || is_wanted {
                 self.say(format_args!("{statement} {node}"));
             }

@@ -195,8 +195,19 @@ impl Map {
         match self {
             Self::Identity => out.iter_mut().zip(a).for_each(|(out, a)| out.accumulate(a, 1.0)),
             Self::Dense { inputs, weights } => {
-                for (a, row) in a.iter().zip(weights.near.chunks_exact(*inputs)).filter(|(a, _)| !a.is_zero()) {
-                    out.iter_mut().zip(row).for_each(|(out, &w)| out.accumulate(a, w));
+                let rows = a.iter().zip(weights.near.chunks_exact(*inputs)).filter(|(a, _)| !a.is_zero());
+                // Two at a time, so that half as much is loaded and stored.
+                for two in rows.collect::<Vec<_>>().chunks(2) {
+                    let ((a, row), more) = (two[0], two.get(1));
+                    match more {
+                        None => out.iter_mut().zip(row).for_each(|(out, &w)| out.accumulate(a, w)),
+                        Some((b, other)) => out.iter_mut().zip(row).zip(*other).for_each(|((out, &w), &v)| {
+                            let mut sum = std::mem::replace(out, L::zero());
+                            sum.accumulate(a, w);
+                            sum.accumulate(b, v);
+                            *out = sum;
+                        }),
+                    }
                 }
             }
             Self::Sparse { inputs, weights, .. } => {

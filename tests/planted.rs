@@ -50,7 +50,7 @@ fn proof(network: &Network, query: &Query, method: Method) -> Option<String> {
 }
 
 /// Certificates that are refused, of each operation, before the test ends.
-const ENOUGH: usize = 12;
+const ENOUGH: usize = 30;
 
 #[test]
 fn certificates_of_wrong_bounds_are_refused() {

@@ -332,6 +332,17 @@ fn long_chains_of_activations_are_followed() {
     );
 }
 
+/// Back-substitution looks at the nodes that it reads, however many there are.
+#[test]
+fn long_chains_of_affine_nodes_are_followed() {
+    const LENGTH: usize = 100_000;
+    let affine = |source: usize| format!("affine\nbias 0\nidentity {source}\nend\n");
+    let network =
+        format!("absint network 1\ninput 1\n{}output {LENGTH}\n", (0..LENGTH).map(affine).collect::<String>());
+    let query = "absint query 1\ncase\nx -1 1\nunsafe\natom 3 1 Y0\n";
+    assert_eq!(outcome(&network, query, "absint proof 1\ncase 0\nrefute 0 1\nend\n"), Ok(1));
+}
+
 /// Sums of fractions that have nothing in common end in a refusal, and rows are short.
 #[test]
 fn long_sums_are_refused() {

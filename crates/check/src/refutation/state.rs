@@ -21,6 +21,7 @@ enum Undo {
     Slopes { node: usize, i: usize, old: Given },
     Open { node: usize, i: usize, below: bool, old: Option<f64> },
     Row,
+    Empty,
 }
 
 /// Changes that are kept for being undone, at most.
@@ -211,7 +212,7 @@ impl<'a> State<'a> {
         while let Some(node) = changed.pop() {
             let range = self.range(node, i);
             let (low, high) = range.bounds;
-            self.is_empty |= low > high || (low == high && (range.open.0 || range.open.1));
+            self.empty_where(low > high || (low == high && (range.open.0 || range.open.1)));
             for at in 0..self.readers[node].len() {
                 let id = self.readers[node][at];
                 if let Kind::Activation { pieces, .. } = &network.nodes[id].kind
@@ -220,6 +221,14 @@ impl<'a> State<'a> {
                     changed.push(id);
                 }
             }
+        }
+    }
+
+    /// No input is on the part, nor on any part of it, where that is so.
+    fn empty_where(&mut self, is_so: bool) {
+        if is_so && !self.is_empty {
+            self.is_empty = true;
+            self.undo.push(Undo::Empty);
         }
     }
 
@@ -248,9 +257,10 @@ impl<'a> State<'a> {
             *end = at.clone();
         }
         let (l, u) = &self.ends[i];
-        self.is_empty |= l > u;
+        let is_empty = l > u;
         let bounds = (enclose(l).0, enclose(u).1);
         self.undo.push(Undo::Box { i, old });
+        self.empty_where(is_empty);
         self.tighten(0, i, bounds);
     }
 
@@ -316,6 +326,7 @@ impl<'a> State<'a> {
                     };
                     self.set(node, i, self.bounds[node][i]);
                 }
+                Undo::Empty => self.is_empty = false,
                 Undo::Row => {
                     self.rows.pop();
                 }
@@ -327,7 +338,6 @@ impl<'a> State<'a> {
                 }
             }
         }
-        self.is_empty = false;
     }
 
     /// Forgets how to undo: nothing made so far belongs to a part.

@@ -210,16 +210,16 @@ impl Phases<'_> {
         script.float();
     }
 
-    /// The slopes of the pieces of neurons that have next to no range, at the end of a piece: where a checker finds a single
-    /// point, it sees several pieces.
+    /// The slopes of the pieces of neurons whose range ends where a piece does: where a checker finds no more of it than that
+    /// point, it sees two pieces.
     fn write_points(&self, known: &Bounds, script: &mut Script) {
-        const NO_RANGE: f64 = 1e-6;
+        const NEARLY: f64 = 1e-6;
         for (id, activation) in self.problem.network.activations() {
             let (function, Some(z)) = (&activation.function, known.get(activation.source)) else { continue };
             let ends: Vec<f64> = function.pieces().unwrap_or_default().iter().skip(1).map(|piece| piece.from).collect();
             for (i, z) in z.reaches().enumerate() {
                 let Interval { lo, hi } = z.bounds;
-                let is_near = |end: &f64| (lo - end).abs().max((hi - end).abs()) <= NO_RANGE * (1.0 + end.abs());
+                let is_near = |end: &f64| (lo - end).abs().min((hi - end).abs()) <= NEARLY * (1.0 + end.abs());
                 if let [segment] = function.segments(z)[..]
                     && ends.iter().any(is_near)
                 {

@@ -27,6 +27,9 @@ enum Undo {
 /// Changes that are kept for being undone, at most.
 const MOST_CHANGES: usize = 1 << 22;
 
+/// A neuron is bounded again that is so near to another piece, relatively.
+const NEARLY: f64 = 1e-6;
+
 /// For each term of an affine node `Σ_j |W_ij| reach_j` of its rows, and `Σ_j reach_j`.
 type Magnitudes = Vec<(Vec<f64>, f64)>;
 
@@ -131,10 +134,14 @@ impl<'a> State<'a> {
         around(pieces, self.range(*source, i), self.slopes[id][i])
     }
 
-    /// Whether an activation sees more than one piece of itself on neuron `i` of a node.
+    /// Whether an activation sees more than one piece of itself on neuron `i` of a node, or would if this reached a little
+    /// further: whoever wrote a proof with somewhat looser bounds may have bounded it, too.
     pub fn is_unstable(&self, node: usize, i: usize) -> bool {
+        let (l, u) = self.bounds[node][i];
+        let little = NEARLY * (1.0 + l.abs().max(u.abs()));
+        let range = Range { bounds: (l - little, u + little), open: (false, false) };
         let sees_more = |&id: &usize| match &self.network.nodes[id].kind {
-            Kind::Activation { pieces, .. } => !is_affine(pieces, self.range(node, i)),
+            Kind::Activation { pieces, .. } => !is_affine(pieces, range),
             _ => false,
         };
         self.readers[node].iter().any(sees_more)

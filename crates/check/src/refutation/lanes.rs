@@ -120,20 +120,20 @@ impl<const K: usize> Lanes for [f64; K] {
     fn add_end(&self, sum: &mut Floats<K>, end: impl Fn(bool) -> Option<f64>) {
         let (low, high) = (end(true).unwrap_or(f64::NEG_INFINITY), end(false).unwrap_or(f64::INFINITY));
         sum.terms += 1;
-        for k in 0..K {
-            let end = if self[k] > 0.0 { low } else { high };
+        for (k, &a) in self.iter().enumerate() {
+            let end = if a > 0.0 { low } else { high };
             // Where nothing is read an end may be infinite; a coefficient that is no number must not be passed over.
-            let product = if self[k] == 0.0 { 0.0 } else { self[k] * end };
+            let product = if a == 0.0 { 0.0 } else { a * end };
             sum.value[k] += product;
-            sum.magnitude[k] += product.abs() + if self[k] != 0.0 && end != 0.0 { TINY } else { 0.0 };
+            sum.magnitude[k] += product.abs() + if a != 0.0 && end != 0.0 { TINY } else { 0.0 };
         }
     }
 
     #[inline]
     fn charge(&self, sum: &mut Floats<K>, rate: f64, reach: f64, loss: f64) {
         sum.terms += 1;
-        for k in 0..K {
-            sum.lost[k] += if self[k] == 0.0 { 0.0 } else { rate * (self[k].abs() * reach) + loss };
+        for (k, &a) in self.iter().enumerate() {
+            sum.lost[k] += if a == 0.0 { 0.0 } else { rate * (a.abs() * reach) + loss };
         }
     }
 

@@ -43,7 +43,7 @@ fn activation(z: &RBig, slope: f64) -> RBig {
     }
 }
 
-fn rows<'w>(words: &'w [Weight], inputs: usize) -> impl Iterator<Item = Vec<&'w str>> {
+fn rows(words: &[Weight], inputs: usize) -> impl Iterator<Item = Vec<&str>> {
     words.chunks(inputs).map(|row| row.iter().map(|(word, _)| &word[..]).collect())
 }
 

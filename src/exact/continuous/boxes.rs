@@ -105,8 +105,7 @@ impl Space for Boxes<'_> {
         };
         let checked = self.losses.as_deref().map_or(Checked::Never, Checked::Late);
         let domain = DeepPolyWithin { base: BASE, known: &part.known, settled: 0, checked };
-        let run_here = Run::silent(run.budget);
-        let (trace, known) = self.problem.propagate_checked(&domain, &region, &part.known, run_here)?;
+        let (trace, known) = self.problem.propagate_checked(&domain, &region, &part.known, Run::silent(run.budget))?;
         if certify {
             examined.shown.head.late(network, &known, &|id, i| self.problem.names.of((id, i)));
         }

@@ -1,9 +1,7 @@
 //! Coefficients of forms that go back through the network side by side, and the sums that they end in.
 
 use super::form::is_long;
-use super::line::Pair;
 use super::number::{Number, UNIT, add_up, enclose, gamma, mul_up, nearest};
-use super::state::State;
 use dashu_ratio::RBig;
 
 /// One coefficient of each of some forms.
@@ -35,8 +33,6 @@ pub(super) trait Lanes: Clone {
     fn add_end(&self, sum: &mut Self::Sum, end: impl Fn(bool) -> Option<Self::Number>);
     /// Charges `rate · |self| · reach + loss` for a coefficient, at a rate of at most 1; `loss` is at least [`TINY`].
     fn charge(&self, sum: &mut Self::Sum, rate: f64, reach: f64, loss: f64);
-    /// The lines around neuron `i` of an activation node.
-    fn lines(state: &State<'_>, id: usize, i: usize) -> Option<Pair<Self::Number>>;
     /// For each form a lower bound of its sum, and what the sum might be at most.
     fn bounds(sum: &Self::Sum) -> Vec<(f64, f64)>;
 }
@@ -137,11 +133,6 @@ impl<const K: usize> Lanes for [f64; K] {
         }
     }
 
-    #[inline]
-    fn lines(state: &State<'_>, id: usize, i: usize) -> Option<Pair<f64>> {
-        state.lines(id, i)
-    }
-
     /// Of `n` terms each, with magnitudes `M` and losses `L` as they were summed, the value is off by `γₙ M / (1 − γₙ)` at
     /// most, and `L` by the share `γₙ₊₄` of itself (Higham 2002, section 3.1; underflow is within `M` and `L` already):
     /// `γ` of twice as many leaves enough for the operations here. What overflowed or was no number is so in `M` or `L`.
@@ -215,10 +206,6 @@ impl Lanes for RBig {
         let (low, high) = enclose(self);
         let charge = add_up(mul_up(rate, mul_up(high.max(-low), reach)), loss);
         *sum = sum.take().filter(|_| charge.is_finite()).map(|sum| sum - Self::of(charge));
-    }
-
-    fn lines(state: &State<'_>, id: usize, i: usize) -> Option<Pair<Self>> {
-        state.lines_in(id, i)
     }
 
     fn bounds(sum: &Option<Self>) -> Vec<(f64, f64)> {

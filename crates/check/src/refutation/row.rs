@@ -4,7 +4,7 @@ use super::form::Form;
 use super::lanes::{Lanes, TINY, UNKNOWN};
 use super::network::{Kind, Table, Term};
 use super::number::gamma;
-use super::state::State;
+use super::state::{Lined, State};
 use dashu_ratio::RBig;
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ struct Rows<'a, L: Lanes> {
 
 /// For each form a lower bound over the part: the best of those that it has on its way back to the input (where it is late,
 /// the one that it has there), which ends where all are `enough`; and what another arithmetic might find at most.
-pub(super) fn minima<L: Lanes>(
+pub(super) fn minima<L: Lanes<Number: Lined>>(
     state: &State<'_>,
     forms: &[Form],
     is_late: bool,
@@ -48,7 +48,7 @@ pub(super) fn minima<L: Lanes>(
     best
 }
 
-impl<L: Lanes> Rows<'_, L> {
+impl<L: Lanes<Number: Lined>> Rows<'_, L> {
     fn begin(&mut self, lane: usize, form: &Form) {
         for (&(node, i), q) in &form.terms {
             let a = self.at.entry(node).or_insert_with(|| vec![L::zero(); self.state.network.nodes[node].len]);
@@ -104,7 +104,7 @@ impl<L: Lanes> Rows<'_, L> {
         let mut out = vec![L::zero(); a.len()];
         for (i, a) in a.iter().enumerate().filter(|(_, a)| !a.is_zero()) {
             // Below y where the coefficient is positive, above where it is negative: in either case below a · y.
-            let pair = L::lines(state, id, i);
+            let pair = L::Number::lines(state, id, i);
             a.add_end(&mut self.sum, |lower| {
                 pair.as_ref()
                     .map(|pair| if lower { pair.lower.intercept.clone() } else { pair.upper.intercept.clone() })

@@ -35,6 +35,25 @@ type Magnitudes = Vec<(Vec<f64>, f64)>;
 
 type Cache = RefCell<Vec<Vec<Option<Pair<f64>>>>>;
 
+/// Numbers in which there are lines.
+pub(super) trait Lined: Number {
+    /// The lines around neuron `i` of an activation node.
+    fn lines(state: &State<'_>, id: usize, i: usize) -> Option<Pair<Self>>;
+}
+
+impl Lined for f64 {
+    #[inline]
+    fn lines(state: &State<'_>, id: usize, i: usize) -> Option<Pair<Self>> {
+        state.lines(id, i)
+    }
+}
+
+impl Lined for RBig {
+    fn lines(state: &State<'_>, id: usize, i: usize) -> Option<Pair<Self>> {
+        state.lines_in(id, i)
+    }
+}
+
 pub(super) struct State<'a> {
     pub network: &'a Network,
     /// Of affine nodes, from bounds over the whole box.
@@ -118,7 +137,7 @@ impl<'a> State<'a> {
 
     /// The lines around neuron `i` of an activation node, in floats.
     #[inline]
-    pub fn lines(&self, id: usize, i: usize) -> Option<Pair<f64>> {
+    fn lines(&self, id: usize, i: usize) -> Option<Pair<f64>> {
         let mut lines = self.lines.borrow_mut();
         let of_node = &mut lines[id];
         of_node.resize(self.bounds[id].len(), None);
@@ -129,7 +148,7 @@ impl<'a> State<'a> {
     }
 
     /// The same in any numbers.
-    pub fn lines_in<N: Number>(&self, id: usize, i: usize) -> Option<Pair<N>> {
+    fn lines_in<N: Number>(&self, id: usize, i: usize) -> Option<Pair<N>> {
         let Kind::Activation { source, pieces } = &self.network.nodes[id].kind else { return None };
         around(pieces, self.range(*source, i), self.slopes[id][i])
     }

@@ -10,7 +10,7 @@ use absint::attack::Target;
 use absint::domains::activation::{ActivationFn, Clip, LeakyRelu, Relu, all};
 use absint::domains::budget::Budget;
 use absint::domains::domain::{
-    AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, DomainError, NodeBounds, Run, propagate,
+    AbstractDomain, Bounds, Checked, DeepPoly, DeepPolyWithin, DomainError, NodeBounds, Run, propagate,
 };
 use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder};
 use absint::domains::num::{Interval, Rational, exact_or_zero, parse_decimal};
@@ -391,7 +391,7 @@ fn bounds_within_known_ones_hold() {
             nodes[source].intersect(&side);
         }
         let known = Bounds::new(nodes);
-        let domain = DeepPolyWithin { base, known: &known, settled: 0, is_checked: false };
+        let domain = DeepPolyWithin { base, known: &known, settled: 0, checked: Checked::Never };
         let bounds = match propagate(&domain, &network, &inside, &known, run) {
             Ok(trace) => Some(trace.bounds()),
             Err(DomainError::Contradiction { .. }) => None,

@@ -3,6 +3,7 @@
 
 use super::{Bounds, NodeBounds};
 use crate::network::{Affine, Network, NodeId, NodeKind};
+use crate::num::Interval;
 use crate::num::round::{add_up, sub_down};
 use crate::query::LinearForms;
 
@@ -51,11 +52,13 @@ pub(super) fn loosened<'a>(
     affine: &Affine,
     sources: &dyn Fn(NodeId) -> &'a NodeBounds,
 ) -> NodeBounds {
-    let (lower, upper): (Vec<f64>, Vec<f64>) = found
-        .iter()
-        .zip(magnitudes(affine, sources))
-        .map(|(z, reach)| (sub_down(z.lo, allowance(reach)), add_up(z.hi, allowance(reach))))
-        .unzip();
+    less(&found, &magnitudes(affine, sources).into_iter().map(allowance).collect::<Vec<f64>>())
+}
+
+/// Bounds that say less by so much, neuron by neuron.
+pub(super) fn less(found: &NodeBounds, losses: &[f64]) -> NodeBounds {
+    let less = |(z, loss): (Interval, &f64)| (sub_down(z.lo, *loss), add_up(z.hi, *loss));
+    let (lower, upper): (Vec<f64>, Vec<f64>) = found.iter().zip(losses).map(less).unzip();
     NodeBounds::new(lower, upper)
 }
 

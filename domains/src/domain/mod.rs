@@ -11,11 +11,11 @@ mod lp;
 mod planes;
 mod zonotope;
 
-use allowance::loosened;
 pub use allowance::{allowance, reach, reaches};
+use allowance::{less, loosened};
 pub use bounds::{Bounds, NodeBounds};
 pub use deeppoly::{
-    BackSubstitution, Concretise, DeepPoly, DeepPolyFact, DeepPolyWithin, History, Kept, Narrowed, NodeLines,
+    BackSubstitution, Checked, Concretise, DeepPoly, DeepPolyFact, DeepPolyWithin, History, Kept, Narrowed, NodeLines,
     RationalDeepPoly, RationalFact, Relaxation, Wanted,
 };
 pub use interval::IntervalDomain;

@@ -56,15 +56,21 @@ impl Forest<'_> {
         self.kept.as_mut().map(Kept::take).unwrap_or_default()
     }
 
-    /// Replaces members by coarser ones where these prove a bound that is `enough`.
-    pub(super) fn coarsen(&self, members: &mut [&mut Member], enough: &[f64], work: &mut Workspace) {
+    /// Replaces members by coarser ones where these prove a bound that is `enough`: the bounds of those.
+    pub(super) fn coarsen(
+        &self,
+        members: &mut [&mut Member],
+        enough: &[f64],
+        work: &mut Workspace,
+    ) -> Vec<Option<f64>> {
         let coarse: Vec<Member> = members.iter().map(|member| member.coarse()).collect();
         let found = self.relaxed.certified(&self.forms, &coarse.iter().collect::<Vec<_>>(), &mut work.proof);
-        for ((member, coarse), (bound, enough)) in members.iter_mut().zip(coarse).zip(found.iter().zip(enough)) {
-            if bound > enough {
-                **member = coarse;
-            }
+        let proved: Vec<Option<f64>> =
+            found.iter().zip(enough).map(|(found, e)| (found > e).then_some(*found)).collect();
+        for ((member, coarse), _) in members.iter_mut().zip(coarse).zip(&proved).filter(|(_, bound)| bound.is_some()) {
+            **member = coarse;
         }
+        proved
     }
 
     /// For each form the least bound of its tree's parts, less `loss` and not above zero, with all of them, which are
@@ -77,7 +83,8 @@ impl Forest<'_> {
         let size = self.together();
         open.par_chunks_mut(size).for_each(|chunk| {
             let enough: Vec<f64> = chunk.iter().map(|member| found[member.objective].0).collect();
-            self.with_workspace(|work| self.coarsen(&mut chunk.iter_mut().collect::<Vec<_>>(), &enough, work));
+            let mut own: Vec<&mut Member> = chunk.iter_mut().collect();
+            let _ = self.with_workspace(|work| self.coarsen(&mut own, &enough, work));
         });
         for member in self.take_kept().into_iter().chain(open) {
             found[member.objective].1.push(member);

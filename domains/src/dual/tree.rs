@@ -231,10 +231,18 @@ impl<'a> Forest<'a> {
             let goal = self.limits.goal as f32;
             let goals = vec![goal + SLACK * (1.0 + goal.abs()); members.len()];
             let outcomes = self.relaxed.ascend(&self.forms, &mut members, &goals, effort, work);
-            let reached: Vec<usize> = (0..members.len()).filter(|&m| outcomes[m].is_none()).collect();
+            let mut reached: Vec<usize> = (0..members.len()).filter(|&m| outcomes[m].is_none()).collect();
+            let mut closed = vec![None; members.len()];
+            if self.kept.is_some() {
+                // Few parts need more than what is written of them.
+                let own = members.iter_mut().zip(&outcomes).filter(|(_, outcome)| outcome.is_none());
+                let mut own: Vec<&mut Member> = own.map(|(member, _)| member).collect();
+                let bounds = self.coarsen(&mut own, &vec![self.limits.goal; reached.len()], work);
+                reached.iter().zip(bounds).for_each(|(&m, bound)| closed[m] = bound);
+                reached.retain(|&m| closed[m].is_none());
+            }
             let own: Vec<&Member> = reached.iter().map(|&m| &members[m]).collect();
             let bounds = self.relaxed.certified(&self.forms, &own, &mut work.proof);
-            let mut closed = vec![None; members.len()];
             for (&m, bound) in reached.iter().zip(bounds) {
                 closed[m] = (bound > self.limits.goal).then_some(bound);
             }
@@ -248,12 +256,6 @@ impl<'a> Forest<'a> {
                 let member = std::slice::from_mut(&mut failed.member);
                 failed.outcome =
                     self.relaxed.ascend(&self.forms, member, &[f32::INFINITY], NO_STEPS, work).pop().flatten();
-            }
-            if self.kept.is_some() {
-                let closed = examined.iter_mut().filter(|e| e.closed.is_some());
-                let mut closed: Vec<&mut Member> = closed.map(|e| &mut e.member).collect();
-                let goals = vec![self.limits.goal; closed.len()];
-                self.coarsen(&mut closed, &goals, work);
             }
             examined
         })

@@ -10,7 +10,9 @@ use super::search::{Examined, Part, Shown, Space};
 use super::{Problem, cells, has_jumps};
 use crate::attack::{Target, try_candidates};
 use crate::domains::activation::{OpenEnds, Slopes};
-use crate::domains::domain::{Bounds, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run, Wanted};
+use crate::domains::domain::{
+    Bounds, Checked, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run, Wanted, allowance, reaches,
+};
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::Region;
 use crate::domains::verdict::Witness;
@@ -39,7 +41,8 @@ impl Part for InputBox {
 /// Input splitting of one case.
 pub(super) struct Boxes<'a> {
     problem: &'a Problem<'a>,
-    base: DeepPoly,
+    /// What a checker may lose more of every neuron's bounds, where there is one.
+    losses: Option<Vec<Vec<f64>>>,
     /// Boxes deeper than this that leave few neurons unstable are decided by their affine pieces, exactly.
     deep: usize,
 }
@@ -69,9 +72,9 @@ const DEEPEST: usize = 400;
 impl<'a> Boxes<'a> {
     /// Boxes of the problem's region.
     pub fn new(problem: &'a Problem<'a>) -> Self {
-        // A checker concretises on the way.
-        let base = if problem.certify { DeepPoly { concretise: Concretise::Every, ..BASE } } else { BASE };
-        Self { problem, base, deep: if has_jumps(problem.network) { DEEP_AT_JUMPS } else { DEEP } }
+        let of_node = |id| reaches(problem.network, id, &problem.bounds).into_iter().map(allowance).collect();
+        let losses = problem.certify.then(|| (0..problem.network.nodes().len()).map(of_node).collect());
+        Self { problem, losses, deep: if has_jumps(problem.network) { DEEP_AT_JUMPS } else { DEEP } }
     }
 
     /// The whole region.
@@ -100,16 +103,16 @@ impl Space for Boxes<'_> {
             examined.stuck = part.open;
             return Ok(examined);
         };
-        let domain = DeepPolyWithin { base: self.base, known: &part.known, settled: 0, is_checked: certify };
-        let run_here = Run::silent(run.budget);
-        let (trace, known) = self.problem.propagate_checked(&domain, &region, &part.known, run_here)?;
+        let checked = self.losses.as_deref().map_or(Checked::Never, Checked::Late);
+        let domain = DeepPolyWithin { base: BASE, known: &part.known, settled: 0, checked };
+        let (trace, known) = self.problem.propagate_checked(&domain, &region, &part.known, Run::silent(run.budget))?;
         if certify {
-            examined.shown.head.tighten(network, &known, &|id, i| self.problem.names.of((id, i)));
+            examined.shown.head.late(network, &known, &|id, i| self.problem.names.of((id, i)));
         }
         let Some(trace) = trace else { return Ok(examined.without_inputs(&part.open)) };
         let disjuncts: Vec<usize> = part.open.iter().map(|&(d, _)| d).collect();
         let (forms, rows) = self.problem.forms_of(&disjuncts);
-        let (minima, below) = self.base.back_substitution(&trace).minima_and_input_forms(&forms)?;
+        let (minima, below) = BASE.back_substitution(&trace).minima_and_input_forms(&forms)?;
         let Some(below) = forms::rows(&below) else {
             examined.stuck = part.open;
             return Ok(examined);
@@ -136,7 +139,7 @@ impl Space for Boxes<'_> {
             let balance = forms::balance(&of_disjunct, ranges);
             let atoms = forms.select(&rows.collect::<Vec<_>>());
             let joint = forms::combined(&atoms, &balance.weights).filter(|_| of_disjunct.len() > 1);
-            let together = |joint| self.base.back_substitution(&trace).minima_and_input_forms(&joint);
+            let together = |joint| BASE.back_substitution(&trace).minima_and_input_forms(&joint);
             let joint = joint.map(together).transpose()?;
             if let Some((minimum, form)) = &joint {
                 // Below the largest atom where it is positive.

@@ -18,7 +18,7 @@ mod sides;
 
 use crate::domains::activation::Piece;
 use crate::domains::domain::{
-    AbstractDomain, Bounds, DeepPoly, DomainError, NodeBounds, Run, Trace, Wanted, allowance, propagate,
+    AbstractDomain, Bounds, Checked, DeepPoly, DomainError, NodeBounds, Run, Trace, Wanted, allowance, propagate,
     propagate_until, reach,
 };
 use crate::domains::dual::has_corners;
@@ -149,6 +149,11 @@ impl<'a> Problem<'a> {
         let (bounds, free) = (kept(&self.bounds), self.free.as_ref().map(kept));
         let (forms, rows, names) = (self.forms.clone(), self.rows.clone(), self.names.on(reduced));
         Problem { network: &reduced.network, bounds, free, forms, rows, names, ..*self }
+    }
+
+    /// How a checker finds bounds.
+    fn checked(&self) -> Checked<'static> {
+        if self.certify { Checked::Everywhere } else { Checked::Never }
     }
 
     /// Propagates over a part of the region: nothing where proven bounds exclude each other, since no input is there.

@@ -167,12 +167,12 @@ impl Phases<'_> {
         match minimum {
             Some(CellMinimum { bound: None, dual }) => {
                 examined.closed.push((d, f64::INFINITY));
-                self.write(&dual, None, &mut examined.shown.head);
+                self.write(known, &dual, None, &mut examined.shown.head);
             }
             Some(CellMinimum { bound: Some(value), dual }) => {
                 let mut bound = enclose(&value).lo.max(before);
                 if self.problem.certify && bound > 0.0 {
-                    self.write(&dual, Some(d), &mut examined.shown.head);
+                    self.write(known, &dual, Some(d), &mut examined.shown.head);
                     return examined.closed.push((d, bound));
                 }
                 // What is left out of a closure cannot be written.
@@ -191,10 +191,11 @@ impl Phases<'_> {
     }
 
     /// Writes what shows that a disjunct is refuted on a cell, or that this is empty.
-    fn write(&self, dual: &Dual, disjunct: Option<usize>, script: &mut Script) {
+    fn write(&self, known: &Bounds, dual: &Dual, disjunct: Option<usize>, script: &mut Script) {
         if !self.problem.certify {
             return;
         }
+        self.write_points(known, script);
         let mut multipliers = Multipliers::default();
         for (node, neuron, is_upper, factor) in &dual.ends {
             let factor = if *is_upper { -factor } else { factor.clone() };
@@ -207,6 +208,26 @@ impl Phases<'_> {
             None => script.empty(&multipliers),
         }
         script.float();
+    }
+
+    /// The slopes of the pieces of neurons whose range ends where a piece does: where a checker finds no more of it than that
+    /// point, it sees two pieces.
+    fn write_points(&self, known: &Bounds, script: &mut Script) {
+        const NEARLY: f64 = 1e-6;
+        for (id, activation) in self.problem.network.activations() {
+            let (function, Some(z)) = (&activation.function, known.get(activation.source)) else { continue };
+            let ends: Vec<f64> = function.pieces().unwrap_or_default().iter().skip(1).map(|piece| piece.from).collect();
+            for (i, z) in z.reaches().enumerate() {
+                let Interval { lo, hi } = z.bounds;
+                let is_near = |end: &f64| (lo - end).abs().min((hi - end).abs()) <= NEARLY * (1.0 + end.abs());
+                if let [segment] = function.segments(z)[..]
+                    && ends.iter().any(is_near)
+                {
+                    let (id, i) = self.problem.names.of((id, i));
+                    script.line(id, i, [segment.slope; 2]);
+                }
+            }
+        }
     }
 
     /// A witness to a disjunct on a cell without all of its closure, where the minimum over that is not positive;
@@ -246,7 +267,7 @@ impl Phases<'_> {
     /// A lower bound of the largest margin of a disjunct within known bounds: +∞ where no input is.
     fn bound(&self, known: &Bounds, d: usize) -> Result<f64, DomainError> {
         let (base, run) = (DeepPoly::default(), Run::silent(self.problem.run.budget));
-        let domain = DeepPolyWithin { base, known, settled: 0, is_checked: self.problem.certify };
+        let domain = DeepPolyWithin { base, known, settled: 0, checked: self.problem.checked() };
         let Some(trace) = self.problem.propagate(&domain, self.region, known, run)? else { return Ok(f64::INFINITY) };
         let minima = base.back_substitution(&trace).minima(&self.problem.forms_of(&[d]).0)?;
         Ok(minima.into_iter().fold(f64::NEG_INFINITY, f64::max))
@@ -273,7 +294,7 @@ impl Space for Phases<'_> {
         let Problem { network, run, .. } = *self.problem;
         let mut examined = Examined::default();
         let base = DeepPoly::default();
-        let domain = DeepPolyWithin { base, known: &part.known, settled: 0, is_checked: self.problem.certify };
+        let domain = DeepPolyWithin { base, known: &part.known, settled: 0, checked: self.problem.checked() };
         let run_here = Run::silent(run.budget);
         let (trace, known) = self.problem.propagate_checked(&domain, self.region, &part.known, run_here)?;
         if self.problem.certify {

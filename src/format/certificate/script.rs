@@ -111,13 +111,20 @@ impl Script {
         });
     }
 
+    /// The same by back-substitution up to the input alone.
+    pub fn late(&mut self, network: &Network, bounds: &Bounds, name: Name<'_>) {
+        self.bound("late", network, &mut |script, _, activations| {
+            activations.iter().for_each(|&id| script.lines(network, id, bounds, name));
+        });
+    }
+
     fn bound(&mut self, statement: &str, network: &Network, then: &mut dyn FnMut(&mut Self, NodeId, &[NodeId])) {
         for node in 0..network.nodes().len() {
             let reads = |id: &NodeId| matches!(&network.node(*id).kind, NodeKind::Activation(a) if a.source == node);
             let activations: Vec<NodeId> = (0..network.nodes().len()).filter(reads).collect();
             let is_affine = matches!(network.node(node).kind, NodeKind::Affine(_));
             // Back-substitution bounds the outputs, too; interval arithmetic goes through all nodes.
-            let is_wanted = is_affine && (node == network.output() || statement == "tighten");
+            let is_wanted = is_affine && (statement == "tighten" || (statement == "bound" && node == network.output()));
             if !activations.is_empty() || is_wanted {
                 self.say(format_args!("{statement} {node}"));
             }

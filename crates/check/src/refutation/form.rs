@@ -38,6 +38,11 @@ impl Form {
 fn add(sum: &mut RBig, more: RBig, is_too_long: &mut bool) {
     if !*is_too_long {
         *sum += more;
-        *is_too_long = sum.numerator().bit_len() + sum.denominator().bit_len() > MOST_BITS;
+        *is_too_long = is_long(sum);
     }
+}
+
+/// Whether nothing more may be added to a number.
+pub(super) fn is_long(q: &RBig) -> bool {
+    q.numerator().bit_len() + q.denominator().bit_len() > MOST_BITS
 }

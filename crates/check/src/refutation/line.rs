@@ -130,15 +130,22 @@ fn highest<N: Number>(parts: &[Piece], slopes: &[f64], middle: f64) -> Option<Li
     best.map(|(_, line)| line)
 }
 
-/// The pair of least area around the graph between the bounds, or with the slopes that are given, below and perhaps above.
-/// `None` where the bounds do not suffice.
+/// Whether the function has one piece between the bounds.
+pub(super) fn is_affine(pieces: &[Piece], range: Range) -> bool {
+    between(pieces, range).len() == 1
+}
+
+/// The pair of least area around the graph between the bounds, or with the slopes that are given, below and perhaps above:
+/// where both are, they stay what they are on one piece as well. `None` where the bounds do not suffice.
 pub(super) fn around<N: Number>(pieces: &[Piece], range: Range, given: Option<(f64, Option<f64>)>) -> Option<Pair<N>> {
     let (parts, bounds) = (between(pieces, range), range.bounds);
-    if let [part] = &parts[..] {
+    let is_finite = bounds.0.is_finite() && bounds.1.is_finite();
+    let stays = is_finite && matches!(given, Some((_, Some(_))));
+    if let ([part], false) = (&parts[..], stays) {
         let line = Line { slope: part.slope, intercept: N::of(part.intercept) };
         return Some(Pair { lower: line.clone(), upper: line });
     }
-    if !bounds.0.is_finite() || !bounds.1.is_finite() {
+    if !is_finite {
         return None;
     }
     let middle = 0.5 * bounds.0 + 0.5 * bounds.1;

@@ -2,6 +2,7 @@
 //! say, and the recomputation of it. `docs/certificates.md` states grammar and meaning.
 
 mod form;
+mod lanes;
 mod line;
 mod network;
 mod number;

@@ -1,6 +1,7 @@
 //! The network that a proof is about: a graph of inputs, affine nodes and activations, number by number.
 
-use super::number::{Number, add_down, add_up, enclose, gamma, mul_down, mul_up, underflow};
+use super::lanes::{Lanes, TINY};
+use super::number::{Number, add_down, add_up, enclose, gamma, mul_up, nearest, underflow};
 use super::text::{Reader, Refusal, Words, float, number, shown};
 use dashu_ratio::RBig;
 use std::io::BufRead;
@@ -121,7 +122,7 @@ impl Table {
             return Err(words.error(format!("`{}` holds no number", shown(word))));
         }
         let around = (enclose(&low).0, enclose(&high).1);
-        let near = if low == high { f64::near(&low) } else { 0.5 * around.0 + 0.5 * around.1 };
+        let near = if low == high { nearest(&low) } else { 0.5 * around.0 + 0.5 * around.1 };
         if !near.is_finite() || !around.0.is_finite() || !around.1.is_finite() {
             return Err(words.error(format!("`{}` is beyond the floats", shown(word))));
         }
@@ -134,23 +135,31 @@ impl Table {
         Ok(())
     }
 
-    /// Bounds of number `i`, as floats.
-    pub fn enclosure(&self, i: usize) -> (f64, f64) {
-        let near = self.near[i];
+    /// What there is to be said of number `i`, where it is no float.
+    #[inline]
+    fn other(&self, i: usize) -> Option<&Other> {
         if self.others.is_empty() {
-            return (near, near);
+            return None;
         }
-        match self.others.binary_search_by_key(&i, |(index, _)| *index) {
-            Ok(at) => (add_down(near, -self.others[at].1.radius), add_up(near, self.others[at].1.radius)),
-            Err(_) => (near, near),
-        }
+        let at = self.others.binary_search_by_key(&i, |(index, _)| *index).ok()?;
+        Some(&self.others[at].1)
     }
 
-    /// The number itself, where it is known.
-    pub fn exact(&self, i: usize) -> Option<RBig> {
-        match self.others.binary_search_by_key(&i, |(index, _)| *index) {
-            Ok(at) => self.others[at].1.exact.clone(),
-            Err(_) => Some(RBig::of(self.near[i])),
+    /// The least that number `i` may be, or the largest.
+    #[inline]
+    pub fn end<N: Number>(&self, i: usize, lower: bool) -> Option<N> {
+        let Some(other) = self.other(i) else { return Some(N::of(self.near[i])) };
+        let rounded = if lower { add_down(self.near[i], -other.radius) } else { add_up(self.near[i], other.radius) };
+        rounded.is_finite().then(|| N::end(|| other.exact.clone(), rounded))
+    }
+}
+
+impl Other {
+    /// `out += a · (number − near)` for `|x| ≤ reach`: added exactly, or charged.
+    fn correct<L: Lanes>(&self, near: f64, out: &mut L, a: &L, reach: f64, sum: &mut L::Sum) {
+        match self.exact.as_ref().filter(|_| !L::ROUNDS) {
+            Some(exact) => out.correct(a, &(exact - RBig::of(near)), sum),
+            None => a.charge(sum, 1.0, mul_up(self.radius, reach), TINY),
         }
     }
 }
@@ -181,19 +190,28 @@ impl Map {
         }
     }
 
-    /// `out += a W`, rounded to the nearest; returns an upper bound of what is lost to numbers that are no floats, where
-    /// `|x_j| ≤ reach(j)`.
-    pub fn pull_back<N: Number>(&self, a: &[N], out: &mut [N], reach: &dyn Fn(usize) -> f64) -> f64 {
-        let zero = N::of(0.0);
+    /// `out += a W`, rounded to the nearest; what numbers lose that are no floats is charged, where `|x_j| ≤ reach(j)`.
+    pub fn pull_back<L: Lanes>(&self, a: &[L], out: &mut [L], reach: &dyn Fn(usize) -> f64, sum: &mut L::Sum) {
         match self {
-            Self::Identity => out.iter_mut().zip(a).for_each(|(out, a)| out.add_near(a)),
+            Self::Identity => out.iter_mut().zip(a).for_each(|(out, a)| out.accumulate(a, 1.0)),
             Self::Dense { inputs, weights } => {
-                for (a, row) in a.iter().zip(weights.near.chunks_exact(*inputs)).filter(|(a, _)| **a != zero) {
-                    out.iter_mut().zip(row).for_each(|(out, &w)| out.accumulate(a, w));
+                let rows = a.iter().zip(weights.near.chunks_exact(*inputs)).filter(|(a, _)| !a.is_zero());
+                // Two at a time, so that half as much is loaded and stored.
+                for two in rows.collect::<Vec<_>>().chunks(2) {
+                    let ((a, row), more) = (two[0], two.get(1));
+                    match more {
+                        None => out.iter_mut().zip(row).for_each(|(out, &w)| out.accumulate(a, w)),
+                        Some((b, other)) => out.iter_mut().zip(row).zip(*other).for_each(|((out, &w), &v)| {
+                            let mut sum = std::mem::replace(out, L::zero());
+                            sum.accumulate(a, w);
+                            sum.accumulate(b, v);
+                            *out = sum;
+                        }),
+                    }
                 }
             }
             Self::Sparse { inputs, weights, .. } => {
-                for (i, a) in a.iter().enumerate().filter(|(_, a)| **a != zero) {
+                for (i, a) in a.iter().enumerate().filter(|(_, a)| !a.is_zero()) {
                     let row = self.row(i);
                     for (&j, &w) in inputs[row.clone()].iter().zip(&weights.near[row]) {
                         out[j].accumulate(a, w);
@@ -201,21 +219,11 @@ impl Map {
                 }
             }
         }
-        let mut lost = 0.0;
-        for (entry, other) in self.weights().iter().flat_map(|table| &table.others) {
+        let Some(table) = self.weights() else { return };
+        for (entry, other) in &table.others {
             let (i, j) = self.place(*entry);
-            if a[i] == zero {
-                continue;
-            }
-            match (&other.exact, self.weights()) {
-                (Some(exact), Some(table)) if !N::ROUNDS => {
-                    let rest = N::near(&(exact - RBig::of(table.near[*entry])));
-                    out[j].add_near(&a[i].times(&rest));
-                }
-                _ => lost = add_up(lost, mul_up(mul_up(a[i].magnitude(), other.radius), reach(j))),
-            }
+            other.correct(table.near[*entry], &mut out[j], &a[i], reach(j), sum);
         }
-        lost
     }
 
     /// For each row an upper bound of `Σ |w_j| reach(j)`.
@@ -231,17 +239,24 @@ impl Map {
         (0..rows).map(of_row).collect()
     }
 
-    /// Bounds of `Σ_j w_ij x_j`, for `x_j` within bounds.
-    pub fn row_within(&self, i: usize, x: &dyn Fn(usize) -> (f64, f64)) -> (f64, f64) {
-        let Some(table) = self.weights() else { return x(i) };
-        let (mut low, mut high) = (0.0, 0.0);
+    /// `sum += sign · W_i x` at least, where ends and reach of every `x_j` are known.
+    pub fn add_row<L: Lanes>(
+        &self,
+        i: usize,
+        sign: &L,
+        x: &impl Fn(usize, bool) -> Option<L::Number>,
+        reach: &dyn Fn(usize) -> f64,
+        sum: &mut L::Sum,
+    ) {
+        let Some(table) = self.weights() else { return sign.add_end(sum, |lower| x(i, lower)) };
         for entry in self.row(i) {
-            let ((a, b), (l, u)) = (table.enclosure(entry), x(self.place_in(i, entry)));
-            let ends = [(a, l), (a, u), (b, l), (b, u)];
-            low = add_down(low, ends.iter().map(|&(w, x)| mul_down(w, x)).fold(f64::INFINITY, f64::min));
-            high = add_up(high, ends.iter().map(|&(w, x)| mul_up(w, x)).fold(f64::NEG_INFINITY, f64::max));
+            let (mut a, j) = (L::zero(), self.place_in(i, entry));
+            a.accumulate(sign, table.near[entry]);
+            if let Some(other) = table.other(entry) {
+                other.correct(table.near[entry], &mut a, sign, reach(j), sum);
+            }
+            a.add_end(sum, |lower| x(j, lower));
         }
-        (low, high)
     }
 
     /// The column of an entry of row `i`.

@@ -66,9 +66,7 @@ pub(super) fn enclose(q: &RBig) -> (f64, f64) {
             return (x, x);
         }
     }
-    let near = match q.to_f64() {
-        Approximation::Exact(x) | Approximation::Inexact(x, _) => x,
-    };
+    let near = nearest(q);
     match RBig::try_from(near) {
         Ok(value) if &value == q => (near, near),
         Ok(value) if &value < q => (near, near.next_up()),
@@ -78,28 +76,23 @@ pub(super) fn enclose(q: &RBig) -> (f64, f64) {
     }
 }
 
-/// A number in which coefficients and bounds are computed.
+/// The float nearest to `q`.
+pub(super) fn nearest(q: &RBig) -> f64 {
+    match q.to_f64() {
+        Approximation::Exact(x) | Approximation::Inexact(x, _) => x,
+    }
+}
+
+/// A number in which lines and bounds are computed.
 pub(super) trait Number: Clone + PartialOrd {
-    /// Whether operations round, so that their errors are charged.
-    const ROUNDS: bool;
     /// The number of a finite float.
     fn of(x: f64) -> Self;
-    /// The number nearest to `q`.
-    fn near(q: &RBig) -> Self;
-    /// An end of the input box: the exact one, or the float that is safe.
-    fn end(exact: &RBig, rounded: f64) -> Self;
+    /// An end of a range: the exact one, where it is known and has a place, or the float that is safe.
+    fn end(exact: impl FnOnce() -> Option<RBig>, rounded: f64) -> Self;
     /// A lower bound of the sum.
     fn plus(&self, other: &Self) -> Self;
     /// A lower bound of the product.
     fn times(&self, other: &Self) -> Self;
-    /// The product, rounded to the nearest.
-    fn times_near(&self, other: f64) -> Self;
-    /// `self += a · w`, each operation rounded to the nearest.
-    fn accumulate(&mut self, a: &Self, w: f64);
-    /// `self += other`, rounded to the nearest.
-    fn add_near(&mut self, other: &Self);
-    /// An upper bound of the magnitude.
-    fn magnitude(&self) -> f64;
     /// The float just below, or the number itself.
     fn down(&self) -> f64;
     /// −self.
@@ -107,19 +100,12 @@ pub(super) trait Number: Clone + PartialOrd {
 }
 
 impl Number for f64 {
-    const ROUNDS: bool = true;
     #[inline]
     fn of(x: f64) -> Self {
         x
     }
     #[inline]
-    fn near(q: &RBig) -> Self {
-        match q.to_f64() {
-            Approximation::Exact(x) | Approximation::Inexact(x, _) => x,
-        }
-    }
-    #[inline]
-    fn end(_: &RBig, rounded: f64) -> Self {
+    fn end(_: impl FnOnce() -> Option<RBig>, rounded: f64) -> Self {
         rounded
     }
     #[inline]
@@ -129,22 +115,6 @@ impl Number for f64 {
     #[inline]
     fn times(&self, other: &Self) -> Self {
         mul_down(*self, *other)
-    }
-    #[inline]
-    fn times_near(&self, other: f64) -> Self {
-        self * other
-    }
-    #[inline]
-    fn accumulate(&mut self, a: &Self, w: f64) {
-        *self += a * w;
-    }
-    #[inline]
-    fn add_near(&mut self, other: &Self) {
-        *self += other;
-    }
-    #[inline]
-    fn magnitude(&self) -> f64 {
-        self.abs()
     }
     #[inline]
     fn down(&self) -> f64 {
@@ -157,37 +127,18 @@ impl Number for f64 {
 }
 
 impl Number for RBig {
-    const ROUNDS: bool = false;
     fn of(x: f64) -> Self {
         // Whoever asks has seen that the float is finite.
         Self::try_from(x).unwrap_or(Self::ZERO)
     }
-    fn near(q: &RBig) -> Self {
-        q.clone()
-    }
-    fn end(exact: &RBig, _: f64) -> Self {
-        exact.clone()
+    fn end(exact: impl FnOnce() -> Option<RBig>, rounded: f64) -> Self {
+        exact().unwrap_or_else(|| Self::of(rounded))
     }
     fn plus(&self, other: &Self) -> Self {
         self + other
     }
     fn times(&self, other: &Self) -> Self {
         self * other
-    }
-    fn times_near(&self, other: f64) -> Self {
-        self * Self::of(other)
-    }
-    fn accumulate(&mut self, a: &Self, w: f64) {
-        if w != 0.0 {
-            *self += a * Self::of(w);
-        }
-    }
-    fn add_near(&mut self, other: &Self) {
-        *self += other;
-    }
-    fn magnitude(&self) -> f64 {
-        let (lo, hi) = enclose(self);
-        hi.max(-lo)
     }
     fn down(&self) -> f64 {
         enclose(self).0

@@ -1,9 +1,10 @@
 //! What is known on a part: bounds of all neurons, the input box, the sides that neurons keep to, and slopes.
 
 use super::form::Form;
-use super::line::{Line, Pair, Range, around, image};
-use super::network::{Kind, Network};
-use super::number::{Number, add_down, add_up, enclose};
+use super::lanes::Lanes;
+use super::line::{Pair, Range, around, image, is_affine};
+use super::network::{Kind, Network, Table, Term};
+use super::number::{Number, add_up, enclose};
 use super::query::Case;
 use dashu_ratio::RBig;
 use std::cell::RefCell;
@@ -20,15 +21,38 @@ enum Undo {
     Slopes { node: usize, i: usize, old: Given },
     Open { node: usize, i: usize, below: bool, old: Option<f64> },
     Row,
+    Empty,
 }
 
 /// Changes that are kept for being undone, at most.
 const MOST_CHANGES: usize = 1 << 22;
 
+/// A neuron is bounded again that is so near to another piece, relatively.
+const NEARLY: f64 = 1e-6;
+
 /// For each term of an affine node `Σ_j |W_ij| reach_j` of its rows, and `Σ_j reach_j`.
 type Magnitudes = Vec<(Vec<f64>, f64)>;
 
 type Cache = RefCell<Vec<Vec<Option<Pair<f64>>>>>;
+
+/// Numbers in which there are lines.
+pub(super) trait Lined: Number {
+    /// The lines around neuron `i` of an activation node.
+    fn lines(state: &State<'_>, id: usize, i: usize) -> Option<Pair<Self>>;
+}
+
+impl Lined for f64 {
+    #[inline]
+    fn lines(state: &State<'_>, id: usize, i: usize) -> Option<Pair<Self>> {
+        state.lines(id, i)
+    }
+}
+
+impl Lined for RBig {
+    fn lines(state: &State<'_>, id: usize, i: usize) -> Option<Pair<Self>> {
+        state.lines_in(id, i)
+    }
+}
 
 pub(super) struct State<'a> {
     pub network: &'a Network,
@@ -107,36 +131,51 @@ impl<'a> State<'a> {
     pub fn end<N: Number>(&self, node: usize, i: usize, lower: bool) -> Option<N> {
         let (l, u) = self.bounds[node][i];
         let rounded = if lower { l } else { u };
-        if node == 0 {
-            let (l, u) = &self.ends[i];
-            return Some(N::end(if lower { l } else { u }, rounded)).filter(|_| rounded.is_finite());
-        }
-        rounded.is_finite().then(|| N::of(rounded))
+        let exact = || (node == 0).then(|| if lower { self.ends[i].0.clone() } else { self.ends[i].1.clone() });
+        rounded.is_finite().then(|| N::end(exact, rounded))
     }
 
-    /// The lines around neuron `i` of an activation node.
+    /// The lines around neuron `i` of an activation node, in floats.
     #[inline]
-    pub fn lines<N: Number>(&self, id: usize, i: usize) -> Option<Pair<N>> {
-        let Kind::Activation { source, pieces } = &self.network.nodes[id].kind else { return None };
-        let given = self.slopes[id][i];
-        let z = self.range(*source, i);
-        if !N::ROUNDS {
-            return around(pieces, z, given);
-        }
+    fn lines(&self, id: usize, i: usize) -> Option<Pair<f64>> {
         let mut lines = self.lines.borrow_mut();
         let of_node = &mut lines[id];
         of_node.resize(self.bounds[id].len(), None);
         if of_node[i].is_none() {
-            of_node[i] = around::<f64>(pieces, z, given);
+            of_node[i] = self.lines_in(id, i);
         }
-        let rounded = |line: &Line<f64>| Line { slope: line.slope, intercept: N::of(line.intercept) };
-        of_node[i].as_ref().map(|pair| Pair { lower: rounded(&pair.lower), upper: rounded(&pair.upper) })
+        of_node[i].clone()
     }
 
-    /// Whether an activation sees more than one piece of itself on neuron `i` of a node.
+    /// The same in any numbers.
+    fn lines_in<N: Number>(&self, id: usize, i: usize) -> Option<Pair<N>> {
+        let Kind::Activation { source, pieces } = &self.network.nodes[id].kind else { return None };
+        around(pieces, self.range(*source, i), self.slopes[id][i])
+    }
+
+    /// Whether an activation sees more than one piece of itself on neuron `i` of a node, or would if this reached a little
+    /// further: whoever wrote a proof with somewhat looser bounds may have bounded it, too.
     pub fn is_unstable(&self, node: usize, i: usize) -> bool {
-        let sees_more = |&id: &usize| self.lines::<f64>(id, i).is_none_or(|pair| pair.lower != pair.upper);
+        let (l, u) = self.bounds[node][i];
+        let little = NEARLY * (1.0 + l.abs().max(u.abs()));
+        let range = Range { bounds: (l - little, u + little), open: (false, false) };
+        let sees_more = |&id: &usize| match &self.network.nodes[id].kind {
+            Kind::Activation { pieces, .. } => !is_affine(pieces, range),
+            _ => false,
+        };
         self.readers[node].iter().any(sees_more)
+    }
+
+    /// Whether a bound of a neuron that is between two numbers, and so much as the first one surely, is on either side of
+    /// another bound, or of an end of an activation's piece.
+    pub fn is_undecided(&self, node: usize, i: usize, at_least: bool, (low, high): (f64, f64)) -> bool {
+        let is_between = |at: f64| if at_least { low < at && at <= high } else { -low > at && at >= -high };
+        let (l, u) = self.bounds[node][i];
+        let meets = |&id: &usize| match &self.network.nodes[id].kind {
+            Kind::Activation { pieces, .. } => pieces.iter().any(|piece| is_between(piece.from)),
+            _ => false,
+        };
+        is_between(if at_least { u } else { l }) || self.readers[node].iter().any(meets)
     }
 
     /// Bounds the neurons of a node by those of the nodes that it reads.
@@ -145,13 +184,15 @@ impl<'a> State<'a> {
         match &network.nodes[id].kind {
             Kind::Input => {}
             Kind::Affine { terms, bias } => {
+                let (both, ones) = ([1.0, -1.0], [RBig::ONE, RBig::NEG_ONE]);
                 for i in 0..network.nodes[id].len {
-                    let mut sum = bias.enclosure(i);
-                    for term in terms {
-                        let (low, high) = term.map.row_within(i, &|j| self.bounds[term.source][j]);
-                        sum = (add_down(sum.0, low), add_up(sum.1, high));
+                    let mut least = self.least(terms, bias, i, &both);
+                    for side in 0..2 {
+                        if self.is_undecided(id, i, side == 0, least[side]) {
+                            least[side] = self.least(terms, bias, i, &ones[side])[0];
+                        }
                     }
-                    self.tighten(id, i, sum);
+                    self.tighten(id, i, (least[0].0, -least[1].0));
                 }
             }
             Kind::Activation { source, pieces } => {
@@ -160,6 +201,17 @@ impl<'a> State<'a> {
                 }
             }
         }
+    }
+
+    /// What bounds the neuron `i` of an affine node, times these signs, from below, by the bounds of what it reads.
+    fn least<L: Lanes>(&self, terms: &[Term], bias: &Table, i: usize, signs: &L) -> Vec<(f64, f64)> {
+        let mut sum = L::sums(&[&RBig::ZERO]);
+        signs.add_end(&mut sum, |lower| bias.end(i, lower));
+        for Term { source, map } in terms {
+            let end = |j: usize, lower: bool| self.end(*source, j, lower);
+            map.add_row(i, signs, &end, &|j| self.reach(*source, j), &mut sum);
+        }
+        L::bounds(&sum)
     }
 
     /// Takes over bounds of a neuron where they are tighter, and what follows for its activations. NaN says nothing.
@@ -186,7 +238,7 @@ impl<'a> State<'a> {
         while let Some(node) = changed.pop() {
             let range = self.range(node, i);
             let (low, high) = range.bounds;
-            self.is_empty |= low > high || (low == high && (range.open.0 || range.open.1));
+            self.empty_where(low > high || (low == high && (range.open.0 || range.open.1)));
             for at in 0..self.readers[node].len() {
                 let id = self.readers[node][at];
                 if let Kind::Activation { pieces, .. } = &network.nodes[id].kind
@@ -195,6 +247,14 @@ impl<'a> State<'a> {
                     changed.push(id);
                 }
             }
+        }
+    }
+
+    /// No input is on the part, nor on any part of it, where that is so.
+    fn empty_where(&mut self, is_so: bool) {
+        if is_so && !self.is_empty {
+            self.is_empty = true;
+            self.undo.push(Undo::Empty);
         }
     }
 
@@ -223,14 +283,18 @@ impl<'a> State<'a> {
             *end = at.clone();
         }
         let (l, u) = &self.ends[i];
-        self.is_empty |= l > u;
+        let is_empty = l > u;
         let bounds = (enclose(l).0, enclose(u).1);
         self.undo.push(Undo::Box { i, old });
+        self.empty_where(is_empty);
         self.tighten(0, i, bounds);
     }
 
-    /// Keeps a neuron to one side of a number.
+    /// Keeps a neuron to one side of a number, and forgets what was said of its lines.
     pub fn keep(&mut self, node: usize, i: usize, below: bool, at: &RBig) {
+        for at in 0..self.readers[node].len() {
+            self.set_slopes(self.readers[node][at], i, None);
+        }
         let (low, high) = enclose(at);
         self.tighten(node, i, if below { (f64::NEG_INFINITY, high) } else { (low, f64::INFINITY) });
     }
@@ -288,6 +352,7 @@ impl<'a> State<'a> {
                     };
                     self.set(node, i, self.bounds[node][i]);
                 }
+                Undo::Empty => self.is_empty = false,
                 Undo::Row => {
                     self.rows.pop();
                 }
@@ -299,7 +364,6 @@ impl<'a> State<'a> {
                 }
             }
         }
-        self.is_empty = false;
     }
 
     /// Forgets how to undo: nothing made so far belongs to a part.

@@ -83,6 +83,21 @@ fn the_worked_example_is_accepted_in_both_arithmetics() {
     }
 }
 
+/// Lines of which both slopes are named stay on one piece as well, until the neuron is split; late bounds are those at the
+/// input.
+#[test]
+fn named_lines_stay_and_late_bounds_are_those_at_the_input() {
+    let query = QUERY.replacen("x -1 1", "x 0 1", 1).replace("7/4", "3/2");
+    let proof = |said: &str| format!("absint proof 1\ncase 0\nbound 1\n{said}\nrefute 0 1\nend\n");
+    assert_eq!(outcome(NETWORK, &query, &proof("")), Ok(1));
+    assert_eq!(outcome(NETWORK, &query, &proof("lines 2 1 0")), Ok(1));
+    assert!(outcome(NETWORK, &query, &proof("lines 2 1 0 0")).is_err());
+    assert_eq!(outcome(NETWORK, &query, &proof("lines 2 1 0 0\narea 2")), Ok(1));
+    assert_eq!(outcome(NETWORK, &query, &proof("lines 2 1 0 0\nsplit 1 1 2").replace("end", "else\nend\nend")), Ok(1));
+    assert_eq!(outcome(NETWORK, QUERY, &PROOF.replace("bound 1", "late 1")), Ok(2));
+    assert!(outcome(NETWORK, QUERY, &PROOF.replace("bound 1", "late 4")).is_err());
+}
+
 /// The first neuron is never more than one above the second one: a joint inequality on three branches.
 const ROWS: &str = "absint proof 1
 case 0
@@ -121,13 +136,14 @@ fn rows_hold_where_they_are_shown_and_nowhere_else() {
         ("; row 1 1", "; row 1 -1"),
         ("; row 1 1", "; limit 1 1"),
         ("; row 1 1", ""),
-        ("exact\n", ""),
         ("row -1 1 0 1 1 1 -1", "row -1 1 0 1 1 1"),
         ("row -1 1 0 1 1 1 -1", "row -1 1 0 1 1 2 -1"),
     ] {
         assert!(outcome(NETWORK, &query, &ROWS.replacen(from, to, 1)).is_err(), "{from} -> {to}");
     }
     assert!(outcome(NETWORK, &QUERY.replace("7/4", "1"), ROWS).is_err());
+    // What is exactly zero is decided in exact numbers, whether they are asked for or not.
+    assert_eq!(outcome(NETWORK, &query, &ROWS.replace("exact\n", "")), Ok(5));
     // A row that holds on a part is forgotten behind it.
     let inside =
         "absint proof 1\ncase 0\nexact\nsplit 0 1 1/2\nrow -1/2 0 1 1\nprove\nend\nelse\nrefute 0 1 ; row 0 1\n";
@@ -314,6 +330,17 @@ fn long_chains_of_activations_are_followed() {
         outcome(&network, query, "absint proof 1\ncase 0\nsplit 0 0 0\nrefute 0 1\nelse\nrefute 0 1\nend\nend\n"),
         Ok(2)
     );
+}
+
+/// Back-substitution looks at the nodes that it reads, however many there are.
+#[test]
+fn long_chains_of_affine_nodes_are_followed() {
+    const LENGTH: usize = 100_000;
+    let affine = |source: usize| format!("affine\nbias 0\nidentity {source}\nend\n");
+    let network =
+        format!("absint network 1\ninput 1\n{}output {LENGTH}\n", (0..LENGTH).map(affine).collect::<String>());
+    let query = "absint query 1\ncase\nx -1 1\nunsafe\natom 3 1 Y0\n";
+    assert_eq!(outcome(&network, query, "absint proof 1\ncase 0\nrefute 0 1\nend\n"), Ok(1));
 }
 
 /// Sums of fractions that have nothing in common end in a refusal, and rows are short.

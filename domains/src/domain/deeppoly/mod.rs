@@ -19,7 +19,7 @@ pub use back_substitution::{BackSubstitution, Concretise, History};
 pub use part::{Kept, Narrowed};
 pub use rational::{RationalDeepPoly, RationalFact};
 pub use relaxation::{NodeLines, Relaxation};
-pub use within::DeepPolyWithin;
+pub use within::{Checked, DeepPolyWithin};
 
 use super::{AbstractDomain, DomainError, Fact, NodeBounds, NodePlanes, Trace};
 use crate::activation::{ActivationFn, Slopes};

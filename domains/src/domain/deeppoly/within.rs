@@ -17,9 +17,20 @@ pub struct DeepPolyWithin<'a> {
     pub known: &'a Bounds,
     /// Nodes up to this one keep what is known: 0 when that was bounded on a larger region or from less.
     pub settled: NodeId,
-    /// Whether a checker of certificates must find the bounds, too: all neurons are bounded by interval arithmetic first, as
-    /// it does, and what is found is taken for worse by what it may lose.
-    pub is_checked: bool,
+    /// Whether a checker of certificates must find the bounds, too.
+    pub checked: Checked<'a>,
+}
+
+/// How a checker of certificates finds bounds that are told to it.
+#[derive(Clone, Copy, Debug)]
+pub enum Checked<'a> {
+    /// It does not.
+    Never,
+    /// All neurons are bounded by interval arithmetic first, as it does, and what is found is taken for worse by what it may
+    /// lose.
+    Everywhere,
+    /// As there is no checker, but what is found is taken for worse by this, neuron by neuron of each node.
+    Late(&'a [Vec<f64>]),
 }
 
 impl AbstractDomain for DeepPolyWithin<'_> {
@@ -37,8 +48,12 @@ impl AbstractDomain for DeepPolyWithin<'_> {
         let Some(known) = self.known.get(id) else { return self.base.affine_fact(id, node, seen) };
         let mut bounds = known.clone();
         let sources = |source| seen.bounds_of(source);
-        let checked = |found| if self.is_checked { crate::domain::loosened(found, node, &sources) } else { found };
-        if self.is_checked {
+        let checked = |found| match self.checked {
+            Checked::Never => found,
+            Checked::Everywhere => crate::domain::loosened(found, node, &sources),
+            Checked::Late(losses) => crate::domain::less(&found, &losses[id]),
+        };
+        if matches!(self.checked, Checked::Everywhere) {
             bounds.intersect(&checked(crate::domain::quick_bounds(node, &sources)));
         }
         let is_unstable = |i| super::is_unstable(&seen.network, id, &bounds, i);

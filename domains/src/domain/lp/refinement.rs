@@ -11,7 +11,8 @@ use super::encoding::Encoding;
 use super::{Answer, Cuts, LpDomain, LpFact};
 use crate::activation::{ActivationFn, Reach};
 use crate::domain::{
-    Bounds, DeepPolyFact, DeepPolyWithin, DomainError, Fact, NodeBounds, Run, Trace, allowance, propagate_until,
+    Bounds, Checked, DeepPolyFact, DeepPolyWithin, DomainError, Fact, NodeBounds, Run, Trace, allowance,
+    propagate_until,
 };
 use crate::lp::Stop;
 use crate::network::{Affine, Network, NodeId, NodeKind};
@@ -111,7 +112,8 @@ impl LpDomain {
             return Ok(Vec::new());
         };
         // Nothing is bounded again, which might come out tighter by a rounding where fewer rows go back together.
-        let before = DeepPolyWithin { base: self.base, known: &layer.bounds, settled: layer.node, is_checked: false };
+        let before =
+            DeepPolyWithin { base: self.base, known: &layer.bounds, settled: layer.node, checked: Checked::Never };
         let trace = propagate_until(&before, network, region, &layer.bounds, layer.node + 1, run)?;
         let Trace { network, region, facts, known, run, spare, is_real } = trace;
         let facts = facts.into_iter().map(LpFact::from).collect();

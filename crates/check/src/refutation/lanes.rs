@@ -1,0 +1,217 @@
+//! Coefficients of forms that go back through the network side by side, and the sums that they end in.
+
+use super::form::is_long;
+use super::number::{Number, UNIT, add_up, enclose, gamma, mul_up, nearest};
+use dashu_ratio::RBig;
+
+/// One coefficient of each of some forms.
+pub(super) trait Lanes: Clone {
+    /// Whether operations round, so that they are charged.
+    const ROUNDS: bool;
+    /// What ends of ranges are.
+    type Number: Number;
+    /// The constants of the forms, and what rounding may have added to them.
+    type Sum: Clone;
+    /// Sums of these constants.
+    fn sums(constants: &[&RBig]) -> Self::Sum;
+    /// No coefficient.
+    fn zero() -> Self;
+    /// Whether none of the forms has one.
+    fn is_zero(&self) -> bool;
+    /// Sets that of one form, of a neuron that is no larger than `reach`.
+    fn set(&mut self, lane: usize, q: &RBig, reach: f64, sum: &mut Self::Sum);
+    /// `self += a · w`, each operation rounded to the nearest.
+    fn accumulate(&mut self, a: &Self, w: f64);
+    /// The same for any number, where nothing rounds.
+    fn correct(&mut self, a: &Self, w: &RBig, sum: &mut Self::Sum);
+    /// `self += more`, of a neuron that is no larger than `reach`.
+    fn add(&mut self, more: &Self, reach: f64, sum: &mut Self::Sum);
+    /// The products with the slope of the line below, where the coefficient is positive, or else above, of a neuron that is
+    /// no larger than `reach`.
+    fn along(&self, below: f64, above: f64, reach: f64, sum: &mut Self::Sum) -> Self;
+    /// `sum += self · end`, where that is the lower end (`true`) for a positive coefficient, or else the upper one.
+    fn add_end(&self, sum: &mut Self::Sum, end: impl Fn(bool) -> Option<Self::Number>);
+    /// Charges `rate · |self| · reach + loss` for a coefficient, at a rate of at most 1; `loss` is at least [`TINY`].
+    fn charge(&self, sum: &mut Self::Sum, rate: f64, reach: f64, loss: f64);
+    /// For each form a lower bound of its sum, and what the sum might be at most.
+    fn bounds(sum: &Self::Sum) -> Vec<(f64, f64)>;
+}
+
+/// No bound, with whatever arithmetic.
+pub(super) const UNKNOWN: (f64, f64) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
+
+/// Sums that round to the nearest, one for each of `K` forms.
+#[derive(Clone)]
+pub(super) struct Floats<const K: usize> {
+    value: [f64; K],
+    /// The sums of the magnitudes of what was added.
+    magnitude: [f64; K],
+    /// What coefficients have lost, times what they multiply.
+    lost: [f64; K],
+    /// Terms of each sum, at most.
+    terms: usize,
+}
+
+/// More than what a product loses when it underflows. Smaller ones would do, but processors are slow with these.
+pub(super) const TINY: f64 = f64::MIN_POSITIVE;
+
+impl<const K: usize> Lanes for [f64; K] {
+    const ROUNDS: bool = true;
+    type Number = f64;
+    type Sum = Floats<K>;
+
+    fn sums(constants: &[&RBig]) -> Floats<K> {
+        let value = std::array::from_fn(|k| constants.get(k).map_or(0.0, |c| enclose(c).0));
+        Floats { value, magnitude: value.map(f64::abs), lost: [0.0; K], terms: 1 }
+    }
+
+    #[inline]
+    fn zero() -> Self {
+        [0.0; K]
+    }
+
+    #[inline]
+    fn is_zero(&self) -> bool {
+        self.iter().all(|&a| a == 0.0)
+    }
+
+    fn set(&mut self, lane: usize, q: &RBig, reach: f64, sum: &mut Floats<K>) {
+        let (low, high) = enclose(q);
+        self[lane] = nearest(q);
+        sum.lost[lane] += mul_up(add_up(high, -low), reach);
+        sum.terms += 1;
+    }
+
+    #[inline]
+    fn accumulate(&mut self, a: &Self, w: f64) {
+        for k in 0..K {
+            self[k] += a[k] * w;
+        }
+    }
+
+    fn correct(&mut self, _: &Self, _: &RBig, _: &mut Floats<K>) {}
+
+    #[inline]
+    fn add(&mut self, more: &Self, reach: f64, sum: &mut Floats<K>) {
+        if !more.is_zero() {
+            self.accumulate(more, 1.0);
+            self.charge(sum, UNIT, reach, TINY);
+        }
+    }
+
+    #[inline]
+    fn along(&self, below: f64, above: f64, reach: f64, sum: &mut Floats<K>) -> Self {
+        sum.terms += 1;
+        std::array::from_fn(|k| {
+            let slope = if self[k] > 0.0 { below } else { above };
+            let product = self[k] * slope;
+            if self[k] != 0.0 && slope != 0.0 && slope.abs() != 1.0 {
+                sum.lost[k] += UNIT * (product.abs() * reach) + TINY * reach.max(1.0);
+            }
+            product
+        })
+    }
+
+    #[inline]
+    fn add_end(&self, sum: &mut Floats<K>, end: impl Fn(bool) -> Option<f64>) {
+        let (low, high) = (end(true).unwrap_or(f64::NEG_INFINITY), end(false).unwrap_or(f64::INFINITY));
+        sum.terms += 1;
+        for (k, &a) in self.iter().enumerate() {
+            let end = if a > 0.0 { low } else { high };
+            // Where nothing is read an end may be infinite; a coefficient that is no number must not be passed over.
+            let product = if a == 0.0 { 0.0 } else { a * end };
+            sum.value[k] += product;
+            sum.magnitude[k] += product.abs() + if a != 0.0 && end != 0.0 { TINY } else { 0.0 };
+        }
+    }
+
+    #[inline]
+    fn charge(&self, sum: &mut Floats<K>, rate: f64, reach: f64, loss: f64) {
+        sum.terms += 1;
+        for (k, &a) in self.iter().enumerate() {
+            sum.lost[k] += if a == 0.0 { 0.0 } else { rate * (a.abs() * reach) + loss };
+        }
+    }
+
+    /// Of `n` terms each, with magnitudes `M` and losses `L` as they were summed, the value is off by `γₙ M / (1 − γₙ)` at
+    /// most, and `L` by the share `γₙ₊₄` of itself (Higham 2002, section 3.1; underflow is within `M` and `L` already):
+    /// `γ` of twice as many leaves enough for the operations here. What overflowed or was no number is so in `M` or `L`.
+    fn bounds(sum: &Floats<K>) -> Vec<(f64, f64)> {
+        let gamma = gamma(2 * sum.terms + 16);
+        let bound = |k: usize| {
+            let (value, magnitude, lost) = (sum.value[k], sum.magnitude[k], sum.lost[k]);
+            if magnitude == 0.0 && lost == 0.0 {
+                return (value, value);
+            }
+            let charge = (gamma * magnitude + lost) * (1.0 + gamma) + TINY;
+            let (low, high) = ((value - charge).next_down(), value + 4.0 * charge);
+            let is_known = magnitude.is_finite() && lost.is_finite() && low.is_finite() && high.is_finite();
+            if is_known { (low, high) } else { UNKNOWN }
+        };
+        (0..K).map(bound).collect()
+    }
+}
+
+/// One form, exactly. The sum is lost where an end is not known, or fractions become too long.
+impl Lanes for RBig {
+    const ROUNDS: bool = false;
+    type Number = Self;
+    type Sum = Option<Self>;
+
+    fn sums(constants: &[&Self]) -> Option<Self> {
+        constants.first().map(|&c| c.clone())
+    }
+
+    fn zero() -> Self {
+        Self::ZERO
+    }
+
+    fn is_zero(&self) -> bool {
+        *self == Self::ZERO
+    }
+
+    fn set(&mut self, _: usize, q: &Self, _: f64, _: &mut Option<Self>) {
+        *self = q.clone();
+    }
+
+    fn accumulate(&mut self, a: &Self, w: f64) {
+        if w != 0.0 {
+            *self += a * Self::of(w);
+        }
+    }
+
+    fn correct(&mut self, a: &Self, w: &Self, sum: &mut Option<Self>) {
+        self.add(&(a * w), 0.0, sum);
+    }
+
+    fn add(&mut self, more: &Self, _: f64, sum: &mut Option<Self>) {
+        *self += more;
+        if is_long(self) {
+            (*self, *sum) = (Self::ZERO, None);
+        }
+    }
+
+    fn along(&self, below: f64, above: f64, _: f64, _: &mut Option<Self>) -> Self {
+        self * Self::of(if *self > Self::ZERO { below } else { above })
+    }
+
+    fn add_end(&self, sum: &mut Option<Self>, end: impl Fn(bool) -> Option<Self>) {
+        if !self.is_zero() {
+            let product = end(*self > Self::ZERO).map(|end| self * end);
+            *sum = sum.take().zip(product).map(|(sum, product)| sum + product).filter(|sum| !is_long(sum));
+        }
+    }
+
+    fn charge(&self, sum: &mut Option<Self>, rate: f64, reach: f64, loss: f64) {
+        let (low, high) = enclose(self);
+        let charge = add_up(mul_up(rate, mul_up(high.max(-low), reach)), loss);
+        *sum = sum.take().filter(|_| charge.is_finite()).map(|sum| sum - Self::of(charge));
+    }
+
+    fn bounds(sum: &Option<Self>) -> Vec<(f64, f64)> {
+        vec![sum.as_ref().map_or(UNKNOWN, enclose)]
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -88,8 +88,8 @@ fn over(network: &Network, form: &super::query::Form) -> Form {
     found
 }
 
-/// Checks that a proof refutes every case of the query about the network. Time is linear in the statements, each of which
-/// costs a pass through the network per neuron that it bounds.
+/// Checks that a proof refutes every case of the query about the network. A statement costs a
+/// pass through the network per neuron that it bounds, a split what is shown before it.
 ///
 /// # Errors
 /// The first line that is not understood, or does not hold.

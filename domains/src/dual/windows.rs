@@ -21,7 +21,7 @@ use super::relaxed::corner;
 use super::steps::{Moments, Step};
 use crate::budget::Budget;
 use crate::domain::Bounds;
-use crate::network::{Activation, Affine, Arithmetic, Network, NodeId, NodeKind};
+use crate::network::{Activation, Affine, Arithmetic, Coefficients, Network, NodeId, NodeKind};
 use crate::num::Interval;
 use crate::num::round::{add_down, lower_or_nothing, mul_up, sub_down};
 use crate::query::{Ball, Region};
@@ -55,6 +55,7 @@ pub struct Windows<'a> {
     range: &'a [Interval],
     activation: NodeId,
     source: NodeId,
+    bias: &'a Coefficients,
     /// Slopes below and above zero.
     corner: (f64, f64),
     /// By neuron the inputs that it reads, in order, and their weights.
@@ -109,7 +110,8 @@ impl<'a> Windows<'a> {
         let is_plain = network.arithmetic() == Arithmetic::Real && network.products().next().is_none();
         let corner = function.pieces().and_then(corner)?;
         let z = bounds.get(source)?;
-        let [term] = &affine(network, source)?.terms[..] else { return None };
+        let Affine { terms, bias, .. } = affine(network, source)?;
+        let [term] = &terms[..] else { return None };
         if !is_plain || region.ball() != &Ball::Box || term.source != 0 || bounds.get(activation).is_none() {
             return None;
         }
@@ -132,7 +134,7 @@ impl<'a> Windows<'a> {
         };
         let groups = together.into_iter().flat_map(of_inputs).collect();
         let range = region.bounds();
-        Some(Self { network, bounds, range, activation, source, corner, rows, groups })
+        Some(Self { network, bounds, range, activation, source, bias, corner, rows, groups })
     }
 
     /// How many neurons are in groups of several.
@@ -211,21 +213,17 @@ impl<'a> Windows<'a> {
     }
 
     fn part<'b>(&self, group: &'b Group, form: &Form) -> Part<'b> {
-        let bias = affine(self.network, self.source).map(|affine| affine.bias.values()).unwrap_or_default();
+        let bias = self.bias.values();
         let a: Vec<f64> = group.neurons.iter().map(|&i| form.a[i]).collect();
         let of_neuron = |(&i, &a): (&usize, &f64)| self.rows[i].iter().map(move |&(_, w)| (a * w) as f32);
         let weights: Vec<f32> = group.neurons.iter().zip(&a).flat_map(of_neuron).collect();
-        let of_input = |&input: &usize| {
-            let Interval { lo, hi } = self.range[input];
-            ((lo / 2.0 + hi / 2.0) as f32, (hi / 2.0 - lo / 2.0) as f32)
-        };
         Part {
             group,
             bias: group.neurons.iter().zip(&a).map(|(&i, a)| (a * bias[i]) as f32).collect(),
             scale: weights.iter().fold(0.0, |largest, w| w.abs().max(largest)),
             weights,
             a,
-            range: group.inputs.iter().map(of_input).collect(),
+            range: group.inputs.iter().map(|&input| middle_and_half(self.range[input])).collect(),
         }
     }
 
@@ -269,7 +267,6 @@ impl<'a> Windows<'a> {
 
     /// A lower bound of what one choice of a group's pieces leaves.
     fn least(&self, part: &Part, slopes: &[f32], shares: &[f32]) -> f64 {
-        let Some(affine) = affine(self.network, self.source) else { return f64::NEG_INFINITY };
         let mut c: Vec<Interval> = slopes.iter().map(|&slope| -Interval::point(f64::from(slope))).collect();
         let mut sum = 0.0;
         for ((&i, &a), &share) in part.group.neurons.iter().zip(&part.a).zip(shares) {
@@ -281,7 +278,7 @@ impl<'a> Windows<'a> {
                 false => (left + (right - left) * f64::from(share)).clamp(left, right),
             };
             let a = Interval::point(a).scale(line);
-            sum = add_down(sum, (a * affine.bias.enclosure(i)).lo);
+            sum = add_down(sum, (a * self.bias.enclosure(i)).lo);
             c.iter_mut().zip(&self.rows[i]).for_each(|(c, &(_, w))| *c = *c + a.scale(w));
         }
         let of_inputs = c.iter().zip(&part.group.inputs).map(|(&c, &input)| (c * self.range[input]).lo);
@@ -311,6 +308,11 @@ struct Ascent {
     range: Vec<(f32, f32)>,
     slopes: Vec<Moments>,
     shares: Vec<Moments>,
+    spare: Vec<f32>,
+}
+
+fn middle_and_half(Interval { lo, hi }: Interval) -> (f32, f32) {
+    ((lo / 2.0 + hi / 2.0) as f32, (hi / 2.0 - lo / 2.0) as f32)
 }
 
 fn zeros(len: usize) -> Moments {
@@ -319,26 +321,19 @@ fn zeros(len: usize) -> Moments {
 
 impl Ascent {
     fn new(windows: &Windows, form: &Form, parts: &[Part]) -> Self {
-        let of_input =
-            |range: &Interval| ((range.lo / 2.0 + range.hi / 2.0) as f32, (range.hi / 2.0 - range.lo / 2.0) as f32);
         Self {
             corner: (windows.corner.0 as f32, windows.corner.1 as f32),
             constant: form.constant,
             c: form.c.iter().map(|c| c.middle() as f32).collect(),
-            range: windows.range.iter().map(of_input).collect(),
+            range: windows.range.iter().copied().map(middle_and_half).collect(),
             slopes: parts.iter().map(|part| zeros(part.group.inputs.len())).collect(),
             shares: parts.iter().map(|part| zeros(part.choices() * part.a.len())).collect(),
+            spare: Vec::new(),
         }
     }
 
-    /// The value of what was found so far, nearly, and a step from there; what is best is kept.
-    fn step(
-        &mut self,
-        parts: &[Part],
-        found: &mut [Multipliers],
-        best: &mut (f64, Vec<Multipliers>),
-        round: usize,
-    ) -> f64 {
+    /// Keeps what was found so far where its value, nearly, is the best, and takes a step from there.
+    fn step(&mut self, parts: &[Part], found: &mut [Multipliers], best: &mut (f64, Vec<Multipliers>), round: usize) {
         let way = round as f32 / STEPS as f32;
         let step = Step::new(RATES.0 * (RATES.1 / RATES.0).powf(way), round);
         let mut c = self.c.clone();
@@ -347,7 +342,8 @@ impl Ascent {
         }
         let of_inputs = c.iter().zip(&self.range).map(|(c, (middle, half))| f64::from(c * middle - c.abs() * half));
         let mut value = self.constant + of_inputs.sum::<f64>();
-        let leasts: Vec<(f32, usize)> = parts.iter().zip(&*found).map(|(part, m)| self.least(part, m)).collect();
+        let mut leasts: Vec<(f32, usize)> = Vec::with_capacity(parts.len());
+        parts.iter().zip(&*found).for_each(|(part, m)| leasts.push(self.least(part, m)));
         value += leasts.iter().map(|(least, _)| f64::from(*least)).sum::<f64>();
         if value > best.0 {
             *best = (value, found.to_vec());
@@ -356,7 +352,8 @@ impl Ascent {
         for (g, (part, m)) in parts.iter().zip(found).enumerate() {
             let k = part.a.len();
             let shares = &mut m.shares[leasts[g].1 * k..][..k];
-            let at = line_of(part, &m.slopes, shares, self.corner);
+            let at = &mut self.spare;
+            line_of(part, &m.slopes, shares, (left, right), at);
             let least_at = |place: usize| {
                 let (middle, half) = part.range[place];
                 middle - half * at[place].signum()
@@ -376,14 +373,13 @@ impl Ascent {
                 m.slopes[place] += part.scale * step.of(gradient, &mut first[place], &mut second[place]);
             }
         }
-        value
     }
 
     /// The least value of a group's choices, and which it is.
-    fn least(&self, part: &Part, multipliers: &Multipliers) -> (f32, usize) {
-        let (left, right) = self.corner;
+    fn least(&mut self, part: &Part, multipliers: &Multipliers) -> (f32, usize) {
+        let ((left, right), at) = (self.corner, &mut self.spare);
         let of_choice = |(choice, shares): (usize, &[f32])| {
-            let at = line_of(part, &multipliers.slopes, shares, self.corner);
+            line_of(part, &multipliers.slopes, shares, (left, right), at);
             let of_bias = shares.iter().zip(&part.bias).map(|(share, bias)| (left + (right - left) * share) * bias);
             let of_inputs = at.iter().zip(&part.range).map(|(c, (middle, half))| c * middle - c.abs() * half);
             (of_bias.sum::<f32>() + of_inputs.sum::<f32>(), choice)
@@ -394,11 +390,11 @@ impl Ascent {
 }
 
 /// The coefficients of a group's inputs under a choice of lines.
-fn line_of(part: &Part, slopes: &[f32], shares: &[f32], (left, right): (f32, f32)) -> Vec<f32> {
-    let mut c: Vec<f32> = slopes.iter().map(|slope| -slope).collect();
+fn line_of(part: &Part, slopes: &[f32], shares: &[f32], (left, right): (f32, f32), c: &mut Vec<f32>) {
+    c.clear();
+    c.extend(slopes.iter().map(|slope| -slope));
     for (place, share) in shares.iter().enumerate() {
         let line = left + (right - left) * share;
         c.iter_mut().zip(part.of_neuron(place)).for_each(|(c, w)| *c += line * w);
     }
-    c
 }

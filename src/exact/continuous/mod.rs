@@ -7,9 +7,7 @@
 mod boxes;
 mod cells;
 mod forms;
-mod halving;
 mod leaves;
-mod lines;
 mod names;
 mod neurons;
 mod phases;
@@ -21,7 +19,7 @@ use crate::domains::domain::{
     AbstractDomain, Bounds, Checked, DeepPoly, DomainError, NodeBounds, Run, Trace, Wanted, allowance, propagate,
     propagate_until, reach,
 };
-use crate::domains::dual::has_corners;
+use crate::domains::dual::{Compiled, Relaxed, has_corners};
 use crate::domains::network::{Activation, Arithmetic, Network, Reduced};
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::{Ball, Case, Disjunct, LinearForms, Property, Region};
@@ -378,13 +376,11 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
     let may =
         |which: Splitting| splitting == which || splitting == Splitting::Automatic && !is_small && !of_boxes(which);
     if may(Splitting::Inputs) && boxes::applies(&case.region, MOST_INPUTS) {
-        let boxes = Boxes::new(&problem);
-        return search(&boxes, vec![boxes.root(open)], most, run);
+        return split_inputs(&problem, open, most, run);
     }
     let is_joint = open.iter().any(|&(d, _)| problem.rows[d].len() > 1);
     if is_joint && may(Splitting::Inputs) && boxes::applies(&case.region, MANY_INPUTS) {
-        let boxes = Boxes::new(&problem);
-        let found = search(&boxes, vec![boxes.root(open.clone())], most.min(PARTS_TRIED), run)?;
+        let found = split_inputs(&problem, open.clone(), most.min(PARTS_TRIED), run)?;
         if found.witness.is_some() || found.bounds.values().all(|&bound| bound > 0.0) {
             return Ok(found);
         }
@@ -408,6 +404,18 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
     let more = search(&phases, vec![Phase { known: problem.bounds.clone(), open: found.open() }], most, run)?;
     found.join(more);
     Ok(found)
+}
+
+fn split_inputs(
+    problem: &Problem<'_>,
+    open: Vec<(usize, f64)>,
+    most: usize,
+    run: Run<'_>,
+) -> Result<Found, DomainError> {
+    let compiled = Compiled::new(problem.network);
+    let relaxed = Relaxed::new(&compiled, &problem.case.region, &problem.bounds);
+    let boxes = Boxes::new(problem, &relaxed);
+    search(&boxes, vec![boxes.root(open)], most, run)
 }
 
 /// The minimum over a region of the largest margin of a conjunction.

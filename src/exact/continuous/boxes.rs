@@ -5,6 +5,7 @@
 //! to where the margins can all be small, and they say which combination of its atoms may refute a conjunction.
 
 use super::forms::{self, Below, Cut};
+use super::halving::Left;
 use super::search::{Examined, Part, Shown, Space, each};
 use super::{Problem, cells, has_jumps};
 use crate::attack::{Target, try_candidates};
@@ -17,25 +18,23 @@ use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::{LinearForms, Region};
 use crate::domains::verdict::Witness;
 use crate::format::certificate::{Multipliers, Script};
-use float_ord::FloatOrd;
 use rayon::prelude::*;
-use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 /// A box of inputs with exact ends.
 pub(super) struct InputBox {
-    lower: Vec<Rational>,
-    upper: Vec<Rational>,
-    open: Vec<(usize, f64)>,
+    pub lower: Vec<Rational>,
+    pub upper: Vec<Rational>,
+    pub open: Vec<(usize, f64)>,
     /// What is known of the neurons on a box around this one.
-    known: Known,
-    depth: usize,
+    pub known: Known,
+    pub depth: usize,
 }
 
 /// What is known of the neurons on a box.
 #[derive(Clone)]
-enum Known {
+pub(super) enum Known {
     /// Bounds of all nodes.
     Nodes(Arc<Bounds>),
     /// The ranges of the free neurons of a relaxation, by index.
@@ -59,11 +58,11 @@ impl Part for InputBox {
 
 /// Input splitting of one case.
 pub(super) struct Boxes<'a> {
-    problem: &'a Problem<'a>,
+    pub problem: &'a Problem<'a>,
     /// What a checker may lose more of every neuron's bounds, where there is one.
     losses: Option<Vec<Vec<f64>>>,
     /// Boxes deeper than this that leave few neurons unstable are decided by their affine pieces, exactly.
-    deep: usize,
+    pub deep: usize,
     /// The relaxation over all of the region, where many boxes can be bounded at once.
     relaxed: Option<&'a Relaxed<'a>>,
     /// The margins of all atoms.
@@ -74,24 +73,12 @@ pub(super) struct Boxes<'a> {
 /// The bounds around the box stand in for those that concretising on the way would give.
 const BASE: DeepPoly = DeepPoly { concretise: Concretise::Input, slopes: Slopes::Area, wanted: Wanted::Unstable };
 
-/// A box that shrank to less than this share of its volume is bounded again before it is halved.
-const MUCH_SMALLER: f64 = 0.5;
-
 /// Where a certificate is written, cuts take away at least this share of an input's range.
 const LEAST_CUT: f64 = 0.02;
 
 /// What counts as deep, and where activations jump: no box at a jump is small enough for bounds.
 const DEEP: usize = 30;
 const DEEP_AT_JUMPS: usize = 3;
-
-/// How many unstable neurons are few.
-const FEW_UNSTABLE: usize = 10;
-
-/// With curves only inputs are halved that are left at least this part as wide, compared with the region, as the widest.
-const MOST_UNEVEN: f64 = 8.0;
-
-/// Beyond this depth floats are used up.
-const DEEPEST: usize = 400;
 
 /// Boxes that are bounded together, at most.
 const TOGETHER: usize = 64;
@@ -145,7 +132,7 @@ impl<'a> Boxes<'a> {
     }
 
     /// Bounds of all nodes.
-    fn bounds(&self, known: &Known) -> Bounds {
+    pub fn bounds(&self, known: &Known) -> Bounds {
         match (known, self.relaxed) {
             (Known::Corners(ranges), Some(relaxed)) => relaxed.bounds_within(ranges),
             (Known::Nodes(bounds), _) => (**bounds).clone(),
@@ -154,7 +141,7 @@ impl<'a> Boxes<'a> {
     }
 
     /// How many neurons are on more than one segment.
-    fn unstable(&self, known: &Known) -> usize {
+    pub fn unstable(&self, known: &Known) -> usize {
         match known {
             Known::Nodes(bounds) => cells::unstable(self.problem.network, bounds),
             Known::Corners(ranges) => ranges.iter().filter(|z| z.lo < 0.0 && z.hi > 0.0).count(),
@@ -378,27 +365,6 @@ fn slopes(forms: &[Below], ranges: &[Interval]) -> Vec<f64> {
     ranges.iter().enumerate().map(|(j, x)| slope(j) * (x.hi - x.lo)).collect()
 }
 
-/// What a box leaves open.
-struct Left {
-    open: Vec<(usize, f64)>,
-    /// Where in the box it is.
-    shrunk: Vec<Interval>,
-    /// For each input what halving it promises.
-    scores: Vec<f64>,
-}
-
-impl Left {
-    /// One disjunct more, with its bound, where it is and what halving each input promises for it.
-    fn add(&mut self, disjunct: (usize, f64), inner: Vec<Interval>, gains: &[f64]) {
-        self.shrunk = match self.open.is_empty() {
-            true => inner,
-            false => self.shrunk.iter().zip(inner).map(|(a, b)| a.join(b)).collect(),
-        };
-        self.scores.iter_mut().zip(gains).for_each(|(score, gain)| *score = score.max(*gain));
-        self.open.push(disjunct);
-    }
-}
-
 impl Boxes<'_> {
     /// The part of a box that a disjunct's forms leave, the last of them that with `weights`. A script splits off what they
     /// leave out, and then all is left where other disjuncts are open, too, which may reach what this one does not.
@@ -443,89 +409,10 @@ impl Boxes<'_> {
         tails.iter().rev().for_each(|tail| shown.tail.append(tail));
         inner
     }
-
-    /// Takes apart what is left of a box: into its affine pieces, a smaller box, or halves.
-    fn divided(
-        &self,
-        part: &InputBox,
-        region: &Region,
-        known: &Known,
-        Left { open, shrunk, mut scores }: Left,
-        mut examined: Examined<InputBox>,
-    ) -> Result<Examined<InputBox>, DomainError> {
-        let ranges = region.bounds();
-        // Without unstable neurons what stays open is a violation or a tie, and halving would not end.
-        let unstable = self.unstable(known);
-        let has_few = part.depth >= self.deep && unstable <= FEW_UNSTABLE && !self.problem.network.has_curves();
-        let centre: Vec<f64> = ranges.iter().map(|x| x.middle()).collect();
-        if unstable == 0 || has_few || self.problem.is_too_near(&open, Some(&centre)) {
-            let bounds = self.bounds(known);
-            return self.problem.cells(region, &bounds, bounds.clone(), &open, examined);
-        }
-        let (lower, upper) = inner_ends(part, ranges, &shrunk);
-        let volume = |ranges: &[Interval]| -> f64 { ranges.iter().map(|x| (x.hi - x.lo).max(1e-300).ln()).sum() };
-        let child =
-            |lower, upper| InputBox { lower, upper, open: open.clone(), known: known.clone(), depth: part.depth + 1 };
-        if (volume(&shrunk) - volume(ranges)).exp() < MUCH_SMALLER && part.depth < DEEPEST {
-            examined.children.push(child(lower, upper));
-            return Ok(examined);
-        }
-        for (score, (now, before)) in scores.iter_mut().zip(shrunk.iter().zip(ranges)) {
-            let width = before.hi - before.lo;
-            *score *= if width > 0.0 { (now.hi - now.lo) / width } else { 0.0 };
-        }
-        if self.problem.network.has_curves() {
-            // A line may be flat where its distance from a curve is not: no input may stay too wide.
-            let share = |(whole, now): (&Interval, &Interval)| now.width() / whole.width().max(f64::MIN_POSITIVE);
-            let shares: Vec<f64> = self.problem.case.region.bounds().iter().zip(&shrunk).map(share).collect();
-            let widest = shares.iter().copied().fold(0.0, f64::max);
-            let too_narrow = scores.iter_mut().zip(&shares).filter(|(_, share)| **share * MOST_UNEVEN < widest);
-            too_narrow.for_each(|(score, _)| *score = -1.0);
-        }
-        let Some((side, middle)) = cut(&scores, &shrunk, &lower, &upper).filter(|_| part.depth < DEEPEST) else {
-            let bounds = self.bounds(known);
-            return self.problem.cells(region, &bounds, bounds.clone(), &open, examined);
-        };
-        for below in [true, false] {
-            let (mut lower, mut upper) = (lower.clone(), upper.clone());
-            if below {
-                upper[side] = middle.clone()
-            } else {
-                lower[side] = middle.clone()
-            }
-            let (open, known) = (open.clone(), known.clone());
-            examined.children.push(InputBox { lower, upper, open, known, depth: part.depth + 1 });
-        }
-        examined.shown.split = Some(((0, side), middle, OpenEnds::default()));
-        Ok(examined)
-    }
 }
 
 fn exact_weights(weights: &[f64]) -> Vec<Rational> {
     weights.iter().map(|&w| exact_or_zero(w)).collect()
-}
-
-/// The exact ends of the shrunk box: its floats where they lie inside, the box's own ends elsewhere.
-fn inner_ends(part: &InputBox, ranges: &[Interval], shrunk: &[Interval]) -> (Vec<Rational>, Vec<Rational>) {
-    let moved = |new: f64, old: f64, end: &Rational| if new == old { end.clone() } else { exact_or_zero(new) };
-    let ends = ranges.iter().zip(shrunk).enumerate().map(|(j, (before, now))| {
-        let lower = moved(now.lo, before.lo, &part.lower[j]).max(part.lower[j].clone());
-        let upper = moved(now.hi, before.hi, &part.upper[j]).min(part.upper[j].clone());
-        // Outward rounding can only leave ends that cross when the box is a point there.
-        if lower <= upper { (lower, upper) } else { (part.lower[j].clone(), part.upper[j].clone()) }
-    });
-    ends.unzip()
-}
-
-/// The input with the largest score that can be halved, and a float strictly between its ends.
-fn cut(scores: &[f64], ranges: &[Interval], lower: &[Rational], upper: &[Rational]) -> Option<(usize, Rational)> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    let width = |j: usize| ranges[j].hi - ranges[j].lo;
-    order.sort_by_key(|&j| Reverse((FloatOrd(scores[j]), FloatOrd(width(j)))));
-    order.into_iter().find_map(|j| {
-        let middle = exact_or_zero(ranges[j].middle());
-        (lower[j] < middle && middle < upper[j]).then_some((j, middle))
-    })
 }
 
 /// Whether a region can be split, and has few enough inputs that vary.

@@ -7,6 +7,7 @@
 mod boxes;
 mod cells;
 mod forms;
+mod halving;
 mod leaves;
 mod names;
 mod neurons;

@@ -317,8 +317,19 @@ pub enum Splitting {
     Inputs,
     /// The neurons' phases, everything bounded again each time.
     Phases,
-    /// The neurons' phases, bounded by multipliers; for ReLU and its like.
+    /// The neurons' phases, bounded by multipliers; for ReLU and its like. Their bounds are refined before and in between.
     Neurons,
+    /// The same without refinement, to see what that gains.
+    Unrefined,
+    /// Bounds of neurons are refined and the margins bounded by them, without splitting for the margins.
+    Refinement,
+}
+
+impl Splitting {
+    /// Whether the engine of neurons is told what to do.
+    fn is_of_neurons(self) -> bool {
+        matches!(self, Self::Neurons | Self::Unrefined | Self::Refinement)
+    }
 }
 
 /// One case of a query, and how it is to be decided.
@@ -371,11 +382,11 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
         && cells::unstable(network, &problem.bounds) <= FEW_NEURONS;
     if is_small && certify && has_corners(network) {
         // Phases lean on linear programs, which cannot be written.
-        return Ok(Neurons::new(&open, most).run(&problem)?.0);
+        return Ok(Neurons::new(&open, most, splitting).run(&problem)?.0);
     }
     let of_boxes = |which| which == Splitting::Inputs && part.is_some();
-    let may =
-        |which: Splitting| splitting == which || splitting == Splitting::Automatic && !is_small && !of_boxes(which);
+    let is_told = |which| splitting == which || which == Splitting::Neurons && splitting.is_of_neurons();
+    let may = |which| is_told(which) || splitting == Splitting::Automatic && !is_small && !of_boxes(which);
     if may(Splitting::Inputs) && boxes::applies(&case.region, MOST_INPUTS) {
         return split_inputs(&problem, open, most, run);
     }
@@ -391,8 +402,13 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
         problem.run.budget = &share;
         let most_here = if is_curved { most.min(PARTS_BEFORE_CURVES) } else { most };
         let refined;
-        (found, refined) = Neurons::new(&found.open(), most_here).run(&problem)?;
-        if !is_curved || found.witness.is_some() || run.budget.is_spent() || found.open().is_empty() {
+        (found, refined) = Neurons::new(&found.open(), most_here, splitting).run(&problem)?;
+        if !is_curved
+            || splitting.is_of_neurons()
+            || found.witness.is_some()
+            || run.budget.is_spent()
+            || found.open().is_empty()
+        {
             return Ok(found);
         }
         // Curves, which it does not split, are left.

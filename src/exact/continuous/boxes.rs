@@ -5,8 +5,8 @@
 //! to where the margins can all be small, and they say which combination of its atoms may refute a conjunction.
 
 use super::forms::{self, Below, Cut};
-use super::halving::Left;
-use super::search::{Examined, Part, Shown, Space, each};
+use super::halving::{Division, InputBox, Known, Left};
+use super::search::{Examined, ONE_BY_ONE, Shown, Space, each};
 use super::{Problem, cells, has_jumps};
 use crate::attack::{Target, try_candidates};
 use crate::domains::activation::{OpenEnds, Slopes};
@@ -21,40 +21,6 @@ use crate::format::certificate::{Multipliers, Script};
 use rayon::prelude::*;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-
-/// A box of inputs with exact ends.
-pub(super) struct InputBox {
-    pub lower: Vec<Rational>,
-    pub upper: Vec<Rational>,
-    pub open: Vec<(usize, f64)>,
-    /// What is known of the neurons on a box around this one.
-    pub known: Known,
-    pub depth: usize,
-}
-
-/// What is known of the neurons on a box.
-#[derive(Clone)]
-pub(super) enum Known {
-    /// Bounds of all nodes.
-    Nodes(Arc<Bounds>),
-    /// The ranges of the free neurons of a relaxation, by index.
-    Corners(Arc<[Interval]>),
-}
-
-impl Known {
-    fn ranges(&self) -> &[Interval] {
-        match self {
-            Self::Corners(ranges) => ranges,
-            Self::Nodes(_) => &[],
-        }
-    }
-}
-
-impl Part for InputBox {
-    fn open(&self) -> &[(usize, f64)] {
-        &self.open
-    }
-}
 
 /// Input splitting of one case.
 pub(super) struct Boxes<'a> {
@@ -79,6 +45,9 @@ const LEAST_CUT: f64 = 0.02;
 /// What counts as deep, and where activations jump: no box at a jump is small enough for bounds.
 const DEEP: usize = 30;
 const DEEP_AT_JUMPS: usize = 3;
+
+/// How many unstable neurons are few.
+const FEW_UNSTABLE: usize = 10;
 
 /// Boxes that are bounded together, at most.
 const TOGETHER: usize = 64;
@@ -161,7 +130,7 @@ impl Space for Boxes<'_> {
     }
 
     fn together(&self) -> usize {
-        TOGETHER
+        if self.relaxed.is_some() { TOGETHER } else { ONE_BY_ONE }
     }
 
     fn examine(&self, parts: Vec<InputBox>) -> Vec<Result<Examined<InputBox>, DomainError>> {
@@ -177,10 +146,7 @@ impl Space for Boxes<'_> {
             let mut memory = self.memory.lock().ok().and_then(|mut all| all.pop()).unwrap_or_default();
             let examined = self.examine_together(relaxed, chunk, &mut memory);
             self.memory.lock().into_iter().for_each(|mut all| all.push(std::mem::take(&mut memory)));
-            match examined {
-                Ok(examined) => examined.into_iter().map(Ok).collect(),
-                Err(error) => (0..count).map(|_| Err(error.clone())).collect(),
-            }
+            examined.unwrap_or_else(|error| (0..count).map(|_| Err(error.clone())).collect())
         };
         chunks.into_par_iter().flat_map_iter(of_chunk).collect()
     }
@@ -200,7 +166,7 @@ impl Boxes<'_> {
         relaxed: &Relaxed<'_>,
         parts: Vec<InputBox>,
         memory: &mut Memory,
-    ) -> Result<Vec<Examined<InputBox>>, DomainError> {
+    ) -> Result<Vec<Result<Examined<InputBox>, DomainError>>, DomainError> {
         let Problem { network, run, .. } = *self.problem;
         let mut all: Vec<Examining> = parts.into_iter().map(|part| self.begin(part)).collect();
         let regions: Vec<Region> = all.iter().map(|one| one.region.clone()).collect();
@@ -233,11 +199,10 @@ impl Boxes<'_> {
         let mut done = Vec::with_capacity(all.len());
         for (b, mut one) in all.into_iter().enumerate() {
             done.push(match on.ranges(b) {
-                None => one.examined.without_inputs(&one.part.open),
+                None => Ok(one.examined.without_inputs(&one.part.open)),
                 Some(ranges) => {
                     let joints = one.undecided.iter().map(|u| u.joint.as_ref().and_then(|_| found.next())).collect();
-                    self.finish(&mut one, Known::Corners(ranges.into()), joints)?;
-                    one.examined
+                    self.finish(&mut one, Known::Corners(ranges.into()), joints).map(|()| one.examined)
                 }
             });
         }
@@ -310,7 +275,7 @@ impl Boxes<'_> {
 
     /// Refutes what combinations of atoms refute, cuts off where the others are refuted, and divides what is left.
     fn finish(&self, one: &mut Examining, known: Known, joints: Vec<Option<BoxForm>>) -> Result<(), DomainError> {
-        let Problem { whole, case, certify, goal, .. } = *self.problem;
+        let Problem { whole, network, case, certify, goal, .. } = *self.problem;
         let Examining { part, region, examined, undecided } = one;
         let ranges = region.bounds();
         let mut left = Left { open: Vec::new(), shrunk: Vec::new(), scores: vec![0.0; ranges.len()] };
@@ -348,8 +313,20 @@ impl Boxes<'_> {
         }
         // What shrinking leaves out is refuted there, by this much.
         examined.closed.extend(disjuncts.iter().map(|&d| (d, forms::LEFT_OUT)));
+        // Without unstable neurons what stays open is a violation or a tie, and halving would not end.
+        let unstable = self.unstable(&known);
+        let has_few = part.depth >= self.deep && unstable <= FEW_UNSTABLE && !network.has_curves();
+        let is_final =
+            unstable == 0 || has_few || self.problem.is_too_near(&left.open, candidates.front().map(|x| &x[..]));
+        let division = if is_final { None } else { part.divided(self.problem, ranges, &known, &left) };
+        if let Some(Division { children, halved }) = division {
+            examined.children = children;
+            examined.shown.split = halved.map(|(side, middle)| ((0, side), middle, OpenEnds::default()));
+            return Ok(());
+        }
+        let bounds = self.bounds(&known);
         let so_far = std::mem::take(examined);
-        *examined = self.divided(part, region, &known, left, so_far)?;
+        *examined = self.problem.cells(region, &bounds, bounds.clone(), &left.open, so_far)?;
         Ok(())
     }
 }

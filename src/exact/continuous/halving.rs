@@ -1,16 +1,47 @@
-//! What is left of a box, and how it is divided: into its affine pieces, a smaller box, or halves of one input.
+//! Boxes of inputs, and how what is left of one is divided: shrunk, or into halves of one input.
 
-use super::boxes::{Boxes, InputBox, Known};
-use super::search::Examined;
-use crate::domains::activation::OpenEnds;
-use crate::domains::domain::DomainError;
+use super::Problem;
+use super::search::Part;
+use crate::domains::domain::Bounds;
 use crate::domains::num::{Interval, Rational, exact_or_zero};
-use crate::domains::query::Region;
 use float_ord::FloatOrd;
 use std::cmp::Reverse;
+use std::sync::Arc;
 
-/// How many unstable neurons are few.
-const FEW_UNSTABLE: usize = 10;
+/// A box of inputs with exact ends.
+pub(super) struct InputBox {
+    pub lower: Vec<Rational>,
+    pub upper: Vec<Rational>,
+    pub open: Vec<(usize, f64)>,
+    /// What is known of the neurons on a box around this one.
+    pub known: Known,
+    pub depth: usize,
+}
+
+/// What is known of the neurons on a box.
+#[derive(Clone)]
+pub(super) enum Known {
+    /// Bounds of all nodes.
+    Nodes(Arc<Bounds>),
+    /// The ranges of the free neurons of a relaxation, by index.
+    Corners(Arc<[Interval]>),
+}
+
+impl Known {
+    /// Those ranges; none where all nodes are known.
+    pub fn ranges(&self) -> &[Interval] {
+        match self {
+            Self::Corners(ranges) => ranges,
+            Self::Nodes(_) => &[],
+        }
+    }
+}
+
+impl Part for InputBox {
+    fn open(&self) -> &[(usize, f64)] {
+        &self.open
+    }
+}
 
 /// A box that shrank to less than this share of its volume is bounded again before it is halved.
 const MUCH_SMALLER: f64 = 0.5;
@@ -42,61 +73,44 @@ impl Left {
     }
 }
 
-impl Boxes<'_> {
-    /// Takes apart what is left of a box: into its affine pieces, a smaller box, or halves.
-    pub fn divided(
-        &self,
-        part: &InputBox,
-        region: &Region,
-        known: &Known,
-        Left { open, shrunk, mut scores }: Left,
-        mut examined: Examined<InputBox>,
-    ) -> Result<Examined<InputBox>, DomainError> {
-        let ranges = region.bounds();
-        // Without unstable neurons what stays open is a violation or a tie, and halving would not end.
-        let unstable = self.unstable(known);
-        let has_few = part.depth >= self.deep && unstable <= FEW_UNSTABLE && !self.problem.network.has_curves();
-        let centre: Vec<f64> = ranges.iter().map(|x| x.middle()).collect();
-        if unstable == 0 || has_few || self.problem.is_too_near(&open, Some(&centre)) {
-            let bounds = self.bounds(known);
-            return self.problem.cells(region, &bounds, bounds.clone(), &open, examined);
-        }
-        let (lower, upper) = inner_ends(part, ranges, &shrunk);
+/// The parts of what is left of a box, and where it is halved if it is.
+pub(super) struct Division {
+    pub children: Vec<InputBox>,
+    pub halved: Option<(usize, Rational)>,
+}
+
+impl InputBox {
+    /// A smaller box, or halves of the input that promises most; nothing where floats are used up.
+    pub fn divided(&self, problem: &Problem, ranges: &[Interval], known: &Known, left: &Left) -> Option<Division> {
+        let Left { open, shrunk, .. } = left;
+        let (lower, upper) = inner_ends(self, ranges, shrunk);
         let volume = |ranges: &[Interval]| -> f64 { ranges.iter().map(|x| (x.hi - x.lo).max(1e-300).ln()).sum() };
         let child =
-            |lower, upper| InputBox { lower, upper, open: open.clone(), known: known.clone(), depth: part.depth + 1 };
-        if (volume(&shrunk) - volume(ranges)).exp() < MUCH_SMALLER && part.depth < DEEPEST {
-            examined.children.push(child(lower, upper));
-            return Ok(examined);
+            |lower, upper| Self { lower, upper, open: open.clone(), known: known.clone(), depth: self.depth + 1 };
+        if self.depth >= DEEPEST {
+            return None;
         }
+        if (volume(shrunk) - volume(ranges)).exp() < MUCH_SMALLER {
+            return Some(Division { children: vec![child(lower, upper)], halved: None });
+        }
+        let mut scores = left.scores.clone();
         for (score, (now, before)) in scores.iter_mut().zip(shrunk.iter().zip(ranges)) {
             let width = before.hi - before.lo;
             *score *= if width > 0.0 { (now.hi - now.lo) / width } else { 0.0 };
         }
-        if self.problem.network.has_curves() {
+        if problem.network.has_curves() {
             // A line may be flat where its distance from a curve is not: no input may stay too wide.
             let share = |(whole, now): (&Interval, &Interval)| now.width() / whole.width().max(f64::MIN_POSITIVE);
-            let shares: Vec<f64> = self.problem.case.region.bounds().iter().zip(&shrunk).map(share).collect();
+            let shares: Vec<f64> = problem.case.region.bounds().iter().zip(shrunk).map(share).collect();
             let widest = shares.iter().copied().fold(0.0, f64::max);
             let too_narrow = scores.iter_mut().zip(&shares).filter(|(_, share)| **share * MOST_UNEVEN < widest);
             too_narrow.for_each(|(score, _)| *score = -1.0);
         }
-        let Some((side, middle)) = middle(&scores, &shrunk, &lower, &upper).filter(|_| part.depth < DEEPEST) else {
-            let bounds = self.bounds(known);
-            return self.problem.cells(region, &bounds, bounds.clone(), &open, examined);
-        };
-        for below in [true, false] {
-            let (mut lower, mut upper) = (lower.clone(), upper.clone());
-            if below {
-                upper[side] = middle.clone()
-            } else {
-                lower[side] = middle.clone()
-            }
-            let (open, known) = (open.clone(), known.clone());
-            examined.children.push(InputBox { lower, upper, open, known, depth: part.depth + 1 });
-        }
-        examined.shown.split = Some(((0, side), middle, OpenEnds::default()));
-        Ok(examined)
+        let (side, middle) = middle(&scores, shrunk, &lower, &upper)?;
+        let (mut below, mut above) = (child(lower.clone(), upper.clone()), child(lower, upper));
+        below.upper[side].clone_from(&middle);
+        above.lower[side].clone_from(&middle);
+        Some(Division { children: vec![below, above], halved: Some((side, middle)) })
     }
 }
 

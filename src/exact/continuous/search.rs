@@ -120,6 +120,9 @@ impl<P: Part> Examined<P> {
     }
 }
 
+/// Parts per thread between two looks at the clock, where each is examined on its own.
+pub(in crate::exact) const ONE_BY_ONE: usize = 16;
+
 /// How an engine takes a part apart.
 pub(in crate::exact) trait Space: Sync {
     /// Its parts.
@@ -133,9 +136,9 @@ pub(in crate::exact) trait Space: Sync {
     fn certifies(&self) -> bool {
         false
     }
-    /// How many parts are worth a thread's while at once.
+    /// Parts per thread between two looks at the clock.
     fn together(&self) -> usize {
-        16
+        ONE_BY_ONE
     }
     /// Bounds what is open on each of some parts, and splits it where something stays open.
     fn examine(&self, parts: Vec<Self::Part>) -> Vec<Result<Examined<Self::Part>, DomainError>>;

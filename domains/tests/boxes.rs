@@ -11,7 +11,7 @@ use absint_domains::activation::{ActivationFn, LeakyRelu, Relu};
 use absint_domains::budget::Budget;
 use absint_domains::domain::{AbstractDomain, Bounds, Concretise, DeepPoly, DeepPolyWithin, Run, propagate};
 use absint_domains::domain::{Checked, Wanted};
-use absint_domains::dual::{Compiled, Memory, Objective, Relaxed};
+use absint_domains::dual::{Compiled, Corners, Memory, Objective, Relaxed};
 use absint_domains::network::Network;
 use absint_domains::num::{Interval, Rational, exact};
 use absint_domains::query::{LinearForms, Region};
@@ -69,6 +69,7 @@ proptest! {
     fn what_is_found_on_boxes_holds_on_each(seed in any::<u64>()) {
         let mut dice = Dice::new(seed);
         let f = function(&mut dice);
+        let steep = f.eval(-1.0).abs() > 1e3;
         let network = random_network(&mut dice, &f);
         let region = random_region(&mut dice, network.input_len());
         let (lower, upper) = region.exact_box();
@@ -80,19 +81,18 @@ proptest! {
         let bounds = trace.bounds();
         let compiled = Compiled::new(&network);
         let relaxed = Relaxed::new(&compiled, &region, &bounds);
-        prop_assert!(relaxed.has_corners_only());
+        let corners = Corners::of(&relaxed).unwrap();
         let forms = forms(&network, &mut dice);
         let objectives: Vec<Objective> = (0..2).map(|row| Objective::of_form(&forms, row, &bounds)).collect();
         let mut memory = Memory::default();
-        let mut known: Vec<Vec<Interval>> = vec![relaxed.ranges(); 3];
+        let mut known: Vec<Vec<Interval>> = vec![corners.ranges(); 3];
         let mut regions = vec![region.clone(); 3];
         // Boxes, and boxes within them.
         for _ in 0..2 {
             regions = regions.iter().map(|region| inside(&mut dice, region)).collect();
             let known_of: Vec<&[Interval]> = known.iter().map(|known| &known[..]).collect();
-            let before: Vec<Bounds> = known.iter().map(|known| relaxed.bounds_within(known)).collect();
-            let mut on = relaxed.on_boxes(regions.iter().collect(), &known_of, &mut memory);
-            on.bound_neurons(None, &budget).unwrap();
+            let before: Vec<Bounds> = known.iter().map(|known| corners.bounds_within(known)).collect();
+            let mut on = corners.on_boxes(regions.iter().collect(), &known_of, None, &mut memory, &budget).unwrap();
             let wanted: Vec<(usize, &Objective)> =
                 (0..3).flat_map(|b| objectives.iter().map(move |objective| (b, objective))).collect();
             let found = on.minima(&wanted, &budget).unwrap();
@@ -115,9 +115,9 @@ proptest! {
                         prop_assert!(below.is_none_or(|below| below <= value));
                     }
                 }
-                // The same one by one, where rounding does not choose the line below a neuron.
+                // The same one by one, where rounding neither chooses the line below a neuron nor is charged by steep slopes.
                 let is_tied = |z: &Interval| (z.hi + z.lo).abs() <= 1e-6 * (z.hi - z.lo);
-                if on.ranges(b).is_none_or(|ranges| ranges.iter().any(is_tied)) {
+                if steep || on.ranges(b).is_none_or(|ranges| ranges.iter().any(is_tied)) {
                     continue;
                 }
                 let base = DeepPoly { concretise: Concretise::Input, wanted: Wanted::Unstable, ..DeepPoly::default() };

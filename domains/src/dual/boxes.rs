@@ -6,10 +6,10 @@
 use super::ball::is_box;
 use super::batch::{Objective, Walk};
 use super::layers::{FreeLines, back_row};
-use super::relaxed::{Layer, Pass, Relaxed};
+use super::relaxed::{Pass, Relaxed};
 use crate::budget::Budget;
 use crate::domain::{Bounds, DomainError, NodeBounds};
-use crate::network::{NodeId, NodeKind};
+use crate::network::{Node, NodeId, NodeKind};
 use crate::num::round::{add_up, sub_down};
 use crate::num::{Interval, vectorised};
 use crate::query::Region;
@@ -18,6 +18,12 @@ use std::ops::Range;
 
 /// Numbers that one batch of columns holds at a node, at most.
 const NUMBERS: usize = 1 << 15;
+
+/// Numbers that say how far the neurons of all boxes move, at most, unless there is one box alone.
+const MOVES: usize = 1 << 22;
+
+/// Boxes that are bounded at once, at most.
+const MOST_BOXES: usize = 64;
 
 /// What is found of a form on a box.
 #[derive(Clone, Debug)]
@@ -28,8 +34,8 @@ pub struct BoxForm {
     pub coefficients: Vec<f64>,
     /// Its constant.
     pub constant: f64,
-    /// For each input what halving it gains, nearly, to first order.
-    pub gains: Vec<f64>,
+    /// For each input what halving it gains, nearly, to first order, where that is known.
+    pub gains: Option<Vec<f64>>,
 }
 
 /// Lines around the free neurons on each of some boxes: a row per neuron, a column per box.
@@ -104,10 +110,12 @@ pub struct Memory {
     spare: Vec<f32>,
 }
 
-/// Boxes of inputs inside the relaxation's region.
+/// Boxes of inputs inside the relaxation's region, on which its free neurons have been bounded.
 #[derive(Debug)]
 pub struct OnBoxes<'b> {
-    relaxed: &'b Relaxed<'b>,
+    corners: Corners<'b>,
+    /// The inputs that vary.
+    varying: Vec<usize>,
     regions: Vec<&'b Region>,
     /// What is known of the free neurons' pre-activations on each box, by index.
     ranges: Vec<Vec<Interval>>,
@@ -118,52 +126,55 @@ pub struct OnBoxes<'b> {
     memory: &'b mut Memory,
 }
 
-impl Relaxed<'_> {
-    /// Whether all that is relaxed are neurons with one convex corner at zero, in finite ranges: what [`OnBoxes`] can pass.
+/// A relaxation of neurons with one convex corner at zero, in finite ranges, and of nothing else.
+#[derive(Clone, Copy, Debug)]
+pub struct Corners<'a>(&'a Relaxed<'a>);
+
+impl<'a> Corners<'a> {
+    /// Nothing where something else is relaxed.
     #[must_use]
-    pub fn has_corners_only(&self) -> bool {
-        let network = self.network();
-        let is_passed = |(id, node): (NodeId, &crate::network::Node)| match &node.kind {
+    pub fn of(relaxed: &'a Relaxed<'a>) -> Option<Self> {
+        let of_node = |(id, node): (NodeId, &Node)| match &node.kind {
             NodeKind::Product(_) => false,
-            NodeKind::Activation(_) => self.has_corner(id),
+            NodeKind::Activation(_) => relaxed.has_corner(id),
             NodeKind::Input | NodeKind::Affine(_) => true,
         };
-        network.nodes().iter().enumerate().all(is_passed)
-            && (0..self.free.len()).all(|index| self.first_range(index).magnitude().is_finite())
+        let this = Self(relaxed);
+        let has_corners = relaxed.network().nodes().iter().enumerate().all(of_node);
+        (has_corners && this.ranges().iter().all(|z| z.magnitude().is_finite())).then_some(this)
     }
 
-    /// The layer and the neuron of a free neuron.
-    fn layer_of(&self, index: usize) -> (Option<&Layer>, usize) {
-        let (id, neuron) = self.free[index];
-        (self.layers[id].as_ref(), neuron)
-    }
-
-    /// The pre-activation of a free neuron over all of the region.
-    fn first_range(&self, index: usize) -> Interval {
-        let (layer, neuron) = self.layer_of(index);
-        layer.map_or(Interval::ALL, |layer| self.bounds.nodes()[layer.source].get(neuron))
+    /// The relaxation.
+    #[must_use]
+    pub fn relaxed(self) -> &'a Relaxed<'a> {
+        self.0
     }
 
     /// The pre-activations of all free neurons over the region, by index.
     #[must_use]
-    pub fn ranges(&self) -> Vec<Interval> {
-        (0..self.free.len()).map(|index| self.first_range(index)).collect()
+    pub fn ranges(self) -> Vec<Interval> {
+        let range = |&(id, neuron): &(NodeId, usize)| {
+            let layer = self.0.layers[id].as_ref();
+            layer.map_or(Interval::ALL, |layer| self.0.bounds.nodes()[layer.source].get(neuron))
+        };
+        self.0.free.iter().map(range).collect()
     }
 
     /// Bounds of all nodes where the free neurons are in these ranges.
     #[must_use]
-    pub fn bounds_within(&self, ranges: &[Interval]) -> Bounds {
+    pub fn bounds_within(self, ranges: &[Interval]) -> Bounds {
         self.bounds_up_to(usize::MAX, ranges)
     }
 
-    fn bounds_up_to(&self, end: NodeId, ranges: &[Interval]) -> Bounds {
-        let mut nodes: Vec<NodeBounds> = self.bounds.nodes().iter().take(end).cloned().collect();
+    fn bounds_up_to(self, end: NodeId, ranges: &[Interval]) -> Bounds {
+        let Relaxed { bounds, layers, free, .. } = self.0;
+        let mut nodes: Vec<NodeBounds> = bounds.nodes().iter().take(end).cloned().collect();
         for id in 0..nodes.len() {
-            let Some(layer) = &self.layers[id] else { continue };
+            let Some(layer) = &layers[id] else { continue };
             let mut own: Vec<Interval> = nodes[layer.source].iter().collect();
-            let first = self.free.partition_point(|&(node, _)| node < id);
-            let free = self.free[first..].iter().take_while(|(node, _)| *node == id);
-            free.zip(&ranges[first..]).for_each(|(&(_, i), z)| own[i] = own[i].intersect(*z));
+            let first = free.partition_point(|&(node, _)| node < id);
+            let of_layer = free[first..].iter().take_while(|(node, _)| *node == id);
+            of_layer.zip(&ranges[first..]).for_each(|(&(_, i), z)| own[i] = own[i].intersect(*z));
             nodes[layer.source].intersect(&own.into_iter().collect());
             let images: NodeBounds = nodes[layer.source].reaches().map(|z| layer.function.image(z)).collect();
             nodes[id].intersect(&images);
@@ -171,22 +182,46 @@ impl Relaxed<'_> {
         Bounds::new(nodes)
     }
 
-    /// Takes up boxes inside the region, with what is known of the free neurons on each, by index.
+    /// The inputs that vary.
+    fn varying(self) -> Vec<usize> {
+        let ranges = self.0.region.bounds().iter().enumerate();
+        ranges.filter(|(_, x)| x.lo < x.hi).map(|(j, _)| j).collect()
+    }
+
+    /// How many boxes are worth memory at once.
     #[must_use]
+    pub fn together(self) -> usize {
+        let neurons: usize = self.0.network().nodes().iter().map(|node| node.len).sum();
+        (MOVES / (neurons * self.varying().len()).max(1)).clamp(1, MOST_BOXES)
+    }
+
+    /// Bounds the free neurons on boxes inside the region. Those are bounded that are unstable as far as is `known` of
+    /// each box, by index, layer by layer; what is found is taken for worse by `losses`, neuron by neuron of each node.
+    ///
+    /// # Errors
+    /// [`DomainError::OutOfTime`].
     pub fn on_boxes<'b>(
-        &'b self,
+        self,
         regions: Vec<&'b Region>,
         known: &[&[Interval]],
+        losses: Option<&[Vec<f64>]>,
         memory: &'b mut Memory,
-    ) -> OnBoxes<'b> {
+        budget: &Budget,
+    ) -> Result<OnBoxes<'b>, DomainError>
+    where
+        'a: 'b,
+    {
         let ranges = known.iter().map(|known| known.to_vec()).collect();
-        let numbers = self.free.len() * regions.len();
+        let numbers = self.0.free.len() * regions.len();
         let lines = &mut memory.lines;
         lines.boxes = regions.len();
         for row in [&mut lines.below, &mut lines.above, &mut lines.intercept] {
             row.resize(numbers, 0.0);
         }
-        OnBoxes { relaxed: self, empty: vec![None; regions.len()], regions, ranges, is_moved: false, memory }
+        let (varying, empty) = (self.varying(), vec![None; regions.len()]);
+        let mut boxes = OnBoxes { corners: self, varying, empty, regions, ranges, is_moved: false, memory };
+        boxes.bound_neurons(losses, budget)?;
+        Ok(boxes)
     }
 }
 
@@ -194,13 +229,9 @@ impl Relaxed<'_> {
 type Column = (usize, usize, bool);
 
 impl OnBoxes<'_> {
-    /// Bounds the free neurons that are unstable on a box as far as is known, layer by layer. What is found is taken for
-    /// worse by `losses`, neuron by neuron of each node.
-    ///
-    /// # Errors
-    /// [`DomainError::OutOfTime`].
-    pub fn bound_neurons(&mut self, losses: Option<&[Vec<f64>]>, budget: &Budget) -> Result<(), DomainError> {
-        let relaxed = self.relaxed;
+    /// What [`Corners::on_boxes`] says.
+    fn bound_neurons(&mut self, losses: Option<&[Vec<f64>]>, budget: &Budget) -> Result<(), DomainError> {
+        let relaxed = self.corners.0;
         let mut rest = 0..relaxed.free.len();
         while let Some(&(id, _)) = relaxed.free.get(rest.start) {
             if budget.is_spent() {
@@ -216,7 +247,7 @@ impl OnBoxes<'_> {
                 .filter(|&(b, index)| is_open(self.ranges[b][index]))
                 .flat_map(|(b, index)| [(b, index, false), (b, index, true)])
                 .collect();
-            for some in columns.chunks(self.together(layer.source)) {
+            for some in columns.chunks(self.columns(layer.source)) {
                 let bounds = self.neuron_bounds(layer.source, some);
                 for (&(b, index, is_negated), bound) in some.iter().zip(bounds) {
                     let loss = losses.map_or(0.0, |losses| losses[layer.source][relaxed.free[index].1]);
@@ -242,15 +273,15 @@ impl OnBoxes<'_> {
         Ok(())
     }
 
-    /// Columns that are passed together from a node on, or two more.
-    fn together(&self, top: NodeId) -> usize {
-        let widest = self.relaxed.network().nodes()[..=top].iter().map(|node| node.len).max().unwrap_or(1);
-        (NUMBERS / widest.max(1)).max(8) & !1
+    /// How many columns are passed at once from a node on.
+    fn columns(&self, top: NodeId) -> usize {
+        let widest = self.corners.0.network().nodes()[..=top].iter().map(|node| node.len).max().unwrap_or(1);
+        (NUMBERS / widest.max(1)).max(8)
     }
 
     /// Lower bounds of the columns' pre-activations, which are those of `source`, or of their negatives.
     fn neuron_bounds(&mut self, source: NodeId, columns: &[Column]) -> Vec<f64> {
-        let relaxed = self.relaxed;
+        let relaxed = self.corners.0;
         let walk = &mut self.memory.walk;
         walk.reset(relaxed.network().nodes().len(), columns.len());
         walk.reach(source, relaxed.network().node(source).len);
@@ -273,7 +304,7 @@ impl OnBoxes<'_> {
                 _ => lines.runs.push((b, column..column + 1)),
             }
         }
-        walk.back::<true>(self.relaxed, &self.relaxed.compiled.proof, top, lines, &[]);
+        walk.back::<true>(self.corners.0, &self.corners.0.compiled.proof, top, lines, &[]);
     }
 
     /// Adds the least values over each column's box.
@@ -318,20 +349,20 @@ impl OnBoxes<'_> {
             self.move_forth();
         }
         let mut found = Vec::with_capacity(forms.len());
-        for some in forms.chunks(self.together(top)) {
+        for some in forms.chunks(self.columns(top)) {
             if budget.is_spent() {
                 return Err(DomainError::OutOfTime);
             }
             let own: Vec<&Objective> = some.iter().map(|(_, form)| *form).collect();
-            self.memory.walk.begin(self.relaxed, &own);
+            self.memory.walk.begin(self.corners.0, &own);
             self.walk(top, some.iter().map(|(b, _)| *b));
-            let constants = self.relaxed.less_rounding(&self.memory.walk, top, 0);
+            let constants = self.corners.0.less_rounding(&self.memory.walk, top, 0);
             self.concretise();
-            let minima = self.relaxed.less_rounding(&self.memory.walk, top, 0);
+            let minima = self.corners.0.less_rounding(&self.memory.walk, top, 0);
             for (r, (minimum, constant)) in minima.into_iter().zip(constants).enumerate() {
                 let coefficients =
                     self.memory.walk.coefficients[0].iter().skip(r).step_by(some.len()).copied().collect();
-                let gains = self.gains(some[r].0, r);
+                let gains = Some(self.gains(some[r].0, r));
                 found.push(BoxForm { minimum, coefficients, constant, gains });
             }
         }
@@ -348,7 +379,7 @@ impl OnBoxes<'_> {
     /// Bounds of all nodes on box `b`, or of those before the one whose bounds exclude each other.
     #[must_use]
     pub fn bounds(&self, b: usize) -> Bounds {
-        self.relaxed.bounds_up_to(self.empty[b].unwrap_or(usize::MAX), &self.ranges[b])
+        self.corners.bounds_up_to(self.empty[b].unwrap_or(usize::MAX), &self.ranges[b])
     }
 }
 
@@ -357,9 +388,9 @@ const MOST: f64 = 8.0;
 
 impl OnBoxes<'_> {
     /// How far the neurons move, to first order, when an input of a box goes from end to end: for each node a row per
-    /// neuron and, for each box, a column per input.
+    /// neuron and, for each box, a column per input that varies.
     fn move_forth(&mut self) {
-        let (relaxed, inputs) = (self.relaxed, self.relaxed.network().input_len());
+        let (relaxed, inputs) = (self.corners.0, self.varying.len());
         let Memory { lines, moves, spare, .. } = &mut *self.memory;
         let n = inputs * self.regions.len();
         moves.resize_with(relaxed.network().nodes().len(), Vec::new);
@@ -371,8 +402,10 @@ impl OnBoxes<'_> {
             match &node.kind {
                 NodeKind::Input => {
                     for (b, region) in self.regions.iter().enumerate() {
-                        let widths = region.bounds().iter().map(|x| (x.hi - x.lo) as f32).enumerate();
-                        widths.for_each(|(j, width)| out[j * n + b * inputs + j] = width);
+                        for (at, &j) in self.varying.iter().enumerate() {
+                            let x = region.bounds()[j];
+                            out[j * n + b * inputs + at] = (x.hi - x.lo) as f32;
+                        }
                     }
                 }
                 NodeKind::Affine(_) => {
@@ -382,7 +415,7 @@ impl OnBoxes<'_> {
                 }
                 NodeKind::Activation(activation) => {
                     let Some(layer) = &relaxed.layers[id] else { continue };
-                    let rows = before[activation.source].chunks_exact(n).zip(out.chunks_exact_mut(n));
+                    let rows = before[activation.source].chunks_exact(n.max(1)).zip(out.chunks_exact_mut(n.max(1)));
                     for ((z, y), pass) in rows.zip(&layer.passes) {
                         match *pass {
                             Pass::Zero => {}
@@ -392,7 +425,7 @@ impl OnBoxes<'_> {
                             }
                             Pass::Free { index, .. } => {
                                 let slopes = &lines.above[index * lines.boxes..(index + 1) * lines.boxes];
-                                let of_boxes = y.chunks_exact_mut(inputs).zip(z.chunks_exact(inputs));
+                                let of_boxes = y.chunks_exact_mut(inputs.max(1)).zip(z.chunks_exact(inputs.max(1)));
                                 for ((y, z), &slope) in of_boxes.zip(slopes) {
                                     y.iter_mut().zip(z).for_each(|(y, z)| *y = slope as f32 * z);
                                 }
@@ -412,10 +445,10 @@ impl OnBoxes<'_> {
     /// `|a| · −l u / (u − l)`, which falls by `|a| (l² + u²) / (u − l)² / 4` for each unit that halving takes from the
     /// range, on the mean of the two halves.
     fn gains(&self, b: usize, r: usize) -> Vec<f64> {
-        let (relaxed, inputs) = (self.relaxed, self.relaxed.network().input_len());
+        let (relaxed, inputs) = (self.corners.0, self.varying.len());
         let Memory { walk, moves, .. } = &*self.memory;
         let n = inputs * self.regions.len();
-        let mut gains = vec![0.0; inputs];
+        let mut gains = vec![0.0; relaxed.network().input_len()];
         for (&(id, neuron), &Interval { lo: l, hi: u }) in relaxed.free.iter().zip(&self.ranges[b]) {
             let Some(layer) = relaxed.layers[id].as_ref().filter(|_| walk.reached[id] && l < 0.0 && u > 0.0) else {
                 continue;
@@ -424,7 +457,9 @@ impl OnBoxes<'_> {
             let loss = a * (l * l + u * u) / ((u - l) * (u - l));
             let most = MOST * a * (-l * u) / (u - l);
             let moved = &moves[layer.source][neuron * n + b * inputs..][..inputs];
-            gains.iter_mut().zip(moved).for_each(|(gain, z)| *gain += (loss * f64::from(z.abs())).min(most));
+            for (&j, z) in self.varying.iter().zip(moved) {
+                gains[j] += (loss * f64::from(z.abs())).min(most);
+            }
         }
         gains
     }

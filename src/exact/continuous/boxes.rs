@@ -13,7 +13,7 @@ use crate::domains::activation::{OpenEnds, Slopes};
 use crate::domains::domain::{
     Bounds, Checked, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run, Wanted, allowance, reaches,
 };
-use crate::domains::dual::{BoxForm, Memory, Objective, Relaxed};
+use crate::domains::dual::{BoxForm, Corners, Memory, Objective, Relaxed};
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::{LinearForms, Region};
 use crate::domains::verdict::Witness;
@@ -30,7 +30,7 @@ pub(super) struct Boxes<'a> {
     /// Boxes deeper than this that leave few neurons unstable are decided by their affine pieces, exactly.
     pub deep: usize,
     /// The relaxation over all of the region, where many boxes can be bounded at once.
-    relaxed: Option<&'a Relaxed<'a>>,
+    corners: Option<Corners<'a>>,
     /// The margins of all atoms.
     atoms: Vec<Objective>,
     memory: Mutex<Vec<Memory>>,
@@ -48,9 +48,6 @@ const DEEP_AT_JUMPS: usize = 3;
 
 /// How many unstable neurons are few.
 const FEW_UNSTABLE: usize = 10;
-
-/// Boxes that are bounded together, at most.
-const TOGETHER: usize = 64;
 
 /// A box that is being examined.
 struct Examining {
@@ -84,7 +81,7 @@ impl<'a> Boxes<'a> {
             problem,
             losses,
             deep: if has_jumps(problem.network) { DEEP_AT_JUMPS } else { DEEP },
-            relaxed: Some(relaxed).filter(|relaxed| relaxed.has_corners_only() && !has_order),
+            corners: Corners::of(relaxed).filter(|_| !has_order),
             atoms: atoms.collect(),
             memory: Mutex::default(),
         }
@@ -93,8 +90,8 @@ impl<'a> Boxes<'a> {
     /// The whole region.
     pub fn root(&self, open: Vec<(usize, f64)>) -> InputBox {
         let (lower, upper) = self.problem.case.region.exact_box();
-        let known = match self.relaxed {
-            Some(relaxed) => Known::Corners(relaxed.ranges().into()),
+        let known = match self.corners {
+            Some(corners) => Known::Corners(corners.ranges().into()),
             None => Known::Nodes(Arc::new(self.problem.bounds.clone())),
         };
         InputBox { lower: lower.to_vec(), upper: upper.to_vec(), open, known, depth: 0 }
@@ -102,8 +99,8 @@ impl<'a> Boxes<'a> {
 
     /// Bounds of all nodes.
     pub fn bounds(&self, known: &Known) -> Bounds {
-        match (known, self.relaxed) {
-            (Known::Corners(ranges), Some(relaxed)) => relaxed.bounds_within(ranges),
+        match (known, self.corners) {
+            (Known::Corners(ranges), Some(corners)) => corners.bounds_within(ranges),
             (Known::Nodes(bounds), _) => (**bounds).clone(),
             (Known::Corners(_), None) => self.problem.bounds.clone(),
         }
@@ -130,11 +127,11 @@ impl Space for Boxes<'_> {
     }
 
     fn together(&self) -> usize {
-        if self.relaxed.is_some() { TOGETHER } else { ONE_BY_ONE }
+        self.corners.map_or(ONE_BY_ONE, Corners::together)
     }
 
     fn examine(&self, parts: Vec<InputBox>) -> Vec<Result<Examined<InputBox>, DomainError>> {
-        let Some(relaxed) = self.relaxed else { return each(parts, |part| self.examine_alone(part)) };
+        let Some(corners) = self.corners else { return each(parts, |part| self.examine_alone(part)) };
         let size = parts.len().div_ceil(rayon::current_num_threads()).max(1);
         let mut parts = parts.into_iter().peekable();
         let mut chunks: Vec<Vec<InputBox>> = Vec::new();
@@ -144,7 +141,7 @@ impl Space for Boxes<'_> {
         let of_chunk = |chunk: Vec<InputBox>| -> Vec<Result<Examined<InputBox>, DomainError>> {
             let count = chunk.len();
             let mut memory = self.memory.lock().ok().and_then(|mut all| all.pop()).unwrap_or_default();
-            let examined = self.examine_together(relaxed, chunk, &mut memory);
+            let examined = self.examine_together(corners, chunk, &mut memory);
             self.memory.lock().into_iter().for_each(|mut all| all.push(std::mem::take(&mut memory)));
             examined.unwrap_or_else(|error| (0..count).map(|_| Err(error.clone())).collect())
         };
@@ -163,7 +160,7 @@ impl Boxes<'_> {
     /// Examines boxes in one batch.
     fn examine_together(
         &self,
-        relaxed: &Relaxed<'_>,
+        corners: Corners<'_>,
         parts: Vec<InputBox>,
         memory: &mut Memory,
     ) -> Result<Vec<Result<Examined<InputBox>, DomainError>>, DomainError> {
@@ -172,8 +169,7 @@ impl Boxes<'_> {
         let regions: Vec<Region> = all.iter().map(|one| one.region.clone()).collect();
         let known: Vec<Known> = all.iter().map(|one| one.part.known.clone()).collect();
         let known: Vec<&[Interval]> = known.iter().map(Known::ranges).collect();
-        let mut on = relaxed.on_boxes(regions.iter().collect(), &known, memory);
-        on.bound_neurons(self.losses.as_deref(), run.budget)?;
+        let mut on = corners.on_boxes(regions.iter().collect(), &known, self.losses.as_deref(), memory, run.budget)?;
         let wanted: Vec<(usize, &Objective)> = all
             .iter()
             .enumerate()
@@ -191,7 +187,7 @@ impl Boxes<'_> {
             if on.ranges(b).is_some() {
                 self.weigh(one, |rows| found.by_ref().take(rows).collect());
                 let of_box = one.undecided.iter().filter_map(|undecided| undecided.joint.as_ref());
-                joints.extend(of_box.map(|joint| (b, Objective::of_form(joint, 0, relaxed.bounds()))));
+                joints.extend(of_box.map(|joint| (b, Objective::of_form(joint, 0, corners.relaxed().bounds()))));
             }
         }
         let wanted: Vec<(usize, &Objective)> = joints.iter().map(|(b, joint)| (*b, joint)).collect();
@@ -230,7 +226,7 @@ impl Boxes<'_> {
                 minimum,
                 coefficients: coefficients.to_vec(),
                 constant,
-                gains: Vec::new(),
+                gains: None,
             };
             Ok(Some(minima.into_iter().zip(below).map(form).collect()))
         };
@@ -301,7 +297,7 @@ impl Boxes<'_> {
                 continue;
             };
             candidates.push_back(point);
-            let gains = forms.pop().map(|form| form.gains).filter(|gains| !gains.is_empty());
+            let gains = forms.pop().and_then(|form| form.gains);
             left.add((d, bound), inner, &gains.unwrap_or(slopes));
         }
         let disjuncts: Vec<usize> = left.open.iter().map(|&(d, _)| d).collect();

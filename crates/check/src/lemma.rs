@@ -9,16 +9,13 @@
 //! The half-spaces on which the literals lie (and those of the region, `h0`, `h1`, …), each `Σ a x ≥ b` with a
 //! first coefficient of ±1, are added with the multipliers; the sum does not hold anywhere in the box.
 
-use dashu_int::{IBig, UBig};
+use crate::refutation::number;
 use dashu_ratio::RBig;
 use std::fmt;
 use thiserror::Error;
 
 /// How the comment begins.
 pub(crate) const MARK: &str = "* lemma ";
-/// Digits of a multiplier beyond this number are not read.
-const LONGEST: usize = 5000;
-
 /// A literal of the file: variable `x{n}`, and whether it is negated.
 pub type Literal = (usize, bool);
 
@@ -97,17 +94,6 @@ impl fmt::Display for Lemma {
     }
 }
 
-/// `p` or `p/q`.
-fn fraction(text: &str) -> Option<RBig> {
-    let (p, q) = text.split_once('/').unwrap_or((text, "1"));
-    let are_digits = |t: &str| t.len() <= LONGEST && t.bytes().all(|b| b.is_ascii_digit());
-    if !are_digits(p.strip_prefix('-').unwrap_or(p)) || !are_digits(q) {
-        return None;
-    }
-    let (p, q) = (p.parse::<IBig>().ok()?, q.parse::<UBig>().ok()?);
-    (q != UBig::ZERO).then(|| RBig::from_parts(p, q))
-}
-
 impl Lemma {
     /// Reads the two lines that [`Lemma`] displays as, and accepts no others.
     ///
@@ -119,7 +105,7 @@ impl Lemma {
         let mut lemma = Self { sides: Vec::new(), always: Vec::new() };
         let mut tokens = rest.split_ascii_whitespace();
         while let Some(name) = tokens.next() {
-            let by = tokens.next().and_then(fraction).ok_or(LemmaError::Malformed)?;
+            let by = tokens.next().and_then(number).ok_or(LemmaError::Malformed)?;
             let number = |text: &str| text.parse::<usize>().map_err(|_| LemmaError::Malformed);
             if let Some(i) = name.strip_prefix('h') {
                 lemma.always.push((number(i)?, by));

@@ -30,7 +30,6 @@ mod database;
 mod formula;
 mod inequality;
 mod lemma;
-mod propagation;
 mod reader;
 mod refutation;
 
@@ -41,6 +40,7 @@ pub use refutation::{Network, Query, Refusal, Refuted, check_refutation, read_ne
 use database::Database;
 use inequality::Inequality;
 use reader::Reader;
+use std::collections::HashMap;
 use thiserror::Error;
 
 /// Why a proof is rejected.
@@ -103,7 +103,7 @@ pub struct Checked {
 pub fn check(opb: &str, proof: &str) -> Result<Checked, CheckError> {
     let mut checked = Checked::default();
     let mut database = Database::default();
-    let mut reader = Reader { file: "formula", line: 0 };
+    let mut reader = Reader { file: "formula", line: 0, names: HashMap::new() };
     for line in opb.lines() {
         reader.line += 1;
         let line = line.trim();
@@ -118,7 +118,7 @@ pub fn check(opb: &str, proof: &str) -> Result<Checked, CheckError> {
         let inequality = reader.inequality(body)?;
         database.add(inequality);
     }
-    let mut reader = Reader { file: "proof", line: 0 };
+    (reader.file, reader.line) = ("proof", 0);
     let mut conclusion = None;
     for line in proof.lines() {
         reader.line += 1;

@@ -4,10 +4,13 @@ use super::CheckError;
 use super::database::Database;
 use super::inequality::{Inequality, Literal};
 use std::borrow::Cow;
+use std::collections::HashMap;
 
+/// Where a file is read, and the variables of both files in the order in which they are named.
 pub(super) struct Reader {
     pub file: &'static str,
     pub line: usize,
+    pub names: HashMap<u32, u32>,
 }
 
 /// What is on the stack of a sum.
@@ -21,13 +24,12 @@ impl Reader {
         CheckError::Malformed { file: self.file, line: self.line, what: what.into() }
     }
 
-    fn literal(&self, token: &str) -> Result<Literal, CheckError> {
+    fn literal(&mut self, token: &str) -> Result<Literal, CheckError> {
         let (name, is_negated) = token.strip_prefix('~').map_or((token, false), |rest| (rest, true));
-        let number = name.strip_prefix('x').and_then(|n| n.parse::<u32>().ok());
-        match number {
-            Some(number) if number < 1 << 28 => Ok(2 * number + u32::from(is_negated)),
-            _ => Err(self.error(format!("`{token}` is not a literal"))),
-        }
+        let number = name.strip_prefix('x').and_then(|n| n.parse().ok());
+        let number = number.ok_or_else(|| self.error(format!("`{token}` is not a literal")))?;
+        let next = self.names.len() as u32;
+        Ok(2 * *self.names.entry(number).or_insert(next) + u32::from(is_negated))
     }
 
     pub fn integer(&self, token: &str) -> Result<i128, CheckError> {
@@ -38,7 +40,7 @@ impl Reader {
     }
 
     /// `a1 l1 a2 l2 … >= b`.
-    pub fn inequality(&self, text: &str) -> Result<Inequality, CheckError> {
+    pub fn inequality(&mut self, text: &str) -> Result<Inequality, CheckError> {
         let (left, right) = text.split_once(">=").ok_or_else(|| self.error("`>=` is missing"))?;
         let degree = self.integer(right.trim())?;
         // A term has some eight characters.
@@ -71,39 +73,39 @@ impl Reader {
         }
     }
 
+    fn derived<'a>(&self, result: Option<Inequality>) -> Result<Operand<'a>, CheckError> {
+        let result = result.ok_or_else(|| self.overflow())?;
+        Ok(Operand::Inequality(Cow::Owned(result)))
+    }
+
     /// The result of steps in reverse Polish notation.
-    pub fn polish(&self, text: &str, database: &Database) -> Result<Inequality, CheckError> {
+    pub fn polish(&mut self, text: &str, database: &Database) -> Result<Inequality, CheckError> {
         let mut stack: Vec<Operand<'_>> = Vec::new();
-        let short = || self.error("an operation lacks its operands");
-        let derived = |result: Option<Inequality>| {
-            let result = result.ok_or_else(|| self.overflow())?;
-            Ok(Operand::Inequality(Cow::Owned(result)))
-        };
         for token in text.split_ascii_whitespace() {
-            match token {
+            let next = match token {
                 "+" => {
                     let (b, a) = (self.operand(stack.pop(), database)?, self.operand(stack.pop(), database)?);
-                    stack.push(derived(a.plus(&b))?);
+                    self.derived(a.plus(&b))?
                 }
                 "*" | "d" => {
-                    let Some(Operand::Number(factor)) = stack.pop() else { return Err(short()) };
+                    let factor = match stack.pop() {
+                        Some(Operand::Number(factor)) if factor > 0 => factor,
+                        _ => return Err(self.error("a factor or divisor must be a positive number")),
+                    };
                     let a = self.operand(stack.pop(), database)?;
-                    if factor <= 0 {
-                        return Err(self.error("a factor or divisor must be positive"));
-                    }
-                    let result = if token == "d" { Some(a.divided(factor)) } else { a.times(factor) };
-                    stack.push(derived(result)?);
+                    self.derived(if token == "d" { Some(a.divided(factor)) } else { a.times(factor) })?
                 }
                 "s" => {
                     let a = self.operand(stack.pop(), database)?;
-                    stack.push(derived(Some(a.saturated()))?);
+                    self.derived(Some(a.saturated()))?
                 }
                 _ if token.contains('x') => {
                     let terms = vec![(1, self.literal(token)?)];
-                    stack.push(derived(Some(Inequality { terms, degree: 0 }))?);
+                    self.derived(Some(Inequality { terms, degree: 0 }))?
                 }
-                _ => stack.push(Operand::Number(self.integer(token)?)),
-            }
+                _ => Operand::Number(self.integer(token)?),
+            };
+            stack.push(next);
         }
         let result = self.operand(stack.pop(), database)?;
         if !stack.is_empty() {

@@ -1,5 +1,7 @@
 //! Linear forms over neurons.
 
+use super::network::Node;
+use super::text::{Refusal, Words};
 use dashu_base::BitTest;
 use dashu_ratio::RBig;
 use std::collections::BTreeMap;
@@ -18,7 +20,7 @@ const MOST_BITS: usize = 1 << 18;
 
 impl Form {
     /// `self += factor · x_i` of a node.
-    pub fn add(&mut self, node: usize, i: usize, factor: RBig) {
+    pub fn add(&mut self, (node, i): (usize, usize), factor: RBig) {
         add(self.terms.entry((node, i)).or_default(), factor, &mut self.is_too_long);
     }
 
@@ -31,7 +33,7 @@ impl Form {
     pub fn add_multiple(&mut self, other: &Self, factor: &RBig) {
         self.is_too_long |= other.is_too_long;
         self.add_constant(factor * &other.constant);
-        other.terms.iter().for_each(|(&(node, i), c)| self.add(node, i, factor * c));
+        other.terms.iter().for_each(|(&neuron, c)| self.add(neuron, factor * c));
     }
 }
 
@@ -45,4 +47,10 @@ fn add(sum: &mut RBig, more: RBig, is_too_long: &mut bool) {
 /// Whether nothing more may be added to a number.
 pub(super) fn is_long(q: &RBig) -> bool {
     q.numerator().bit_len() + q.denominator().bit_len() > MOST_BITS
+}
+
+/// A neuron, of which the word names the node, and the next one the index.
+pub(super) fn neuron(nodes: &[Node], words: &mut Words<'_>, word: &str) -> Result<(usize, usize), Refusal> {
+    let node = words.index_in(word, nodes.len())?;
+    Ok((node, words.index(nodes[node].len)?))
 }

@@ -24,6 +24,8 @@ pub(super) trait Lanes: Clone {
     fn accumulate(&mut self, a: &Self, w: f64);
     /// The same for any number, where nothing rounds.
     fn correct(&mut self, a: &Self, w: &RBig, sum: &mut Self::Sum);
+    /// Loses the sum, rather than a coefficient that is too long.
+    fn shorten(&mut self, _: &mut Self::Sum) {}
     /// `self += more`, of a neuron that is no larger than `reach`.
     fn add(&mut self, more: &Self, reach: f64, sum: &mut Self::Sum);
     /// The products with the slope of the line below, where the coefficient is positive, or else above, of a neuron that is
@@ -184,11 +186,15 @@ impl Lanes for RBig {
         self.add(&(a * w), 0.0, sum);
     }
 
-    fn add(&mut self, more: &Self, _: f64, sum: &mut Option<Self>) {
-        *self += more;
+    fn shorten(&mut self, sum: &mut Option<Self>) {
         if is_long(self) {
             (*self, *sum) = (Self::ZERO, None);
         }
+    }
+
+    fn add(&mut self, more: &Self, _: f64, sum: &mut Option<Self>) {
+        *self += more;
+        self.shorten(sum);
     }
 
     fn along(&self, below: f64, above: f64, _: f64, _: &mut Option<Self>) -> Self {

@@ -18,7 +18,7 @@ pub(super) struct Pair<N> {
 }
 
 /// Bounds of a neuron, and whether the ends themselves are left out.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Range {
     pub bounds: (f64, f64),
     pub open: (bool, bool),
@@ -159,5 +159,5 @@ pub(super) fn around<N: Number>(pieces: &[Piece], range: Range, given: Option<(f
         Some((_, Some(slope))) => line_below::<N>(&upside_down, -slope)?,
         _ => highest::<N>(&upside_down, &all.iter().map(|slope| -slope).collect::<Vec<_>>(), middle)?,
     };
-    Some(Pair { lower, upper: Line { slope: -upper.slope, intercept: upper.intercept.negated() } })
+    Some(Pair { lower, upper: Line { slope: -upper.slope, intercept: N::of(-1.0).times(&upper.intercept) } })
 }

@@ -95,8 +95,6 @@ pub(super) trait Number: Clone + PartialOrd {
     fn times(&self, other: &Self) -> Self;
     /// The float just below, or the number itself.
     fn down(&self) -> f64;
-    /// −self.
-    fn negated(&self) -> Self;
 }
 
 impl Number for f64 {
@@ -120,10 +118,6 @@ impl Number for f64 {
     fn down(&self) -> f64 {
         *self
     }
-    #[inline]
-    fn negated(&self) -> Self {
-        -self
-    }
 }
 
 impl Number for RBig {
@@ -142,9 +136,6 @@ impl Number for RBig {
     }
     fn down(&self) -> f64 {
         enclose(self).0
-    }
-    fn negated(&self) -> Self {
-        -self.clone()
     }
 }
 

@@ -1,14 +1,15 @@
 //! The statements of a proof, each recomputed when it is read.
 
-use super::form::Form;
+use super::form::{Form, neuron};
 use super::lanes::UNKNOWN;
 use super::network::Network;
 use super::number::Number;
 use super::query::{Case, Query};
 use super::row::minima;
+use super::shown::Shown;
 use super::slopes::Spoken;
 use super::state::State;
-use super::text::{Reader, Refusal, Words, float, number, shown};
+use super::text::{Reader, Refusal, Words, shown};
 use dashu_ratio::RBig;
 use std::io::BufRead;
 use std::rc::Rc;
@@ -39,23 +40,25 @@ enum Goal {
 struct Block {
     goal: Goal,
     kind: BlockKind,
-    /// What is shown on the part, by number.
-    shown: Vec<bool>,
+    /// Which disjuncts are shown on the part by what stands in it; a lemma or row is its only one.
+    shown: Shown,
     mark: usize,
-    is_exact: bool,
 }
-
-/// Whether a split's number is left out of its first half, and of the second one: of one of them at most.
-type Open = (bool, bool);
 
 enum BlockKind {
     Case,
-    Split { node: usize, i: usize, at: RBig, open: Open, first: Option<Vec<bool>> },
+    Split { split: Split, first: Option<Shown> },
     Lemma,
 }
 
-/// Blocks times disjuncts, at most.
-const MOST_GOALS: usize = 1 << 26;
+/// Where a neuron is split, and whether the number is left out of the first half, and of the second one: of one of them at
+/// most.
+#[derive(Clone)]
+struct Split {
+    neuron: (usize, usize),
+    at: RBig,
+    open: (bool, bool),
+}
 
 /// Blocks within blocks, at most.
 const DEEPEST: usize = 10_000;
@@ -71,73 +74,38 @@ struct Checker<'a> {
     state: State<'a>,
     case: &'a Case,
     blocks: Vec<Block>,
-    /// Whether bounds are computed in exact rationals.
-    is_exact: bool,
-    /// The half-spaces of the case.
-    limits: Vec<Rc<Form>>,
     spoken: Spoken,
     refuted: Refuted,
 }
 
-/// A form of the query as one over neurons.
-fn over(network: &Network, form: &super::query::Form) -> Form {
-    let mut found = Form { constant: form.constant.clone(), ..Form::default() };
-    for (c, is_output, i) in &form.terms {
-        found.add(if *is_output { network.output } else { 0 }, *i, c.clone());
-    }
-    found
-}
-
 /// Checks that a proof refutes every case of the query about the network. A statement costs a
-/// pass through the network per neuron that it bounds, a split what is shown before it.
+/// pass through the network per neuron that it bounds.
 ///
 /// # Errors
 /// The first line that is not understood, or does not hold.
 pub fn check_refutation(network: &Network, query: &Query, proof: impl BufRead) -> Result<Refuted, Refusal> {
     let mut reader = Reader::new(proof, "proof");
-    reader.exactly("absint proof 1")?;
+    reader.begin()?;
     let mut refuted = Refuted { cases: query.cases.len(), ..Refuted::default() };
     if query.cases.is_empty() {
         return Err(reader.error("the query has no case"));
     }
     for (c, case) in query.cases.iter().enumerate() {
         reader.exactly(&format!("case {c}"))?;
-        if case.lower.len() != network.inputs() {
+        if case.ends.len() != network.inputs() {
             return Err(reader.error("the query is about another number of inputs"));
         }
-        let mut checker = Checker::new(network, case);
+        let state = State::new(network, case);
+        let mut checker = Checker { state, case, blocks: Vec::new(), spoken: Spoken::new(network), refuted };
+        checker.open(Goal::Disjuncts, BlockKind::Case);
         checker.run(&mut reader)?;
-        refuted.lemmas += checker.refuted.lemmas;
-        refuted.refutations += checker.refuted.refutations;
+        refuted = checker.refuted;
     }
-    match reader.next()? {
-        None => Ok(refuted),
-        Some(words) => Err(words.error("nothing may follow the last case")),
-    }
+    reader.finish("nothing may follow the last case")?;
+    Ok(refuted)
 }
 
-impl<'a> Checker<'a> {
-    fn new(network: &'a Network, case: &'a Case) -> Self {
-        let state = State::new(network, case);
-        let whole = Block {
-            goal: Goal::Disjuncts,
-            kind: BlockKind::Case,
-            shown: vec![false; case.disjuncts.len()],
-            mark: state.mark(),
-            is_exact: false,
-        };
-        let limits = case.limits.iter().map(|limit| Rc::new(over(network, limit))).collect();
-        Self {
-            state,
-            case,
-            blocks: vec![whole],
-            is_exact: false,
-            limits,
-            spoken: Spoken::new(network),
-            refuted: Refuted::default(),
-        }
-    }
-
+impl Checker<'_> {
     /// Reads statements up to the end of the case.
     fn run<R: BufRead>(&mut self, reader: &mut Reader<R>) -> Result<(), Refusal> {
         self.note_emptiness();
@@ -158,7 +126,7 @@ impl<'a> Checker<'a> {
                 }
                 arithmetic @ ("exact" | "float") => {
                     words.end()?;
-                    self.is_exact = arithmetic == "exact";
+                    self.state.set_arithmetic(arithmetic == "exact");
                 }
                 which @ ("area" | "free" | "slopes" | "steep" | "lines") => {
                     self.spoken.hear(&mut self.state, which, words)?;
@@ -180,6 +148,9 @@ impl<'a> Checker<'a> {
             if self.state.is_full() {
                 return Err(reader.error("more changes are to be undone than a checker keeps"));
             }
+            if self.blocks.len() > DEEPEST {
+                return Err(reader.error("the blocks are nested too deeply"));
+            }
         }
         Ok(())
     }
@@ -187,25 +158,20 @@ impl<'a> Checker<'a> {
     /// On a part without inputs everything is shown.
     fn note_emptiness(&mut self) {
         if self.state.is_empty {
-            self.block_shown();
+            self.show(None);
         }
     }
 
-    fn block(&mut self, words: &Words<'_>) -> Result<&mut Block, Refusal> {
-        self.blocks.last_mut().ok_or_else(|| words.error("no block is open"))
+    /// A disjunct is shown on the part, or whatever is to be.
+    fn show(&mut self, what: Option<usize>) {
+        if let Some(block) = self.blocks.last_mut() {
+            block.shown.add(what);
+        }
     }
 
-    /// Factors that are not below zero: at most `most` of them, up to the end of the line or `;`.
-    fn weights(words: &mut Words<'_>, most: usize) -> Result<Vec<RBig>, Refusal> {
-        let mut found = Vec::new();
-        while let Some(word) = words.next().filter(|word| *word != ";") {
-            let factor = number(word).filter(|factor| factor >= &RBig::ZERO);
-            found.push(factor.ok_or_else(|| words.error(format!("`{}` is no weight", shown(word))))?);
-            if found.len() > most {
-                return Err(words.error("there are more weights than forms"));
-            }
-        }
-        Ok(found)
+    /// What the innermost block is to show. One is open while statements are read.
+    fn goal(&self) -> Goal {
+        self.blocks.last().map_or(Goal::Disjuncts, |block| block.goal.clone())
     }
 
     /// The multipliers that end a line: `NODE I C` for what a neuron's bound says, `limit K C` for a half-space of the
@@ -213,29 +179,17 @@ impl<'a> Checker<'a> {
     fn add_multipliers(&self, words: &mut Words<'_>, form: &mut Form) -> Result<(), Refusal> {
         while let Some(word) = words.next() {
             if let "limit" | "row" = word {
-                let known = if word == "row" { &self.state.rows } else { &self.limits };
+                let known = if word == "row" { &self.state.rows } else { &self.case.limits };
                 let row = &known[words.index(known.len())?];
-                let c = words.number()?;
-                if c < RBig::ZERO {
-                    return Err(words.error("what is at most zero has no multiplier below zero"));
-                }
-                form.add_multiple(row, &c);
+                form.add_multiple(row, &words.weight()?);
                 continue;
             }
-            let (node, i) = self.neuron(words, word)?;
+            let (node, i) = neuron(&self.state.network.nodes, words, word)?;
             let c = words.number()?;
-            let added = self.state.add_bound(form, node, i, &c);
+            let added = self.state.add_bound(form, (node, i), &c);
             added.ok_or_else(|| words.error(format!("neuron {i} of node {node} has no such bound")))?;
         }
         Ok(())
-    }
-
-    /// A neuron, of which the word names the node, and the next one the index.
-    fn neuron(&self, words: &mut Words<'_>, word: &str) -> Result<(usize, usize), Refusal> {
-        let nodes = &self.state.network.nodes;
-        let node = word.parse().ok().filter(|&node: &usize| node < nodes.len());
-        let node = node.ok_or_else(|| words.error(format!("`{}` is no node", shown(word))))?;
-        Ok((node, words.index(nodes[node].len)?))
     }
 
     /// Adds the multipliers that end the line, and compares the least value with zero.
@@ -244,133 +198,107 @@ impl<'a> Checker<'a> {
         if form.is_too_long {
             return Err(words.error("its sums have fractions that are too long"));
         }
-        let (is_shown, bound) = shows(&self.state, &form, self.is_exact, may_be_zero);
+        let (is_shown, bound) = shows(&self.state, &form, may_be_zero);
         // On a part without inputs everything holds, also what whoever wrote this knew of no reason for.
         if !is_shown && !self.state.is_empty {
             return Err(words.error(format!("this does not hold: the bound is {bound:e}")));
         }
         self.refuted.refutations += 1;
-        words.end()
+        Ok(())
     }
 
     /// `refute DISJUNCT WEIGHT… ; MULTIPLIERS`.
     fn refute(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
-        if !matches!(self.block(&words)?.goal, Goal::Disjuncts) {
+        if !matches!(self.goal(), Goal::Disjuncts) {
             return Err(words.error("lemmas and rows are shown by `prove` or `empty`"));
         }
         let d = words.index(self.case.disjuncts.len())?;
-        let atoms = &self.case.disjuncts[d];
-        let weights = Self::weights(&mut words, atoms.len())?;
-        let mut form = Form::default();
-        for (weight, atom) in weights.iter().zip(atoms) {
-            form.add_multiple(&over(self.state.network, atom), weight);
+        let (mut atoms, mut form) = (self.case.disjuncts[d].iter(), Form::default());
+        while let Some(word) = words.next().filter(|word| *word != ";") {
+            let weight = words.weight_in(word)?;
+            let atom = atoms.next().ok_or_else(|| words.error("there are more weights than forms"))?;
+            form.add_multiple(atom, &weight);
         }
         self.holds(words, form, false)?;
-        if let Some(block) = self.blocks.last_mut() {
-            block.shown[d] = true;
-        }
+        self.show(Some(d));
         Ok(())
     }
 
     /// `prove MULTIPLIERS`: the bound of the lemma, or the row.
     fn prove(&mut self, words: Words<'_>) -> Result<(), Refusal> {
         let mut form = Form::default();
-        match &self.block(&words)?.goal {
+        match self.goal() {
             Goal::Disjuncts => return Err(words.error("no lemma or row is open")),
             Goal::Bound { node, i, at_least, value } => {
-                let sign = RBig::from(if *at_least { 1 } else { -1 });
-                form.constant = -&sign * RBig::of(*value);
-                form.add(*node, *i, sign);
+                let sign = RBig::from(if at_least { 1 } else { -1 });
+                form.constant = -&sign * RBig::of(value);
+                form.add((node, i), sign);
             }
-            Goal::Row(row) => form.add_multiple(row, &RBig::from(-1)),
+            Goal::Row(row) => form.add_multiple(&row, &RBig::NEG_ONE),
         }
         self.holds(words, form, true)?;
-        self.block_shown();
+        self.show(None);
         Ok(())
     }
 
     /// `empty MULTIPLIERS`: no input is on the part.
     fn empty(&mut self, words: Words<'_>) -> Result<(), Refusal> {
         self.holds(words, Form::default(), false)?;
-        self.block_shown();
+        self.show(None);
         Ok(())
     }
 
-    fn block_shown(&mut self) {
-        if let Some(block) = self.blocks.last_mut() {
-            block.shown.fill(true);
-        }
-    }
-
-    fn open(&mut self, words: &Words<'_>, goal: Goal, kind: BlockKind, shown: Vec<bool>) -> Result<(), Refusal> {
-        let is_large = self.blocks.len() >= DEEPEST || self.blocks.len() * shown.len() > MOST_GOALS;
-        if is_large {
-            return Err(words.error("the blocks are nested too deeply"));
-        }
-        let (mark, is_exact) = (self.state.mark(), self.is_exact);
-        self.blocks.push(Block { goal, kind, shown, mark, is_exact });
-        Ok(())
-    }
-
-    fn step(&mut self, node: usize, i: usize, below: bool, at: &RBig, open: Open) {
-        if node == 0 {
-            self.state.narrow(i, below, at);
-        } else {
-            self.state.keep(node, i, below, at);
-        }
-        if if below { open.0 } else { open.1 } {
-            self.state.leave_out(node, i, below, at);
-        }
+    fn open(&mut self, goal: Goal, kind: BlockKind) {
+        self.blocks.push(Block { goal, kind, shown: Shown::default(), mark: self.state.mark() });
     }
 
     /// `split NODE I AT`: first where the neuron is at most so large, then (`else`) where it is at least. `< AT`: the first
     /// half lacks the number; `> AT`: the second one does.
     fn split(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
-        let node = words.index(self.state.network.nodes.len())?;
-        let i = words.index(self.state.network.nodes[node].len)?;
         let word = words.word()?;
-        let (open, at) = match word {
-            "<" => ((true, false), words.number()?),
-            ">" => ((false, true), words.number()?),
-            at => ((false, false), words.number_in(at)?),
-        };
-        let block = self.block(&words)?;
-        let (goal, shown) = (block.goal.clone(), block.shown.clone());
-        self.open(&words, goal, BlockKind::Split { node, i, at: at.clone(), open, first: None }, shown)?;
-        self.step(node, i, true, &at, open);
-        words.end()
+        let neuron = neuron(&self.state.network.nodes, &mut words, word)?;
+        let word = words.word()?;
+        let open = (word == "<", word == ">");
+        let at = if open == (false, false) { words.number_in(word)? } else { words.number()? };
+        words.end()?;
+        let split = Split { neuron, at, open };
+        self.open(self.goal(), BlockKind::Split { split: split.clone(), first: None });
+        self.enter(&split, true);
+        Ok(())
+    }
+
+    /// Goes into a half of a split: the first one is below the number.
+    fn enter(&mut self, split: &Split, below: bool) {
+        let ((node, i), is_open) = (split.neuron, if below { split.open.0 } else { split.open.1 });
+        self.state.keep(node, i, below, &split.at, is_open);
     }
 
     /// `else`: the other half of the split.
     fn other_half(&mut self, words: Words<'_>) -> Result<(), Refusal> {
         let wrong = words.error("no first half of a split is open");
-        let Some(mut block) = self.blocks.pop() else { return Err(wrong) };
-        let BlockKind::Split { node, i, at, open, first } = &mut block.kind else { return Err(wrong) };
-        if first.is_some() {
+        let Some(Block { kind: BlockKind::Split { split, first: first @ None }, shown, mark, .. }) =
+            self.blocks.last_mut()
+        else {
             return Err(wrong);
-        }
-        self.state.undo(block.mark);
-        self.is_exact = block.is_exact;
-        let outer = self.blocks.last().map_or_else(Vec::new, |outer| outer.shown.clone());
-        *first = Some(std::mem::replace(&mut block.shown, outer));
-        let (node, i, at, open) = (*node, *i, at.clone(), *open);
-        self.blocks.push(block);
-        self.step(node, i, false, &at, open);
+        };
+        *first = Some(std::mem::take(shown));
+        let split = split.clone();
+        self.state.undo(*mark);
+        self.enter(&split, false);
         words.end()
     }
 
     /// `lemma NODE I >= VALUE`, or `<=`; what follows up to its end shows it.
     fn lemma(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
-        let node = words.index(self.state.network.nodes.len())?;
-        let i = words.index(self.state.network.nodes[node].len)?;
+        let word = words.word()?;
+        let (node, i) = neuron(&self.state.network.nodes, &mut words, word)?;
         let at_least = match words.word()? {
             ">=" => true,
             "<=" => false,
             other => return Err(words.error(format!("`{}` is no comparison", shown(other)))),
         };
-        let word = words.word()?;
-        let value = float(word).ok_or_else(|| words.error(format!("`{}` is no float", shown(word))))?;
-        self.open(&words, Goal::Bound { node, i, at_least, value }, BlockKind::Lemma, vec![false])?;
+        let value = words.float()?;
+        self.open(Goal::Bound { node, i, at_least, value }, BlockKind::Lemma);
         words.end()
     }
 
@@ -378,42 +306,43 @@ impl<'a> Checker<'a> {
     fn row(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
         let mut form = Form { constant: words.number()?, ..Form::default() };
         while let Some(word) = words.next() {
-            let (node, i) = self.neuron(&mut words, word)?;
-            form.add(node, i, words.number()?);
+            let neuron = neuron(&self.state.network.nodes, &mut words, word)?;
+            form.add(neuron, words.number()?);
             if form.terms.len() > MOST_TERMS {
                 return Err(words.error(format!("a row has at most {MOST_TERMS} terms")));
             }
         }
-        self.open(&words, Goal::Row(Rc::new(form)), BlockKind::Lemma, vec![false])
+        self.open(Goal::Row(Rc::new(form)), BlockKind::Lemma);
+        Ok(())
     }
 
     /// `end` of a split, a lemma, a row or the case.
     fn end(&mut self, words: Words<'_>) -> Result<(), Refusal> {
         let Some(block) = self.blocks.pop() else { return Err(words.error("no block is open")) };
         self.state.undo(block.mark);
-        self.is_exact = block.is_exact;
-        match block.kind {
-            BlockKind::Split { first: None, .. } => return Err(words.error("the split has no second half")),
-            BlockKind::Split { first: Some(first), .. } => {
-                let both = first.iter().zip(&block.shown).map(|(a, b)| *a && *b);
+        match (block.kind, block.goal) {
+            (BlockKind::Split { first: None, .. }, _) => return Err(words.error("the split has no second half")),
+            (BlockKind::Split { first: Some(first), .. }, _) => {
                 if let Some(outer) = self.blocks.last_mut() {
-                    outer.shown.iter_mut().zip(both).for_each(|(outer, both)| *outer |= both);
+                    outer.shown.join(first.and(block.shown));
                 }
             }
-            BlockKind::Lemma if !block.shown[0] => return Err(words.error("this is not shown")),
-            BlockKind::Lemma => {
+            (BlockKind::Lemma, _) if !block.shown.is_all() => return Err(words.error("this is not shown")),
+            (BlockKind::Lemma, goal) => {
                 self.refuted.lemmas += 1;
-                match block.goal {
+                match goal {
                     Goal::Disjuncts => {}
-                    Goal::Bound { node, i, at_least, value } => {
-                        let bounds = if at_least { (value, f64::INFINITY) } else { (f64::NEG_INFINITY, value) };
-                        self.state.tighten(node, i, bounds);
+                    Goal::Bound { node, i, at_least: true, value } => {
+                        self.state.tighten(node, i, (value, f64::INFINITY));
+                    }
+                    Goal::Bound { node, i, at_least: false, value } => {
+                        self.state.tighten(node, i, (f64::NEG_INFINITY, value));
                     }
                     Goal::Row(form) => self.state.add_row(form),
                 }
             }
-            BlockKind::Case => {
-                if let Some(d) = block.shown.iter().position(|shown| !shown) {
+            (BlockKind::Case, _) => {
+                if let Some(d) = (0..self.case.disjuncts.len()).find(|d| !block.shown.has(*d)) {
                     return Err(words.error(format!("disjunct {d} is not refuted")));
                 }
             }
@@ -429,18 +358,18 @@ impl<'a> Checker<'a> {
         let neurons = 0..state.network.nodes[node].len;
         let neurons: Vec<usize> = neurons.filter(|&i| all || state.is_unstable(node, i)).collect();
         for neurons in neurons.chunks(LANES / 2) {
-            let side = |i: usize, sign: i8| {
+            let mut forms = Vec::new();
+            for (&i, sign) in neurons.iter().flat_map(|i| [(i, RBig::ONE), (i, RBig::NEG_ONE)]) {
                 let mut form = Form::default();
-                form.add(node, i, RBig::from(sign));
-                form
-            };
-            let forms: Vec<Form> = neurons.iter().flat_map(|&i| [side(i, 1), side(i, -1)]).collect();
+                form.add((node, i), sign);
+                forms.push(form);
+            }
             let mut least = vec![UNKNOWN; LANES];
-            if !self.is_exact {
+            if !state.is_exact {
                 least = minima::<[f64; LANES]>(state, &forms, is_late, &never);
             }
             for (side, form) in forms.iter().enumerate() {
-                if self.is_exact || state.is_undecided(node, neurons[side / 2], side % 2 == 0, least[side]) {
+                if state.is_exact || state.is_undecided(node, neurons[side / 2], side % 2 == 0, least[side]) {
                     least[side] = minima::<RBig>(state, std::slice::from_ref(form), is_late, &never)[0];
                 }
             }
@@ -453,11 +382,11 @@ impl<'a> Checker<'a> {
 
 /// Whether a form is above zero on the part, or zero where it may be; and the bound that says so or not. Where rounding
 /// alone may hide it, it is looked for in exact numbers.
-fn shows(state: &State<'_>, form: &Form, is_exact: bool, may_be_zero: bool) -> (bool, f64) {
+fn shows(state: &State<'_>, form: &Form, may_be_zero: bool) -> (bool, f64) {
     let is_shown = |least: f64| least > 0.0 || (may_be_zero && least == 0.0);
     let form = std::slice::from_ref(form);
-    let (low, high) = if is_exact { UNKNOWN } else { minima::<[f64; 1]>(state, form, false, &is_shown)[0] };
-    if !is_exact && (is_shown(low) || !is_shown(high)) {
+    let (low, high) = if state.is_exact { UNKNOWN } else { minima::<[f64; 1]>(state, form, false, &is_shown)[0] };
+    if !state.is_exact && (is_shown(low) || !is_shown(high)) {
         return (is_shown(low), low);
     }
     let low = minima::<RBig>(state, form, false, &is_shown)[0].0;

@@ -7,6 +7,7 @@ use super::number::gamma;
 use super::state::{Lined, State};
 use dashu_ratio::RBig;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// `Σ at[node] · x_node + sum`: at most the forms where they began.
 struct Rows<'a, L: Lanes> {
@@ -57,13 +58,17 @@ impl<L: Lanes<Number: Lined>> Rows<'_, L> {
     }
 
     /// Adds coefficients of a node to those that it has.
-    fn add(&mut self, node: usize, more: Vec<L>) {
-        let Some(a) = self.at.get_mut(&node) else {
-            self.at.insert(node, more);
-            return;
-        };
-        for (j, (a, more)) in a.iter_mut().zip(&more).enumerate() {
-            a.add(more, self.state.reach(node, j), &mut self.sum);
+    fn add(&mut self, node: usize, mut more: Vec<L>) {
+        match self.at.entry(node) {
+            Entry::Vacant(place) => {
+                more.iter_mut().for_each(|a| a.shorten(&mut self.sum));
+                place.insert(more);
+            }
+            Entry::Occupied(mut a) => {
+                for (j, (a, more)) in a.get_mut().iter_mut().zip(&more).enumerate() {
+                    a.add(more, self.state.reach(node, j), &mut self.sum);
+                }
+            }
         }
     }
 
@@ -104,10 +109,10 @@ impl<L: Lanes<Number: Lined>> Rows<'_, L> {
         let mut out = vec![L::zero(); a.len()];
         for (i, a) in a.iter().enumerate().filter(|(_, a)| !a.is_zero()) {
             // Below y where the coefficient is positive, above where it is negative: in either case below a · y.
-            let pair = L::Number::lines(state, id, i);
+            let pair = state.lines::<L::Number>(id, i);
             a.add_end(&mut self.sum, |lower| {
-                pair.as_ref()
-                    .map(|pair| if lower { pair.lower.intercept.clone() } else { pair.upper.intercept.clone() })
+                let pair = pair.as_ref()?;
+                Some(if lower { &pair.lower } else { &pair.upper }.intercept.clone())
             });
             if let Some(pair) = pair {
                 out[i] = a.along(pair.lower.slope, pair.upper.slope, state.reach(source, i), &mut self.sum);

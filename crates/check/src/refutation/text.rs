@@ -17,11 +17,14 @@ pub struct Refusal {
     pub what: String,
 }
 
-/// Digits of a number at most.
-const LONGEST: usize = 4096;
+/// The version of the format.
+const VERSION: &str = "2";
+
+/// Bytes of a number, at most.
+const LONGEST: usize = 10_000;
 
 /// Exponents of two are at most so large.
-const LARGEST_EXPONENT: u32 = 4096;
+const LARGEST_EXPONENT: usize = 4096;
 
 /// A reader of lines; empty ones and those that begin with `#` say nothing.
 pub(super) struct Reader<R> {
@@ -64,6 +67,28 @@ impl<R: BufRead> Reader<R> {
         Ok(Words { words: self.line.split_ascii_whitespace(), file: self.file, line: self.number })
     }
 
+    /// Takes the first line, which names the file and the version of the format.
+    pub fn begin(&mut self) -> Result<(), Refusal> {
+        let file = self.file;
+        let mut words = self.expect()?;
+        words.exactly("absint")?;
+        words.exactly(file)?;
+        let version = words.word()?;
+        if version != VERSION {
+            let found = format!("version {} of certificates is not known here, but {VERSION}", shown(version));
+            return Err(words.error(format!("{found}: write it anew (absint analyze … --proof DIR)")));
+        }
+        words.end()
+    }
+
+    /// There must be no more lines.
+    pub fn finish(&mut self, otherwise: &str) -> Result<(), Refusal> {
+        match self.next()? {
+            None => Ok(()),
+            Some(words) => Err(words.error(otherwise)),
+        }
+    }
+
     /// Takes a line that must read so.
     pub fn exactly(&mut self, text: &str) -> Result<(), Refusal> {
         self.expect()?;
@@ -102,6 +127,11 @@ impl<'a> Words<'a> {
     /// An index below `end`.
     pub fn index(&mut self, end: usize) -> Result<usize, Refusal> {
         let word = self.word()?;
+        self.index_in(word, end)
+    }
+
+    /// The index below `end` that a word is.
+    pub fn index_in(&self, word: &str, end: usize) -> Result<usize, Refusal> {
         let index = word.parse().ok().filter(|&index: &usize| index < end);
         index.ok_or_else(|| self.error(format!("`{}` is no index below {end}", shown(word))))
     }
@@ -115,6 +145,29 @@ impl<'a> Words<'a> {
     /// The number that a word is.
     pub fn number_in(&self, word: &str) -> Result<RBig, Refusal> {
         number(word).ok_or_else(|| self.error(format!("`{}` is no number", shown(word))))
+    }
+
+    /// A number that is not below zero.
+    pub fn weight(&mut self) -> Result<RBig, Refusal> {
+        let word = self.word()?;
+        self.weight_in(word)
+    }
+
+    /// The number that a word is, which is not below zero.
+    pub fn weight_in(&self, word: &str) -> Result<RBig, Refusal> {
+        let weight = number(word).filter(|weight| weight >= &RBig::ZERO);
+        weight.ok_or_else(|| self.error(format!("`{}` is no weight", shown(word))))
+    }
+
+    /// A float.
+    pub fn float(&mut self) -> Result<f64, Refusal> {
+        let word = self.word()?;
+        self.float_in(word)
+    }
+
+    /// The float that a word is.
+    pub fn float_in(&self, word: &str) -> Result<f64, Refusal> {
+        float(word).ok_or_else(|| self.error(format!("`{}` is no float", shown(word))))
     }
 
     /// There must be no more words.
@@ -132,23 +185,18 @@ pub(super) fn shown(word: &str) -> String {
 }
 
 /// `p`, `p/q`, or `p` times a power of two, `pbe` for `p · 2ᵉ`.
-pub(super) fn number(word: &str) -> Option<RBig> {
+pub(crate) fn number(word: &str) -> Option<RBig> {
     if word.len() > LONGEST {
         return None;
     }
-    if let Some((p, q)) = word.split_once('/') {
-        let q = unsigned(q).filter(|q| q != &UBig::ZERO)?;
-        return Some(RBig::from_parts(integer(p)?, q));
+    if let Some((p, e)) = word.split_once('b') {
+        let exponent = e.parse().ok().filter(|e: &isize| e.unsigned_abs() <= LARGEST_EXPONENT)?;
+        let (p, power) = (integer(p)?, UBig::ONE << exponent.unsigned_abs());
+        return Some(if exponent < 0 { RBig::from_parts(p, power) } else { RBig::from(p * IBig::from(power)) });
     }
-    let Some((p, e)) = word.split_once('b') else { return integer(word).map(RBig::from) };
-    let exponent: i32 = e.parse().ok()?;
-    let power = exponent.unsigned_abs();
-    if power > LARGEST_EXPONENT {
-        return None;
-    }
-    let power = UBig::ONE << power as usize;
-    let p = integer(p)?;
-    Some(if exponent < 0 { RBig::from_parts(p, power) } else { RBig::from(p * IBig::from(power)) })
+    let (p, q) = word.split_once('/').unwrap_or((word, "1"));
+    let q = unsigned(q).filter(|q| q != &UBig::ZERO)?;
+    Some(RBig::from_parts(integer(p)?, q))
 }
 
 /// The same where it is a float, without the detour: a whole number of at most 53 bits times a power of two that is

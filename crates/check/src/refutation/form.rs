@@ -49,8 +49,8 @@ pub(super) fn is_long(q: &RBig) -> bool {
     q.numerator().bit_len() + q.denominator().bit_len() > MOST_BITS
 }
 
-/// A neuron, of which the word names the node, and the next one the index.
-pub(super) fn neuron(nodes: &[Node], words: &mut Words<'_>, word: &str) -> Result<(usize, usize), Refusal> {
-    let node = words.index_in(word, nodes.len())?;
+/// A neuron: the node, and its index there.
+pub(super) fn neuron(nodes: &[Node], words: &mut Words<'_>) -> Result<(usize, usize), Refusal> {
+    let node = words.index(nodes.len())?;
     Ok((node, words.index(nodes[node].len)?))
 }

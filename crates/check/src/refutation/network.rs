@@ -1,7 +1,7 @@
 //! The network that a proof is about: a graph of inputs, affine nodes and activations, number by number.
 
 use super::lanes::{Lanes, TINY};
-use super::number::{Number, add_down, add_up, enclose, gamma, mul_up, nearest, underflow};
+use super::number::{Number, add_down, add_up, enclose, gamma, mul_up, nearest};
 use super::text::{Reader, Refusal, Words, float, number, shown};
 use dashu_ratio::RBig;
 use std::io::BufRead;
@@ -102,7 +102,8 @@ pub(super) struct Other {
 
 impl Table {
     /// Takes a number: `p/q` and the like, or `lo~hi` for some number between two.
-    fn push(&mut self, words: &Words<'_>, word: &str) -> Result<(), Refusal> {
+    fn push(&mut self, words: &mut Words<'_>) -> Result<(), Refusal> {
+        let word = words.word()?;
         let wrong = || words.error(format!("`{}` is no number", shown(word)));
         if let Some(x) = float(word) {
             self.near.push(x);
@@ -127,20 +128,13 @@ impl Table {
         Ok(())
     }
 
-    /// What there is to be said of number `i`, where it is no float.
-    #[inline]
-    fn other(&self, i: usize) -> Option<&Other> {
-        if self.others.is_empty() {
-            return None;
-        }
-        let at = self.others.binary_search_by_key(&i, |(index, _)| *index).ok()?;
-        Some(&self.others[at].1)
-    }
-
     /// The least that number `i` may be, or the largest.
     #[inline]
     pub fn end<N: Number>(&self, i: usize, lower: bool) -> Option<N> {
-        let Some(other) = self.other(i) else { return Some(N::of(self.near[i])) };
+        let Ok(at) = self.others.binary_search_by_key(&i, |(index, _)| *index) else {
+            return Some(N::of(self.near[i]));
+        };
+        let other = &self.others[at].1;
         let rounded = if lower { add_down(self.near[i], -other.radius) } else { add_up(self.near[i], other.radius) };
         rounded.is_finite().then(|| N::end(|| other.exact.clone(), rounded))
     }
@@ -211,28 +205,9 @@ impl Map {
             let n = self.starts[i + 1] - self.starts[i];
             // Non-negative products: their float sum is off by γ of the sum itself.
             let sum: f64 = self.row(i).map(|(entry, j)| self.weights.near[entry].abs() * reach(j)).sum();
-            add_up(mul_up(sum, 1.0 + 2.0 * gamma(2 * n)), underflow(n))
+            add_up(mul_up(sum, 1.0 + 2.0 * gamma(2 * n)), mul_up(TINY, n as f64))
         };
         (0..self.starts.len() - 1).map(of_row).collect()
-    }
-
-    /// `sum += sign · W_i x` at least, where ends and reach of every `x_j` are known.
-    pub fn add_row<L: Lanes>(
-        &self,
-        i: usize,
-        sign: &L,
-        x: &impl Fn(usize, bool) -> Option<L::Number>,
-        reach: &dyn Fn(usize) -> f64,
-        sum: &mut L::Sum,
-    ) {
-        for (entry, j) in self.row(i) {
-            let mut a = L::zero();
-            a.accumulate(sign, self.weights.near[entry]);
-            if let Some(other) = self.weights.other(entry) {
-                other.correct(self.weights.near[entry], &mut a, sign, reach(j), sum);
-            }
-            a.add_end(sum, |lower| x(j, lower));
-        }
     }
 }
 
@@ -290,8 +265,8 @@ fn read_affine<R: BufRead>(reader: &mut Reader<R>, nodes: &[Node]) -> Result<Nod
     let mut words = reader.expect()?;
     words.exactly("bias")?;
     let mut bias = Table::default();
-    while let Some(word) = words.next() {
-        bias.push(&words, word)?;
+    while words.go_on() {
+        bias.push(&mut words)?;
     }
     let len = bias.near.len();
     if len == 0 {
@@ -332,10 +307,9 @@ fn read_map<R: BufRead>(
         if let Some(columns) = &mut map.columns {
             let start = columns.len();
             words.exactly("row")?;
-            while let Some(word) = words.next() {
-                columns.push(words.index_in(word, inputs)?);
-                let word = words.word()?;
-                map.weights.push(&words, word)?;
+            while words.go_on() {
+                columns.push(words.index(inputs)?);
+                map.weights.push(&mut words)?;
             }
             // A sum over rows is charged for one product of each.
             let mut sorted = columns[start..].to_vec();
@@ -345,8 +319,7 @@ fn read_map<R: BufRead>(
             }
         } else {
             for _ in 0..inputs {
-                let word = words.word()?;
-                map.weights.push(&words, word)?;
+                map.weights.push(&mut words)?;
             }
         }
         words.end()?;

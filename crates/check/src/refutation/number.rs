@@ -6,9 +6,6 @@ use dashu_ratio::RBig;
 /// Half the distance from 1 to the next float: what rounding to the nearest float loses at most, relatively.
 pub(super) const UNIT: f64 = f64::EPSILON / 2.0;
 
-/// The least positive float: more than a product that underflows loses.
-const LEAST: f64 = 5e-324;
-
 /// A lower bound of `a + b`, exact where the float sum is (two-sum, Knuth).
 #[inline]
 pub(super) fn add_down(a: f64, b: f64) -> f64 {
@@ -50,12 +47,6 @@ pub(super) fn gamma(n: usize) -> f64 {
     let nu = n as f64 * UNIT;
     // The quotient rounds; so do these factors, far less than the last one adds.
     if nu < 0.5 { nu / (1.0 - nu) * (1.0 + 1e-12) } else { f64::INFINITY }
-}
-
-/// What `n` products lose at most by underflow.
-#[inline]
-pub(super) fn underflow(n: usize) -> f64 {
-    mul_up(LEAST, n as f64)
 }
 
 /// The largest float at most `q`, and the least at least `q`.

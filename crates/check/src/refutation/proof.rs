@@ -5,10 +5,10 @@ use super::lanes::UNKNOWN;
 use super::network::Network;
 use super::number::Number;
 use super::query::{Case, Query};
-use super::row::minima;
+use super::row::{Way, minima};
 use super::shown::Shown;
 use super::slopes::Spoken;
-use super::state::State;
+use super::state::{Mark, State};
 use super::text::{Reader, Refusal, Words, shown};
 use dashu_ratio::RBig;
 use std::io::BufRead;
@@ -42,7 +42,7 @@ struct Block {
     kind: BlockKind,
     /// Which disjuncts are shown on the part by what stands in it; a lemma or row is its only one.
     shown: Shown,
-    mark: usize,
+    mark: Mark,
 }
 
 enum BlockKind {
@@ -66,9 +66,6 @@ const DEEPEST: usize = 10_000;
 /// Terms of a row, at most: what a multiplier of it costs.
 const MOST_TERMS: usize = 1 << 8;
 
-/// Neurons that are bounded side by side, twice: from below and from above.
-const LANES: usize = 4;
-
 /// The checker on its way through one case.
 struct Checker<'a> {
     state: State<'a>,
@@ -91,7 +88,10 @@ pub fn check_refutation(network: &Network, query: &Query, proof: impl BufRead) -
         return Err(reader.error("the query has no case"));
     }
     for (c, case) in query.cases.iter().enumerate() {
-        reader.exactly(&format!("case {c}"))?;
+        let mut words = reader.expect()?;
+        words.exactly("case")?;
+        words.exactly(&c.to_string())?;
+        words.end()?;
         if case.ends.len() != network.inputs() {
             return Err(reader.error("the query is about another number of inputs"));
         }
@@ -112,21 +112,20 @@ impl Checker<'_> {
         while !self.blocks.is_empty() {
             let mut words = reader.expect()?;
             match words.word()? {
-                "interval" => {
-                    words.end()?;
-                    (0..self.state.network.nodes.len()).for_each(|id| self.state.interval(id));
-                }
                 which @ ("bound" | "tighten" | "late") => {
                     let node = words.index(self.state.network.nodes.len())?;
                     words.end()?;
                     if which == "tighten" {
                         self.state.interval(node);
                     }
-                    self.back_substitute(node, which == "bound", which == "late");
+                    let neurons = 0..self.state.network.nodes[node].len;
+                    let is_meant = |&i: &usize| which == "bound" || self.state.is_unstable(node, i);
+                    let neurons: Vec<usize> = neurons.filter(is_meant).collect();
+                    self.state.bound(node, &neurons, if which == "late" { Way::Last } else { Way::All });
                 }
                 arithmetic @ ("exact" | "float") => {
                     words.end()?;
-                    self.state.set_arithmetic(arithmetic == "exact");
+                    self.state.is_exact = arithmetic == "exact";
                 }
                 which @ ("area" | "free" | "slopes" | "steep" | "lines") => {
                     self.spoken.hear(&mut self.state, which, words)?;
@@ -177,14 +176,15 @@ impl Checker<'_> {
     /// The multipliers that end a line: `NODE I C` for what a neuron's bound says, `limit K C` for a half-space of the
     /// case and `row K C` for a row, `C ≥ 0`. What they multiply is at most zero on the part.
     fn add_multipliers(&self, words: &mut Words<'_>, form: &mut Form) -> Result<(), Refusal> {
-        while let Some(word) = words.next() {
-            if let "limit" | "row" = word {
-                let known = if word == "row" { &self.state.rows } else { &self.case.limits };
+        while words.go_on() {
+            let is_limit = words.take("limit");
+            if is_limit || words.take("row") {
+                let known = if is_limit { &self.case.limits } else { &self.state.rows };
                 let row = &known[words.index(known.len())?];
                 form.add_multiple(row, &words.weight()?);
                 continue;
             }
-            let (node, i) = neuron(&self.state.network.nodes, words, word)?;
+            let (node, i) = neuron(&self.state.network.nodes, words)?;
             let c = words.number()?;
             let added = self.state.add_bound(form, (node, i), &c);
             added.ok_or_else(|| words.error(format!("neuron {i} of node {node} has no such bound")))?;
@@ -214,8 +214,8 @@ impl Checker<'_> {
         }
         let d = words.index(self.case.disjuncts.len())?;
         let (mut atoms, mut form) = (self.case.disjuncts[d].iter(), Form::default());
-        while let Some(word) = words.next().filter(|word| *word != ";") {
-            let weight = words.weight_in(word)?;
+        while words.go_on() && !words.take(";") {
+            let weight = words.weight()?;
             let atom = atoms.next().ok_or_else(|| words.error("there are more weights than forms"))?;
             form.add_multiple(atom, &weight);
         }
@@ -255,11 +255,10 @@ impl Checker<'_> {
     /// `split NODE I AT`: first where the neuron is at most so large, then (`else`) where it is at least. `< AT`: the first
     /// half lacks the number; `> AT`: the second one does.
     fn split(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
-        let word = words.word()?;
-        let neuron = neuron(&self.state.network.nodes, &mut words, word)?;
-        let word = words.word()?;
-        let open = (word == "<", word == ">");
-        let at = if open == (false, false) { words.number_in(word)? } else { words.number()? };
+        let neuron = neuron(&self.state.network.nodes, &mut words)?;
+        let below = words.take("<");
+        let open = (below, !below && words.take(">"));
+        let at = words.number()?;
         words.end()?;
         let split = Split { neuron, at, open };
         self.open(self.goal(), BlockKind::Split { split: split.clone(), first: None });
@@ -290,13 +289,11 @@ impl Checker<'_> {
 
     /// `lemma NODE I >= VALUE`, or `<=`; what follows up to its end shows it.
     fn lemma(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
-        let word = words.word()?;
-        let (node, i) = neuron(&self.state.network.nodes, &mut words, word)?;
-        let at_least = match words.word()? {
-            ">=" => true,
-            "<=" => false,
-            other => return Err(words.error(format!("`{}` is no comparison", shown(other)))),
-        };
+        let (node, i) = neuron(&self.state.network.nodes, &mut words)?;
+        let at_least = words.take(">=");
+        if !at_least {
+            words.exactly("<=")?;
+        }
         let value = words.float()?;
         self.open(Goal::Bound { node, i, at_least, value }, BlockKind::Lemma);
         words.end()
@@ -305,8 +302,8 @@ impl Checker<'_> {
     /// `row CONSTANT (NODE I C)…`: the form is at most zero; what follows up to its end shows it.
     fn row(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
         let mut form = Form { constant: words.number()?, ..Form::default() };
-        while let Some(word) = words.next() {
-            let neuron = neuron(&self.state.network.nodes, &mut words, word)?;
+        while words.go_on() {
+            let neuron = neuron(&self.state.network.nodes, &mut words)?;
             form.add(neuron, words.number()?);
             if form.terms.len() > MOST_TERMS {
                 return Err(words.error(format!("a row has at most {MOST_TERMS} terms")));
@@ -338,7 +335,7 @@ impl Checker<'_> {
                     Goal::Bound { node, i, at_least: false, value } => {
                         self.state.tighten(node, i, (f64::NEG_INFINITY, value));
                     }
-                    Goal::Row(form) => self.state.add_row(form),
+                    Goal::Row(form) => self.state.rows.push(form),
                 }
             }
             (BlockKind::Case, _) => {
@@ -349,35 +346,6 @@ impl Checker<'_> {
         }
         words.end()
     }
-
-    /// Bounds the neurons of a node by back-substitution: all, or those of which an activation sees several pieces; and up
-    /// to the input alone, or on the way there. Where rounding may decide on which side of a number a bound is, in exact
-    /// numbers.
-    fn back_substitute(&mut self, node: usize, all: bool, is_late: bool) {
-        let (state, never) = (&mut self.state, |_| false);
-        let neurons = 0..state.network.nodes[node].len;
-        let neurons: Vec<usize> = neurons.filter(|&i| all || state.is_unstable(node, i)).collect();
-        for neurons in neurons.chunks(LANES / 2) {
-            let mut forms = Vec::new();
-            for (&i, sign) in neurons.iter().flat_map(|i| [(i, RBig::ONE), (i, RBig::NEG_ONE)]) {
-                let mut form = Form::default();
-                form.add((node, i), sign);
-                forms.push(form);
-            }
-            let mut least = vec![UNKNOWN; LANES];
-            if !state.is_exact {
-                least = minima::<[f64; LANES]>(state, &forms, is_late, &never);
-            }
-            for (side, form) in forms.iter().enumerate() {
-                if state.is_exact || state.is_undecided(node, neurons[side / 2], side % 2 == 0, least[side]) {
-                    least[side] = minima::<RBig>(state, std::slice::from_ref(form), is_late, &never)[0];
-                }
-            }
-            for (&i, least) in neurons.iter().zip(least.chunks(2)) {
-                state.tighten(node, i, (least[0].0, -least[1].0));
-            }
-        }
-    }
 }
 
 /// Whether a form is above zero on the part, or zero where it may be; and the bound that says so or not. Where rounding
@@ -385,10 +353,10 @@ impl Checker<'_> {
 fn shows(state: &State<'_>, form: &Form, may_be_zero: bool) -> (bool, f64) {
     let is_shown = |least: f64| least > 0.0 || (may_be_zero && least == 0.0);
     let form = std::slice::from_ref(form);
-    let (low, high) = if state.is_exact { UNKNOWN } else { minima::<[f64; 1]>(state, form, false, &is_shown)[0] };
+    let (low, high) = if state.is_exact { UNKNOWN } else { minima::<[f64; 1]>(state, form, Way::All, &is_shown)[0] };
     if !state.is_exact && (is_shown(low) || !is_shown(high)) {
         return (is_shown(low), low);
     }
-    let low = minima::<RBig>(state, form, false, &is_shown)[0].0;
+    let low = minima::<RBig>(state, form, Way::All, &is_shown)[0].0;
     (is_shown(low), low)
 }

@@ -17,19 +17,30 @@ struct Rows<'a, L: Lanes> {
     sum: L::Sum,
 }
 
-/// For each form a lower bound over the part: the best of those that it has on its way back to the input (where it is late,
-/// the one that it has there), which ends where all are `enough`; and what another arithmetic might find at most.
+/// Which of the bounds that a form has on its way back count.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Way {
+    /// Those by the neurons that it reads first.
+    First,
+    /// All of them.
+    All,
+    /// Those at the input.
+    Last,
+}
+
+/// For each form a lower bound over the part: the best of those that it has on its way back to the input, which ends where
+/// all are `enough`; and what another arithmetic might find at most.
 pub(super) fn minima<L: Lanes<Number: Lined>>(
     state: &State<'_>,
     forms: &[Form],
-    is_late: bool,
+    way: Way,
     enough: &dyn Fn(f64) -> bool,
 ) -> Vec<(f64, f64)> {
     let constants: Vec<&RBig> = forms.iter().map(|form| &form.constant).collect();
     let mut rows = Rows::<L> { state, at: BTreeMap::new(), sum: L::sums(&constants) };
     forms.iter().enumerate().for_each(|(lane, form)| rows.begin(lane, form));
     let mut best = vec![UNKNOWN; forms.len()];
-    if !is_late {
+    if way == Way::All {
         rows.improve(&mut best);
     }
     while let Some((id, a)) = rows.at.pop_last().filter(|(id, _)| *id > 0)
@@ -42,8 +53,11 @@ pub(super) fn minima<L: Lanes<Number: Lined>>(
         };
         rows.pass(id, &a);
         let is_input = rows.at.last_key_value().is_none_or(|(&id, _)| id == 0);
-        if is_input || !(is_seen || is_late) {
+        if is_input || !(is_seen || way == Way::Last) {
             rows.improve(&mut best);
+        }
+        if way == Way::First {
+            break;
         }
     }
     best

@@ -1,11 +1,12 @@
 //! What is known on a part: bounds of all neurons, the input box, the sides that neurons keep to, and slopes.
 
 use super::form::Form;
-use super::lanes::Lanes;
+use super::lanes::UNKNOWN;
 use super::line::{Pair, Range, around, image, is_affine};
-use super::network::{Kind, Network, Piece, Table, Term};
+use super::network::{Kind, Network, Piece, Term};
 use super::number::{Number, add_up, enclose};
 use super::query::Case;
+use super::row::{Way, minima};
 use dashu_ratio::RBig;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -24,13 +25,22 @@ struct Neuron {
 enum Undo {
     Neuron { node: usize, i: usize, old: Neuron },
     Ends { i: usize, old: Box<(RBig, RBig)> },
-    Arithmetic { was_exact: bool },
-    Row,
-    Empty,
+}
+
+/// Where a part begins.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    changes: usize,
+    rows: usize,
+    is_exact: bool,
+    is_empty: bool,
 }
 
 /// Changes that are kept for being undone, at most.
 const MOST_CHANGES: usize = 1 << 22;
+
+/// Neurons that are bounded side by side, twice: from below and from above.
+const LANES: usize = 4;
 
 /// A neuron is bounded again that is so near to another piece, relatively.
 const NEARLY: f64 = 1e-6;
@@ -172,34 +182,43 @@ impl<'a> State<'a> {
 
     /// Bounds the neurons of a node by those of the nodes that it reads.
     pub fn interval(&mut self, id: usize) {
-        let network = self.network;
-        for i in 0..network.nodes[id].len {
-            let bounds = match &network.nodes[id].kind {
-                Kind::Input => return,
-                Kind::Activation { source, pieces } => image(pieces, self.neurons[*source][i].range),
-                Kind::Affine { terms, bias } => {
-                    let mut least = self.least(terms, bias, i, &[1.0, -1.0]);
-                    for (side, sign) in [RBig::ONE, RBig::NEG_ONE].iter().enumerate() {
-                        if self.is_undecided(id, i, side == 0, least[side]) {
-                            least[side] = self.least(terms, bias, i, sign)[0];
-                        }
-                    }
-                    (least[0].0, -least[1].0)
+        let neurons: Vec<usize> = (0..self.network.nodes[id].len).collect();
+        match &self.network.nodes[id].kind {
+            Kind::Input => {}
+            Kind::Affine { .. } => self.bound(id, &neurons, Way::First),
+            Kind::Activation { source, pieces } => {
+                for i in neurons {
+                    self.tighten(id, i, image(pieces, self.neurons[*source][i].range));
                 }
-            };
-            self.tighten(id, i, bounds);
+            }
         }
     }
 
-    /// What bounds the neuron `i` of an affine node, times these signs, from below, by the bounds of what it reads.
-    fn least<L: Lanes>(&self, terms: &[Term], bias: &Table, i: usize, signs: &L) -> Vec<(f64, f64)> {
-        let mut sum = L::sums(&[&RBig::ZERO]);
-        signs.add_end(&mut sum, |lower| bias.end(i, lower));
-        for Term { source, map } in terms {
-            let end = |j: usize, lower: bool| self.end(*source, j, lower);
-            map.add_row(i, signs, &end, &|j| self.reach(*source, j), &mut sum);
+    /// Bounds neurons of a node by back-substitution. Where rounding may decide on which side of a number a bound is, in exact
+    /// numbers.
+    pub fn bound(&mut self, node: usize, neurons: &[usize], way: Way) {
+        let never = |_| false;
+        for neurons in neurons.chunks(LANES / 2) {
+            let mut forms = Vec::new();
+            for (&i, sign) in neurons.iter().flat_map(|i| [(i, RBig::ONE), (i, RBig::NEG_ONE)]) {
+                let mut form = Form::default();
+                form.add((node, i), sign);
+                forms.push(form);
+            }
+            let mut least = vec![UNKNOWN; LANES];
+            if !self.is_exact || way == Way::First {
+                least = minima::<[f64; LANES]>(self, &forms, way, &never);
+            }
+            for (side, form) in forms.iter().enumerate() {
+                let is_exact = self.is_exact && way != Way::First;
+                if is_exact || self.is_undecided(node, neurons[side / 2], side % 2 == 0, least[side]) {
+                    least[side] = minima::<RBig>(self, std::slice::from_ref(form), way, &never)[0];
+                }
+            }
+            for (&i, least) in neurons.iter().zip(least.chunks(2)) {
+                self.tighten(node, i, (least[0].0, -least[1].0));
+            }
         }
-        L::bounds(&sum)
     }
 
     /// Takes over bounds of a neuron where they are tighter, and what follows for its activations. NaN says nothing.
@@ -228,21 +247,13 @@ impl<'a> State<'a> {
         while let Some(node) = changed.pop() {
             let range = self.neurons[node][i].range;
             let (low, high) = range.bounds;
-            self.empty_where(low > high || (low == high && (range.open.0 || range.open.1)));
+            self.is_empty |= low > high || (low == high && (range.open.0 || range.open.1));
             for at in 0..self.readers[node].len() {
                 let (id, pieces) = self.readers[node][at];
                 if self.take_over(id, i, image(pieces, range)) {
                     changed.push(id);
                 }
             }
-        }
-    }
-
-    /// No input is on the part, nor on any part of it, where that is so.
-    fn empty_where(&mut self, is_so: bool) {
-        if is_so && !self.is_empty {
-            self.is_empty = true;
-            self.undo.push(Undo::Empty);
         }
     }
 
@@ -276,9 +287,8 @@ impl<'a> State<'a> {
             if if below { at < &*end } else { at > &*end } {
                 *end = at.clone();
             }
-            let is_empty = lower > upper;
+            self.is_empty |= lower > upper;
             self.undo.push(Undo::Ends { i, old });
-            self.empty_where(is_empty);
         } else {
             for at in 0..self.readers[node].len() {
                 self.set_slopes(self.readers[node][at].0, i, None);
@@ -302,21 +312,10 @@ impl<'a> State<'a> {
         self.set(node, i, Neuron { slopes, ..self.neurons[node][i] });
     }
 
-    /// Computes bounds in exact rationals, or in floats.
-    pub fn set_arithmetic(&mut self, is_exact: bool) {
-        let was_exact = std::mem::replace(&mut self.is_exact, is_exact);
-        self.undo.push(Undo::Arithmetic { was_exact });
-    }
-
-    /// Takes over a form that is at most zero.
-    pub fn add_row(&mut self, row: Rc<Form>) {
-        self.rows.push(row);
-        self.undo.push(Undo::Row);
-    }
-
     /// Where the present part begins, for [`undo`](Self::undo).
-    pub fn mark(&self) -> usize {
-        self.undo.len()
+    pub fn mark(&self) -> Mark {
+        let (changes, rows) = (self.undo.len(), self.rows.len());
+        Mark { changes, rows, is_exact: self.is_exact, is_empty: self.is_empty }
     }
 
     /// Whether more changes are kept than may be.
@@ -325,21 +324,18 @@ impl<'a> State<'a> {
     }
 
     /// Forgets all changes since a mark.
-    pub fn undo(&mut self, mark: usize) {
-        for change in self.undo.split_off(mark).into_iter().rev() {
+    pub fn undo(&mut self, mark: Mark) {
+        for change in self.undo.split_off(mark.changes).into_iter().rev() {
             match change {
                 Undo::Neuron { node, i, old } => {
                     self.neurons[node][i] = old;
                     self.forget_lines(node, i);
                 }
                 Undo::Ends { i, old } => self.ends[i] = *old,
-                Undo::Arithmetic { was_exact } => self.is_exact = was_exact,
-                Undo::Empty => self.is_empty = false,
-                Undo::Row => {
-                    self.rows.pop();
-                }
             }
         }
+        self.rows.truncate(mark.rows);
+        (self.is_exact, self.is_empty) = (mark.is_exact, mark.is_empty);
     }
 
     /// Forgets how to undo: nothing made so far belongs to a part.

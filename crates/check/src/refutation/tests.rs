@@ -212,7 +212,7 @@ fn what_is_not_understood_is_refused_with_its_line() {
     refused("x -1 1\nx -1 1", "x -1 1", "`x` is expected");
     refused("-1 Y0", "-1 Y1", "`Y1` is no variable");
     refused("7/4", "7/0", "`7/0` is no number");
-    refused("case 0", "case 1", "`case 0` is expected");
+    refused("case 0", "case 1", "`0` is expected");
     refused("bound 1", "bound 9", "no index below 4");
     refused("bound 1", "believe 1", "`believe` is not understood");
     refused("bound 1", "slopes 2 ffff", "hexadecimal digits");
@@ -224,6 +224,7 @@ fn what_is_not_understood_is_refused_with_its_line() {
     refused("refute 0 1 ; 1 1 -1/2", "refute 0 1 1", "more weights");
     refused("refute 0 1 ; 1 1 -1/2", "refute 1 1", "no index below 1");
     refused("refute 0 1 ; 1 1 -1/2", "refute 0 1 ; limit 0 1", "no index below 0");
+    refused("refute 0 1 ; 1 1 -1/2", "refute 0 1 ; limit row 0 1", "`row` is no index below 0");
     refused("refute 0 1 ; 1 1 -1/2", "prove", "no lemma");
     refused("else", "else\nelse", "no first half");
     refused("else\nrefute 0 1 ; 1 1 1/2\n", "", "no second half");

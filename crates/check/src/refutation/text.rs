@@ -3,6 +3,8 @@
 use dashu_int::{IBig, UBig};
 use dashu_ratio::RBig;
 use std::io::BufRead;
+use std::iter::Peekable;
+use std::str::SplitAsciiWhitespace;
 use thiserror::Error;
 
 /// Why a certificate is refused.
@@ -45,26 +47,25 @@ impl<R: BufRead> Reader<R> {
 
     /// The words of the next line that says something; `None` at the end.
     pub fn next(&mut self) -> Result<Option<Words<'_>>, Refusal> {
-        loop {
+        self.line.clear();
+        while self.line.trim().is_empty() || self.line.starts_with('#') {
             self.line.clear();
             self.number += 1;
             let read = self.source.read_line(&mut self.line);
             if read.map_err(|e| self.error(e.to_string()))? == 0 {
                 return Ok(None);
             }
-            if !self.line.trim().is_empty() && !self.line.starts_with('#') {
-                break;
-            }
         }
-        Ok(Some(Words { words: self.line.split_ascii_whitespace(), file: self.file, line: self.number }))
+        let words = self.line.split_ascii_whitespace().peekable();
+        Ok(Some(Words { words, file: self.file, line: self.number }))
     }
 
     /// As [`next`](Self::next), where there must be a line.
     pub fn expect(&mut self) -> Result<Words<'_>, Refusal> {
-        if self.next()?.is_none() {
-            return Err(self.error("the file ends too early"));
-        }
-        Ok(Words { words: self.line.split_ascii_whitespace(), file: self.file, line: self.number })
+        let file = self.file;
+        let line = self.number + 1;
+        let early = || Refusal { file, line, what: "the file ends too early".to_owned() };
+        self.next()?.ok_or_else(early)
     }
 
     /// Takes the first line, which names the file and the version of the format.
@@ -88,17 +89,11 @@ impl<R: BufRead> Reader<R> {
             Some(words) => Err(words.error(otherwise)),
         }
     }
-
-    /// Takes a line that must read so.
-    pub fn exactly(&mut self, text: &str) -> Result<(), Refusal> {
-        self.expect()?;
-        if self.line.trim() == text { Ok(()) } else { Err(self.error(format!("`{text}` is expected"))) }
-    }
 }
 
 /// The words of a line.
 pub(super) struct Words<'a> {
-    words: std::str::SplitAsciiWhitespace<'a>,
+    words: Peekable<SplitAsciiWhitespace<'a>>,
     file: &'static str,
     line: usize,
 }
@@ -108,71 +103,55 @@ impl<'a> Words<'a> {
         Refusal { file: self.file, line: self.line, what: what.into() }
     }
 
-    /// The next word, if there is one.
-    pub fn next(&mut self) -> Option<&'a str> {
-        self.words.next()
+    /// Whether there is another word.
+    pub fn go_on(&mut self) -> bool {
+        self.words.peek().is_some()
+    }
+
+    /// Whether the next word reads so; then it is taken.
+    pub fn take(&mut self, text: &str) -> bool {
+        self.words.next_if_eq(&text).is_some()
     }
 
     /// The next word.
     pub fn word(&mut self) -> Result<&'a str, Refusal> {
-        self.next().ok_or_else(|| self.error("the line ends too early"))
+        self.words.next().ok_or_else(|| self.error("the line ends too early"))
     }
 
     /// Takes a word that must read so.
     pub fn exactly(&mut self, text: &str) -> Result<(), Refusal> {
+        if self.take(text) { Ok(()) } else { Err(self.error(format!("`{text}` is expected"))) }
+    }
+
+    /// The next word, as what it is read as.
+    fn read<T>(&mut self, as_what: impl FnOnce(&str) -> Option<T>, what: &str) -> Result<T, Refusal> {
         let word = self.word()?;
-        if word == text { Ok(()) } else { Err(self.error(format!("`{text}` is expected"))) }
+        as_what(word).ok_or_else(|| self.error(format!("`{}` is no {what}", shown(word))))
     }
 
     /// An index below `end`.
     pub fn index(&mut self, end: usize) -> Result<usize, Refusal> {
-        let word = self.word()?;
-        self.index_in(word, end)
-    }
-
-    /// The index below `end` that a word is.
-    pub fn index_in(&self, word: &str, end: usize) -> Result<usize, Refusal> {
-        let index = word.parse().ok().filter(|&index: &usize| index < end);
-        index.ok_or_else(|| self.error(format!("`{}` is no index below {end}", shown(word))))
+        self.read(|word| word.parse().ok().filter(|&index| index < end), &format!("index below {end}"))
     }
 
     /// A number.
     pub fn number(&mut self) -> Result<RBig, Refusal> {
-        let word = self.word()?;
-        self.number_in(word)
-    }
-
-    /// The number that a word is.
-    pub fn number_in(&self, word: &str) -> Result<RBig, Refusal> {
-        number(word).ok_or_else(|| self.error(format!("`{}` is no number", shown(word))))
+        self.read(number, "number")
     }
 
     /// A number that is not below zero.
     pub fn weight(&mut self) -> Result<RBig, Refusal> {
-        let word = self.word()?;
-        self.weight_in(word)
-    }
-
-    /// The number that a word is, which is not below zero.
-    pub fn weight_in(&self, word: &str) -> Result<RBig, Refusal> {
-        let weight = number(word).filter(|weight| weight >= &RBig::ZERO);
-        weight.ok_or_else(|| self.error(format!("`{}` is no weight", shown(word))))
+        self.read(|word| number(word).filter(|weight| weight >= &RBig::ZERO), "weight")
     }
 
     /// A float.
     pub fn float(&mut self) -> Result<f64, Refusal> {
-        let word = self.word()?;
-        self.float_in(word)
-    }
-
-    /// The float that a word is.
-    pub fn float_in(&self, word: &str) -> Result<f64, Refusal> {
-        float(word).ok_or_else(|| self.error(format!("`{}` is no float", shown(word))))
+        self.read(float, "float")
     }
 
     /// There must be no more words.
     pub fn end(mut self) -> Result<(), Refusal> {
-        match self.next() {
+        match self.words.next() {
             None => Ok(()),
             Some(word) => Err(self.error(format!("`{}` is one word too many", shown(word)))),
         }

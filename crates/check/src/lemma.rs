@@ -12,7 +12,6 @@
 use crate::refutation::number;
 use dashu_ratio::RBig;
 use std::fmt;
-use thiserror::Error;
 
 /// How the comment begins.
 pub(crate) const MARK: &str = "* lemma ";
@@ -52,22 +51,12 @@ pub struct Lemma {
     pub always: Vec<(usize, RBig)>,
 }
 
+/// Why something is no lemma.
+const MALFORMED: &str = "this is no lemma about real inputs (`* lemma x5 3/4 …` and the clause of it)";
 /// Why a lemma is not accepted.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum LemmaError {
-    /// It is not of the form.
-    #[error("this is no lemma about real inputs (`* lemma x5 3/4 …` and the clause of it)")]
-    Malformed,
-    /// It names a variable or half-space that says nothing about real inputs.
-    #[error("the lemma names a variable or a half-space that says nothing about real inputs")]
-    Unknown,
-    /// A multiplier that is not positive.
-    #[error("a multiplier of the lemma is not positive")]
-    Multiplier,
-    /// The sum of its half-spaces meets the box.
-    #[error("the lemma does not hold: the sum of its half-spaces is satisfied in the box")]
-    NoContradiction,
-}
+const UNKNOWN: &str = "the lemma names a variable or a half-space that says nothing about real inputs";
+const MULTIPLIER: &str = "a multiplier of the lemma is not positive";
+const NO_CONTRADICTION: &str = "the lemma does not hold: the sum of its half-spaces is satisfied in the box";
 
 struct Spelled(Literal);
 
@@ -98,25 +87,25 @@ impl Lemma {
     /// Reads the two lines that [`Lemma`] displays as, and accepts no others.
     ///
     /// # Errors
-    /// [`LemmaError::Malformed`].
-    pub fn parse(lines: &[&str]) -> Result<Self, LemmaError> {
-        let &[comment, clause] = lines else { return Err(LemmaError::Malformed) };
-        let rest = comment.strip_prefix(MARK).ok_or(LemmaError::Malformed)?;
+    /// Another text.
+    pub fn parse(lines: &[&str]) -> Result<Self, &'static str> {
+        let &[comment, clause] = lines else { return Err(MALFORMED) };
+        let rest = comment.strip_prefix(MARK).ok_or(MALFORMED)?;
         let mut lemma = Self { sides: Vec::new(), always: Vec::new() };
         let mut tokens = rest.split_ascii_whitespace();
         while let Some(name) = tokens.next() {
-            let by = tokens.next().and_then(number).ok_or(LemmaError::Malformed)?;
-            let number = |text: &str| text.parse::<usize>().map_err(|_| LemmaError::Malformed);
+            let by = tokens.next().and_then(number).ok_or(MALFORMED)?;
+            let number = |text: &str| text.parse::<usize>().map_err(|_| MALFORMED);
             if let Some(i) = name.strip_prefix('h') {
                 lemma.always.push((number(i)?, by));
             } else if let Some(v) = name.strip_prefix("~x") {
                 lemma.sides.push(((number(v)?, true), by));
             } else {
-                lemma.sides.push(((number(name.strip_prefix('x').ok_or(LemmaError::Malformed)?)?, false), by));
+                lemma.sides.push(((number(name.strip_prefix('x').ok_or(MALFORMED)?)?, false), by));
             }
         }
         let is_of_it = lemma.to_string().lines().nth(1) == Some(clause);
-        if is_of_it { Ok(lemma) } else { Err(LemmaError::Malformed) }
+        if is_of_it { Ok(lemma) } else { Err(MALFORMED) }
     }
 }
 
@@ -133,27 +122,27 @@ impl RealInputs {
     ///
     /// # Errors
     /// Why the lemma shows nothing.
-    pub fn check(&self, lemma: &Lemma) -> Result<(), LemmaError> {
+    pub fn check(&self, lemma: &Lemma) -> Result<(), &'static str> {
         let mut sum = vec![RBig::ZERO; self.lower.len()];
         let mut bound = RBig::ZERO;
         let mut is_strict = false;
         let mut add = |half_space: &HalfSpace, by: &RBig| {
             if by <= &RBig::ZERO {
-                return Err(LemmaError::Multiplier);
+                return Err(MULTIPLIER);
             }
             for (i, a) in &half_space.terms {
-                *sum.get_mut(*i).ok_or(LemmaError::Unknown)? += a * by;
+                *sum.get_mut(*i).ok_or(UNKNOWN)? += a * by;
             }
             bound += &half_space.bound * by;
             is_strict |= half_space.is_strict;
             Ok(())
         };
         for ((variable, is_negated), by) in &lemma.sides {
-            let (_, side) = self.sides.iter().find(|s| s.0 == *variable).ok_or(LemmaError::Unknown)?;
+            let (_, side) = self.sides.iter().find(|s| s.0 == *variable).ok_or(UNKNOWN)?;
             if *is_negated { add(&side.negated(), by)? } else { add(side, by)? }
         }
         for (i, by) in &lemma.always {
-            add(self.always.get(*i).ok_or(LemmaError::Unknown)?, by)?;
+            add(self.always.get(*i).ok_or(UNKNOWN)?, by)?;
         }
         let ends = self.lower.iter().zip(&self.upper);
         let most = sum
@@ -161,7 +150,7 @@ impl RealInputs {
             .zip(ends)
             .fold(RBig::ZERO, |most, (c, (lower, upper))| most + c * if *c > RBig::ZERO { upper } else { lower });
         let fails = most < bound || (most == bound && is_strict);
-        if fails { Ok(()) } else { Err(LemmaError::NoContradiction) }
+        if fails { Ok(()) } else { Err(NO_CONTRADICTION) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::SignumError;
 use super::cells::{Cell, Infeasible};
+use super::certificate::Certificate;
 use super::encode::Encoded;
 use super::enumerate::{Enumerated, Enumeration};
 use super::ledger::Ledger;
@@ -18,7 +19,7 @@ use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::Rational;
 use crate::domains::query::{Case, Query};
 use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
-use absint_check::{Certificate, Lemma};
+use absint_check::Lemma;
 use absint_sat::{Config, Limits, Lit, Outcome, ProofSink, Solver, Statistics, VeripbLog};
 use std::borrow::Cow;
 use std::convert::Infallible;

@@ -2,6 +2,8 @@
 
 use super::network::Piece;
 use super::number::Number;
+use dashu_ratio::RBig;
+use std::cell::RefCell;
 
 /// `slope · z + intercept`.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +18,12 @@ pub(super) struct Pair<N> {
     pub lower: Line<N>,
     pub upper: Line<N>,
 }
+
+/// Per node and neuron the lines that were asked for.
+pub(super) type Cache<N> = RefCell<Vec<Vec<Option<Pair<N>>>>>;
+
+/// Lines in both arithmetics.
+pub(super) type Caches = (Cache<f64>, Cache<RBig>);
 
 /// Bounds of a neuron, and whether the ends themselves are left out.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -119,10 +127,10 @@ fn slopes(parts: &[Piece]) -> Vec<f64> {
 
 /// The line below that is highest in the middle: the one of least area. Of equal ones the last.
 fn highest<N: Number>(parts: &[Piece], slopes: &[f64], middle: f64) -> Option<Line<N>> {
-    let mut best: Option<(f64, Line<N>)> = None;
+    let mut best: Option<(N, Line<N>)> = None;
     for &slope in slopes {
         let line = line_below::<N>(parts, slope)?;
-        let height = slope * middle + line.intercept.down();
+        let height = N::of(slope).times(&N::of(middle)).plus(&line.intercept);
         if best.as_ref().is_none_or(|(highest, _)| height >= *highest) {
             best = Some((height, line));
         }

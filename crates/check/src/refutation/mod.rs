@@ -20,4 +20,4 @@ pub use network::{Network, read_network};
 pub use proof::{Refuted, check_refutation};
 pub use query::{Query, read_query};
 pub use text::Refusal;
-pub(crate) use text::number;
+pub(crate) use text::{Reader, Words, number, shown};

@@ -216,7 +216,7 @@ impl Map {
 /// # Errors
 /// The first line that is not understood.
 pub fn read_network(source: impl BufRead) -> Result<Network, Refusal> {
-    let mut reader = Reader::new(source, "network");
+    let mut reader = Reader::new(source, "network", '#');
     reader.begin()?;
     let mut words = reader.expect()?;
     words.exactly("input")?;

@@ -1,5 +1,6 @@
 //! The numbers in which bounds are computed: floats, whose rounding is charged, or exact rationals.
 
+use super::line::{Cache, Caches};
 use dashu_base::Approximation;
 use dashu_ratio::RBig;
 
@@ -84,8 +85,8 @@ pub(super) trait Number: Clone + PartialOrd {
     fn plus(&self, other: &Self) -> Self;
     /// A lower bound of the product.
     fn times(&self, other: &Self) -> Self;
-    /// The float just below, or the number itself.
-    fn down(&self) -> f64;
+    /// The lines that are kept in such numbers.
+    fn cache(caches: &Caches) -> &Cache<Self>;
 }
 
 impl Number for f64 {
@@ -106,8 +107,8 @@ impl Number for f64 {
         mul_down(*self, *other)
     }
     #[inline]
-    fn down(&self) -> f64 {
-        *self
+    fn cache(caches: &Caches) -> &Cache<Self> {
+        &caches.0
     }
 }
 
@@ -125,8 +126,8 @@ impl Number for RBig {
     fn times(&self, other: &Self) -> Self {
         self * other
     }
-    fn down(&self) -> f64 {
-        enclose(self).0
+    fn cache(caches: &Caches) -> &Cache<Self> {
+        &caches.1
     }
 }
 

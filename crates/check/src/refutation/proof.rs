@@ -81,7 +81,7 @@ struct Checker<'a> {
 /// # Errors
 /// The first line that is not understood, or does not hold.
 pub fn check_refutation(network: &Network, query: &Query, proof: impl BufRead) -> Result<Refuted, Refusal> {
-    let mut reader = Reader::new(proof, "proof");
+    let mut reader = Reader::new(proof, "proof", '#');
     reader.begin()?;
     let mut refuted = Refuted { cases: query.cases.len(), ..Refuted::default() };
     if query.cases.is_empty() {

@@ -28,7 +28,7 @@ pub(super) struct Case {
 /// # Errors
 /// The first line that is not understood.
 pub fn read_query(source: impl BufRead, network: &Network) -> Result<Query, Refusal> {
-    let mut reader = Reader::new(source, "query");
+    let mut reader = Reader::new(source, "query", '#');
     reader.begin()?;
     let mut cases: Vec<Case> = Vec::new();
     while let Some(mut words) = reader.next()? {

@@ -4,7 +4,7 @@ use super::form::Form;
 use super::lanes::{Lanes, TINY, UNKNOWN};
 use super::network::{Kind, Table, Term};
 use super::number::gamma;
-use super::state::{Lined, State};
+use super::state::State;
 use dashu_ratio::RBig;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -30,7 +30,7 @@ pub(super) enum Way {
 
 /// For each form a lower bound over the part: the best of those that it has on its way back to the input, which ends where
 /// all are `enough`; and what another arithmetic might find at most.
-pub(super) fn minima<L: Lanes<Number: Lined>>(
+pub(super) fn minima<L: Lanes>(
     state: &State<'_>,
     forms: &[Form],
     way: Way,
@@ -63,7 +63,7 @@ pub(super) fn minima<L: Lanes<Number: Lined>>(
     best
 }
 
-impl<L: Lanes<Number: Lined>> Rows<'_, L> {
+impl<L: Lanes> Rows<'_, L> {
     fn begin(&mut self, lane: usize, form: &Form) {
         for (&(node, i), q) in &form.terms {
             let a = self.at.entry(node).or_insert_with(|| vec![L::zero(); self.state.network.nodes[node].len]);

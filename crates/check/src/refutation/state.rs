@@ -2,13 +2,12 @@
 
 use super::form::Form;
 use super::lanes::UNKNOWN;
-use super::line::{Pair, Range, around, image, is_affine};
+use super::line::{Caches, Pair, Range, around, image, is_affine};
 use super::network::{Kind, Network, Piece, Term};
 use super::number::{Number, add_up, enclose};
 use super::query::Case;
 use super::row::{Way, minima};
 use dashu_ratio::RBig;
-use std::cell::RefCell;
 use std::rc::Rc;
 
 /// The slopes of a neuron's lower line, and of its upper one, where something was said.
@@ -47,29 +46,6 @@ const NEARLY: f64 = 1e-6;
 
 /// For each term of an affine node `Σ_j |W_ij| reach_j` of its rows, and `Σ_j reach_j`.
 type Magnitudes = Vec<(Vec<f64>, f64)>;
-
-/// Per node and neuron the lines that were asked for.
-type Cache<N> = RefCell<Vec<Vec<Option<Pair<N>>>>>;
-
-/// Lines in both arithmetics.
-pub(super) type Caches = (Cache<f64>, Cache<RBig>);
-
-/// Numbers in which there are lines.
-pub(super) trait Lined: Number {
-    fn cache(caches: &Caches) -> &Cache<Self>;
-}
-
-impl Lined for f64 {
-    fn cache(caches: &Caches) -> &Cache<Self> {
-        &caches.0
-    }
-}
-
-impl Lined for RBig {
-    fn cache(caches: &Caches) -> &Cache<Self> {
-        &caches.1
-    }
-}
 
 pub(super) struct State<'a> {
     pub network: &'a Network,
@@ -150,7 +126,7 @@ impl<'a> State<'a> {
 
     /// The lines around neuron `i` of an activation node.
     #[inline]
-    pub fn lines<N: Lined>(&self, id: usize, i: usize) -> Option<Pair<N>> {
+    pub fn lines<N: Number>(&self, id: usize, i: usize) -> Option<Pair<N>> {
         let mut lines = N::cache(&self.lines).borrow_mut();
         let of_node = &mut lines[id];
         of_node.resize(self.neurons[id].len(), None);

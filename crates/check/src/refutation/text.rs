@@ -3,8 +3,6 @@
 use dashu_int::{IBig, UBig};
 use dashu_ratio::RBig;
 use std::io::BufRead;
-use std::iter::Peekable;
-use std::str::SplitAsciiWhitespace;
 use thiserror::Error;
 
 /// Why a certificate is refused.
@@ -28,17 +26,18 @@ const LONGEST: usize = 10_000;
 /// Exponents of two are at most so large.
 const LARGEST_EXPONENT: usize = 4096;
 
-/// A reader of lines; empty ones and those that begin with `#` say nothing.
-pub(super) struct Reader<R> {
+/// A reader of lines; empty ones and comments say nothing.
+pub(crate) struct Reader<R> {
     source: R,
     file: &'static str,
+    comment: char,
     number: usize,
     line: String,
 }
 
 impl<R: BufRead> Reader<R> {
-    pub fn new(source: R, file: &'static str) -> Self {
-        Self { source, file, number: 0, line: String::new() }
+    pub fn new(source: R, file: &'static str, comment: char) -> Self {
+        Self { source, file, comment, number: 0, line: String::new() }
     }
 
     pub fn error(&self, what: impl Into<String>) -> Refusal {
@@ -48,7 +47,7 @@ impl<R: BufRead> Reader<R> {
     /// The words of the next line that says something; `None` at the end.
     pub fn next(&mut self) -> Result<Option<Words<'_>>, Refusal> {
         self.line.clear();
-        while self.line.trim().is_empty() || self.line.starts_with('#') {
+        while self.line.trim().is_empty() || self.line.starts_with(self.comment) {
             self.line.clear();
             self.number += 1;
             let read = self.source.read_line(&mut self.line);
@@ -56,8 +55,7 @@ impl<R: BufRead> Reader<R> {
                 return Ok(None);
             }
         }
-        let words = self.line.split_ascii_whitespace().peekable();
-        Ok(Some(Words { words, file: self.file, line: self.number }))
+        Ok(Some(Words { rest: &self.line, file: self.file, line: self.number }))
     }
 
     /// As [`next`](Self::next), where there must be a line.
@@ -92,10 +90,10 @@ impl<R: BufRead> Reader<R> {
 }
 
 /// The words of a line.
-pub(super) struct Words<'a> {
-    words: Peekable<SplitAsciiWhitespace<'a>>,
+pub(crate) struct Words<'a> {
+    rest: &'a str,
     file: &'static str,
-    line: usize,
+    pub line: usize,
 }
 
 impl<'a> Words<'a> {
@@ -103,19 +101,33 @@ impl<'a> Words<'a> {
         Refusal { file: self.file, line: self.line, what: what.into() }
     }
 
+    /// The words without a `;` that ends the line.
+    pub fn statement(&mut self) -> Result<(), Refusal> {
+        let ended = self.rest.trim_ascii_end().strip_suffix(';');
+        self.rest = ended.ok_or_else(|| self.error("`;` is missing"))?;
+        Ok(())
+    }
+
+    /// The next word, which is not taken.
+    pub fn peek(&self) -> Option<&'a str> {
+        self.rest.split_ascii_whitespace().next()
+    }
+
     /// Whether there is another word.
-    pub fn go_on(&mut self) -> bool {
-        self.words.peek().is_some()
+    pub fn go_on(&self) -> bool {
+        self.peek().is_some()
     }
 
     /// Whether the next word reads so; then it is taken.
     pub fn take(&mut self, text: &str) -> bool {
-        self.words.next_if_eq(&text).is_some()
+        self.peek() == Some(text) && self.word().is_ok()
     }
 
     /// The next word.
     pub fn word(&mut self) -> Result<&'a str, Refusal> {
-        self.words.next().ok_or_else(|| self.error("the line ends too early"))
+        let word = self.peek().ok_or_else(|| self.error("the line ends too early"))?;
+        self.rest = &self.rest.trim_ascii_start()[word.len()..];
+        Ok(word)
     }
 
     /// Takes a word that must read so.
@@ -124,7 +136,7 @@ impl<'a> Words<'a> {
     }
 
     /// The next word, as what it is read as.
-    fn read<T>(&mut self, as_what: impl FnOnce(&str) -> Option<T>, what: &str) -> Result<T, Refusal> {
+    pub fn read<T>(&mut self, as_what: impl FnOnce(&str) -> Option<T>, what: &str) -> Result<T, Refusal> {
         let word = self.word()?;
         as_what(word).ok_or_else(|| self.error(format!("`{}` is no {what}", shown(word))))
     }
@@ -151,15 +163,15 @@ impl<'a> Words<'a> {
 
     /// There must be no more words.
     pub fn end(mut self) -> Result<(), Refusal> {
-        match self.words.next() {
-            None => Ok(()),
-            Some(word) => Err(self.error(format!("`{}` is one word too many", shown(word)))),
+        match self.word() {
+            Err(_) => Ok(()),
+            Ok(word) => Err(self.error(format!("`{}` is one word too many", shown(word)))),
         }
     }
 }
 
 /// The beginning of a word, for messages.
-pub(super) fn shown(word: &str) -> String {
+pub(crate) fn shown(word: &str) -> String {
     word.chars().take(40).collect()
 }
 

@@ -95,25 +95,15 @@ impl Lemma {
         let mut tokens = rest.split_ascii_whitespace();
         while let Some(name) = tokens.next() {
             let by = tokens.next().and_then(number).ok_or(MALFORMED)?;
-            let number = |text: &str| text.parse::<usize>().map_err(|_| MALFORMED);
-            if let Some(i) = name.strip_prefix('h') {
-                lemma.always.push((number(i)?, by));
-            } else if let Some(v) = name.strip_prefix("~x") {
-                lemma.sides.push(((number(v)?, true), by));
-            } else {
-                lemma.sides.push(((number(name.strip_prefix('x').ok_or(MALFORMED)?)?, false), by));
+            let (name, is_negated) = name.strip_prefix('~').map_or((name, false), |rest| (rest, true));
+            let number = |initial: char| name.strip_prefix(initial)?.parse().ok();
+            match number('h').filter(|_| !is_negated) {
+                Some(i) => lemma.always.push((i, by)),
+                None => lemma.sides.push(((number('x').ok_or(MALFORMED)?, is_negated), by)),
             }
         }
         let is_of_it = lemma.to_string().lines().nth(1) == Some(clause);
         if is_of_it { Ok(lemma) } else { Err(MALFORMED) }
-    }
-}
-
-impl HalfSpace {
-    /// What holds where this does not.
-    fn negated(&self) -> Self {
-        let terms = self.terms.iter().map(|(i, a)| (*i, -a)).collect();
-        Self { terms, bound: -&self.bound, is_strict: !self.is_strict }
     }
 }
 
@@ -126,23 +116,24 @@ impl RealInputs {
         let mut sum = vec![RBig::ZERO; self.lower.len()];
         let mut bound = RBig::ZERO;
         let mut is_strict = false;
-        let mut add = |half_space: &HalfSpace, by: &RBig| {
+        let mut add = |half_space: &HalfSpace, is_negated: bool, by: &RBig| {
             if by <= &RBig::ZERO {
                 return Err(MULTIPLIER);
             }
+            let by = if is_negated { -by } else { by.clone() };
             for (i, a) in &half_space.terms {
-                *sum.get_mut(*i).ok_or(UNKNOWN)? += a * by;
+                *sum.get_mut(*i).ok_or(UNKNOWN)? += a * &by;
             }
-            bound += &half_space.bound * by;
-            is_strict |= half_space.is_strict;
+            bound += &half_space.bound * &by;
+            is_strict |= half_space.is_strict != is_negated;
             Ok(())
         };
         for ((variable, is_negated), by) in &lemma.sides {
             let (_, side) = self.sides.iter().find(|s| s.0 == *variable).ok_or(UNKNOWN)?;
-            if *is_negated { add(&side.negated(), by)? } else { add(side, by)? }
+            add(side, *is_negated, by)?;
         }
         for (i, by) in &lemma.always {
-            add(self.always.get(*i).ok_or(UNKNOWN)?, by)?;
+            add(self.always.get(*i).ok_or(UNKNOWN)?, false, by)?;
         }
         let ends = self.lower.iter().zip(&self.upper);
         let most = sum

@@ -132,7 +132,7 @@ impl Checker<'_> {
                 }
                 "refute" => self.refute(words)?,
                 "prove" => self.prove(words)?,
-                "empty" => self.empty(words)?,
+                "empty" => self.show_by(words, Form::default(), false, None)?,
                 "split" => self.split(words)?,
                 "lemma" => self.lemma(words)?,
                 "row" => self.row(words)?,
@@ -192,8 +192,14 @@ impl Checker<'_> {
         Ok(())
     }
 
-    /// Adds the multipliers that end the line, and compares the least value with zero.
-    fn holds(&mut self, mut words: Words<'_>, mut form: Form, may_be_zero: bool) -> Result<(), Refusal> {
+    /// Adds the multipliers that end the line, and compares the least value with zero: then something is shown.
+    fn show_by(
+        &mut self,
+        mut words: Words<'_>,
+        mut form: Form,
+        may_be_zero: bool,
+        what: Option<usize>,
+    ) -> Result<(), Refusal> {
         self.add_multipliers(&mut words, &mut form)?;
         if form.is_too_long {
             return Err(words.error("its sums have fractions that are too long"));
@@ -204,6 +210,7 @@ impl Checker<'_> {
             return Err(words.error(format!("this does not hold: the bound is {bound:e}")));
         }
         self.refuted.refutations += 1;
+        self.show(what);
         Ok(())
     }
 
@@ -219,9 +226,7 @@ impl Checker<'_> {
             let atom = atoms.next().ok_or_else(|| words.error("there are more weights than forms"))?;
             form.add_multiple(atom, &weight);
         }
-        self.holds(words, form, false)?;
-        self.show(Some(d));
-        Ok(())
+        self.show_by(words, form, false, Some(d))
     }
 
     /// `prove MULTIPLIERS`: the bound of the lemma, or the row.
@@ -236,16 +241,7 @@ impl Checker<'_> {
             }
             Goal::Row(row) => form.add_multiple(&row, &RBig::NEG_ONE),
         }
-        self.holds(words, form, true)?;
-        self.show(None);
-        Ok(())
-    }
-
-    /// `empty MULTIPLIERS`: no input is on the part.
-    fn empty(&mut self, words: Words<'_>) -> Result<(), Refusal> {
-        self.holds(words, Form::default(), false)?;
-        self.show(None);
-        Ok(())
+        self.show_by(words, form, true, None)
     }
 
     fn open(&mut self, goal: Goal, kind: BlockKind) {
@@ -324,7 +320,7 @@ impl Checker<'_> {
                     outer.shown.join(first.and(block.shown));
                 }
             }
-            (BlockKind::Lemma, _) if !block.shown.is_all() => return Err(words.error("this is not shown")),
+            (BlockKind::Lemma, _) if !block.shown.has(0) => return Err(words.error("this is not shown")),
             (BlockKind::Lemma, goal) => {
                 self.refuted.lemmas += 1;
                 match goal {

@@ -2,7 +2,7 @@
 
 use super::form::Form;
 use super::lanes::{Lanes, TINY, UNKNOWN};
-use super::network::{Kind, Table, Term};
+use super::network::{Kind, Term};
 use super::number::gamma;
 use super::state::State;
 use dashu_ratio::RBig;
@@ -91,16 +91,10 @@ impl<L: Lanes> Rows<'_, L> {
         match &self.state.network.nodes[id].kind {
             Kind::Input => {}
             Kind::Affine { terms, bias } => {
-                self.pass_bias(a, bias);
+                a.iter().enumerate().for_each(|(i, a)| a.add_end(&mut self.sum, |lower| bias.end(i, lower)));
                 terms.iter().enumerate().for_each(|(t, term)| self.pass_term(id, t, a, term));
             }
             Kind::Activation { source, .. } => self.pass_activation(id, *source, a),
-        }
-    }
-
-    fn pass_bias(&mut self, a: &[L], bias: &Table) {
-        for (i, a) in a.iter().enumerate() {
-            a.add_end(&mut self.sum, |lower| bias.end(i, lower));
         }
     }
 

@@ -16,10 +16,6 @@ impl Shown {
         self.some.extend(what);
     }
 
-    pub fn is_all(&self) -> bool {
-        self.is_all
-    }
-
     pub fn has(&self, what: usize) -> bool {
         self.is_all || self.some.contains(&what)
     }

@@ -233,6 +233,37 @@ fn what_is_not_understood_is_refused_with_its_line() {
     assert!(outcome(NETWORK, "absint query 2\n", "absint proof 2\n").unwrap_err().contains("no case"));
 }
 
+/// Another version of the format says which one is known, and what is to be done.
+#[test]
+fn another_version_is_refused_by_name() {
+    let old = |text: &str| text.replacen(" 2\n", " 1\n", 1);
+    for (network, query, proof) in [
+        (old(NETWORK), QUERY.into(), PROOF.into()),
+        (NETWORK.into(), old(QUERY), PROOF.into()),
+        (NETWORK.into(), QUERY.to_owned(), old(PROOF)),
+    ] {
+        let said = outcome(&network, &query, &proof).unwrap_err();
+        assert!(said.contains("line 1: version 1 of certificates is not known here, but 2: write it anew"), "{said}");
+    }
+}
+
+/// Each of many disjuncts is shown on many parts, within each other and one behind the other: a part costs what it shows.
+#[test]
+fn disjuncts_cost_what_shows_them() {
+    const COUNT: usize = 20_000;
+    let query = format!("absint query 2\ncase\nx -1 1\nx -1 1\n{}", "unsafe\natom 3 -1 Y0\n".repeat(COUNT));
+    let all: String = (0..COUNT).map(|d| format!("refute {d} 1\n")).collect();
+    let behind = format!("absint proof 2\ncase 0\n{}{all}end\n", "split 0 0 0\nelse\nend\n".repeat(COUNT));
+    assert_eq!(outcome(NETWORK, &query, &behind), Ok(COUNT));
+    let depth = 9000;
+    // The upper halves have no input: they show everything.
+    let nested =
+        format!("absint proof 2\ncase 0\n{}{all}{}end\n", "split 0 0 2\n".repeat(depth), "else\nend\n".repeat(depth));
+    assert_eq!(outcome(NETWORK, &query, &nested), Ok(COUNT));
+    let missing = nested.replace("refute 77 1\n", "");
+    assert!(outcome(NETWORK, &query, &missing).unwrap_err().contains("disjunct 77 is not refuted"));
+}
+
 /// A lemma holds on the part where it stands, and must be shown there.
 #[test]
 fn lemmas_are_shown_before_they_are_used() {
@@ -342,6 +373,19 @@ fn long_chains_of_affine_nodes_are_followed() {
         format!("absint network 2\ninput 1\n{}output {LENGTH}\n", (0..LENGTH).map(affine).collect::<String>());
     let query = "absint query 2\ncase\nx -1 1\nunsafe\natom 3 1 Y0\n";
     assert_eq!(outcome(&network, query, "absint proof 2\ncase 0\nrefute 0 1\nend\n"), Ok(1));
+}
+
+/// Coefficients grow with every layer that multiplies them, up to a length.
+#[test]
+fn exact_numbers_grow_up_to_a_length() {
+    let affine = |source: usize| format!("affine\nbias 0\ndense {source}\n9007199254740991\nend\n");
+    let network = |length: usize| {
+        format!("absint network 2\ninput 1\n{}output {length}\n", (0..length).map(affine).collect::<String>())
+    };
+    let query = "absint query 2\ncase\nx 1b-1000 1b-1000\nunsafe\natom 0 1 Y0\n";
+    let proof = "absint proof 2\ncase 0\nexact\nrefute 0 1\nend\n";
+    assert_eq!(outcome(&network(10), query, proof), Ok(1));
+    assert!(outcome(&network(20_000), query, proof).is_err());
 }
 
 /// Sums of fractions that have nothing in common end in a refusal, and rows are short.

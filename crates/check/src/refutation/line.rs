@@ -125,17 +125,17 @@ fn slopes(parts: &[Piece]) -> Vec<f64> {
     slopes
 }
 
-/// The line below that is highest in the middle: the one of least area. Of equal ones the last.
+/// The line below that is highest in the middle: the one of least area. Of equal ones the last. Which one that is floats
+/// decide.
 fn highest<N: Number>(parts: &[Piece], slopes: &[f64], middle: f64) -> Option<Line<N>> {
-    let mut best: Option<(N, Line<N>)> = None;
+    let mut best: Option<(f64, f64)> = None;
     for &slope in slopes {
-        let line = line_below::<N>(parts, slope)?;
-        let height = N::of(slope).times(&N::of(middle)).plus(&line.intercept);
-        if best.as_ref().is_none_or(|(highest, _)| height >= *highest) {
-            best = Some((height, line));
+        let height = slope * middle + line_below::<f64>(parts, slope)?.intercept;
+        if best.is_none_or(|(highest, _)| height >= highest) {
+            best = Some((height, slope));
         }
     }
-    best.map(|(_, line)| line)
+    line_below(parts, best?.1)
 }
 
 /// Whether the function has one piece between the bounds.

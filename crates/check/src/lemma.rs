@@ -58,26 +58,22 @@ const UNKNOWN: &str = "the lemma names a variable or a half-space that says noth
 const MULTIPLIER: &str = "a multiplier of the lemma is not positive";
 const NO_CONTRADICTION: &str = "the lemma does not hold: the sum of its half-spaces is satisfied in the box";
 
-struct Spelled(Literal);
-
-impl fmt::Display for Spelled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}", if self.0.1 { "~" } else { "" }, self.0.0)
-    }
+fn spelled((variable, is_negated): Literal) -> String {
+    format!("{}x{variable}", if is_negated { "~" } else { "" })
 }
 
 impl fmt::Display for Lemma {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "* lemma")?;
         for (literal, by) in &self.sides {
-            write!(f, " {} {by}", Spelled(*literal))?;
+            write!(f, " {} {by}", spelled(*literal))?;
         }
         for (i, by) in &self.always {
             write!(f, " h{i} {by}")?;
         }
         writeln!(f)?;
         for &((variable, is_negated), _) in &self.sides {
-            write!(f, "+1 {} ", Spelled((variable, !is_negated)))?;
+            write!(f, "+1 {} ", spelled((variable, !is_negated)))?;
         }
         writeln!(f, ">= 1 ;")
     }

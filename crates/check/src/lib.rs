@@ -109,7 +109,7 @@ pub fn check(opb: &str, proof: &(impl AsRef<[u8]> + ?Sized)) -> Result<Checked, 
             }
             "del" => {
                 words.exactly("id")?;
-                while words.go_on() {
+                while words.peek().is_some() {
                     let id = words.index(u32::MAX as usize)? as u32;
                     if !database.delete(id) {
                         return Err(words.error(format!("there is no constraint {id}")).into());

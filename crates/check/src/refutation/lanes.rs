@@ -23,7 +23,7 @@ pub(super) trait Lanes: Clone {
     /// `self += a · w`, each operation rounded to the nearest.
     fn accumulate(&mut self, a: &Self, w: f64);
     /// The same for any number, where nothing rounds.
-    fn correct(&mut self, a: &Self, w: &RBig, sum: &mut Self::Sum);
+    fn correct(&mut self, _: &Self, _: &RBig, _: &mut Self::Sum) {}
     /// Loses the sum, rather than a coefficient that is too long.
     fn shorten(&mut self, _: &mut Self::Sum) {}
     /// `self += more`, of a neuron that is no larger than `reach`.
@@ -90,8 +90,6 @@ impl<const K: usize> Lanes for [f64; K] {
             self[k] += a[k] * w;
         }
     }
-
-    fn correct(&mut self, _: &Self, _: &RBig, _: &mut Floats<K>) {}
 
     #[inline]
     fn add(&mut self, more: &Self, reach: f64, sum: &mut Floats<K>) {

@@ -104,16 +104,13 @@ impl Table {
     /// Takes a number: `p/q` and the like, or `lo~hi` for some number between two.
     fn push(&mut self, words: &mut Words<'_>) -> Result<(), Refusal> {
         let word = words.word()?;
-        let wrong = || words.error(format!("`{}` is no number", shown(word)));
         if let Some(x) = float(word) {
             self.near.push(x);
             return Ok(());
         }
         let (low, high) = word.split_once('~').unwrap_or((word, word));
-        let (low, high) = (number(low).ok_or_else(wrong)?, number(high).ok_or_else(wrong)?);
-        if low > high {
-            return Err(words.error(format!("`{}` holds no number", shown(word))));
-        }
+        let ends = number(low).zip(number(high)).filter(|(low, high)| low <= high);
+        let (low, high) = ends.ok_or_else(|| words.error(format!("`{}` is no number", shown(word))))?;
         let around = (enclose(&low).0, enclose(&high).1);
         let near = if low == high { nearest(&low) } else { 0.5 * around.0 + 0.5 * around.1 };
         if !near.is_finite() || !around.0.is_finite() || !around.1.is_finite() {
@@ -265,7 +262,7 @@ fn read_affine<R: BufRead>(reader: &mut Reader<R>, nodes: &[Node]) -> Result<Nod
     let mut words = reader.expect()?;
     words.exactly("bias")?;
     let mut bias = Table::default();
-    while words.go_on() {
+    while words.peek().is_some() {
         bias.push(&mut words)?;
     }
     let len = bias.near.len();
@@ -307,7 +304,7 @@ fn read_map<R: BufRead>(
         if let Some(columns) = &mut map.columns {
             let start = columns.len();
             words.exactly("row")?;
-            while words.go_on() {
+            while words.peek().is_some() {
                 columns.push(words.index(inputs)?);
                 map.weights.push(&mut words)?;
             }

@@ -108,8 +108,11 @@ pub fn check_refutation(network: &Network, query: &Query, proof: impl BufRead) -
 impl Checker<'_> {
     /// Reads statements up to the end of the case.
     fn run<R: BufRead>(&mut self, reader: &mut Reader<R>) -> Result<(), Refusal> {
-        self.note_emptiness();
         while !self.blocks.is_empty() {
+            // On a part without inputs everything is shown.
+            if self.state.is_empty {
+                self.show(None);
+            }
             let mut words = reader.expect()?;
             match words.word()? {
                 which @ ("bound" | "tighten" | "late") => {
@@ -140,7 +143,6 @@ impl Checker<'_> {
                 "end" => self.end(words)?,
                 other => return Err(words.error(format!("the statement `{}` is not understood", shown(other)))),
             }
-            self.note_emptiness();
             if self.blocks.len() <= 1 {
                 self.state.settle();
             }
@@ -152,13 +154,6 @@ impl Checker<'_> {
             }
         }
         Ok(())
-    }
-
-    /// On a part without inputs everything is shown.
-    fn note_emptiness(&mut self) {
-        if self.state.is_empty {
-            self.show(None);
-        }
     }
 
     /// A disjunct is shown on the part, or whatever is to be.
@@ -176,7 +171,7 @@ impl Checker<'_> {
     /// The multipliers that end a line: `NODE I C` for what a neuron's bound says, `limit K C` for a half-space of the
     /// case and `row K C` for a row, `C ≥ 0`. What they multiply is at most zero on the part.
     fn add_multipliers(&self, words: &mut Words<'_>, form: &mut Form) -> Result<(), Refusal> {
-        while words.go_on() {
+        while words.peek().is_some() {
             let is_limit = words.take("limit");
             if is_limit || words.take("row") {
                 let known = if is_limit { &self.case.limits } else { &self.state.rows };
@@ -221,7 +216,7 @@ impl Checker<'_> {
         }
         let d = words.index(self.case.disjuncts.len())?;
         let (mut atoms, mut form) = (self.case.disjuncts[d].iter(), Form::default());
-        while words.go_on() && !words.take(";") {
+        while words.peek().is_some() && !words.take(";") {
             let weight = words.weight()?;
             let atom = atoms.next().ok_or_else(|| words.error("there are more weights than forms"))?;
             form.add_multiple(atom, &weight);
@@ -298,7 +293,7 @@ impl Checker<'_> {
     /// `row CONSTANT (NODE I C)…`: the form is at most zero; what follows up to its end shows it.
     fn row(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
         let mut form = Form { constant: words.number()?, ..Form::default() };
-        while words.go_on() {
+        while words.peek().is_some() {
             let neuron = neuron(&self.state.network.nodes, &mut words)?;
             form.add(neuron, words.number()?);
             if form.terms.len() > MOST_TERMS {

@@ -69,7 +69,7 @@ fn read_ends(mut words: Words<'_>) -> Result<(RBig, RBig), Refusal> {
 /// `CONSTANT C Xi C Yj …`, where variables with these initials are the neurons of a node, so many.
 fn read_form(mut words: Words<'_>, variables: &[(char, usize, usize)]) -> Result<Form, Refusal> {
     let mut form = Form { constant: words.number()?, ..Form::default() };
-    while words.go_on() {
+    while words.peek().is_some() {
         let (c, name) = (words.number()?, words.word()?);
         let neuron = variables.iter().find_map(|&(initial, node, len)| {
             let index = name.strip_prefix(initial)?.parse().ok();

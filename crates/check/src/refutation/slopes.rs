@@ -58,7 +58,7 @@ fn activation(state: &State<'_>, words: &mut Words<'_>) -> Result<(usize, [f64; 
 /// The neurons of a node that are named up to the end of the line.
 fn neurons(state: &State<'_>, id: usize, words: &mut Words<'_>) -> Result<Vec<usize>, Refusal> {
     let mut neurons = Vec::new();
-    while words.go_on() {
+    while words.peek().is_some() {
         neurons.push(words.index(state.network.nodes[id].len)?);
     }
     Ok(neurons)
@@ -84,7 +84,7 @@ fn steep(state: &mut State<'_>, mut words: Words<'_>) -> Result<(), Refusal> {
 fn lines(state: &mut State<'_>, mut words: Words<'_>) -> Result<(), Refusal> {
     let (id, _) = activation(state, &mut words)?;
     let (i, lower) = (words.index(state.network.nodes[id].len)?, words.float()?);
-    let upper = if words.go_on() { Some(words.float()?) } else { None };
+    let upper = if words.peek().is_some() { Some(words.float()?) } else { None };
     state.set_slopes(id, i, Some((lower, upper)));
     words.end()
 }

@@ -60,10 +60,8 @@ impl<R: BufRead> Reader<R> {
 
     /// As [`next`](Self::next), where there must be a line.
     pub fn expect(&mut self) -> Result<Words<'_>, Refusal> {
-        let file = self.file;
-        let line = self.number + 1;
-        let early = || Refusal { file, line, what: "the file ends too early".to_owned() };
-        self.next()?.ok_or_else(early)
+        let (file, line) = (self.file, self.number + 1);
+        self.next()?.ok_or_else(|| Refusal { file, line, what: "the file ends too early".to_owned() })
     }
 
     /// Takes the first line, which names the file and the version of the format.
@@ -111,11 +109,6 @@ impl<'a> Words<'a> {
     /// The next word, which is not taken.
     pub fn peek(&self) -> Option<&'a str> {
         self.rest.split_ascii_whitespace().next()
-    }
-
-    /// Whether there is another word.
-    pub fn go_on(&self) -> bool {
-        self.peek().is_some()
     }
 
     /// Whether the next word reads so; then it is taken.
@@ -186,7 +179,7 @@ pub(crate) fn number(word: &str) -> Option<RBig> {
         return Some(if exponent < 0 { RBig::from_parts(p, power) } else { RBig::from(p * IBig::from(power)) });
     }
     let (p, q) = word.split_once('/').unwrap_or((word, "1"));
-    let q = unsigned(q).filter(|q| q != &UBig::ZERO)?;
+    let q = UBig::try_from(integer(q)?).ok().filter(|q| q != &UBig::ZERO)?;
     Some(RBig::from_parts(integer(p)?, q))
 }
 
@@ -199,15 +192,10 @@ pub(super) fn float(word: &str) -> Option<f64> {
     (p.unsigned_abs() < 1 << 53 && (-900..=900).contains(&e)).then(|| p as f64 * 2f64.powi(e))
 }
 
-fn unsigned(digits: &str) -> Option<UBig> {
-    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    if is_number { UBig::from_str_radix(digits, 10).ok() } else { None }
-}
-
 fn integer(text: &str) -> Option<IBig> {
-    let (is_negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-    let magnitude = IBig::from(unsigned(digits)?);
-    Some(if is_negative { -magnitude } else { magnitude })
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    if is_number { IBig::from_str_radix(text, 10).ok() } else { None }
 }
 
 #[cfg(test)]

@@ -209,12 +209,11 @@ impl ActivationFn for Leap {
 fn searches_across_jumps_have_certificates_and_none_where_an_input_is_unsafe() {
     let mut functions: Vec<Arc<dyn ActivationFn>> = vec![Arc::new(Leap)];
     functions.extend(activation::all().into_iter().filter(|f| f.is_step()));
-    // The first ones, and those of which a checker once refused the certificates.
-    let seeds: Vec<u64> = (0..16).chain([23, 35, 133, 173, 185]).collect();
+    // Besides the first ones some of which a checker once refused the certificates; 173 and 185 take half a minute each.
+    let seeds: Vec<u64> = (0..16).chain([23, 35, 133]).collect();
     let outcomes: Vec<[usize; 4]> = seeds
         .into_par_iter()
         .map(|seed| {
-            let start = std::time::Instant::now();
             let f = &functions[seed as usize % functions.len()];
             let (network, region, disjunct) = random_case(seed, f, 1);
             let network = network.without_lattices();
@@ -255,13 +254,12 @@ fn searches_across_jumps_have_certificates_and_none_where_an_input_is_unsafe() {
                     }
                 }
             }
-            println!("seed {seed}: {outcome:?} {:.1}", start.elapsed().as_secs_f64());
             outcome
         })
         .collect();
     let [accepted, open, refused, wrong] = [0, 1, 2, 3].map(|k| outcomes.iter().map(|o| o[k]).sum::<usize>());
     println!("{accepted} certificates are accepted, {open} of them with open halves; {refused} are refused");
-    assert!(wrong == 0 && accepted > 10 && open > 5 && refused > 300);
+    assert!(wrong == 0 && accepted > 30 && open > 15 && refused > 1000);
 }
 
 /// Changed proofs: one number, sign or word, one line left out, doubled or taken from elsewhere.

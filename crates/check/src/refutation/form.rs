@@ -1,7 +1,5 @@
 //! Linear forms over neurons.
 
-use super::network::Node;
-use super::text::{Refusal, Words};
 use dashu_base::BitTest;
 use dashu_ratio::RBig;
 use std::collections::BTreeMap;
@@ -47,10 +45,4 @@ fn add(sum: &mut RBig, more: RBig, is_too_long: &mut bool) {
 /// Whether nothing more may be added to a number.
 pub(super) fn is_long(q: &RBig) -> bool {
     q.numerator().bit_len() + q.denominator().bit_len() > MOST_BITS
-}
-
-/// A neuron: the node, and its index there.
-pub(super) fn neuron(nodes: &[Node], words: &mut Words<'_>) -> Result<(usize, usize), Refusal> {
-    let node = words.index(nodes.len())?;
-    Ok((node, words.index(nodes[node].len)?))
 }

@@ -1,29 +1,7 @@
 //! Lines below and above an activation's graph between two bounds.
 
 use super::network::Piece;
-use super::number::Number;
-use dashu_ratio::RBig;
-use std::cell::RefCell;
-
-/// `slope · z + intercept`.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Line<N> {
-    pub slope: f64,
-    pub intercept: N,
-}
-
-/// A line below the graph and one above; the same twice where the function is affine.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Pair<N> {
-    pub lower: Line<N>,
-    pub upper: Line<N>,
-}
-
-/// Per node and neuron the lines that were asked for.
-pub(super) type Cache<N> = RefCell<Vec<Vec<Option<Pair<N>>>>>;
-
-/// Lines in both arithmetics.
-pub(super) type Caches = (Cache<f64>, Cache<RBig>);
+use super::number::{Line, Number, Pair};
 
 /// Bounds of a neuron, and whether the ends themselves are left out.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,7 +11,7 @@ pub(super) struct Range {
 }
 
 /// What of each piece lies in the range, its open ends closed: the function's graph is among it.
-fn between(pieces: &[Piece], range: Range) -> Vec<Piece> {
+pub(super) fn between(pieces: &[Piece], range: Range) -> Vec<Piece> {
     let Range { bounds: (l, u), open } = range;
     let part = |p: &Piece| Piece { from: p.from.max(l), to: p.to.min(u), ..*p };
     let is_reached = |p: &&Piece| {
@@ -136,11 +114,6 @@ fn highest<N: Number>(parts: &[Piece], slopes: &[f64], middle: f64) -> Option<Li
         }
     }
     line_below(parts, best?.1)
-}
-
-/// Whether the function has one piece between the bounds.
-pub(super) fn is_affine(pieces: &[Piece], range: Range) -> bool {
-    between(pieces, range).len() == 1
 }
 
 /// The pair of least area around the graph between the bounds, or with the slopes that are given, below and perhaps above:

@@ -31,6 +31,12 @@ impl Network {
     pub fn outputs(&self) -> usize {
         self.nodes[self.output].len
     }
+
+    /// A neuron: the node, and its index there.
+    pub(super) fn neuron(&self, words: &mut Words<'_>) -> Result<(usize, usize), Refusal> {
+        let node = words.index(self.nodes.len())?;
+        Ok((node, words.index(self.nodes[node].len)?))
+    }
 }
 
 /// A vector of `len` numbers.

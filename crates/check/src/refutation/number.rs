@@ -1,8 +1,8 @@
 //! The numbers in which bounds are computed: floats, whose rounding is charged, or exact rationals.
 
-use super::line::{Cache, Caches};
 use dashu_base::Approximation;
 use dashu_ratio::RBig;
+use std::cell::RefCell;
 
 /// Half the distance from 1 to the next float: what rounding to the nearest float loses at most, relatively.
 pub(super) const UNIT: f64 = f64::EPSILON / 2.0;
@@ -74,6 +74,26 @@ pub(super) fn nearest(q: &RBig) -> f64 {
         Approximation::Exact(x) | Approximation::Inexact(x, _) => x,
     }
 }
+
+/// `slope · z + intercept`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Line<N> {
+    pub slope: f64,
+    pub intercept: N,
+}
+
+/// A line below the graph and one above; the same twice where the function is affine.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Pair<N> {
+    pub lower: Line<N>,
+    pub upper: Line<N>,
+}
+
+/// Per node and neuron the lines that were asked for.
+pub(super) type Cache<N> = RefCell<Vec<Vec<Option<Pair<N>>>>>;
+
+/// Lines in both arithmetics.
+pub(super) type Caches = (Cache<f64>, Cache<RBig>);
 
 /// A number in which lines and bounds are computed.
 pub(super) trait Number: Clone + PartialOrd {

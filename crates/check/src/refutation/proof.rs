@@ -1,11 +1,10 @@
 //! The statements of a proof, each recomputed when it is read.
 
-use super::form::{Form, neuron};
-use super::lanes::UNKNOWN;
+use super::form::Form;
 use super::network::Network;
 use super::number::Number;
 use super::query::{Case, Query};
-use super::row::{Way, minima};
+use super::row::{Way, bound, interval, minima, whole};
 use super::shown::Shown;
 use super::slopes::Spoken;
 use super::state::{Mark, State};
@@ -95,7 +94,7 @@ pub fn check_refutation(network: &Network, query: &Query, proof: impl BufRead) -
         if case.ends.len() != network.inputs() {
             return Err(reader.error("the query is about another number of inputs"));
         }
-        let state = State::new(network, case);
+        let state = whole(network, case);
         let mut checker = Checker { state, case, blocks: Vec::new(), spoken: Spoken::new(network), refuted };
         checker.open(Goal::Disjuncts, BlockKind::Case);
         checker.run(&mut reader)?;
@@ -119,12 +118,12 @@ impl Checker<'_> {
                     let node = words.index(self.state.network.nodes.len())?;
                     words.end()?;
                     if which == "tighten" {
-                        self.state.interval(node);
+                        interval(&mut self.state, node);
                     }
                     let neurons = 0..self.state.network.nodes[node].len;
                     let is_meant = |&i: &usize| which == "bound" || self.state.is_unstable(node, i);
                     let neurons: Vec<usize> = neurons.filter(is_meant).collect();
-                    self.state.bound(node, &neurons, if which == "late" { Way::Last } else { Way::All });
+                    bound(&mut self.state, node, &neurons, if which == "late" { Way::Last } else { Way::All });
                 }
                 arithmetic @ ("exact" | "float") => {
                     words.end()?;
@@ -179,7 +178,7 @@ impl Checker<'_> {
                 form.add_multiple(row, &words.weight()?);
                 continue;
             }
-            let (node, i) = neuron(&self.state.network.nodes, words)?;
+            let (node, i) = self.state.network.neuron(words)?;
             let c = words.number()?;
             let added = self.state.add_bound(form, (node, i), &c);
             added.ok_or_else(|| words.error(format!("neuron {i} of node {node} has no such bound")))?;
@@ -246,7 +245,7 @@ impl Checker<'_> {
     /// `split NODE I AT`: first where the neuron is at most so large, then (`else`) where it is at least. `< AT`: the first
     /// half lacks the number; `> AT`: the second one does.
     fn split(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
-        let neuron = neuron(&self.state.network.nodes, &mut words)?;
+        let neuron = self.state.network.neuron(&mut words)?;
         let below = words.take("<");
         let open = (below, !below && words.take(">"));
         let at = words.number()?;
@@ -280,7 +279,7 @@ impl Checker<'_> {
 
     /// `lemma NODE I >= VALUE`, or `<=`; what follows up to its end shows it.
     fn lemma(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
-        let (node, i) = neuron(&self.state.network.nodes, &mut words)?;
+        let (node, i) = self.state.network.neuron(&mut words)?;
         let at_least = words.take(">=");
         if !at_least {
             words.exactly("<=")?;
@@ -294,7 +293,7 @@ impl Checker<'_> {
     fn row(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
         let mut form = Form { constant: words.number()?, ..Form::default() };
         while words.peek().is_some() {
-            let neuron = neuron(&self.state.network.nodes, &mut words)?;
+            let neuron = self.state.network.neuron(&mut words)?;
             form.add(neuron, words.number()?);
             if form.terms.len() > MOST_TERMS {
                 return Err(words.error(format!("a row has at most {MOST_TERMS} terms")));
@@ -320,11 +319,9 @@ impl Checker<'_> {
                 self.refuted.lemmas += 1;
                 match goal {
                     Goal::Disjuncts => {}
-                    Goal::Bound { node, i, at_least: true, value } => {
-                        self.state.tighten(node, i, (value, f64::INFINITY));
-                    }
-                    Goal::Bound { node, i, at_least: false, value } => {
-                        self.state.tighten(node, i, (f64::NEG_INFINITY, value));
+                    Goal::Bound { node, i, at_least, value } => {
+                        let bounds = if at_least { (value, f64::INFINITY) } else { (f64::NEG_INFINITY, value) };
+                        self.state.tighten(node, i, bounds);
                     }
                     Goal::Row(form) => self.state.rows.push(form),
                 }
@@ -344,9 +341,11 @@ impl Checker<'_> {
 fn shows(state: &State<'_>, form: &Form, may_be_zero: bool) -> (bool, f64) {
     let is_shown = |least: f64| least > 0.0 || (may_be_zero && least == 0.0);
     let form = std::slice::from_ref(form);
-    let (low, high) = if state.is_exact { UNKNOWN } else { minima::<[f64; 1]>(state, form, Way::All, &is_shown)[0] };
-    if !state.is_exact && (is_shown(low) || !is_shown(high)) {
-        return (is_shown(low), low);
+    if !state.is_exact {
+        let (low, high) = minima::<[f64; 1]>(state, form, Way::All, &is_shown)[0];
+        if is_shown(low) || !is_shown(high) {
+            return (is_shown(low), low);
+        }
     }
     let low = minima::<RBig>(state, form, Way::All, &is_shown)[0].0;
     (is_shown(low), low)

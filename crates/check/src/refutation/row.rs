@@ -2,8 +2,9 @@
 
 use super::form::Form;
 use super::lanes::{Lanes, TINY, UNKNOWN};
-use super::network::{Kind, Term};
+use super::network::{Kind, Network, Term};
 use super::number::gamma;
+use super::query::Case;
 use super::state::State;
 use dashu_ratio::RBig;
 use std::collections::BTreeMap;
@@ -16,6 +17,9 @@ struct Rows<'a, L: Lanes> {
     at: BTreeMap<usize, Vec<L>>,
     sum: L::Sum,
 }
+
+/// Neurons that are bounded side by side, twice: from below and from above.
+const LANES: usize = 4;
 
 /// Which of the bounds that a form has on its way back count.
 #[derive(Clone, Copy, PartialEq)]
@@ -61,6 +65,52 @@ pub(super) fn minima<L: Lanes>(
         }
     }
     best
+}
+
+/// The whole box of a case, every node bounded by interval arithmetic.
+pub(super) fn whole<'a>(network: &'a Network, case: &Case) -> State<'a> {
+    let mut state = State::new(network, case);
+    for id in 0..network.nodes.len() {
+        state.measure(id);
+        interval(&mut state, id);
+    }
+    state.settle();
+    state
+}
+
+/// Bounds the neurons of a node by those of the nodes that it reads.
+pub(super) fn interval(state: &mut State<'_>, id: usize) {
+    state.activate(id);
+    if let Kind::Affine { .. } = state.network.nodes[id].kind {
+        let neurons: Vec<usize> = (0..state.network.nodes[id].len).collect();
+        bound(state, id, &neurons, Way::First);
+    }
+}
+
+/// Bounds neurons of a node by back-substitution. Where rounding may decide on which side of a number a bound is, in exact
+/// numbers.
+pub(super) fn bound(state: &mut State<'_>, node: usize, neurons: &[usize], way: Way) {
+    let (never, is_exact) = (|_| false, state.is_exact && way != Way::First);
+    for neurons in neurons.chunks(LANES / 2) {
+        let mut forms = Vec::new();
+        for (&i, sign) in neurons.iter().flat_map(|i| [(i, RBig::ONE), (i, RBig::NEG_ONE)]) {
+            let mut form = Form::default();
+            form.add((node, i), sign);
+            forms.push(form);
+        }
+        let mut least = vec![UNKNOWN; LANES];
+        if !is_exact {
+            least = minima::<[f64; LANES]>(state, &forms, way, &never);
+        }
+        for (side, form) in forms.iter().enumerate() {
+            if is_exact || state.is_undecided(node, neurons[side / 2], side % 2 == 0, least[side]) {
+                least[side] = minima::<RBig>(state, std::slice::from_ref(form), way, &never)[0];
+            }
+        }
+        for (&i, least) in neurons.iter().zip(least.chunks(2)) {
+            state.tighten(node, i, (least[0].0, -least[1].0));
+        }
+    }
 }
 
 impl<L: Lanes> Rows<'_, L> {

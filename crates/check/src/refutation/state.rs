@@ -1,12 +1,10 @@
 //! What is known on a part: bounds of all neurons, the input box, the sides that neurons keep to, and slopes.
 
 use super::form::Form;
-use super::lanes::UNKNOWN;
-use super::line::{Caches, Pair, Range, around, image, is_affine};
+use super::line::{Range, around, between, image};
 use super::network::{Kind, Network, Piece, Term};
-use super::number::{Number, add_up, enclose};
+use super::number::{Caches, Number, Pair, add_up, enclose};
 use super::query::Case;
-use super::row::{Way, minima};
 use dashu_ratio::RBig;
 use std::rc::Rc;
 
@@ -38,9 +36,6 @@ pub(super) struct Mark {
 /// Changes that are kept for being undone, at most.
 const MOST_CHANGES: usize = 1 << 22;
 
-/// Neurons that are bounded side by side, twice: from below and from above.
-const LANES: usize = 4;
-
 /// A neuron is bounded again that is so near to another piece, relatively.
 const NEARLY: f64 = 1e-6;
 
@@ -66,7 +61,7 @@ pub(super) struct State<'a> {
 }
 
 impl<'a> State<'a> {
-    /// The whole box of a case, every node bounded by interval arithmetic.
+    /// The whole box of a case, nothing but its inputs bounded.
     pub fn new(network: &'a Network, case: &Case) -> Self {
         let mut readers = vec![Vec::new(); network.nodes.len()];
         for (id, node) in network.nodes.iter().enumerate() {
@@ -92,20 +87,20 @@ impl<'a> State<'a> {
         for (neuron, (l, u)) in state.neurons[0].iter_mut().zip(&case.ends) {
             neuron.range.bounds = (enclose(l).0, enclose(u).1);
         }
-        for id in 0..network.nodes.len() {
-            let mut magnitudes = Vec::new();
-            if let Kind::Affine { terms, .. } = &network.nodes[id].kind {
-                for Term { source, map } in terms {
-                    let reach = |j: usize| state.reach(*source, j);
-                    let of_all = (0..network.nodes[*source].len).fold(0.0, |sum, j| add_up(sum, reach(j)));
-                    magnitudes.push((map.magnitudes(&reach), of_all));
-                }
-            }
-            state.magnitudes.push(magnitudes);
-            state.interval(id);
-        }
-        state.undo.clear();
         state
+    }
+
+    /// Takes down the magnitudes of an affine node, of which the nodes before have their bounds over the whole case.
+    pub fn measure(&mut self, id: usize) {
+        let mut magnitudes = Vec::new();
+        if let Kind::Affine { terms, .. } = &self.network.nodes[id].kind {
+            for Term { source, map } in terms {
+                let reach = |j: usize| self.reach(*source, j);
+                let of_all = (0..self.network.nodes[*source].len).fold(0.0, |sum, j| add_up(sum, reach(j)));
+                magnitudes.push((map.magnitudes(&reach), of_all));
+            }
+        }
+        self.magnitudes.push(magnitudes);
     }
 
     /// An upper bound of a neuron's magnitude.
@@ -144,7 +139,7 @@ impl<'a> State<'a> {
         let (l, u) = self.neurons[node][i].range.bounds;
         let little = NEARLY * (1.0 + l.abs().max(u.abs()));
         let range = Range { bounds: (l - little, u + little), open: (false, false) };
-        self.readers[node].iter().any(|(_, pieces)| !is_affine(pieces, range))
+        self.readers[node].iter().any(|(_, pieces)| between(pieces, range).len() != 1)
     }
 
     /// Whether a bound of a neuron that is between two numbers, and so much as the first one surely, is on either side of
@@ -156,44 +151,11 @@ impl<'a> State<'a> {
         is_between(if at_least { u } else { l }) || pieces.any(|piece| is_between(piece.from))
     }
 
-    /// Bounds the neurons of a node by those of the nodes that it reads.
-    pub fn interval(&mut self, id: usize) {
-        let neurons: Vec<usize> = (0..self.network.nodes[id].len).collect();
-        match &self.network.nodes[id].kind {
-            Kind::Input => {}
-            Kind::Affine { .. } => self.bound(id, &neurons, Way::First),
-            Kind::Activation { source, pieces } => {
-                for i in neurons {
-                    self.tighten(id, i, image(pieces, self.neurons[*source][i].range));
-                }
-            }
-        }
-    }
-
-    /// Bounds neurons of a node by back-substitution. Where rounding may decide on which side of a number a bound is, in exact
-    /// numbers.
-    pub fn bound(&mut self, node: usize, neurons: &[usize], way: Way) {
-        let never = |_| false;
-        for neurons in neurons.chunks(LANES / 2) {
-            let mut forms = Vec::new();
-            for (&i, sign) in neurons.iter().flat_map(|i| [(i, RBig::ONE), (i, RBig::NEG_ONE)]) {
-                let mut form = Form::default();
-                form.add((node, i), sign);
-                forms.push(form);
-            }
-            let mut least = vec![UNKNOWN; LANES];
-            if !self.is_exact || way == Way::First {
-                least = minima::<[f64; LANES]>(self, &forms, way, &never);
-            }
-            for (side, form) in forms.iter().enumerate() {
-                let is_exact = self.is_exact && way != Way::First;
-                if is_exact || self.is_undecided(node, neurons[side / 2], side % 2 == 0, least[side]) {
-                    least[side] = minima::<RBig>(self, std::slice::from_ref(form), way, &never)[0];
-                }
-            }
-            for (&i, least) in neurons.iter().zip(least.chunks(2)) {
-                self.tighten(node, i, (least[0].0, -least[1].0));
-            }
+    /// Bounds the neurons of an activation node by those that it reads.
+    pub fn activate(&mut self, id: usize) {
+        let Kind::Activation { source, pieces } = &self.network.nodes[id].kind else { return };
+        for i in 0..self.neurons[id].len() {
+            self.tighten(id, i, image(pieces, self.neurons[*source][i].range));
         }
     }
 

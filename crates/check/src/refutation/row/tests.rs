@@ -87,7 +87,7 @@ proptest! {
         // Some slopes are beyond what a certificate says as a float.
         let Ok(network) = read_network(network.as_bytes()) else { return Ok(()) };
         let query = read_query(query.as_bytes(), &network).unwrap();
-        let mut state = State::new(&network, &query.cases[0]);
+        let mut state = whole(&network, &query.cases[0]);
         given.iter().enumerate().for_each(|(i, &s)| state.set_slopes(2, i, Some((s, None))));
         if is_bounded {
             for i in 0..M {

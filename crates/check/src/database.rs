@@ -151,7 +151,7 @@ impl Database {
     /// Takes a sum out of the lists.
     fn forget_sum(&mut self, id: u32, terms: &[(i64, Literal)]) {
         for (_, l) in terms {
-            for list in self.sums.iter_mut().map(|lists| &mut lists[*l as usize]) {
+            for list in self.sums.iter_mut().rev().map(|lists| &mut lists[*l as usize]) {
                 // That of a step that was tried is the last.
                 if let Some(at) = list.iter().rposition(|entry| entry.0 == id) {
                     list.swap_remove(at);

@@ -13,12 +13,13 @@ use std::collections::btree_map::Entry;
 /// `Σ at[node] · x_node + sum`: at most the forms where they began.
 struct Rows<'a, L: Lanes> {
     state: &'a State<'a>,
+    way: Way,
     /// The coefficients of the nodes that are read.
     at: BTreeMap<usize, Vec<L>>,
     sum: L::Sum,
 }
 
-/// Neurons that are bounded side by side, twice: from below and from above.
+/// Neurons that are bounded side by side, twice: from below and from above; by the first step one sums fewer numbers.
 const LANES: usize = 4;
 
 /// Which of the bounds that a form has on its way back count.
@@ -41,7 +42,7 @@ pub(super) fn minima<L: Lanes>(
     enough: &dyn Fn(f64) -> bool,
 ) -> Vec<(f64, f64)> {
     let constants: Vec<&RBig> = forms.iter().map(|form| &form.constant).collect();
-    let mut rows = Rows::<L> { state, at: BTreeMap::new(), sum: L::sums(&constants) };
+    let mut rows = Rows::<L> { state, way, at: BTreeMap::new(), sum: L::sums(&constants) };
     forms.iter().enumerate().for_each(|(lane, form)| rows.begin(lane, form));
     let mut best = vec![UNKNOWN; forms.len()];
     if way == Way::All {
@@ -91,7 +92,7 @@ pub(super) fn interval(state: &mut State<'_>, id: usize) {
 /// numbers.
 pub(super) fn bound(state: &mut State<'_>, node: usize, neurons: &[usize], way: Way) {
     let (never, is_exact) = (|_| false, state.is_exact && way != Way::First);
-    for neurons in neurons.chunks(LANES / 2) {
+    for neurons in neurons.chunks(if way == Way::First { 1 } else { LANES / 2 }) {
         let mut forms = Vec::new();
         for (&i, sign) in neurons.iter().flat_map(|i| [(i, RBig::ONE), (i, RBig::NEG_ONE)]) {
             let mut form = Form::default();
@@ -141,7 +142,8 @@ impl<L: Lanes> Rows<'_, L> {
         match &self.state.network.nodes[id].kind {
             Kind::Input => {}
             Kind::Affine { terms, bias } => {
-                a.iter().enumerate().for_each(|(i, a)| a.add_end(&mut self.sum, |lower| bias.end(i, lower)));
+                let rows = a.iter().enumerate().filter(|(_, a)| !a.is_zero());
+                rows.for_each(|(i, a)| a.add_end(&mut self.sum, |lower| bias.end(i, lower)));
                 terms.iter().enumerate().for_each(|(t, term)| self.pass_term(id, t, a, term));
             }
             Kind::Activation { source, .. } => self.pass_activation(id, *source, a),
@@ -152,7 +154,8 @@ impl<L: Lanes> Rows<'_, L> {
         let state = self.state;
         let mut out = vec![L::zero(); state.network.nodes[term.source].len];
         term.map.pull_back(a, &mut out, &|j| state.reach(term.source, j), &mut self.sum);
-        if L::ROUNDS {
+        // The first step multiplies weights by 1 or −1.
+        if L::ROUNDS && self.way != Way::First {
             // Every coefficient is a sum of at most `n` products: Σ_j γ |a| |W|_j reach_j, and what underflows.
             let rate = gamma(a.iter().filter(|a| !a.is_zero()).count());
             let (of_rows, of_all) = &state.magnitudes[id][t];
@@ -183,7 +186,7 @@ impl<L: Lanes> Rows<'_, L> {
     fn improve(&self, best: &mut [(f64, f64)]) {
         let mut sum = self.sum.clone();
         for (&node, a) in &self.at {
-            for (i, a) in a.iter().enumerate() {
+            for (i, a) in a.iter().enumerate().filter(|(_, a)| !a.is_zero()) {
                 a.add_end(&mut sum, |lower| self.state.end::<L::Number>(node, i, lower));
             }
         }

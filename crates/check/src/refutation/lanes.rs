@@ -81,7 +81,7 @@ impl<const K: usize> Lanes for [f64; K] {
         let (low, high) = enclose(q);
         self[lane] = nearest(q);
         sum.lost[lane] += mul_up(add_up(high, -low), reach);
-        sum.terms += 1;
+        sum.terms += usize::from(low < high);
     }
 
     #[inline]
@@ -127,7 +127,7 @@ impl<const K: usize> Lanes for [f64; K] {
 
     #[inline]
     fn charge(&self, sum: &mut Floats<K>, rate: f64, reach: f64, loss: f64) {
-        sum.terms += 1;
+        sum.terms += usize::from(!self.is_zero());
         for (k, &a) in self.iter().enumerate() {
             sum.lost[k] += if a == 0.0 { 0.0 } else { rate * (a.abs() * reach) + loss };
         }

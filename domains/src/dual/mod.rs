@@ -18,6 +18,7 @@ mod choices;
 mod joint;
 mod kept;
 mod layers;
+mod peaks;
 mod record;
 mod refine;
 mod relaxed;

@@ -9,6 +9,7 @@
 mod back_substitution;
 mod blocks;
 mod here;
+mod maxima;
 mod part;
 mod rational;
 mod relaxation;
@@ -16,6 +17,7 @@ mod twins;
 mod within;
 
 pub use back_substitution::{BackSubstitution, Concretise, History};
+pub use maxima::{Peaks, above_by_lines};
 pub use part::{Kept, Narrowed};
 pub use rational::{RationalDeepPoly, RationalFact};
 pub use relaxation::{NodeLines, Relaxation};
@@ -63,6 +65,7 @@ pub struct DeepPolyFact {
     bounds: NodeBounds,
     relaxation: Relaxation,
     kept: OnceLock<Option<Kept>>,
+    peaks: OnceLock<Option<Peaks>>,
     narrowed: OnceLock<Vec<Narrowed>>,
 }
 
@@ -70,7 +73,7 @@ impl DeepPolyFact {
     /// The fact of a node with these bounds and this relaxation.
     #[must_use]
     pub fn new(bounds: NodeBounds, relaxation: Relaxation) -> Self {
-        Self { bounds, relaxation, kept: OnceLock::new(), narrowed: OnceLock::new() }
+        Self { bounds, relaxation, kept: OnceLock::new(), peaks: OnceLock::new(), narrowed: OnceLock::new() }
     }
 
     /// How back-substitution passes the node.
@@ -104,6 +107,10 @@ impl<F: Fact + AsRef<DeepPolyFact>> History for Trace<'_, F> {
     }
     fn kept(&self, id: NodeId) -> Option<&Kept> {
         self.facts[id].as_ref().kept.get_or_init(|| kept(&self.network, id, self.relaxation(id))).as_ref()
+    }
+    fn peaks(&self, id: NodeId) -> Option<&Peaks> {
+        let maxima = self.network.maxima_at(id)?;
+        self.facts[id].as_ref().peaks.get_or_init(|| Peaks::new(maxima, &self.network, self)).as_ref()
     }
     fn narrowed(&self, id: NodeId) -> &[Narrowed] {
         self.facts[id].as_ref().narrowed.get_or_init(|| {

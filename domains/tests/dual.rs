@@ -152,7 +152,9 @@ proptest! {
                     let (was, now) = (before.nodes()[id].get(i), bounds.nodes()[id].get(i));
                     prop_assert!(was.lo <= now.lo && now.hi <= was.hi);
                     let (lo, hi) = (exact(now.lo), exact(now.hi));
-                    let is_inside = lo.is_none_or(|lo| &lo <= x) && hi.is_none_or(|hi| x <= &hi);
+                    // Beside curves the values have some ninety digits.
+                    let noise = if network.has_curves() { exact(1e-60).unwrap() } else { Rational::ZERO };
+                    let is_inside = lo.is_none_or(|lo| lo <= x + &noise) && hi.is_none_or(|hi| x - &noise <= hi);
                     prop_assert!(is_inside, "{x} of node {id} is outside {now:?}, within {was:?}");
                 }
             }
@@ -171,16 +173,12 @@ proptest! {
     /// The linear program over triangles and polygons is the most that slopes and tangents can reach: its dual is what
     /// they are.
     #[test]
-    fn slopes_never_pass_the_linear_program(seed in any::<u64>(), which in 0..4usize, kind in 0..3usize) {
+    fn slopes_never_pass_the_linear_program(seed in any::<u64>(), which in 0..4usize, multiplies in any::<bool>()) {
         let mut dice = Dice::new(seed);
         let all: [Arc<dyn ActivationFn>; 4] =
             [Arc::new(LeakyRelu::new(0.125)), Arc::new(Relu), Arc::new(Sigmoid), Arc::new(Silu)];
         let f = &all[which];
-        let network = match kind {
-            0 => random_product_network(&mut dice, f),
-            1 => random_maxima_network(&mut dice, f),
-            _ => random_network(&mut dice, f),
-        };
+        let network = if multiplies { random_product_network(&mut dice, f) } else { random_network(&mut dice, f) };
         // Programs know a ball by its bounding box only.
         let box_of = |z: &Interval| (exact(z.lo).unwrap(), exact(z.hi).unwrap());
         let (lower, upper) = random_region(&mut dice, network.input_len()).bounds().iter().map(box_of).unzip();

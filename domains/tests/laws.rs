@@ -135,7 +135,8 @@ fn maxima_are_bounded_as_such() {
             let network = random_maxima_network(&mut dice, &relu);
             let (low, high) = (vec![-Rational::ONE; network.input_len()], vec![Rational::ONE; network.input_len()]);
             let region = Region::new_box(low, high).unwrap();
-            let (forms, run) = (LinearForms::of_node(network.output(), Array2::eye(network.output_len())), Run::silent(&budget));
+            let (forms, run) =
+                (LinearForms::of_node(network.output(), Array2::eye(network.output_len())), Run::silent(&budget));
             let minima = |network: &Network| (domain.bounds_and_minima)(network, &region, &forms, run).unwrap().1;
             for (with, without) in minima(&network).into_iter().zip(minima(&network.as_checked())) {
                 let tiny = 1e-6 * (1.0 + without.abs());

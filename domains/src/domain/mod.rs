@@ -17,7 +17,7 @@ use allowance::{less, loosened};
 pub use bounds::{Bounds, NodeBounds};
 pub use deeppoly::{
     BackSubstitution, Checked, Concretise, DeepPoly, DeepPolyFact, DeepPolyWithin, History, Kept, Narrowed, NodeLines,
-    Peaks, RationalDeepPoly, RationalFact, Relaxation, Wanted, above_by_lines,
+    Peaks, RationalDeepPoly, RationalFact, Relaxation, Wanted,
 };
 pub use interval::IntervalDomain;
 use interval::quick_bounds;
@@ -25,7 +25,7 @@ pub use lattice::of_margin as margin_lattice;
 pub use list::{AnyDomain, all};
 pub use lp::{Argued, Argument, Claim, Cut, CutProof, corner, share};
 pub use lp::{IntegerModel, LayerPrograms, LpDomain, LpFact, NeuronSolver, SolvedPrograms, Tighten};
-pub use peaks::{peak_intercept, peak_levels, peak_line, peak_plane, peak_slope};
+use peaks::{peak_levels, peak_line, peak_plane};
 pub use planes::{NodePlanes, Plane, Planes, planes_of_product, products};
 pub use zonotope::{Zonotope, ZonotopeFact};
 

@@ -14,8 +14,7 @@ use crate::num::round::add_up;
 use float_ord::FloatOrd;
 
 /// The values of `v` between whose planes all others of use lie, from the largest upper end down to the largest lower end.
-#[must_use]
-pub fn peak_levels(ranges: &[Interval]) -> Vec<f64> {
+pub(super) fn peak_levels(ranges: &[Interval]) -> Vec<f64> {
     let least = ranges.iter().fold(f64::NEG_INFINITY, |most, range| most.max(range.lo));
     let mut levels: Vec<f64> = ranges.iter().map(|range| range.hi).filter(|&hi| hi > least).collect();
     levels.push(least);
@@ -25,15 +24,13 @@ pub fn peak_levels(ranges: &[Interval]) -> Vec<f64> {
 }
 
 /// The slope of the line of one of the numbers, from 0 to 1.
-#[must_use]
-pub fn peak_slope(range: Interval, level: f64) -> f64 {
+fn peak_slope(range: Interval, level: f64) -> f64 {
     let slope = (range.hi - level) / (range.hi - range.lo);
     if range.hi > level && slope > 0.0 { slope.min(1.0) } else { 0.0 }
 }
 
 /// The plane above the maximum at a level: its slopes, which are exact floats, and its intercept.
-#[must_use]
-pub fn peak_plane(ranges: &[Interval], level: f64) -> (Vec<f64>, f64) {
+pub(super) fn peak_plane(ranges: &[Interval], level: f64) -> (Vec<f64>, f64) {
     let slopes: Vec<f64> = ranges.iter().map(|&range| peak_slope(range, level)).collect();
     let intercept = peak_intercept(ranges, &slopes);
     (slopes, intercept)
@@ -41,8 +38,7 @@ pub fn peak_plane(ranges: &[Interval], level: f64) -> (Vec<f64>, f64) {
 
 /// The least intercept of a plane with these slopes, each from 0 to 1, rounded up:
 /// `max_k max (z_k − Σ s_i z_i) = max_k (u_k − s_k (u_k − l_k)) − Σ s_i l_i`.
-#[must_use]
-pub fn peak_intercept(ranges: &[Interval], slopes: &[f64]) -> f64 {
+fn peak_intercept(ranges: &[Interval], slopes: &[f64]) -> f64 {
     let (mut highest, mut sum) = (f64::NEG_INFINITY, 0.0);
     for (range, &slope) in ranges.iter().zip(slopes) {
         let [lo, hi] = [range.lo, range.hi].map(Interval::point);
@@ -58,8 +54,7 @@ pub fn peak_intercept(ranges: &[Interval], slopes: &[f64]) -> f64 {
 
 /// The one plane to take where nothing else is known, of those that enclose least with the box the one with the best bound
 /// over it. It reads one number, which has the largest upper end, since its level is the second largest.
-#[must_use]
-pub fn peak_line(ranges: &[Interval]) -> (usize, Line) {
+pub(super) fn peak_line(ranges: &[Interval]) -> (usize, Line) {
     let highest = (0..ranges.len()).max_by_key(|&i| FloatOrd(ranges[i].hi)).unwrap_or(0);
     let others = |range: (usize, &Interval)| if range.0 == highest { range.1.lo } else { range.1.lo.max(range.1.hi) };
     let level = ranges.iter().enumerate().map(others).fold(f64::NEG_INFINITY, f64::max);

@@ -138,7 +138,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
                 break;
             }
             match relaxed.compiled.network.node(id).kind {
-                NodeKind::Affine(_) if !is_split(id) && relaxed.peaks[id].is_none() => {
+                NodeKind::Affine(_) if !is_split(id) => {
                     start.pass_affine::<false>(relaxed, &relaxed.compiled.guess, id);
                     start.reached[id] = false;
                 }
@@ -276,8 +276,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
         }
         // On the way forth only those of relaxed nodes are read.
         for (id, a) in walk.coefficients.iter_mut().enumerate() {
-            let Relaxed { layers, choices, peaks, .. } = self.relaxed;
-            if walk.reached[id] && (layers[id].is_some() || choices[id].is_some() || peaks[id].is_some()) {
+            if walk.reached[id] && (self.relaxed.layers[id].is_some() || self.relaxed.choices[id].is_some()) {
                 keep_columns(a, n, kept);
             }
         }
@@ -339,11 +338,6 @@ impl<'a, 'b> Ascent<'a, 'b> {
                         truth_rest[0].clone_from(&rest[0]);
                     } else if steps.is_none() {
                         apply(truth_before, &mut truth_rest[0], &mut walk.spare);
-                    }
-                    if let Some(peaks) = relaxed.peaks[id].as_ref().filter(|_| walk.reached[id]) {
-                        let (a, z, y) = (&walk.coefficients[id], &before[peaks.source], &mut rest[0]);
-                        let step = steps.map(|([step, _], improved)| (step, improved));
-                        peaks.forth(a, z, n, slopes, y, step, &mut self.best_slopes, &mut self.moments);
                     }
                     if let Some(([_, step], improved)) = steps {
                         let range = of_source(entries, id);

@@ -163,7 +163,7 @@ pub(super) fn slopes<T: Real>(relaxed: &Relaxed, members: &[&Member]) -> Vec<T> 
 pub(super) struct Walk<T> {
     /// How many members.
     pub n: usize,
-    /// By node a row per neuron; those of activation nodes and of maxima stay when they have been passed.
+    /// By node a row per neuron; those of activation nodes stay when they have been passed.
     pub coefficients: Vec<Vec<T>>,
     /// The nodes whose coefficients are in use.
     pub reached: Vec<bool>,
@@ -246,21 +246,6 @@ impl<T: Real> Walk<T> {
             }
         }
         self.coefficients[id] = a;
-    }
-
-    /// Takes an affine node's coefficients to its sources, those of maxima partly to the entries themselves.
-    fn pass_maxima<const PROVES: bool>(&mut self, relaxed: &Relaxed, maps: &Maps<'_, T>, id: NodeId, parameters: &[T]) {
-        let Some(peaks) = &relaxed.peaks[id] else { return self.pass_affine::<PROVES>(relaxed, maps, id) };
-        let whole = self.coefficients[id].clone();
-        let mut more = std::mem::take(&mut self.more);
-        more.clear();
-        more.resize(relaxed.network().node(peaks.source).len * self.n, T::ZERO);
-        peaks.back::<T, PROVES>(&mut self.coefficients[id], self.n, parameters, &mut more, &mut self.sums);
-        self.add::<PROVES>(relaxed, peaks.source, &more);
-        self.more = more;
-        self.pass_affine::<PROVES>(relaxed, maps, id);
-        // The way forth asks for them.
-        self.coefficients[id] = whole;
     }
 
     /// Adds coefficients to those of a node.
@@ -369,7 +354,7 @@ impl<T: Real> Walk<T> {
             }
             match (&relaxed.network().node(id).kind, &relaxed.choices[id]) {
                 (NodeKind::Input, _) => {}
-                (NodeKind::Affine(_), _) => self.pass_maxima::<PROVES>(relaxed, maps, id, slopes),
+                (NodeKind::Affine(_), _) => self.pass_affine::<PROVES>(relaxed, maps, id),
                 (_, Some(choices)) => self.pass_choices::<PROVES>(relaxed, choices, id, slopes),
                 _ => self.pass_activation::<PROVES>(relaxed, id, slopes, entries),
             }

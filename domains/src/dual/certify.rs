@@ -51,8 +51,7 @@ impl Relaxed<'_> {
     fn lost(&self, id: usize) -> f64 {
         let of_affine = self.errors[id].as_ref().map_or(0.0, |error| error.absolute);
         let of_choices = self.choices[id].as_ref().map_or(of_affine, |choices| choices.absolute);
-        let of_peaks = self.peaks[id].as_ref().map_or(of_choices, |peaks| add_up(of_choices, peaks.absolute));
-        self.layers[id].as_ref().map_or(of_peaks, |layer| layer.absolute)
+        self.layers[id].as_ref().map_or(of_choices, |layer| layer.absolute)
     }
 
     /// Adds certified least values over the region.

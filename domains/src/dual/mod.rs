@@ -18,7 +18,6 @@ mod choices;
 mod joint;
 mod kept;
 mod layers;
-mod peaks;
 mod record;
 mod refine;
 mod relaxed;

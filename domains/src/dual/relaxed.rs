@@ -2,7 +2,6 @@
 //! weights in both floats and with what passing it may lose.
 
 use super::choices::Choices;
-use super::peaks::Peaks;
 use super::sphere::{Sphere, spheres};
 use crate::activation::{ActivationFn, Piece, Slopes};
 use crate::domain::{Bounds, NodeBounds, NodeLines};
@@ -96,13 +95,11 @@ pub struct Relaxed<'a> {
     pub(super) layers: Vec<Option<Layer>>,
     /// One per node of curves or products within the bounds.
     pub(super) choices: Vec<Option<Choices>>,
-    /// One per node of maxima within the bounds that has any.
-    pub(super) peaks: Vec<Option<Peaks>>,
     /// One per affine node within the bounds.
     pub(super) errors: Vec<Option<PullBackError>>,
     /// For each bounded node `|a| · error` bounds what rounding a coefficient `a` once may lose.
     pub(super) once: Vec<Vec<f64>>,
-    /// The free neurons as (node, neuron), by index; those of curves, products and maxima have two.
+    /// The free neurons as (node, neuron), by index; those of curves and products have two.
     pub(super) free: Vec<(NodeId, usize)>,
     /// By index where the neuron's parameter lies, and the share of that range where it begins.
     parameters: Vec<((f64, f64), u16)>,
@@ -132,7 +129,6 @@ impl<'a> Relaxed<'a> {
             bounds,
             layers: vec![None; nodes.len()],
             choices: vec![None; nodes.len()],
-            peaks: vec![None; nodes.len()],
             errors: vec![None; nodes.len()],
             once: bounds.nodes().iter().map(once).collect(),
             free: Vec::new(),
@@ -153,7 +149,6 @@ impl<'a> Relaxed<'a> {
                 NodeKind::Affine(affine) => {
                     let magnitudes = |source: NodeId| bounds.nodes()[source].magnitudes();
                     relaxed.errors[id] = Some(affine.pull_back_error(magnitudes));
-                    relaxed.find_peaks(id);
                 }
                 NodeKind::Activation(activation) => {
                     let z = &bounds.nodes()[activation.source];
@@ -170,17 +165,6 @@ impl<'a> Relaxed<'a> {
             self.parameters.push(((0.0, last), share_of(first as f32, (0.0, 1.0))));
         }
         self.choices[id] = Some(choices);
-    }
-
-    fn find_peaks(&mut self, id: NodeId) {
-        let Some(maxima) = self.network().maxima_at(id).filter(|_| self.bounds.get(id).is_some()) else { return };
-        let found = Peaks::new(maxima, self.network(), self.bounds, &self.layers, self.free.len());
-        let Some((peaks, parameters)) = found else { return };
-        for (neuron, parameter) in parameters {
-            self.free.push((id, neuron));
-            self.parameters.push(parameter);
-        }
-        self.peaks[id] = Some(peaks);
     }
 
     fn layer(&mut self, id: NodeId, activation: &Activation, z: &NodeBounds) -> Layer {

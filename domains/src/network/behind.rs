@@ -24,6 +24,17 @@ impl Network {
         let (output, has_lattices) = (place[self.output]?, self.has_lattices);
         let twins = Vec::new();
         let maxima = self.maxima.iter().filter_map(|maxima| maxima.moved(|id| place[id])).collect();
-        Some(Self { nodes, output, input_shape, output_shape, original, arithmetic, derived, has_lattices, twins, maxima })
+        Some(Self {
+            nodes,
+            output,
+            input_shape,
+            output_shape,
+            original,
+            arithmetic,
+            derived,
+            has_lattices,
+            twins,
+            maxima,
+        })
     }
 }

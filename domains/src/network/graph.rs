@@ -4,7 +4,8 @@ use super::derived::Derived;
 use super::float32::Original;
 use super::node::is_part;
 use super::{
-    Activation, Affine, Arithmetic, Coefficients, LinearMap, Maxima, Node, NodeId, NodeKind, Product, Rounding, Term, Twin,
+    Activation, Affine, Arithmetic, Coefficients, LinearMap, Maxima, Node, NodeId, NodeKind, Product, Rounding, Term,
+    Twin,
 };
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -213,18 +214,29 @@ impl Network {
 
     /// The same network executed in another arithmetic. Domains then bound the values of every float32 execution:
     /// each affine node gets the interval of [`Rounding`] added to its bias, as far as the bounds of what it reads
-    /// tell. What a maximum is taken of are then the values of an execution, which those of the region are not yet.
+    /// tell. Maxima stay known where they are of the execution's own numbers and none of these is rounded.
     #[must_use]
     pub fn in_arithmetic(&self, arithmetic: Arithmetic) -> Cow<'_, Self> {
         if self.arithmetic == arithmetic {
             Cow::Borrowed(self)
         } else {
-            let is_known = |maxima: &&Maxima| arithmetic == Arithmetic::Real || maxima.source > 0;
+            let is_exact = |node: &Node| match &node.kind {
+                NodeKind::Affine(affine) => affine.rounding.is_exact(),
+                _ => true,
+            };
+            let is_known = |maxima: &&Maxima| {
+                let between = &self.nodes[maxima.source + 1..=maxima.node];
+                arithmetic == Arithmetic::Real || (maxima.source > 0 && between.iter().all(is_exact))
+            };
             let maxima = self.maxima.iter().filter(is_known).cloned().collect();
             let same = Self { arithmetic, maxima, ..self.clone() };
             let chooses = |node: &Node| !matches!(node.kind, NodeKind::Input | NodeKind::Affine(_));
             let reads_input = self.nodes.iter().any(|node| chooses(node) && node.sources().any(|source| source == 0));
-            Cow::Owned(if arithmetic == Arithmetic::Float32 && reads_input { same.behind_rounded_input() } else { same })
+            Cow::Owned(if arithmetic == Arithmetic::Float32 && reads_input {
+                same.behind_rounded_input()
+            } else {
+                same
+            })
         }
     }
 
@@ -268,9 +280,7 @@ impl Network {
         let rounds = |a: &Activation| a.function.pieces().is_none_or(|pieces| !pieces.iter().all(is_exact));
         self.nodes.iter().enumerate().position(|(id, node)| match &node.kind {
             NodeKind::Input | NodeKind::Affine(_) => false,
-            NodeKind::Activation(activation) => {
-                rounds(activation) && (id == self.output || !is_part(&self.nodes, id))
-            }
+            NodeKind::Activation(activation) => rounds(activation) && (id == self.output || !is_part(&self.nodes, id)),
             NodeKind::Product(product) => !product.is_part,
         })
     }

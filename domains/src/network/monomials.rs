@@ -49,7 +49,18 @@ impl Network {
         let output_shape = vec![nodes[output].len];
         let (arithmetic, derived, input_shape) = (Arithmetic::Real, Derived::default(), self.input_shape.clone());
         let (has_lattices, twins, maxima) = (self.has_lattices, self.twins.clone(), self.maxima.clone());
-        Ok(Self { nodes, output, input_shape, output_shape, original, arithmetic, derived, has_lattices, twins, maxima })
+        Ok(Self {
+            nodes,
+            output,
+            input_shape,
+            output_shape,
+            original,
+            arithmetic,
+            derived,
+            has_lattices,
+            twins,
+            maxima,
+        })
     }
 }
 

@@ -54,8 +54,18 @@ impl Network {
         let (original, arithmetic, derived) = (Arc::clone(&self.original), Arithmetic::Real, Derived::default());
         let (output, has_lattices) = (self.output, self.has_lattices);
         let (twins, maxima) = (self.twins.clone(), self.maxima.clone());
-        let network =
-            Self { nodes, output, input_shape, output_shape, original, arithmetic, derived, has_lattices, twins, maxima };
+        let network = Self {
+            nodes,
+            output,
+            input_shape,
+            output_shape,
+            original,
+            arithmetic,
+            derived,
+            has_lattices,
+            twins,
+            maxima,
+        };
         Reduced { network, kept }
     }
 

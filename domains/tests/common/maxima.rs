@@ -2,11 +2,12 @@
 
 use super::{Dice, dense};
 use absint_domains::activation::{ActivationFn, Relu};
-use absint_domains::network::{Coefficients, LinearMap, Network, NetworkBuilder, NodeId, Term};
+use absint_domains::network::{Coefficients, LinearMap, Network, NetworkBuilder, NodeId, Operator, Term};
 use std::sync::Arc;
 
-/// The node of the maxima of groups of as many entries each, by rounds of `max(a, b) = b + relu(a − b)`.
-fn maxima(b: &mut NetworkBuilder, source: NodeId, groups: &[Vec<usize>]) -> NodeId {
+/// The node of the maxima of groups of as many entries each, by rounds of `max(a, b) = b + relu(a − b)`, of which float32
+/// executions choose one where these are a `choice`.
+fn maxima(b: &mut NetworkBuilder, source: NodeId, groups: &[Vec<usize>], is_choice: bool) -> NodeId {
     let (mut last, mut left) = (source, groups.to_vec());
     while left[0].len() > 1 {
         let input_len = b.len(last);
@@ -24,9 +25,11 @@ fn maxima(b: &mut NetworkBuilder, source: NodeId, groups: &[Vec<usize>]) -> Node
         let difference = b.affine("difference", terms, zeros()).unwrap();
         let excess = b.activation("excess", difference, Arc::new(Relu)).unwrap();
         let identity = LinearMap::Identity(n).into();
-        let terms =
-            vec![Term { source: last, map: select(base).into() }, Term { source: excess, map: identity }];
+        let terms = vec![Term { source: last, map: select(base).into() }, Term { source: excess, map: identity }];
         last = b.affine("maxima", terms, zeros()).unwrap();
+        for node in [difference, last].into_iter().filter(|_| is_choice) {
+            b.declare_operator(node, Operator::Choice).unwrap();
+        }
         let of_group = left[0].len().div_ceil(2);
         left = (0..left.len()).map(|k| (k * of_group..(k + 1) * of_group).collect()).collect();
     }
@@ -50,7 +53,7 @@ pub fn random_maxima_network(dice: &mut Dice, f: &Arc<dyn ActivationFn>) -> Netw
         let (entries, size) = (b.len(last), 2 + dice.below(4));
         let groups: Vec<Vec<usize>> =
             (0..1 + dice.below(3)).map(|_| (0..size).map(|_| dice.below(entries)).collect()).collect();
-        last = maxima(&mut b, last, &groups);
+        last = maxima(&mut b, last, &groups, dice.below(2) == 0);
         if dice.below(2) == 0 {
             last = b.activation("act", last, f.clone()).unwrap();
         }

@@ -154,8 +154,7 @@ fn quotient(op: &Operator, net: &mut Lowering, y: &Tensor, shape: Vec<usize>) ->
             let product = products::entrywise(op, net, [x, &reciprocal], shape)?;
             net.builder.declare_part(product.node)?;
             let (len, shape) = (net.builder.len(product.node), product.shape);
-            let quotient =
-                net.linear(op, product.node, LinearMap::Identity(len), Coefficients::zeros(len), shape)?;
+            let quotient = net.linear(op, product.node, LinearMap::Identity(len), Coefficients::zeros(len), shape)?;
             net.computed_by(&quotient, NodeOperator::Division)?;
             Ok(quotient.into())
         }

@@ -26,13 +26,9 @@ pub struct Peaks {
 }
 
 /// The largest and the middle value of what the lines above say of the maxima, over the ranges of the entries: coefficients
-/// of maxima are not below zero on their way through the lines. `None` where other nodes are between, or have no lines.
-pub fn above_by_lines(
-    maxima: &Maxima,
-    network: &Network,
-    entries: &NodeBounds,
-    above: &dyn Fn(NodeId, usize) -> Option<Line>,
-) -> Option<[Vec<f64>; 2]> {
+/// of maxima are not below zero on their way through the lines. `None` where other nodes are between.
+fn by_lines<H: History>(maxima: &Maxima, network: &Network, history: &H) -> Option<[Vec<f64>; 2]> {
+    let entries = history.bounds(maxima.source);
     let middle = (0..entries.len()).map(|i| entries.get(i).middle()).collect();
     let of = |entries: Vec<f64>| -> Option<Vec<f64>> {
         let mut values = vec![Vec::new(); maxima.node + 1];
@@ -42,11 +38,11 @@ pub fn above_by_lines(
             if node.sources().any(|source| values[source].is_empty()) {
                 continue;
             }
-            let line = |(i, &z): (usize, &f64)| above(id, i).map(|line| line.slope * z + line.intercept);
-            values[id] = match &node.kind {
-                NodeKind::Affine(affine) => affine.evaluate::<f64>(&values, node.len)?,
-                NodeKind::Activation(activation) => {
-                    values[activation.source].iter().enumerate().map(line).collect::<Option<_>>()?
+            values[id] = match (&node.kind, history.relaxation(id)) {
+                (NodeKind::Affine(affine), _) => affine.evaluate::<f64>(&values, node.len)?,
+                (NodeKind::Activation(activation), Relaxation::Activation(lines)) => {
+                    let above = |(i, &z): (usize, &f64)| lines.get(i).upper.slope * z + lines.get(i).upper.intercept;
+                    values[activation.source].iter().enumerate().map(above).collect()
                 }
                 _ => return None,
             };
@@ -60,11 +56,7 @@ impl Peaks {
     /// The planes that enclose less with the ranges of the entries than what the lines say together.
     pub(super) fn new<H: History>(maxima: &Maxima, network: &Network, history: &H) -> Option<Self> {
         let entries = history.bounds(maxima.source);
-        let above = |id: NodeId, i: usize| match history.relaxation(id) {
-            Relaxation::Activation(lines) => Some(lines.get(i).upper),
-            _ => None,
-        };
-        let [at_largest, at_middle] = above_by_lines(maxima, network, entries, &above)?;
+        let [at_largest, at_middle] = by_lines(maxima, network, history)?;
         let nothing = Line { slope: 0.0, intercept: 0.0 };
         let mut neurons = Vec::new();
         let mut index = vec![None; maxima.groups.len()];

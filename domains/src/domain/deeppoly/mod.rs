@@ -17,7 +17,7 @@ mod twins;
 mod within;
 
 pub use back_substitution::{BackSubstitution, Concretise, History};
-pub use maxima::{Peaks, above_by_lines};
+pub use maxima::Peaks;
 pub use part::{Kept, Narrowed};
 pub use rational::{RationalDeepPoly, RationalFact};
 pub use relaxation::{NodeLines, Relaxation};

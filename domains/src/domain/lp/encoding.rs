@@ -94,8 +94,7 @@ impl<'a> Encoding<'a> {
             }
         }
         let (program, values) = (LinearProgram::new(), vec![None; last + 1]);
-        let mut encoding =
-            Self { network, program, values, cone, has_rows: BTreeSet::new(), rows: Rows::default() };
+        let mut encoding = Self { network, program, values, cone, has_rows: BTreeSet::new(), rows: Rows::default() };
         encoding.input(region)?;
         for id in (1..=last).filter(|&id| needed[id]) {
             encoding.program.begin_layer();

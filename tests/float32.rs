@@ -209,7 +209,7 @@ fn random_choices(dice: &mut Dice) -> Network {
     let n = 1 + dice.below(3);
     let mut b = NetworkBuilder::new(&[3 * n]);
     let zeros = |len: usize| Coefficients::floats(vec![0.0; len]);
-    let mut part = |b: &mut NetworkBuilder, which: usize, factor: f64| {
+    let part = |b: &mut NetworkBuilder, which: usize, factor: f64| {
         let weights = Array2::from_shape_fn((n, 3 * n), |(i, j)| if j == which * n + i { factor } else { 0.0 });
         b.linear("part", 0, LinearMap::Dense(weights), zeros(n)).unwrap()
     };

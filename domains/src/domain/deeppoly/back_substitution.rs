@@ -10,8 +10,8 @@
 
 use super::blocks::{BLOCK_ROWS, even_blocks, position_units};
 use super::here::Here;
-use super::maxima::Peaks;
 use super::part::{Entries, Kept, Narrowed, Part};
+use super::peaks::Peaks;
 use crate::budget::Budget;
 use crate::domain::{DomainError, NodeBounds, NodeLines, NodePlanes, Relaxation};
 use crate::network::{Activation, Affine, Network, NodeId, NodeKind, Product, PullBackError};

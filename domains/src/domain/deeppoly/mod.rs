@@ -11,14 +11,15 @@ mod blocks;
 mod here;
 mod maxima;
 mod part;
+mod peaks;
 mod rational;
 mod relaxation;
 mod twins;
 mod within;
 
 pub use back_substitution::{BackSubstitution, Concretise, History};
-pub use maxima::Peaks;
 pub use part::{Kept, Narrowed};
+pub use peaks::Peaks;
 pub use rational::{RationalDeepPoly, RationalFact};
 pub use relaxation::{NodeLines, Relaxation};
 pub use within::{Checked, DeepPolyWithin};
@@ -110,7 +111,9 @@ impl<F: Fact + AsRef<DeepPolyFact>> History for Trace<'_, F> {
     }
     fn peaks(&self, id: NodeId) -> Option<&Peaks> {
         let maxima = self.network.maxima_at(id)?;
-        self.facts[id].as_ref().peaks.get_or_init(|| Peaks::new(maxima, &self.network, self)).as_ref()
+        let relaxation = |id| self.relaxation(id);
+        let new = || Peaks::new(maxima, &self.network, self.bounds_of(maxima.source), &relaxation);
+        self.facts[id].as_ref().peaks.get_or_init(new).as_ref()
     }
     fn narrowed(&self, id: NodeId) -> &[Narrowed] {
         self.facts[id].as_ref().narrowed.get_or_init(|| {

@@ -216,7 +216,7 @@ fn searches_across_jumps_have_certificates_and_none_where_an_input_is_unsafe() {
         .map(|seed| {
             let f = &functions[seed as usize % functions.len()];
             let (network, region, disjunct) = random_case(seed, f, 1);
-            let network = network.without_lattices();
+            let network = network.as_checked();
             let mut dice = Dice::new(seed);
             let query = Query::over(region, Property { disjuncts: vec![disjunct] });
             let (region, disjunct) = (&query.cases[0].region, &query.cases[0].property.disjuncts[0]);

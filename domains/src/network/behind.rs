@@ -23,6 +23,18 @@ impl Network {
         let (original, arithmetic, derived) = (Arc::clone(&self.original), Arithmetic::Real, Derived::default());
         let (output, has_lattices) = (place[self.output]?, self.has_lattices);
         let twins = Vec::new();
-        Some(Self { nodes, output, input_shape, output_shape, original, arithmetic, derived, has_lattices, twins })
+        let maxima = self.maxima.iter().filter_map(|maxima| maxima.moved(|id| place[id])).collect();
+        Some(Self {
+            nodes,
+            output,
+            input_shape,
+            output_shape,
+            original,
+            arithmetic,
+            derived,
+            has_lattices,
+            twins,
+            maxima,
+        })
     }
 }

@@ -217,6 +217,9 @@ fn the_networks_that_ship_are_decided() {
             let query = Query::robustness(region, 10, image.label).with_ties(Ties::Safe);
             let options = Options { certify: true, attack: false, ..Options::from(Method::EXACT) };
             let answer = analyze(&network, &query, &options).unwrap();
+            // Without a certificate nothing but the search is needed either.
+            let plain = analyze(&network, &query, &Options { certify: false, ..options.clone() }).unwrap();
+            assert_eq!((plain.verdict.name(), plain.stages.len()), (answer.verdict.name(), 1), "{name}");
             match &answer.verdict {
                 Verdict::Verified(_) => {
                     accepted(&network, &query, &answer.certificates).unwrap();

@@ -49,8 +49,20 @@ pub enum Agreement {
 /// they are unsafe, and for it where they are safe.
 #[must_use]
 pub fn agreement(network: &Network, members: usize, x: &[Rational], label: usize, ties: Ties) -> Agreement {
+    let classes = (network.output_len() / members.max(1)).max(1);
+    let enclosed: Vec<Interval> = x.iter().map(enclose).collect();
+    if let Ok(y) = network.evaluate::<Interval>(&enclosed) {
+        // Exact arithmetic is for what enclosures leave open.
+        let first = |y: &[Interval]| (0..classes).find(|&c| (0..classes).all(|j| j == c || y[j].hi < y[c].lo));
+        if let Some(winners) = y.chunks(classes).map(first).collect::<Option<Vec<usize>>>() {
+            return match winners[0] {
+                class if winners.iter().any(|&c| c != class) => Agreement::Rejected,
+                class if class == label => Agreement::Right,
+                class => Agreement::Wrong(class),
+            };
+        }
+    }
     let Ok(y) = network.evaluate::<Rational>(x) else { return Agreement::Rejected };
-    let classes = y.len() / members.max(1);
     // Ties speak for whom the property gives them to.
     let wins = |class: usize| {
         let is_strict = (class == label) == (ties == Ties::Unsafe);

@@ -116,6 +116,12 @@ pub fn applies(network: &Network, case: &Case) -> bool {
         && (is_supported(&case.region) || (Quantiser::takes(case) && Ready::of(network).quantised.is_some()))
 }
 
+/// Whether a signum network begins with a quantiser, over whose steps the engine decides boxes of real inputs.
+#[must_use]
+pub fn quantises(network: &Network) -> bool {
+    network.is_signum() && Ready::of(network).quantised.is_some()
+}
+
 /// Decides a query on a signum network; of a network in float32 it decides nothing.
 ///
 /// # Errors

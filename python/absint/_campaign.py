@@ -163,7 +163,7 @@ def begin_certify(
 ) -> tuple[Task, _absint.Campaign, int]:
     """What :func:`certify` does wherever it runs: the task, its results so far, and how many images are asked for."""
     rows, labels, name = arrays_of(dataset)
-    given = {"eps": decimal_of(eps), "data": name, "witnesses": witnesses, "members": members}
+    given: Any = {"eps": decimal_of(eps), "data": name, "witnesses": witnesses, "members": members}
     task = Task("certify", network, rows, labels, norm, clip_of(clip), choices, **given)
     chosen, header = images_of(len(task), images, shard)
     return task, task.begin(chosen, out, resume, list(header.items())), len(chosen)

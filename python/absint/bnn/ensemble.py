@@ -73,7 +73,7 @@ def evaluate_ensemble(
     network = network_of(members, "ensemble")
     number = len(x) if count is None else min(count, len(x))
     rows, classes = torch.as_tensor(images).flatten(1).numpy(), y.numpy()
-    asked = {"method": "exact", "attack": False, "ties": "safe", "timeout": timeout}
+    asked: dict[str, Any] = {"method": "exact", "attack": False, "ties": "safe", "timeout": timeout}
     run = absint.certify(
         network,
         (rows, classes),

@@ -113,7 +113,7 @@ def engine_times(
         if is_lost:
             solved.append(timeout)
             continue
-        limits = {"method": "exact", "ties": "safe", "timeout": timeout, "threads": 1, "attack": False}
+        limits: dict[str, Any] = {"method": "exact", "ties": "safe", "timeout": timeout, "threads": 1, "attack": False}
         result = absint.verify(network, absint.linf(image, eps), **question(int(label)), **limits)
         if (times := exact_times(result)) is not None:
             built.append(times[0])

@@ -23,7 +23,7 @@ mod reuse;
 mod steps;
 
 pub use certificate::Certificate;
-pub use decide::{Answer, Compiled, SignumOptions, applies, decide};
+pub use decide::{Answer, Compiled, SignumOptions, applies, decide, quantises};
 pub use error::SignumError;
 pub use load::Preprocessing;
 pub use original::{FormulaError, check_formula};

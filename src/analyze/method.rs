@@ -7,6 +7,7 @@ use crate::domains::domain::{Concretise, DeepPoly, NeuronSolver, Run, Wanted};
 use crate::domains::lp::{LpBackend, backends};
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::query::Ties;
+use crate::exact::continuous::Splitting;
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -277,6 +278,8 @@ pub struct Options {
     pub seed: u64,
     /// Whether a verified query must come with a certificate; then only steps run that write one.
     pub certify: bool,
+    /// What exact engines take apart.
+    pub splitting: Splitting,
     /// Who solves the programs of neurons of `lp-all`, where that is not this process alone.
     pub neurons: Option<Arc<dyn NeuronSolver>>,
 }
@@ -324,6 +327,7 @@ impl From<Method> for Options {
             ties: Ties::Unsafe,
             seed: 0,
             certify: false,
+            splitting: Splitting::Automatic,
             neurons: None,
         }
     }

@@ -14,7 +14,6 @@ mod target;
 
 pub(crate) use candidates::Candidates;
 pub use flips::Flips;
-pub(crate) use gradient::backwards;
 pub use gradient::gradient;
 pub use minimise::Attained;
 pub(crate) use minimise::{attained, attained_at};

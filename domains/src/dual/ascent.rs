@@ -185,7 +185,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
             walk.coefficients[id].clear();
             walk.coefficients[id].extend_from_slice(a);
         }
-        walk.back::<false>(relaxed, &relaxed.compiled.guess, top, &self.slopes, &self.entries);
+        walk.back::<false>(relaxed, &relaxed.compiled.guess, top, &self.slopes[..], &self.entries);
         self.work.values.resize_with(relaxed.compiled.network.nodes().len(), Vec::new);
         minimise(relaxed.region, &walk.coefficients[0], n, &mut self.work.values[0], &mut walk.sums.value);
     }

@@ -2,6 +2,7 @@
 //! the network.
 
 use super::choices::Choices;
+use super::layers::FreeLines;
 use super::relaxed::{Maps, Relaxed, slope_of};
 use super::sums::Sums;
 use crate::domain::Bounds;
@@ -212,7 +213,7 @@ impl<T: Real> Walk<T> {
     }
 
     /// Makes room for the coefficients of a node; whether it had some.
-    fn reach(&mut self, id: NodeId, len: usize) -> bool {
+    pub fn reach(&mut self, id: NodeId, len: usize) -> bool {
         let was = std::mem::replace(&mut self.reached[id], true);
         if !was {
             self.coefficients[id].clear();
@@ -269,7 +270,7 @@ impl<T: Real> Walk<T> {
         &mut self,
         relaxed: &Relaxed,
         id: NodeId,
-        slopes: &[T],
+        lines: &(impl FreeLines<T> + ?Sized),
         entries: &[Entry],
     ) {
         let Some(layer) = &relaxed.layers[id] else {
@@ -289,9 +290,9 @@ impl<T: Real> Walk<T> {
         let out = &mut self.coefficients[layer.source];
         out.resize(layer.passes.len() * self.n, T::ZERO);
         if had {
-            layer.back::<T, PROVES, true>(&a, self.n, slopes, out, &mut self.sums);
+            layer.back::<T, PROVES, true>(&a, self.n, lines, out, &mut self.sums);
         } else {
-            layer.back::<T, PROVES, false>(&a, self.n, slopes, out, &mut self.sums);
+            layer.back::<T, PROVES, false>(&a, self.n, lines, out, &mut self.sums);
         }
         for (entry, &c) in own.zip(&self.saved) {
             out[entry.neuron * self.n + entry.column] += T::of(entry.slope) * c;
@@ -344,7 +345,7 @@ impl<T: Real> Walk<T> {
         relaxed: &Relaxed,
         maps: &Maps<'_, T>,
         top: NodeId,
-        slopes: &[T],
+        lines: &(impl FreeLines<T> + ?Sized),
         entries: &[Entry],
     ) {
         for id in (1..=top).rev() {
@@ -355,8 +356,8 @@ impl<T: Real> Walk<T> {
             match (&relaxed.network().node(id).kind, &relaxed.choices[id]) {
                 (NodeKind::Input, _) => {}
                 (NodeKind::Affine(_), _) => self.pass_affine::<PROVES>(relaxed, maps, id),
-                (_, Some(choices)) => self.pass_choices::<PROVES>(relaxed, choices, id, slopes),
-                _ => self.pass_activation::<PROVES>(relaxed, id, slopes, entries),
+                (_, Some(choices)) => self.pass_choices::<PROVES>(relaxed, choices, id, lines.parameters()),
+                _ => self.pass_activation::<PROVES>(relaxed, id, lines, entries),
             }
         }
         self.subtract_multipliers::<PROVES>(relaxed, 0, entries);

@@ -3,6 +3,7 @@
 use super::ball::is_box;
 use super::batch::{Member, Objective, Walk, entries, slopes};
 use super::relaxed::Relaxed;
+use crate::network::NodeId;
 use crate::num::error::{gamma, underflow};
 use crate::num::kernel::finite_or_nothing;
 use crate::num::round::{add_up, mul_up, sub_down};
@@ -26,14 +27,20 @@ impl Relaxed<'_> {
         let top = own.iter().map(|form| form.start()).max().unwrap_or(0);
         let (slopes, entries) = (slopes::<f64>(self, members), entries(self, members));
         walk.begin(self, &own);
-        walk.back::<true>(self, &self.compiled.proof, top, &slopes, &entries);
+        walk.back::<true>(self, &self.compiled.proof, top, &slopes[..], &entries);
         self.concretise_proof(walk);
+        let sides = members.iter().map(|m| m.sides.len()).max().unwrap_or(0);
+        self.less_rounding(walk, top, sides)
+    }
+
+    /// The members' sums on the way back from `top`, less what rounding may have added to them; none has more `sides`.
+    pub(super) fn less_rounding(&self, walk: &Walk<f64>, top: NodeId, sides: usize) -> Vec<f64> {
         // Every sum has at most a term per neuron passed, of either of its lines, one for each node that reads it, and one
         // per side and form.
         let network = self.compiled.network;
         let passed = network.nodes()[..=top].iter().zip(network.consumers());
         let neurons: usize = passed.map(|(node, readers)| node.len * (1 + readers)).sum();
-        let terms = 2 * (neurons + members.iter().map(|m| m.sides.len()).max().unwrap_or(0) + 4);
+        let terms = 2 * (neurons + sides + 4);
         let absolute = (1..=top).fold(underflow(4 * terms), |sum, id| {
             let lost = if walk.reached[id] { self.lost(id) } else { 0.0 };
             add_up(sum, lost)
@@ -44,7 +51,7 @@ impl Relaxed<'_> {
             let rounding = add_up(mul_up(gamma(terms), sums.magnitude[r]), charge);
             finite_or_nothing(sub_down(sums.value[r], add_up(rounding, absolute)))
         };
-        (0..members.len()).map(bound).collect()
+        (0..walk.n).map(bound).collect()
     }
 
     /// What passing a node may lose to underflow.

@@ -21,7 +21,7 @@ fn negative<T: Real>(a: T) -> T {
 /// to the sums.
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
-fn back_row<T: Real, const PROVES: bool, const ADDS: bool>(
+pub(super) fn back_row<T: Real, const PROVES: bool, const ADDS: bool>(
     a: &[T],
     below: impl Fn(usize) -> T,
     [below_intercept, above, above_intercept]: [T; 3],
@@ -108,14 +108,58 @@ fn loss_row(
     }
 }
 
+/// The lines around free neurons.
+pub(super) trait FreeLines<T: Real> {
+    /// The parameters of free neurons, a row for each, where columns have their own.
+    fn parameters(&self) -> &[T];
+
+    /// Passes the coefficients `a` of a free neuron, whose line above is `upper` on all of the region, as
+    /// [`Layer::back`] says.
+    #[allow(clippy::too_many_arguments)]
+    fn back<const PROVES: bool, const ADDS: bool>(
+        &self,
+        index: usize,
+        upper: (f64, f64),
+        a: &[T],
+        error: T,
+        out: &mut [T],
+        value: &mut [T],
+        magnitude: &mut [T],
+        charge: &mut [T],
+    );
+}
+
+/// A slope below for each column, rows of free neurons.
+impl<T: Real> FreeLines<T> for [T] {
+    fn parameters(&self) -> &[T] {
+        self
+    }
+
+    #[inline(always)]
+    fn back<const PROVES: bool, const ADDS: bool>(
+        &self,
+        index: usize,
+        upper: (f64, f64),
+        a: &[T],
+        error: T,
+        out: &mut [T],
+        value: &mut [T],
+        magnitude: &mut [T],
+        charge: &mut [T],
+    ) {
+        let below = &self[index * a.len()..(index + 1) * a.len()];
+        let lines = [T::ZERO, T::of(upper.0), T::of(upper.1)];
+        back_row::<T, PROVES, ADDS>(a, |r| below[r], lines, error, out, value, magnitude, charge);
+    }
+}
+
 impl Layer {
-    /// Coefficients `a` of the neurons' outputs, written or added to `out` as coefficients of their inputs. `slopes` has a
-    /// row per free neuron.
+    /// Coefficients `a` of the neurons' outputs, written or added to `out` as coefficients of their inputs.
     pub fn back<T: Real, const PROVES: bool, const ADDS: bool>(
         &self,
         a: &[T],
         n: usize,
-        slopes: &[T],
+        lines: &(impl FreeLines<T> + ?Sized),
         out: &mut [T],
         sums: &mut Sums<T>,
     ) {
@@ -133,13 +177,11 @@ impl Layer {
                         Pass::Same => out.copy_from_slice(a),
                         Pass::Fixed { lower, upper } => {
                             let slope = T::of(lower.0);
-                            let lines = [T::of(lower.1), T::of(upper.0), T::of(upper.1)];
-                            back_row::<T, PROVES, ADDS>(a, |_| slope, lines, error, out, value, magnitude, charge);
+                            let fixed = [T::of(lower.1), T::of(upper.0), T::of(upper.1)];
+                            back_row::<T, PROVES, ADDS>(a, |_| slope, fixed, error, out, value, magnitude, charge);
                         }
                         Pass::Free { index, upper } => {
-                            let below = &slopes[index * n..(index + 1) * n];
-                            let lines = [T::ZERO, T::of(upper.0), T::of(upper.1)];
-                            back_row::<T, PROVES, ADDS>(a, |r| below[r], lines, error, out, value, magnitude, charge);
+                            lines.back::<PROVES, ADDS>(index, upper, a, error, out, value, magnitude, charge);
                         }
                     }
                 }

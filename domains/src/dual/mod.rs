@@ -13,6 +13,7 @@
 mod ascent;
 mod ball;
 mod batch;
+mod boxes;
 mod certify;
 mod choices;
 mod joint;
@@ -29,6 +30,7 @@ mod windows;
 
 pub use ascent::Effort;
 pub use batch::{Member, Objective, Side};
+pub use boxes::{BoxForm, Memory, OnBoxes};
 pub use record::{NeuronBound, Record};
 pub use refine::{Refined, Refinement};
 pub use relaxed::{Compiled, Relaxed, has_corners};

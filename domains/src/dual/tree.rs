@@ -34,6 +34,14 @@ struct Part {
     pick: Pick,
 }
 
+impl Part {
+    /// Both sides of its neuron.
+    fn halves(self) -> [Member; 2] {
+        let Self { member, pick: Pick { index, beta } } = self;
+        [false, true].map(|above| member.on(Side { index, above }, beta[usize::from(above)]))
+    }
+}
+
 /// The parts of one form.
 #[derive(Debug)]
 pub(super) struct Tree {
@@ -142,7 +150,7 @@ impl<'a> Forest<'a> {
         let root = |o: usize| Member::root(self.relaxed, o, self.start);
         let members = (0..self.forms.len()).map(root).collect();
         self.trees.iter_mut().for_each(|tree| tree.away = 0);
-        let candidates = self.examine(members, self.limits.root, budget);
+        let candidates = self.examine(members, |member| vec![member], self.limits.root, budget);
         self.trees.iter_mut().for_each(|tree| tree.root = tree.guess());
         candidates
     }
@@ -154,18 +162,17 @@ impl<'a> Forest<'a> {
         let each = (room / 2 / growing.len().max(1)).max(1);
         let bytes = 2 * self.relaxed.free_up_to(self.start) + 256;
         let is_many = self.open() > MANY_BYTES / bytes;
-        let mut members = Vec::new();
+        let mut parts = Vec::new();
         for o in growing {
             let tree = &mut self.trees[o];
             for _ in 0..each.min((self.limits.parts - tree.used).div_ceil(2)) {
                 let next = if is_many { tree.open.pop_last() } else { tree.open.pop_first() };
-                let Some((_, Part { member, pick: Pick { index, beta } })) = next else { break };
+                let Some((_, part)) = next else { break };
                 tree.used += 2;
-                let half = |above: bool| member.on(Side { index, above }, beta[usize::from(above)]);
-                members.extend([false, true].map(half));
+                parts.push(part);
             }
         }
-        (!members.is_empty()).then(|| self.examine(members, self.limits.below, budget))
+        (!parts.is_empty()).then(|| self.examine(parts, Part::halves, self.limits.below, budget))
     }
 
     /// Whether a tree is open and worth more parts.
@@ -175,17 +182,24 @@ impl<'a> Forest<'a> {
         !tree.open.is_empty() && tree.used < self.limits.parts && tree.leaves.is_empty() && !is_near
     }
 
-    /// Bounds members in batches, and files what comes out.
-    fn examine(&mut self, members: Vec<Member>, effort: Effort, budget: &Budget) -> Vec<Candidate> {
-        let mut batches: Vec<Vec<Member>> = Vec::new();
-        let size = self.together().min(members.len().div_ceil(rayon::current_num_threads())).max(1);
-        let mut members = members.into_iter().peekable();
-        while members.peek().is_some() {
-            batches.push(members.by_ref().take(size).collect());
+    /// Bounds, in batches, the members that each of some parts stands for, and files what comes out. Threads make the
+    /// members: what one of them does alone, the others wait for.
+    fn examine<P: Send, M: IntoIterator<Item = Member>>(
+        &mut self,
+        parts: Vec<P>,
+        members: impl Fn(P) -> M + Sync,
+        effort: Effort,
+        budget: &Budget,
+    ) -> Vec<Candidate> {
+        let mut batches: Vec<Vec<P>> = Vec::new();
+        let size = (self.together() / 2).min(parts.len().div_ceil(rayon::current_num_threads())).max(1);
+        let mut parts = parts.into_iter().peekable();
+        while parts.peek().is_some() {
+            batches.push(parts.by_ref().take(size).collect());
         }
         let this = &*self;
-        let found: Vec<Vec<Examined>> =
-            batches.into_par_iter().map(|batch| this.batch(batch, effort, budget)).collect();
+        let of_batch = |batch: Vec<P>| this.batch(batch.into_iter().flat_map(&members).collect(), effort, budget);
+        let found: Vec<Vec<Examined>> = batches.into_par_iter().map(of_batch).collect();
         let mut candidates = Vec::new();
         for Examined { member, closed, outcome } in found.into_iter().flatten() {
             let tree = &mut self.trees[member.objective];

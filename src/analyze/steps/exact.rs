@@ -9,7 +9,7 @@ use crate::domains::domain::{DomainError, IntervalDomain, Run, propagate};
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::query::{Property, Query};
 use crate::domains::verdict::{Verdict, Witness};
-use crate::exact::continuous::{self, Question, Splitting};
+use crate::exact::continuous::{self, Question};
 use crate::exact::signum::{self, SignumError, SignumOptions};
 use std::time::Duration;
 
@@ -138,7 +138,7 @@ impl Decide {
             known: &case.bounds,
             part: None,
             attack: context.options.attack,
-            splitting: Splitting::Automatic,
+            splitting: context.options.splitting,
             most: self.limit(context, usize::MAX, auto_parts(context.network)),
             certify: context.options.certify,
         };

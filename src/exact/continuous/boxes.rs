@@ -5,53 +5,39 @@
 //! to where the margins can all be small, and they say which combination of its atoms may refute a conjunction.
 
 use super::forms::{self, Below, Cut};
-use super::halving::Halving;
-use super::search::{Examined, Part, Shown, Space};
+use super::halving::{Division, InputBox, Known, Left};
+use super::search::{Examined, ONE_BY_ONE, Shown, Space, each};
 use super::{Problem, cells, has_jumps};
 use crate::attack::{Target, try_candidates};
 use crate::domains::activation::{OpenEnds, Slopes};
 use crate::domains::domain::{
     Bounds, Checked, Concretise, DeepPoly, DeepPolyWithin, DomainError, Run, Wanted, allowance, reaches,
 };
+use crate::domains::dual::{BoxForm, Memory, Objective, Relaxed};
 use crate::domains::num::{Interval, Rational, exact_or_zero};
-use crate::domains::query::Region;
+use crate::domains::query::{LinearForms, Region};
 use crate::domains::verdict::Witness;
 use crate::format::certificate::{Multipliers, Script};
-use float_ord::FloatOrd;
-use std::cmp::Reverse;
+use rayon::prelude::*;
 use std::collections::VecDeque;
-use std::sync::Arc;
-
-/// A box of inputs with exact ends.
-pub(super) struct InputBox {
-    lower: Vec<Rational>,
-    upper: Vec<Rational>,
-    open: Vec<(usize, f64)>,
-    /// Bounds of all neurons on a box around this one.
-    known: Arc<Bounds>,
-    depth: usize,
-}
-
-impl Part for InputBox {
-    fn open(&self) -> &[(usize, f64)] {
-        &self.open
-    }
-}
+use std::sync::{Arc, Mutex};
 
 /// Input splitting of one case.
 pub(super) struct Boxes<'a> {
-    problem: &'a Problem<'a>,
+    pub problem: &'a Problem<'a>,
     /// What a checker may lose more of every neuron's bounds, where there is one.
     losses: Option<Vec<Vec<f64>>>,
     /// Boxes deeper than this that leave few neurons unstable are decided by their affine pieces, exactly.
-    deep: usize,
+    pub deep: usize,
+    /// The relaxation over all of the region, where many boxes can be bounded at once.
+    relaxed: Option<&'a Relaxed<'a>>,
+    /// The margins of all atoms.
+    atoms: Vec<Objective>,
+    memory: Mutex<Vec<Memory>>,
 }
 
 /// The bounds around the box stand in for those that concretising on the way would give.
 const BASE: DeepPoly = DeepPoly { concretise: Concretise::Input, slopes: Slopes::Area, wanted: Wanted::Unstable };
-
-/// A box that shrank to less than this share of its volume is bounded again before it is halved.
-const MUCH_SMALLER: f64 = 0.5;
 
 /// Where a certificate is written, cuts take away at least this share of an input's range.
 const LEAST_CUT: f64 = 0.02;
@@ -63,25 +49,72 @@ const DEEP_AT_JUMPS: usize = 3;
 /// How many unstable neurons are few.
 const FEW_UNSTABLE: usize = 10;
 
-/// With curves only inputs are halved that are left at least this part as wide, compared with the region, as the widest.
-const MOST_UNEVEN: f64 = 8.0;
+/// Boxes that are bounded together, at most.
+const TOGETHER: usize = 64;
 
-/// Beyond this depth floats are used up.
-const DEEPEST: usize = 400;
+/// A box that is being examined.
+struct Examining {
+    part: InputBox,
+    region: Region,
+    examined: Examined<InputBox>,
+    /// What its atoms do not refute.
+    undecided: Vec<Undecided>,
+}
+
+/// A disjunct that no atom refutes on a box.
+struct Undecided {
+    disjunct: usize,
+    bound: f64,
+    forms: Vec<BoxForm>,
+    weights: Vec<f64>,
+    /// Where the largest of its atoms may be small.
+    point: Vec<f64>,
+    /// The combination of its atoms with the weights, where there are several.
+    joint: Option<LinearForms>,
+}
 
 impl<'a> Boxes<'a> {
-    /// Boxes of the problem's region.
-    pub fn new(problem: &'a Problem<'a>) -> Self {
+    /// Boxes of the problem's region; `relaxed` is the relaxation over it.
+    pub fn new(problem: &'a Problem<'a>, relaxed: &'a Relaxed<'a>) -> Self {
         let of_node = |id| reaches(problem.network, id, &problem.bounds).into_iter().map(allowance).collect();
         let losses = problem.certify.then(|| (0..problem.network.nodes().len()).map(of_node).collect());
-        Self { problem, losses, deep: if has_jumps(problem.network) { DEEP_AT_JUMPS } else { DEEP } }
+        let has_order = !problem.network.twins().is_empty() || problem.case.region.has_differences();
+        let atoms = (0..problem.forms.len()).map(|row| Objective::of_form(&problem.forms, row, &problem.bounds));
+        Self {
+            problem,
+            losses,
+            deep: if has_jumps(problem.network) { DEEP_AT_JUMPS } else { DEEP },
+            relaxed: Some(relaxed).filter(|relaxed| relaxed.has_corners_only() && !has_order),
+            atoms: atoms.collect(),
+            memory: Mutex::default(),
+        }
     }
 
     /// The whole region.
     pub fn root(&self, open: Vec<(usize, f64)>) -> InputBox {
         let (lower, upper) = self.problem.case.region.exact_box();
-        let known = Arc::new(self.problem.bounds.clone());
+        let known = match self.relaxed {
+            Some(relaxed) => Known::Corners(relaxed.ranges().into()),
+            None => Known::Nodes(Arc::new(self.problem.bounds.clone())),
+        };
         InputBox { lower: lower.to_vec(), upper: upper.to_vec(), open, known, depth: 0 }
+    }
+
+    /// Bounds of all nodes.
+    pub fn bounds(&self, known: &Known) -> Bounds {
+        match (known, self.relaxed) {
+            (Known::Corners(ranges), Some(relaxed)) => relaxed.bounds_within(ranges),
+            (Known::Nodes(bounds), _) => (**bounds).clone(),
+            (Known::Corners(_), None) => self.problem.bounds.clone(),
+        }
+    }
+
+    /// How many neurons are on more than one segment.
+    pub fn unstable(&self, known: &Known) -> usize {
+        match known {
+            Known::Nodes(bounds) => cells::unstable(self.problem.network, bounds),
+            Known::Corners(ranges) => ranges.iter().filter(|z| z.lo < 0.0 && z.hi > 0.0).count(),
+        }
     }
 }
 
@@ -96,113 +129,217 @@ impl Space for Boxes<'_> {
         self.problem.attack(open, parts)
     }
 
-    fn examine(&self, part: InputBox) -> Result<Examined<InputBox>, DomainError> {
-        let Problem { whole, network, case, run, certify, goal, .. } = *self.problem;
-        let mut examined = Examined::default();
-        let Some(region) = case.region.restricted(part.lower.clone(), part.upper.clone()) else {
-            examined.stuck = part.open;
-            return Ok(examined);
-        };
-        let checked = self.losses.as_deref().map_or(Checked::Never, Checked::Late);
-        let domain = DeepPolyWithin { base: BASE, known: &part.known, settled: 0, checked };
-        let (trace, known) = self.problem.propagate_checked(&domain, &region, &part.known, Run::silent(run.budget))?;
-        if certify {
-            examined.shown.head.late(network, &known, &|id, i| self.problem.names.of((id, i)));
+    fn together(&self) -> usize {
+        if self.relaxed.is_some() { TOGETHER } else { ONE_BY_ONE }
+    }
+
+    fn examine(&self, parts: Vec<InputBox>) -> Vec<Result<Examined<InputBox>, DomainError>> {
+        let Some(relaxed) = self.relaxed else { return each(parts, |part| self.examine_alone(part)) };
+        let size = parts.len().div_ceil(rayon::current_num_threads()).max(1);
+        let mut parts = parts.into_iter().peekable();
+        let mut chunks: Vec<Vec<InputBox>> = Vec::new();
+        while parts.peek().is_some() {
+            chunks.push(parts.by_ref().take(size).collect());
         }
-        let Some(trace) = trace else { return Ok(examined.without_inputs(&part.open)) };
-        let disjuncts: Vec<usize> = part.open.iter().map(|&(d, _)| d).collect();
-        let (forms, rows) = self.problem.forms_of(&disjuncts);
-        let (minima, below) = BASE.back_substitution(&trace).minima_and_input_forms(&forms)?;
-        let Some(below) = forms::rows(&below) else {
-            examined.stuck = part.open;
-            return Ok(examined);
+        let of_chunk = |chunk: Vec<InputBox>| -> Vec<Result<Examined<InputBox>, DomainError>> {
+            let count = chunk.len();
+            let mut memory = self.memory.lock().ok().and_then(|mut all| all.pop()).unwrap_or_default();
+            let examined = self.examine_together(relaxed, chunk, &mut memory);
+            self.memory.lock().into_iter().for_each(|mut all| all.push(std::mem::take(&mut memory)));
+            examined.unwrap_or_else(|error| (0..count).map(|_| Err(error.clone())).collect())
         };
-        let ranges = region.bounds();
-        let mut halving: Option<Option<Halving<'_>>> = None;
-        let mut left = Left { open: Vec::new(), shrunk: Vec::new(), scores: vec![0.0; ranges.len()] };
-        let mut candidates = VecDeque::from([ranges.iter().map(|x| x.middle()).collect::<Vec<f64>>()]);
-        for (&(d, before), rows) in part.open.iter().zip(rows) {
-            if run.budget.is_spent() {
-                return Err(DomainError::OutOfTime);
+        chunks.into_par_iter().flat_map_iter(of_chunk).collect()
+    }
+}
+
+impl Boxes<'_> {
+    fn begin(&self, part: InputBox) -> Examining {
+        let region = self.problem.case.region.restricted(part.lower.clone(), part.upper.clone());
+        // Only regions that can be restricted are split; whatever else there was, what holds on all of it holds here.
+        let region = region.unwrap_or_else(|| self.problem.case.region.clone());
+        Examining { part, region, examined: Examined::default(), undecided: Vec::new() }
+    }
+
+    /// Examines boxes in one batch.
+    fn examine_together(
+        &self,
+        relaxed: &Relaxed<'_>,
+        parts: Vec<InputBox>,
+        memory: &mut Memory,
+    ) -> Result<Vec<Result<Examined<InputBox>, DomainError>>, DomainError> {
+        let Problem { network, run, .. } = *self.problem;
+        let mut all: Vec<Examining> = parts.into_iter().map(|part| self.begin(part)).collect();
+        let regions: Vec<Region> = all.iter().map(|one| one.region.clone()).collect();
+        let known: Vec<Known> = all.iter().map(|one| one.part.known.clone()).collect();
+        let known: Vec<&[Interval]> = known.iter().map(Known::ranges).collect();
+        let mut on = relaxed.on_boxes(regions.iter().collect(), &known, memory);
+        on.bound_neurons(self.losses.as_deref(), run.budget)?;
+        let wanted: Vec<(usize, &Objective)> = all
+            .iter()
+            .enumerate()
+            .filter(|(b, _)| on.ranges(*b).is_some())
+            .flat_map(|(b, one)| one.part.open.iter().map(move |&(d, _)| (b, d)))
+            .flat_map(|(b, d)| self.atoms[self.problem.rows[d].clone()].iter().map(move |atom| (b, atom)))
+            .collect();
+        let mut found = on.minima(&wanted, run.budget)?.into_iter();
+        let mut joints = Vec::new();
+        for (b, one) in all.iter_mut().enumerate() {
+            if self.problem.certify {
+                let bounds = on.bounds(b);
+                one.examined.shown.head.late(network, &bounds, &|id, i| self.problem.names.of((id, i)));
             }
-            let of_atoms = &minima[rows.clone()];
-            let mut bound = of_atoms.iter().copied().fold(before, f64::max);
-            if bound > goal {
-                examined.closed.push((d, bound));
-                if certify {
-                    let atom = of_atoms.iter().position(|&least| least == bound).unwrap_or(0);
-                    examined.shown.head.refute_by_atom(d, atom, &Multipliers::default());
+            if on.ranges(b).is_some() {
+                self.weigh(one, |rows| found.by_ref().take(rows).collect());
+                let of_box = one.undecided.iter().filter_map(|undecided| undecided.joint.as_ref());
+                joints.extend(of_box.map(|joint| (b, Objective::of_form(joint, 0, relaxed.bounds()))));
+            }
+        }
+        let wanted: Vec<(usize, &Objective)> = joints.iter().map(|(b, joint)| (*b, joint)).collect();
+        let mut found = on.minima(&wanted, run.budget)?.into_iter();
+        let mut done = Vec::with_capacity(all.len());
+        for (b, mut one) in all.into_iter().enumerate() {
+            done.push(match on.ranges(b) {
+                None => Ok(one.examined.without_inputs(&one.part.open)),
+                Some(ranges) => {
+                    let joints = one.undecided.iter().map(|u| u.joint.as_ref().and_then(|_| found.next())).collect();
+                    self.finish(&mut one, Known::Corners(ranges.into()), joints).map(|()| one.examined)
+                }
+            });
+        }
+        Ok(done)
+    }
+
+    /// Examines a box whose neurons are not all of the kind that batches pass.
+    fn examine_alone(&self, part: InputBox) -> Result<Examined<InputBox>, DomainError> {
+        let Problem { network, run, certify, .. } = *self.problem;
+        let mut one = self.begin(part);
+        let before = self.bounds(&one.part.known);
+        let region = one.region.clone();
+        let checked = self.losses.as_deref().map_or(Checked::Never, Checked::Late);
+        let domain = DeepPolyWithin { base: BASE, known: &before, settled: 0, checked };
+        let (trace, known) = self.problem.propagate_checked(&domain, &region, &before, Run::silent(run.budget))?;
+        if certify {
+            one.examined.shown.head.late(network, &known, &|id, i| self.problem.names.of((id, i)));
+        }
+        let Some(trace) = trace else { return Ok(one.examined.without_inputs(&one.part.open)) };
+        let back = BASE.back_substitution(&trace);
+        let bound = |forms: &LinearForms| -> Result<Option<Vec<BoxForm>>, DomainError> {
+            let (minima, below) = back.minima_and_input_forms(forms)?;
+            let Some(below) = forms::rows(&below) else { return Ok(None) };
+            let form = |(minimum, Below { coefficients, constant }): (f64, Below<'_>)| BoxForm {
+                minimum,
+                coefficients: coefficients.to_vec(),
+                constant,
+                gains: Vec::new(),
+            };
+            Ok(Some(minima.into_iter().zip(below).map(form).collect()))
+        };
+        let disjuncts: Vec<usize> = one.part.open.iter().map(|&(d, _)| d).collect();
+        let Some(found) = bound(&self.problem.forms_of(&disjuncts).0)? else {
+            one.examined.stuck = one.part.open;
+            return Ok(one.examined);
+        };
+        let mut found = found.into_iter();
+        self.weigh(&mut one, |rows| found.by_ref().take(rows).collect());
+        let mut joints = Vec::new();
+        for undecided in &one.undecided {
+            let joint = undecided.joint.as_ref().map(&bound).transpose()?.flatten();
+            joints.push(joint.and_then(|mut joint| joint.pop()));
+        }
+        self.finish(&mut one, Known::Nodes(Arc::new(known)), joints)?;
+        Ok(one.examined)
+    }
+
+    /// Refutes disjuncts by their atoms, of which `next` gives so many, one disjunct after the other, and weighs those of
+    /// the others.
+    fn weigh(&self, one: &mut Examining, mut next: impl FnMut(usize) -> Vec<BoxForm>) {
+        let Examining { part, region, examined, undecided } = one;
+        for &(disjunct, before) in &part.open {
+            let rows = self.problem.rows[disjunct].clone();
+            let forms = next(rows.len());
+            let bound = forms.iter().fold(before, |bound, form| bound.max(form.minimum));
+            if bound > self.problem.goal {
+                examined.closed.push((disjunct, bound));
+                if self.problem.certify {
+                    let atom = forms.iter().position(|form| form.minimum == bound).unwrap_or(0);
+                    examined.shown.head.refute_by_atom(disjunct, atom, &Multipliers::default());
                 }
                 continue;
             }
-            let mut of_disjunct: Vec<Below> = below[rows.clone()].to_vec();
-            let balance = forms::balance(&of_disjunct, ranges);
-            let atoms = forms.select(&rows.collect::<Vec<_>>());
-            let joint = forms::combined(&atoms, &balance.weights).filter(|_| of_disjunct.len() > 1);
-            let together = |joint| BASE.back_substitution(&trace).minima_and_input_forms(&joint);
-            let joint = joint.map(together).transpose()?;
-            if let Some((minimum, form)) = &joint {
-                // Below the largest atom where it is positive.
-                bound = if minimum[0] > goal { bound.max(minimum[0]) } else { bound };
-                of_disjunct.extend(forms::rows(form).into_iter().flatten());
-            }
+            let forms::Balance { weights, point } = forms::balance(&below(&forms), region.bounds());
+            let atoms = || self.problem.forms.select(&rows.collect::<Vec<_>>());
+            let joint = if forms.len() > 1 { forms::combined(&atoms(), &weights) } else { None };
+            undecided.push(Undecided { disjunct, bound, forms, weights, point, joint });
+        }
+    }
+
+    /// Refutes what combinations of atoms refute, cuts off where the others are refuted, and divides what is left.
+    fn finish(&self, one: &mut Examining, known: Known, joints: Vec<Option<BoxForm>>) -> Result<(), DomainError> {
+        let Problem { whole, network, case, certify, goal, .. } = *self.problem;
+        let Examining { part, region, examined, undecided } = one;
+        let ranges = region.bounds();
+        let mut left = Left { open: Vec::new(), shrunk: Vec::new(), scores: vec![0.0; ranges.len()] };
+        let mut candidates = VecDeque::from([ranges.iter().map(|x| x.middle()).collect::<Vec<f64>>()]);
+        for (Undecided { disjunct: d, mut bound, mut forms, weights, point, .. }, joint) in
+            undecided.drain(..).zip(joints)
+        {
+            // Below the largest atom where it is positive.
+            bound =
+                joint.as_ref().map(|joint| joint.minimum).filter(|&least| least > goal).map_or(bound, |b| b.max(bound));
+            forms.extend(joint);
             if bound > goal {
                 examined.closed.push((d, bound));
                 if certify {
-                    examined.shown.head.refute(d, &exact_weights(&balance.weights), &Multipliers::default());
+                    examined.shown.head.refute(d, &exact_weights(&weights), &Multipliers::default());
                 }
                 continue;
             }
             let is_alone = part.open.len() == 1;
-            let inner = self.cut(d, is_alone, &of_disjunct, &balance.weights, ranges, &mut examined.shown);
-            let Some(inner) = inner else {
+            let slopes = slopes(&below(&forms), ranges);
+            let Some(inner) = self.cut(d, is_alone, &below(&forms), &weights, ranges, &mut examined.shown) else {
                 examined.closed.push((d, forms::LEFT_OUT));
                 continue;
             };
-            let halving = halving.get_or_insert_with(|| Halving::new(network, ranges, &known));
-            let gains = halving.as_ref().map(|halving| halving.gains(&atoms, &balance.weights));
-            let gains = gains.unwrap_or_else(|| slopes(&of_disjunct, ranges));
-            candidates.push_back(balance.point);
-            left.add((d, bound), inner, &gains);
+            candidates.push_back(point);
+            let gains = forms.pop().map(|form| form.gains).filter(|gains| !gains.is_empty());
+            left.add((d, bound), inner, &gains.unwrap_or(slopes));
         }
         let disjuncts: Vec<usize> = left.open.iter().map(|&(d, _)| d).collect();
         if self.problem.attack && !disjuncts.is_empty() {
             examined.witness = try_candidates(Target { network: whole, case, open: &disjuncts }, &candidates);
         }
         if disjuncts.is_empty() || examined.witness.is_some() {
-            return Ok(examined);
+            return Ok(());
         }
         // What shrinking leaves out is refuted there, by this much.
         examined.closed.extend(disjuncts.iter().map(|&d| (d, forms::LEFT_OUT)));
-        self.divided(&part, &region, known, left, examined)
+        // Without unstable neurons what stays open is a violation or a tie, and halving would not end.
+        let unstable = self.unstable(&known);
+        let has_few = part.depth >= self.deep && unstable <= FEW_UNSTABLE && !network.has_curves();
+        let is_final =
+            unstable == 0 || has_few || self.problem.is_too_near(&left.open, candidates.front().map(|x| &x[..]));
+        let division = if is_final { None } else { part.divided(self.problem, ranges, &known, &left) };
+        if let Some(Division { children, halved }) = division {
+            examined.children = children;
+            examined.shown.split = halved.map(|(side, middle)| ((0, side), middle, OpenEnds::default()));
+            return Ok(());
+        }
+        let bounds = self.bounds(&known);
+        let so_far = std::mem::take(examined);
+        *examined = self.problem.cells(region, &bounds, bounds.clone(), &left.open, so_far)?;
+        Ok(())
     }
+}
+
+/// The forms over the inputs.
+fn below(forms: &[BoxForm]) -> Vec<Below<'_>> {
+    forms.iter().map(|form| Below { coefficients: &form.coefficients, constant: form.constant }).collect()
 }
 
 /// For each input how far it moves the forms.
 fn slopes(forms: &[Below], ranges: &[Interval]) -> Vec<f64> {
     let slope = |j: usize| forms.iter().map(|f| f.coefficients[j].abs()).sum::<f64>();
     ranges.iter().enumerate().map(|(j, x)| slope(j) * (x.hi - x.lo)).collect()
-}
-
-/// What a box leaves open.
-struct Left {
-    open: Vec<(usize, f64)>,
-    /// Where in the box it is.
-    shrunk: Vec<Interval>,
-    /// For each input what halving it promises.
-    scores: Vec<f64>,
-}
-
-impl Left {
-    /// One disjunct more, with its bound, where it is and what halving each input promises for it.
-    fn add(&mut self, disjunct: (usize, f64), inner: Vec<Interval>, gains: &[f64]) {
-        self.shrunk = match self.open.is_empty() {
-            true => inner,
-            false => self.shrunk.iter().zip(inner).map(|(a, b)| a.join(b)).collect(),
-        };
-        self.scores.iter_mut().zip(gains).for_each(|(score, gain)| *score = score.max(*gain));
-        self.open.push(disjunct);
-    }
 }
 
 impl Boxes<'_> {
@@ -249,93 +386,10 @@ impl Boxes<'_> {
         tails.iter().rev().for_each(|tail| shown.tail.append(tail));
         inner
     }
-
-    /// Takes apart what is left of a box: into its affine pieces, a smaller box, or halves.
-    fn divided(
-        &self,
-        part: &InputBox,
-        region: &Region,
-        known: Bounds,
-        Left { open, shrunk, mut scores }: Left,
-        mut examined: Examined<InputBox>,
-    ) -> Result<Examined<InputBox>, DomainError> {
-        let ranges = region.bounds();
-        // Without unstable neurons what stays open is a violation or a tie, and halving would not end.
-        let unstable = cells::unstable(self.problem.network, &known);
-        let has_few = part.depth >= self.deep && unstable <= FEW_UNSTABLE && !self.problem.network.has_curves();
-        let centre: Vec<f64> = ranges.iter().map(|x| x.middle()).collect();
-        if unstable == 0 || has_few || self.problem.is_too_near(&open, Some(&centre)) {
-            return self.problem.cells(region, &known, known.clone(), &open, examined);
-        }
-        let (lower, upper) = inner_ends(part, ranges, &shrunk);
-        let volume = |ranges: &[Interval]| -> f64 { ranges.iter().map(|x| (x.hi - x.lo).max(1e-300).ln()).sum() };
-        let child = |lower, upper| InputBox {
-            lower,
-            upper,
-            open: open.clone(),
-            known: Arc::new(known.clone()),
-            depth: part.depth + 1,
-        };
-        if (volume(&shrunk) - volume(ranges)).exp() < MUCH_SMALLER && part.depth < DEEPEST {
-            examined.children.push(child(lower, upper));
-            return Ok(examined);
-        }
-        for (score, (now, before)) in scores.iter_mut().zip(shrunk.iter().zip(ranges)) {
-            let width = before.hi - before.lo;
-            *score *= if width > 0.0 { (now.hi - now.lo) / width } else { 0.0 };
-        }
-        if self.problem.network.has_curves() {
-            // A line may be flat where its distance from a curve is not: no input may stay too wide.
-            let share = |(whole, now): (&Interval, &Interval)| now.width() / whole.width().max(f64::MIN_POSITIVE);
-            let shares: Vec<f64> = self.problem.case.region.bounds().iter().zip(&shrunk).map(share).collect();
-            let widest = shares.iter().copied().fold(0.0, f64::max);
-            let too_narrow = scores.iter_mut().zip(&shares).filter(|(_, share)| **share * MOST_UNEVEN < widest);
-            too_narrow.for_each(|(score, _)| *score = -1.0);
-        }
-        let Some((side, middle)) = cut(&scores, &shrunk, &lower, &upper).filter(|_| part.depth < DEEPEST) else {
-            return self.problem.cells(region, &known, known.clone(), &open, examined);
-        };
-        let known = Arc::new(known);
-        for below in [true, false] {
-            let (mut lower, mut upper) = (lower.clone(), upper.clone());
-            if below {
-                upper[side] = middle.clone()
-            } else {
-                lower[side] = middle.clone()
-            }
-            let (open, known) = (open.clone(), Arc::clone(&known));
-            examined.children.push(InputBox { lower, upper, open, known, depth: part.depth + 1 });
-        }
-        examined.shown.split = Some(((0, side), middle, OpenEnds::default()));
-        Ok(examined)
-    }
 }
 
 fn exact_weights(weights: &[f64]) -> Vec<Rational> {
     weights.iter().map(|&w| exact_or_zero(w)).collect()
-}
-
-/// The exact ends of the shrunk box: its floats where they lie inside, the box's own ends elsewhere.
-fn inner_ends(part: &InputBox, ranges: &[Interval], shrunk: &[Interval]) -> (Vec<Rational>, Vec<Rational>) {
-    let moved = |new: f64, old: f64, end: &Rational| if new == old { end.clone() } else { exact_or_zero(new) };
-    let ends = ranges.iter().zip(shrunk).enumerate().map(|(j, (before, now))| {
-        let lower = moved(now.lo, before.lo, &part.lower[j]).max(part.lower[j].clone());
-        let upper = moved(now.hi, before.hi, &part.upper[j]).min(part.upper[j].clone());
-        // Outward rounding can only leave ends that cross when the box is a point there.
-        if lower <= upper { (lower, upper) } else { (part.lower[j].clone(), part.upper[j].clone()) }
-    });
-    ends.unzip()
-}
-
-/// The input with the largest score that can be halved, and a float strictly between its ends.
-fn cut(scores: &[f64], ranges: &[Interval], lower: &[Rational], upper: &[Rational]) -> Option<(usize, Rational)> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    let width = |j: usize| ranges[j].hi - ranges[j].lo;
-    order.sort_by_key(|&j| Reverse((FloatOrd(scores[j]), FloatOrd(width(j)))));
-    order.into_iter().find_map(|j| {
-        let middle = exact_or_zero(ranges[j].middle());
-        (lower[j] < middle && middle < upper[j]).then_some((j, middle))
-    })
 }
 
 /// Whether a region can be split, and has few enough inputs that vary.

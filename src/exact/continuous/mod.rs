@@ -9,7 +9,6 @@ mod cells;
 mod forms;
 mod halving;
 mod leaves;
-mod lines;
 mod names;
 mod neurons;
 mod phases;
@@ -21,7 +20,7 @@ use crate::domains::domain::{
     AbstractDomain, Bounds, Checked, DeepPoly, DomainError, NodeBounds, Run, Trace, Wanted, allowance, propagate,
     propagate_until, reach,
 };
-use crate::domains::dual::has_corners;
+use crate::domains::dual::{Compiled, Relaxed, has_corners};
 use crate::domains::network::{Activation, Arithmetic, Network, Reduced};
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::{Ball, Case, Disjunct, LinearForms, Property, Region};
@@ -318,8 +317,19 @@ pub enum Splitting {
     Inputs,
     /// The neurons' phases, everything bounded again each time.
     Phases,
-    /// The neurons' phases, bounded by multipliers; for ReLU and its like.
+    /// The neurons' phases, bounded by multipliers; for ReLU and its like. Their bounds are refined before and in between.
     Neurons,
+    /// The same without refinement, to see what that gains.
+    Unrefined,
+    /// Bounds of neurons are refined and the margins bounded by them, without splitting for the margins.
+    Refinement,
+}
+
+impl Splitting {
+    /// Whether the engine of neurons is told what to do.
+    fn is_of_neurons(self) -> bool {
+        matches!(self, Self::Neurons | Self::Unrefined | Self::Refinement)
+    }
 }
 
 /// One case of a query, and how it is to be decided.
@@ -372,19 +382,17 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
         && cells::unstable(network, &problem.bounds) <= FEW_NEURONS;
     if is_small && certify && has_corners(network) {
         // Phases lean on linear programs, which cannot be written.
-        return Ok(Neurons::new(&open, most).run(&problem)?.0);
+        return Ok(Neurons::new(&open, most, splitting).run(&problem)?.0);
     }
     let of_boxes = |which| which == Splitting::Inputs && part.is_some();
-    let may =
-        |which: Splitting| splitting == which || splitting == Splitting::Automatic && !is_small && !of_boxes(which);
+    let is_told = |which| splitting == which || which == Splitting::Neurons && splitting.is_of_neurons();
+    let may = |which| is_told(which) || splitting == Splitting::Automatic && !is_small && !of_boxes(which);
     if may(Splitting::Inputs) && boxes::applies(&case.region, MOST_INPUTS) {
-        let boxes = Boxes::new(&problem);
-        return search(&boxes, vec![boxes.root(open)], most, run);
+        return split_inputs(&problem, open, most, run);
     }
     let is_joint = open.iter().any(|&(d, _)| problem.rows[d].len() > 1);
     if is_joint && may(Splitting::Inputs) && boxes::applies(&case.region, MANY_INPUTS) {
-        let boxes = Boxes::new(&problem);
-        let found = search(&boxes, vec![boxes.root(open.clone())], most.min(PARTS_TRIED), run)?;
+        let found = split_inputs(&problem, open.clone(), most.min(PARTS_TRIED), run)?;
         if found.witness.is_some() || found.bounds.values().all(|&bound| bound > 0.0) {
             return Ok(found);
         }
@@ -394,8 +402,13 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
         problem.run.budget = &share;
         let most_here = if is_curved { most.min(PARTS_BEFORE_CURVES) } else { most };
         let refined;
-        (found, refined) = Neurons::new(&found.open(), most_here).run(&problem)?;
-        if !is_curved || found.witness.is_some() || run.budget.is_spent() || found.open().is_empty() {
+        (found, refined) = Neurons::new(&found.open(), most_here, splitting).run(&problem)?;
+        if !is_curved
+            || splitting.is_of_neurons()
+            || found.witness.is_some()
+            || run.budget.is_spent()
+            || found.open().is_empty()
+        {
             return Ok(found);
         }
         // Curves, which it does not split, are left.
@@ -408,6 +421,18 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
     let more = search(&phases, vec![Phase { known: problem.bounds.clone(), open: found.open() }], most, run)?;
     found.join(more);
     Ok(found)
+}
+
+fn split_inputs(
+    problem: &Problem<'_>,
+    open: Vec<(usize, f64)>,
+    most: usize,
+    run: Run<'_>,
+) -> Result<Found, DomainError> {
+    let compiled = Compiled::new(problem.network);
+    let relaxed = Relaxed::new(&compiled, &problem.case.region, &problem.bounds);
+    let boxes = Boxes::new(problem, &relaxed);
+    search(&boxes, vec![boxes.root(open)], most, run)
 }
 
 /// The minimum over a region of the largest margin of a conjunction.

@@ -4,7 +4,7 @@
 
 use super::leaves::{Grown, Leaf, Lemmas, Writer};
 use super::search::{Examined, Found};
-use super::{Problem, phases::Phase};
+use super::{Problem, Splitting, phases::Phase};
 use crate::attack::{Target, try_candidates};
 use crate::domains::domain::{Bounds, DomainError};
 use crate::domains::dual::{
@@ -52,6 +52,8 @@ pub(super) struct Neurons {
     refined: Option<Bounds>,
     /// What shows the refined bounds and that disjuncts are refuted, where a certificate is asked for.
     script: Script,
+    /// Whether a stage is left out.
+    splitting: Splitting,
 }
 
 /// Parts that a round of refinement had, and that the one after it will have.
@@ -75,19 +77,22 @@ const FIRST_ATTACK: usize = 2_000;
 
 impl Neurons {
     /// Nothing examined yet.
-    pub fn new(open: &[(usize, f64)], most: usize) -> Self {
+    pub fn new(open: &[(usize, f64)], most: usize, splitting: Splitting) -> Self {
         let open = open.iter().copied().collect();
         let most = most.saturating_mul(PARTS_PER_COSTLY);
         let (closed, witness, figures, script) = (BTreeMap::new(), None, BTreeMap::new(), Script::default());
         let (next_attack, root) = (FIRST_ATTACK, f32::NEG_INFINITY);
-        Self { open, closed, witness, parts: 0, most, next_attack, root, figures, refined: None, script }
+        Self { open, closed, witness, parts: 0, most, next_attack, root, figures, refined: None, script, splitting }
     }
 
     /// Decides what is open on the problem's region; also bounds of its neurons, where they were refined.
     pub fn run(mut self, problem: &Problem) -> Result<(Found, Option<Bounds>), DomainError> {
         let compiled = compile(problem);
-        self.grow(problem, &compiled, Some(Round { refined: 0, next: 0 }))?;
-        self.round(problem, &compiled, Refinement::default())?;
+        let round = Round { refined: 0, next: 0 };
+        self.grow(problem, &compiled, Some(round).filter(|_| self.splitting != Splitting::Unrefined))?;
+        if self.splitting != Splitting::Unrefined {
+            self.round(problem, &compiled, Refinement::default())?;
+        }
         let mut bounds = self.closed;
         bounds.extend(self.open);
         let is_cut_short = self.parts > self.most;
@@ -177,7 +182,10 @@ impl Neurons {
             let forest = &mut trees.forest;
             let parts = self.parts + forest.parts();
             let is_enough = |round: Round| round.is_enough(forest.parts(), forest.expected());
-            let is_over = self.is_over(problem) || parts > self.most || round.is_some_and(is_enough);
+            let is_over = self.is_over(problem)
+                || parts > self.most
+                || self.splitting == Splitting::Refinement
+                || round.is_some_and(is_enough);
             let bound = (0..trees.rows.len()).map(|o| forest.guess(o)).fold(f32::INFINITY, f32::min);
             let (open, closed) = (forest.open(), forest.parts() / 2 - forest.open().min(forest.parts() / 2));
             problem.run.observer.event(Event::Search { open, closed, bound: f64::from(bound) });

@@ -3,7 +3,7 @@
 //! come as close to zero as one likes at a jump and never reach it.
 
 use super::cells::{Cell, CellMinimum, Dual};
-use super::search::{Examined, Part, Space};
+use super::search::{Examined, Part, Space, each};
 use super::sides::BreakPoint;
 use super::{Problem, forms};
 use crate::attack::{Target, try_candidates};
@@ -290,7 +290,13 @@ impl Space for Phases<'_> {
         self.problem.certify
     }
 
-    fn examine(&self, part: Phase) -> Result<Examined<Phase>, DomainError> {
+    fn examine(&self, parts: Vec<Phase>) -> Vec<Result<Examined<Phase>, DomainError>> {
+        each(parts, |part| self.examine_phase(part))
+    }
+}
+
+impl Phases<'_> {
+    fn examine_phase(&self, part: Phase) -> Result<Examined<Phase>, DomainError> {
         let Problem { network, run, .. } = *self.problem;
         let mut examined = Examined::default();
         let base = DeepPoly::default();

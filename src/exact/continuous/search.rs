@@ -120,6 +120,9 @@ impl<P: Part> Examined<P> {
     }
 }
 
+/// Parts per thread between two looks at the clock, where each is examined on its own.
+pub(in crate::exact) const ONE_BY_ONE: usize = 16;
+
 /// How an engine takes a part apart.
 pub(in crate::exact) trait Space: Sync {
     /// Its parts.
@@ -133,8 +136,20 @@ pub(in crate::exact) trait Space: Sync {
     fn certifies(&self) -> bool {
         false
     }
-    /// Bounds what is open on a part, and splits it where something stays open.
-    fn examine(&self, part: Self::Part) -> Result<Examined<Self::Part>, DomainError>;
+    /// Parts per thread between two looks at the clock.
+    fn together(&self) -> usize {
+        ONE_BY_ONE
+    }
+    /// Bounds what is open on each of some parts, and splits it where something stays open.
+    fn examine(&self, parts: Vec<Self::Part>) -> Vec<Result<Examined<Self::Part>, DomainError>>;
+}
+
+/// Examines parts one by one, on all threads.
+pub(in crate::exact) fn each<P: Send>(
+    parts: Vec<P>,
+    examine: impl Fn(P) -> Result<Examined<P>, DomainError> + Send + Sync,
+) -> Vec<Result<Examined<P>, DomainError>> {
+    parts.into_par_iter().map(examine).collect()
 }
 
 /// What a search found.
@@ -190,9 +205,6 @@ impl Found {
 /// With more open parts than this the ones nearest to their end go first, so that memory stays bounded.
 const MANY: usize = 20_000;
 
-/// Parts examined between two looks at the clock, per thread.
-const BATCH: usize = 16;
-
 /// After so many parts the region is attacked again, and whenever there are twice as many.
 const FIRST_ATTACK: usize = 256;
 
@@ -226,14 +238,12 @@ pub(in crate::exact) fn search<S: Space>(
     let mut next_attack = FIRST_ATTACK;
     while !open.is_empty() && witness.is_none() && number <= most && !run.budget.is_spent() {
         let many = open.len() > MANY;
-        let size = BATCH * rayon::current_num_threads();
+        let size = space.together() * rayon::current_num_threads();
         let take = || if many { open.pop_last() } else { open.pop_first() };
         let taken = std::iter::from_fn(take).take(size).map(|((_, number), part)| (number, part));
         let (numbers, batch): (Vec<usize>, Vec<S::Part>) = taken.unzip();
         let before: Vec<Vec<(usize, f64)>> = batch.iter().map(|part| part.open().to_vec()).collect();
-        let examined: Vec<Result<Examined<S::Part>, DomainError>> =
-            batch.into_par_iter().map(|part| space.examine(part)).collect();
-        let mut examined = examined.into_iter();
+        let mut examined = space.examine(batch).into_iter();
         for (part, before) in numbers.into_iter().zip(before) {
             // What was not examined to the end keeps the bounds that it had.
             let result = match examined.next() {

@@ -7,6 +7,7 @@ use absint::domains::network::Network;
 use absint::domains::num::{Rational, nearest, parse_decimal};
 use absint::domains::observer::Silent;
 use absint::domains::query::{Query, Region};
+use absint::exact::continuous::Splitting;
 use absint::format::images::{self, ImageSet, Layout};
 use absint::format::onnx;
 use absint::{Options, analyze_within};
@@ -273,6 +274,19 @@ impl Answers<'_> {
     }
 }
 
+/// What a method is called and runs with: as the program spells it, or `auto` without a stage of its search.
+fn options_of(method: &str) -> Outcome<(String, Options)> {
+    let ablated = |splitting| (method.to_string(), Options { splitting, ..Options::default() });
+    Ok(match method {
+        "auto(unrefined)" => ablated(Splitting::Unrefined),
+        "auto(refinement)" => ablated(Splitting::Refinement),
+        _ => {
+            let options = Options { method: method.parse()?, ..Options::default() };
+            (options.method.to_string(), options)
+        }
+    })
+}
+
 /// Every method within every limit of time on every network; each run is told when it has ended.
 fn each_run(
     job: &Job,
@@ -283,8 +297,8 @@ fn each_run(
     mut tell: impl FnMut(Answers<'_>) -> Outcome<()>,
 ) -> Outcome<()> {
     for (task, method, &timeout) in iproduct!(tasks, methods, timeouts) {
-        let options = Options { method: method.parse()?, ..Options::default() };
-        let (method, limit) = (options.method.to_string(), Some(seconds(timeout)?));
+        let (method, options) = options_of(method)?;
+        let limit = Some(seconds(timeout)?);
         let name = format!("{name}_{method}_{}_{timeout}", task.name);
         let results = robustness(job, task, &name, &options, images, limit)?;
         let tally = Tally::of(&results, limit);

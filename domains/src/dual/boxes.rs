@@ -1,0 +1,431 @@
+//! Back-substitution on many boxes of inputs at once, for searches that halve inputs: a column is a form on one of the
+//! boxes, whose free neurons have lines of their own there, those of least area.
+//!
+//! What passing a node loses is charged by the bounds over all of the region, which hold on every box.
+
+use super::ball::is_box;
+use super::batch::{Objective, Walk};
+use super::layers::{FreeLines, back_row};
+use super::relaxed::{Layer, Pass, Relaxed};
+use crate::budget::Budget;
+use crate::domain::{Bounds, DomainError, NodeBounds};
+use crate::network::{NodeId, NodeKind};
+use crate::num::round::{add_up, sub_down};
+use crate::num::{Interval, vectorised};
+use crate::query::Region;
+use ndarray::Array2;
+use std::ops::Range;
+
+/// Numbers that one batch of columns holds at a node, at most.
+const NUMBERS: usize = 1 << 15;
+
+/// What is found of a form on a box.
+#[derive(Clone, Debug)]
+pub struct BoxForm {
+    /// A certified lower bound.
+    pub minimum: f64,
+    /// With `constant` a form over the inputs that is nowhere on the box above the one in question.
+    pub coefficients: Vec<f64>,
+    /// Its constant.
+    pub constant: f64,
+    /// For each input what halving it gains, nearly, to first order.
+    pub gains: Vec<f64>,
+}
+
+/// Lines around the free neurons on each of some boxes: a row per neuron, a column per box.
+#[derive(Debug, Default)]
+struct Lines {
+    boxes: usize,
+    below: Vec<f64>,
+    above: Vec<f64>,
+    intercept: Vec<f64>,
+    /// The columns of a walk that belong to one box, and which.
+    runs: Vec<(usize, Range<usize>)>,
+}
+
+impl FreeLines<f64> for Lines {
+    fn parameters(&self) -> &[f64] {
+        &[]
+    }
+
+    #[inline(always)]
+    fn back<const PROVES: bool, const ADDS: bool>(
+        &self,
+        index: usize,
+        _: (f64, f64),
+        a: &[f64],
+        error: f64,
+        out: &mut [f64],
+        value: &mut [f64],
+        magnitude: &mut [f64],
+        charge: &mut [f64],
+    ) {
+        for (b, run) in &self.runs {
+            let (at, run) = (index * self.boxes + b, run.clone());
+            let (below, lines) = (self.below[at], [0.0, self.above[at], self.intercept[at]]);
+            back_row::<f64, PROVES, ADDS>(
+                &a[run.clone()],
+                |_| below,
+                lines,
+                error,
+                &mut out[run.clone()],
+                &mut value[run.clone()],
+                &mut magnitude[run.clone()],
+                &mut charge[run],
+            );
+        }
+    }
+}
+
+impl Lines {
+    /// The lines of a neuron whose slopes are `left` and `right` of zero, where its pre-activation is in `z`.
+    fn set(&mut self, at: usize, (left, right): (f64, f64), z: Interval) {
+        let (below, above, intercept) = match z {
+            z if z.lo >= 0.0 => (right, right, 0.0),
+            z if z.hi <= 0.0 => (left, left, 0.0),
+            Interval { lo, hi } => {
+                let below = if hi >= -lo { right } else { left };
+                let slope = ((right * hi - left * lo) / (hi - lo)).max(left).min(right);
+                // Whatever the slope is, a line that is above both ends is above the convex neuron. Neither is negative.
+                let most = ((left - slope) * lo).max((right - slope) * hi);
+                (below, slope, add_up(most * (1.0 + 8.0 * f64::EPSILON), f64::MIN_POSITIVE))
+            }
+        };
+        (self.below[at], self.above[at], self.intercept[at]) = (below, above, intercept);
+    }
+}
+
+/// Memory for batches of boxes, one after the other.
+#[derive(Debug, Default)]
+pub struct Memory {
+    walk: Walk<f64>,
+    lines: Lines,
+    moves: Vec<Vec<f32>>,
+    spare: Vec<f32>,
+}
+
+/// Boxes of inputs inside the relaxation's region.
+#[derive(Debug)]
+pub struct OnBoxes<'b> {
+    relaxed: &'b Relaxed<'b>,
+    regions: Vec<&'b Region>,
+    /// What is known of the free neurons' pre-activations on each box, by index.
+    ranges: Vec<Vec<Interval>>,
+    /// The node whose bounds exclude each other on a box: no input is there.
+    empty: Vec<Option<NodeId>>,
+    /// Whether it is known how far neurons move.
+    is_moved: bool,
+    memory: &'b mut Memory,
+}
+
+impl Relaxed<'_> {
+    /// Whether all that is relaxed are neurons with one convex corner at zero, in finite ranges: what [`OnBoxes`] can pass.
+    #[must_use]
+    pub fn has_corners_only(&self) -> bool {
+        let network = self.network();
+        let is_passed = |(id, node): (NodeId, &crate::network::Node)| match &node.kind {
+            NodeKind::Product(_) => false,
+            NodeKind::Activation(_) => self.has_corner(id),
+            NodeKind::Input | NodeKind::Affine(_) => true,
+        };
+        network.nodes().iter().enumerate().all(is_passed)
+            && (0..self.free.len()).all(|index| self.first_range(index).magnitude().is_finite())
+    }
+
+    /// The layer and the neuron of a free neuron.
+    fn layer_of(&self, index: usize) -> (Option<&Layer>, usize) {
+        let (id, neuron) = self.free[index];
+        (self.layers[id].as_ref(), neuron)
+    }
+
+    /// The pre-activation of a free neuron over all of the region.
+    fn first_range(&self, index: usize) -> Interval {
+        let (layer, neuron) = self.layer_of(index);
+        layer.map_or(Interval::ALL, |layer| self.bounds.nodes()[layer.source].get(neuron))
+    }
+
+    /// The pre-activations of all free neurons over the region, by index.
+    #[must_use]
+    pub fn ranges(&self) -> Vec<Interval> {
+        (0..self.free.len()).map(|index| self.first_range(index)).collect()
+    }
+
+    /// Bounds of all nodes where the free neurons are in these ranges.
+    #[must_use]
+    pub fn bounds_within(&self, ranges: &[Interval]) -> Bounds {
+        self.bounds_up_to(usize::MAX, ranges)
+    }
+
+    fn bounds_up_to(&self, end: NodeId, ranges: &[Interval]) -> Bounds {
+        let mut nodes: Vec<NodeBounds> = self.bounds.nodes().iter().take(end).cloned().collect();
+        for id in 0..nodes.len() {
+            let Some(layer) = &self.layers[id] else { continue };
+            let mut own: Vec<Interval> = nodes[layer.source].iter().collect();
+            let first = self.free.partition_point(|&(node, _)| node < id);
+            let free = self.free[first..].iter().take_while(|(node, _)| *node == id);
+            free.zip(&ranges[first..]).for_each(|(&(_, i), z)| own[i] = own[i].intersect(*z));
+            nodes[layer.source].intersect(&own.into_iter().collect());
+            let images: NodeBounds = nodes[layer.source].reaches().map(|z| layer.function.image(z)).collect();
+            nodes[id].intersect(&images);
+        }
+        Bounds::new(nodes)
+    }
+
+    /// Takes up boxes inside the region, with what is known of the free neurons on each, by index.
+    #[must_use]
+    pub fn on_boxes<'b>(
+        &'b self,
+        regions: Vec<&'b Region>,
+        known: &[&[Interval]],
+        memory: &'b mut Memory,
+    ) -> OnBoxes<'b> {
+        let ranges = known.iter().map(|known| known.to_vec()).collect();
+        let numbers = self.free.len() * regions.len();
+        let lines = &mut memory.lines;
+        lines.boxes = regions.len();
+        for row in [&mut lines.below, &mut lines.above, &mut lines.intercept] {
+            row.resize(numbers, 0.0);
+        }
+        OnBoxes { relaxed: self, empty: vec![None; regions.len()], regions, ranges, is_moved: false, memory }
+    }
+}
+
+/// Where a column is, box and free neuron, and whether its bound is that of `−z`.
+type Column = (usize, usize, bool);
+
+impl OnBoxes<'_> {
+    /// Bounds the free neurons that are unstable on a box as far as is known, layer by layer. What is found is taken for
+    /// worse by `losses`, neuron by neuron of each node.
+    ///
+    /// # Errors
+    /// [`DomainError::OutOfTime`].
+    pub fn bound_neurons(&mut self, losses: Option<&[Vec<f64>]>, budget: &Budget) -> Result<(), DomainError> {
+        let relaxed = self.relaxed;
+        let mut rest = 0..relaxed.free.len();
+        while let Some(&(id, _)) = relaxed.free.get(rest.start) {
+            if budget.is_spent() {
+                return Err(DomainError::OutOfTime);
+            }
+            let own = rest.start..relaxed.free.partition_point(|&(node, _)| node <= id);
+            rest.start = own.end;
+            let Some(layer) = &relaxed.layers[id] else { continue };
+            let is_open = |z: Interval| z.lo < 0.0 && z.hi > 0.0;
+            let columns: Vec<Column> = (0..self.regions.len())
+                .filter(|&b| self.empty[b].is_none())
+                .flat_map(|b| own.clone().map(move |index| (b, index)))
+                .filter(|&(b, index)| is_open(self.ranges[b][index]))
+                .flat_map(|(b, index)| [(b, index, false), (b, index, true)])
+                .collect();
+            for some in columns.chunks(self.together(layer.source)) {
+                let bounds = self.neuron_bounds(layer.source, some);
+                for (&(b, index, is_negated), bound) in some.iter().zip(bounds) {
+                    let loss = losses.map_or(0.0, |losses| losses[layer.source][relaxed.free[index].1]);
+                    let bound = sub_down(bound, loss);
+                    let z = &mut self.ranges[b][index];
+                    if is_negated {
+                        z.hi = z.hi.min(-bound);
+                    } else {
+                        z.lo = z.lo.max(bound);
+                    }
+                    if z.is_empty() {
+                        self.empty[b].get_or_insert(layer.source);
+                    }
+                }
+            }
+            for index in own {
+                for (b, ranges) in self.ranges.iter().enumerate() {
+                    let lines = &mut self.memory.lines;
+                    lines.set(index * lines.boxes + b, layer.corner, ranges[index]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Columns that are passed together from a node on, or two more.
+    fn together(&self, top: NodeId) -> usize {
+        let widest = self.relaxed.network().nodes()[..=top].iter().map(|node| node.len).max().unwrap_or(1);
+        (NUMBERS / widest.max(1)).max(8) & !1
+    }
+
+    /// Lower bounds of the columns' pre-activations, which are those of `source`, or of their negatives.
+    fn neuron_bounds(&mut self, source: NodeId, columns: &[Column]) -> Vec<f64> {
+        let relaxed = self.relaxed;
+        let walk = &mut self.memory.walk;
+        walk.reset(relaxed.network().nodes().len(), columns.len());
+        walk.reach(source, relaxed.network().node(source).len);
+        for (r, &(_, index, is_negated)) in columns.iter().enumerate() {
+            let neuron = relaxed.free[index].1;
+            walk.coefficients[source][neuron * columns.len() + r] = if is_negated { -1.0 } else { 1.0 };
+        }
+        self.walk(source, columns.iter().map(|&(b, ..)| b));
+        self.concretise();
+        relaxed.less_rounding(&self.memory.walk, source, 0)
+    }
+
+    /// Takes what the walk begins with to the input, where `boxes` are those of the columns.
+    fn walk(&mut self, top: NodeId, boxes: impl Iterator<Item = usize>) {
+        let Memory { walk, lines, .. } = &mut *self.memory;
+        lines.runs.clear();
+        for (column, b) in boxes.enumerate() {
+            match lines.runs.last_mut() {
+                Some((last, run)) if *last == b => run.end = column + 1,
+                _ => lines.runs.push((b, column..column + 1)),
+            }
+        }
+        walk.back::<true>(self.relaxed, &self.relaxed.compiled.proof, top, lines, &[]);
+    }
+
+    /// Adds the least values over each column's box.
+    fn concretise(&mut self) {
+        let Memory { walk, lines, .. } = &mut *self.memory;
+        let (n, a, sums) = (walk.n, &walk.coefficients[0], &mut walk.sums);
+        let is_plain = |region: &Region| is_box(region.ball()) && !region.has_differences();
+        for (b, run) in &lines.runs {
+            let region = self.regions[*b];
+            if !is_plain(region) {
+                let own = Array2::from_shape_fn((run.len(), region.len()), |(r, i)| a[i * n + run.start + r]);
+                for (r, least) in run.clone().zip(region.minima(own.view())) {
+                    sums.value[r] += least;
+                    sums.magnitude[r] += least.abs();
+                }
+                continue;
+            }
+            vectorised(
+                #[inline(always)]
+                || {
+                    let (value, magnitude) = (&mut sums.value[run.clone()], &mut sums.magnitude[run.clone()]);
+                    for (a, x) in a.chunks_exact(n).zip(region.bounds()) {
+                        let a = &a[run.clone()];
+                        for r in 0..a.len() {
+                            let term = a[r] * if a[r] > 0.0 { x.lo } else { x.hi };
+                            value[r] += term;
+                            magnitude[r] += term.abs();
+                        }
+                    }
+                },
+            );
+        }
+    }
+
+    /// What is found of some forms, each on one of the boxes (in ascending order).
+    ///
+    /// # Errors
+    /// [`DomainError::OutOfTime`].
+    pub fn minima(&mut self, forms: &[(usize, &Objective)], budget: &Budget) -> Result<Vec<BoxForm>, DomainError> {
+        let top = forms.iter().map(|(_, form)| form.start()).max().unwrap_or(0);
+        if !std::mem::replace(&mut self.is_moved, true) {
+            self.move_forth();
+        }
+        let mut found = Vec::with_capacity(forms.len());
+        for some in forms.chunks(self.together(top)) {
+            if budget.is_spent() {
+                return Err(DomainError::OutOfTime);
+            }
+            let own: Vec<&Objective> = some.iter().map(|(_, form)| *form).collect();
+            self.memory.walk.begin(self.relaxed, &own);
+            self.walk(top, some.iter().map(|(b, _)| *b));
+            let constants = self.relaxed.less_rounding(&self.memory.walk, top, 0);
+            self.concretise();
+            let minima = self.relaxed.less_rounding(&self.memory.walk, top, 0);
+            for (r, (minimum, constant)) in minima.into_iter().zip(constants).enumerate() {
+                let coefficients =
+                    self.memory.walk.coefficients[0].iter().skip(r).step_by(some.len()).copied().collect();
+                let gains = self.gains(some[r].0, r);
+                found.push(BoxForm { minimum, coefficients, constant, gains });
+            }
+        }
+        Ok(found)
+    }
+
+    /// What was found of the free neurons of box `b`, by index; nothing where bounds exclude each other, so that no input
+    /// is there.
+    #[must_use]
+    pub fn ranges(&self, b: usize) -> Option<&[Interval]> {
+        self.empty[b].is_none().then_some(&self.ranges[b])
+    }
+
+    /// Bounds of all nodes on box `b`, or of those before the one whose bounds exclude each other.
+    #[must_use]
+    pub fn bounds(&self, b: usize) -> Bounds {
+        self.relaxed.bounds_up_to(self.empty[b].unwrap_or(usize::MAX), &self.ranges[b])
+    }
+}
+
+/// No neuron can gain more than it loses, in units of an eighth like the gains.
+const MOST: f64 = 8.0;
+
+impl OnBoxes<'_> {
+    /// How far the neurons move, to first order, when an input of a box goes from end to end: for each node a row per
+    /// neuron and, for each box, a column per input.
+    fn move_forth(&mut self) {
+        let (relaxed, inputs) = (self.relaxed, self.relaxed.network().input_len());
+        let Memory { lines, moves, spare, .. } = &mut *self.memory;
+        let n = inputs * self.regions.len();
+        moves.resize_with(relaxed.network().nodes().len(), Vec::new);
+        for (id, node) in relaxed.network().nodes().iter().enumerate() {
+            let (before, rest) = moves.split_at_mut(id);
+            let out = &mut rest[0];
+            out.clear();
+            out.resize(node.len * n, 0.0);
+            match &node.kind {
+                NodeKind::Input => {
+                    for (b, region) in self.regions.iter().enumerate() {
+                        let widths = region.bounds().iter().map(|x| (x.hi - x.lo) as f32).enumerate();
+                        widths.for_each(|(j, width)| out[j * n + b * inputs + j] = width);
+                    }
+                }
+                NodeKind::Affine(_) => {
+                    relaxed.compiled.guess[id]
+                        .iter()
+                        .for_each(|(source, map)| map.forth(&before[*source], n, out, spare));
+                }
+                NodeKind::Activation(activation) => {
+                    let Some(layer) = &relaxed.layers[id] else { continue };
+                    let rows = before[activation.source].chunks_exact(n).zip(out.chunks_exact_mut(n));
+                    for ((z, y), pass) in rows.zip(&layer.passes) {
+                        match *pass {
+                            Pass::Zero => {}
+                            Pass::Same => y.copy_from_slice(z),
+                            Pass::Fixed { lower, .. } => {
+                                y.iter_mut().zip(z).for_each(|(y, z)| *y = lower.0 as f32 * z);
+                            }
+                            Pass::Free { index, .. } => {
+                                let slopes = &lines.above[index * lines.boxes..(index + 1) * lines.boxes];
+                                let of_boxes = y.chunks_exact_mut(inputs).zip(z.chunks_exact(inputs));
+                                for ((y, z), &slope) in of_boxes.zip(slopes) {
+                                    y.iter_mut().zip(z).for_each(|(y, z)| *y = slope as f32 * z);
+                                }
+                            }
+                        }
+                    }
+                }
+                NodeKind::Product(_) => {}
+            }
+        }
+    }
+
+    /// For each input of box `b` what halving it gains for the form in column `r` of the last walk, to first order.
+    ///
+    /// A box is bounded exactly where nothing is relaxed, so that halving an input helps only by what it takes from the
+    /// ranges of unstable neurons. A neuron of range [l, u] whose output has the coefficient `a` loses up to
+    /// `|a| · −l u / (u − l)`, which falls by `|a| (l² + u²) / (u − l)² / 4` for each unit that halving takes from the
+    /// range, on the mean of the two halves.
+    fn gains(&self, b: usize, r: usize) -> Vec<f64> {
+        let (relaxed, inputs) = (self.relaxed, self.relaxed.network().input_len());
+        let Memory { walk, moves, .. } = &*self.memory;
+        let n = inputs * self.regions.len();
+        let mut gains = vec![0.0; inputs];
+        for (&(id, neuron), &Interval { lo: l, hi: u }) in relaxed.free.iter().zip(&self.ranges[b]) {
+            let Some(layer) = relaxed.layers[id].as_ref().filter(|_| walk.reached[id] && l < 0.0 && u > 0.0) else {
+                continue;
+            };
+            let a = walk.coefficients[id][neuron * walk.n + r].abs();
+            let loss = a * (l * l + u * u) / ((u - l) * (u - l));
+            let most = MOST * a * (-l * u) / (u - l);
+            let moved = &moves[layer.source][neuron * n + b * inputs..][..inputs];
+            gains.iter_mut().zip(moved).for_each(|(gain, z)| *gain += (loss * f64::from(z.abs())).min(most));
+        }
+        gains
+    }
+}

@@ -170,8 +170,8 @@ def ensemble_row(name: str, asked: argparse.Namespace) -> dict:
         nets.append(made(work, trained.replace(" ", "_"), settings, Path(asked.images), asked)[0])
     images, labels = absint.read_images(Path(asked.images) / "t10k-images.idx3-ubyte")
     out = Path(asked.work) / f"{name.replace(' ', '_')}-{asked.timeout:g}.jsonl"
-    limits = {"count": asked.count, "timeout": asked.timeout, "out": out, "resume": True}
-    found = bnn.evaluate_ensemble(nets, images, labels, "0.3", **limits)
+    limits = {"count": asked.count, "timeout": asked.timeout, "threads": asked.threads, "out": out, "resume": True}
+    found = bnn.evaluate_ensemble(nets, images, labels, "0.3", timed=asked.count or len(images), **limits)
     line = {"row": name}
     for column, published in zip(["natural", "solve_s", "attacked"], PAPER_ENSEMBLE.get(name, [""] * 3)):
         line[column] = f"{found[column]:.4f}"

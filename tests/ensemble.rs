@@ -130,6 +130,49 @@ fn an_ensemble_is_typed_and_certified() {
     assert!(code == Some(2) && error.contains("mnist_bnn_1x32.onnx: the members of an ensemble"), "{error}");
 }
 
+/// A run over images says of each what `analyze` says, which members disagree on the image itself, and that its certificates
+/// hold.
+#[test]
+fn an_ensemble_is_certified_image_by_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let path = |name: &str| format!("{}/networks/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (first, second, data) = (path("digits_bnn1.onnx"), path("digits_bnn2.onnx"), path("digits.csv"));
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_absint")).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let lines = |members: &[&str], eps: &str, out: &str, more: &[&str]| {
+        let ball = ["--data", &data, "--binarize", "96", "--norm", "hamming", "--eps", eps];
+        let how = ["--range", "1300..1340", "--domain", "exact", "-q", "--out", out];
+        let (code, _, error) = run(&[&["certify"][..], members, &ball, &how, more].concat());
+        assert_eq!(code, Some(0), "{error}");
+        let text = std::fs::read_to_string(out).unwrap();
+        text.lines().skip(1).map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()).collect::<Vec<_>>()
+    };
+    let (both, proofs) = ([&first[..], "--ensemble", &second], place("proofs"));
+    let together = lines(&both, "2", &place("both"), &["--proof", &proofs]);
+    let mut counts = [0; 3];
+    for line in &together {
+        let image = line["image"].to_string();
+        let ball = ["--data", &data, "--image", &image, "--binarize", "96", "--norm", "hamming", "--eps", "2"];
+        let (code, ..) = run(&[&["analyze", "-q", "--domain", "exact"][..], &both, &ball].concat());
+        let is_verified = line["verdict"] == "verified";
+        assert_eq!(code, Some(i32::from(!is_verified)), "{line}");
+        counts[0] += usize::from(is_verified);
+        counts[1] += usize::from(line["rejected"] == true);
+        counts[2] += usize::from(line["certificate"] == true);
+    }
+    assert!(counts[0] > 20 && counts[2] == counts[0], "{counts:?}");
+    let ball = ["--data", &data, "--binarize", "96", "--norm", "hamming", "--eps", "2"];
+    let (code, answer, error) = run(&[&["check", &proofs][..], &both, &ball].concat());
+    assert!(code == Some(0) && answer.contains("for this network and these images"), "{answer} {error}");
+    // Another ensemble does not continue the run.
+    let other = ["certify", &second, "--ensemble", &first, "--range", "1300..1340", "--domain", "exact"];
+    let (code, _, error) = run(&[&other[..], &ball, &["--out", &place("both"), "--resume"]].concat());
+    assert!(code == Some(2) && error.contains("network"), "{error}");
+}
+
 /// Each member's outputs are those of its file.
 #[test]
 fn outputs_of_a_member_that_ends_in_a_softmax_are_probabilities() {

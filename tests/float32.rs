@@ -5,13 +5,15 @@
 mod common;
 
 use absint::analyze::Method;
-use absint::domains::activation::{ActivationFn, Relu, Sign};
+use absint::domains::activation::{ActivationFn, Reciprocal, Relu, Sign};
 use absint::domains::budget::Budget;
 use absint::domains::domain::{
     AbstractDomain, Bounds, DeepPoly, DomainError, Fact, IntervalDomain, LpDomain, NodeBounds, Run, Zonotope, propagate,
 };
 use absint::domains::lp::backends;
-use absint::domains::network::{Arithmetic, Coefficients, LinearMap, Network, NetworkBuilder, Operator, Order, Term};
+use absint::domains::network::{
+    Arithmetic, Coefficients, Factor, LinearMap, Network, NetworkBuilder, Operator, Order, Term,
+};
 use absint::domains::num::{Rational, exact, nearest, parse_decimal};
 use absint::domains::query::{Atom, Disjunct, LinearForms, Property, Query, Region, Variable};
 use absint::domains::verdict::Verdict;
@@ -202,14 +204,55 @@ proptest! {
     }
 }
 
+/// Quotients of two inputs, or one of two inputs that a third one chooses, before a layer.
+fn random_choices(dice: &mut Dice) -> Network {
+    let n = 1 + dice.below(3);
+    let mut b = NetworkBuilder::new(&[3 * n]);
+    let zeros = |len: usize| Coefficients::floats(vec![0.0; len]);
+    let part = |b: &mut NetworkBuilder, which: usize, factor: f64| {
+        let weights = Array2::from_shape_fn((n, 3 * n), |(i, j)| if j == which * n + i { factor } else { 0.0 });
+        b.linear("part", 0, LinearMap::Dense(weights), zeros(n)).unwrap()
+    };
+    let factor = |source| Factor { source, index: (0..n).collect() };
+    let identity =
+        |source, sign: f64| Term { source, map: LinearMap::Diagonal(Coefficients::floats(vec![sign; n])).into() };
+    let (x, y, z) = (part(&mut b, 0, 1.0), part(&mut b, 1, 1.0), part(&mut b, 2, 1.0));
+    let chosen = if dice.below(2) == 0 {
+        let reciprocal = b.activation("reciprocal", y, Arc::new(Reciprocal)).unwrap();
+        let product = b.product("product", [factor(x), factor(reciprocal)]).unwrap();
+        b.declare_part(product).unwrap();
+        let quotient = b.linear("quotient", product, LinearMap::Identity(n), zeros(n)).unwrap();
+        b.declare_operator(quotient, Operator::Division).unwrap();
+        quotient
+    } else {
+        let difference = b.affine("difference", vec![identity(x, 1.0), identity(y, -1.0)], zeros(n)).unwrap();
+        let sign = b.activation("sign", z, Arc::new(Sign)).unwrap();
+        let half = LinearMap::Diagonal(Coefficients::floats(vec![0.5; n]));
+        let truth = b.linear("truth", sign, half, Coefficients::floats(vec![0.5; n])).unwrap();
+        let product = b.product("product", [factor(truth), factor(difference)]).unwrap();
+        b.declare_part(product).unwrap();
+        let chosen = b.affine("chosen", vec![identity(product, 1.0), identity(y, 1.0)], zeros(n)).unwrap();
+        for node in [difference, truth, chosen] {
+            b.declare_operator(node, Operator::Choice).unwrap();
+        }
+        chosen
+    };
+    let out = common::dense(&mut b, dice, chosen, 2);
+    b.finish(out, &[2]).unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
-    /// Convolutions, residual sums and all kinds of regions; the operators themselves, in the orders with a name.
+    /// Convolutions, residual sums, maxima, quotients, choices and all kinds of regions; the operators themselves, in the orders with a name.
     #[test]
     fn every_replay_lies_within_the_bounds(seed in any::<u64>(), f in common::mostly_piecewise()) {
         let mut dice = Dice::new(seed);
-        let network = common::random_network(&mut dice, &f);
+        let network = match dice.below(3) {
+            0 => common::maxima::random_maxima_network(&mut dice, &f),
+            1 => random_choices(&mut dice),
+            _ => common::random_network(&mut dice, &f),
+        };
         let network = network.in_arithmetic(Arithmetic::Float32);
         let region = common::random_region(&mut dice, network.input_len());
         prop_assume!(network.rounded_node().is_none());

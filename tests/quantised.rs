@@ -217,6 +217,9 @@ fn the_networks_that_ship_are_decided() {
             let query = Query::robustness(region, 10, image.label).with_ties(Ties::Safe);
             let options = Options { certify: true, attack: false, ..Options::from(Method::EXACT) };
             let answer = analyze(&network, &query, &options).unwrap();
+            // Without a certificate nothing but the search is needed either.
+            let plain = analyze(&network, &query, &Options { certify: false, ..options.clone() }).unwrap();
+            assert_eq!((plain.verdict.name(), plain.stages.len()), (answer.verdict.name(), 1), "{name}");
             match &answer.verdict {
                 Verdict::Verified(_) => {
                     accepted(&network, &query, &answer.certificates).unwrap();
@@ -235,4 +238,40 @@ fn the_networks_that_ship_are_decided() {
         println!("{name}: {verified} verified, {falsified} falsified");
         assert!(verified > 10 && falsified > 2, "{name}: {verified} {falsified}");
     }
+}
+
+/// Two members with a quantiser of their own each: what one of them is verified for the ensemble is, and what an attack
+/// reaches both agree on.
+#[test]
+fn members_that_quantise_alike_are_decided_together() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("networks");
+    let images = images::read(folder.join("digits.csv")).unwrap();
+    let members = ["digits_eev_conv.onnx", "digits_eev_mlp.onnx"].map(|m| onnx::read(&folder.join(m)).unwrap().network);
+    let both = Network::side_by_side(&members).unwrap();
+    let options = Options { certify: true, attack: false, ..Options::from(Method::EXACT) };
+    let (mut gained, mut falsified) = (0, 0);
+    for image in (1297..1797).step_by(10).filter_map(|i| images.get(i)) {
+        let region = Region::linf(&image.pixels, &q("0.1"), Some((&q("0"), &q("1")))).unwrap();
+        let query = Query::reliable(region.clone(), 2, 10, image.label).with_ties(Ties::Safe);
+        let answer = analyze(&both, &query, &options).unwrap();
+        let is_safe = |member: &Network| {
+            let alone = Query::robustness(region.clone(), 10, image.label).with_ties(Ties::Safe);
+            matches!(analyze(member, &alone, &options).unwrap().verdict, Verdict::Verified(_))
+        };
+        let any_is_safe = members.iter().any(is_safe);
+        match &answer.verdict {
+            Verdict::Verified(_) => {
+                accepted(&both, &query, &answer.certificates).unwrap();
+                gained += usize::from(!any_is_safe);
+            }
+            Verdict::Falsified(witness) => {
+                let wrong = members.each_ref().map(|m| beaten_by(m, witness.input(), image.label, Ties::Safe));
+                assert!(!any_is_safe && wrong[0].is_some() && wrong[0] == wrong[1], "{wrong:?}");
+                falsified += 1;
+            }
+            Verdict::Unknown(_) => panic!("open"),
+        }
+    }
+    println!("{falsified} attacks reach both, {gained} reach each of them alone");
+    assert!(falsified > 0 && gained > 0, "{falsified} {gained}");
 }

@@ -206,16 +206,17 @@ impl ActivationFn for Leap {
 /// Where activations jump, halves of splits leave out the end that belongs to the other one. A margin is safe that is above
 /// what a search bounds it by; one that an input takes to zero is not, whatever a proof says.
 #[test]
-#[ignore = "takes minutes"]
 fn searches_across_jumps_have_certificates_and_none_where_an_input_is_unsafe() {
     let mut functions: Vec<Arc<dyn ActivationFn>> = vec![Arc::new(Leap)];
     functions.extend(activation::all().into_iter().filter(|f| f.is_step()));
-    let outcomes: Vec<[usize; 4]> = (0..200u64)
+    // Besides the first ones some of which a checker once refused the certificates; 173 and 185 take half a minute each.
+    let seeds: Vec<u64> = (0..16).chain([23, 35, 133]).collect();
+    let outcomes: Vec<[usize; 4]> = seeds
         .into_par_iter()
         .map(|seed| {
             let f = &functions[seed as usize % functions.len()];
             let (network, region, disjunct) = random_case(seed, f, 1);
-            let network = network.without_lattices();
+            let network = network.as_checked();
             let mut dice = Dice::new(seed);
             let query = Query::over(region, Property { disjuncts: vec![disjunct] });
             let (region, disjunct) = (&query.cases[0].region, &query.cases[0].property.disjuncts[0]);
@@ -258,8 +259,7 @@ fn searches_across_jumps_have_certificates_and_none_where_an_input_is_unsafe() {
         .collect();
     let [accepted, open, refused, wrong] = [0, 1, 2, 3].map(|k| outcomes.iter().map(|o| o[k]).sum::<usize>());
     println!("{accepted} certificates are accepted, {open} of them with open halves; {refused} are refused");
-    // A few say less than a checker needs.
-    assert!(wrong * 20 < accepted && accepted > 100 && open > 50 && refused > 2000);
+    assert!(wrong == 0 && accepted > 30 && open > 15 && refused > 1000);
 }
 
 /// Changed proofs: one number, sign or word, one line left out, doubled or taken from elsewhere.

@@ -15,8 +15,10 @@ use absint_domains::domain::{
 use absint_domains::network::{Coefficients, LinearMap, Network, NetworkBuilder, NodeId, NodeKind, Sparse, Term};
 use absint_domains::num::{Interval, Rational, Spare, exact};
 use absint_domains::query::{LinearForms, Region};
+use common::maxima::random_maxima_network;
 use common::{
-    Dice, mostly_piecewise, random_member, random_network, random_product_network, random_region, random_twins,
+    Dice, mostly_piecewise, random_member, random_network, random_ordered_member, random_ordered_region,
+    random_product_network, random_region, random_twins,
 };
 use ndarray::Array2;
 use proptest::prelude::*;
@@ -31,7 +33,10 @@ fn contains_all_executions(domain: &AnyDomain, network: &Network, region: &Regio
     batch.constants = vec![1.5; 3];
     let (bounds, minima) = (domain.bounds_and_minima)(network, region, &batch, Run::silent(&budget)).unwrap();
     for _ in 0..12 {
-        let input = random_member(dice, region);
+        let input = match region.half_spaces() {
+            [] => random_member(dice, region),
+            _ => random_ordered_member(dice, region),
+        };
         let Some(values) = precise::values(network, &input) else { continue };
         // Beside curves the values have some ninety digits, and an exact domain may have more.
         let noise = if network.has_curves() { exact(1e-60).unwrap() } else { Rational::ZERO };
@@ -55,19 +60,23 @@ fn contains_all_executions(domain: &AnyDomain, network: &Network, region: &Regio
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
-    /// Each time all domains but those that solve programs, and one of these every tenth time; every fifth network
-    /// has products, and every fifth is two in one.
+    /// Each time all domains but those that solve programs, and one of these every tenth time; every sixth network
+    /// has products, every sixth is two in one, and every sixth has maxima. Every fifth region has ordered inputs.
     #[test]
     fn concrete_values_lie_inside_the_bounds_of_every_domain(
-        seed in any::<u64>(), f in mostly_piecewise(), turn in 0..10usize, kind in 0..5usize,
+        seed in any::<u64>(), f in mostly_piecewise(), turn in 0..10usize, kind in 0..6usize,
     ) {
         let mut dice = Dice::new(seed);
         let network = match kind {
             0 => random_product_network(&mut dice, &f),
             1 => random_twins(&mut dice, &f),
+            2 => random_maxima_network(&mut dice, &f),
             _ => random_network(&mut dice, &f),
         };
-        let region = random_region(&mut dice, network.input_len());
+        let region = match dice.below(5) {
+            0 => random_ordered_region(&mut dice, network.input_len()),
+            _ => random_region(&mut dice, network.input_len()),
+        };
         let domains = all();
         let (costly, cheap): (Vec<_>, Vec<_>) = domains.iter().partition(|domain| domain.solves_programs);
         let one = costly.get(turn).copied();
@@ -111,6 +120,32 @@ fn twins_are_bounded_by_their_differences() {
         all_of_them += usize::from(substituted < -1e-9);
     }
     assert!(better > 40 && joint > 20 && all_of_them > 20, "{better}, {joint}, {all_of_them}");
+}
+
+/// Planes above maxima tell more than the ReLUs that compute them, to every domain that knows them.
+#[test]
+fn maxima_are_bounded_as_such() {
+    let relu: Arc<dyn ActivationFn> = Arc::new(absint_domains::activation::Relu);
+    let budget = Budget::unlimited();
+    let domains = all();
+    for domain in [&domains[0], &domains[3], domains.last().unwrap()] {
+        let (mut better, mut worse) = (0, 0);
+        for seed in 0..200 {
+            let mut dice = Dice::new(seed);
+            let network = random_maxima_network(&mut dice, &relu);
+            let (low, high) = (vec![-Rational::ONE; network.input_len()], vec![Rational::ONE; network.input_len()]);
+            let region = Region::new_box(low, high).unwrap();
+            let (forms, run) =
+                (LinearForms::of_node(network.output(), Array2::eye(network.output_len())), Run::silent(&budget));
+            let minima = |network: &Network| (domain.bounds_and_minima)(network, &region, &forms, run).unwrap().1;
+            for (with, without) in minima(&network).into_iter().zip(minima(&network.as_checked())) {
+                let tiny = 1e-6 * (1.0 + without.abs());
+                better += usize::from(with > without + tiny);
+                worse += usize::from(with < without - tiny);
+            }
+        }
+        assert!(better > 60 && 10 * worse < better, "{}: better {better}, worse {worse}", domain.name);
+    }
 }
 
 /// On one hidden layer of an L∞ ball, back-substitution is never looser than interval arithmetic by

@@ -159,12 +159,12 @@ def begin_certify(
     out: str | PathLike[str] | None,
     resume: bool,
     witnesses: bool,
+    members: int = 1,
 ) -> tuple[Task, _absint.Campaign, int]:
     """What :func:`certify` does wherever it runs: the task, its results so far, and how many images are asked for."""
     rows, labels, name = arrays_of(dataset)
-    task = Task(
-        "certify", network, rows, labels, norm, clip_of(clip), choices, eps=decimal_of(eps), data=name, witnesses=witnesses
-    )
+    given: Any = {"eps": decimal_of(eps), "data": name, "witnesses": witnesses, "members": members}
+    task = Task("certify", network, rows, labels, norm, clip_of(clip), choices, **given)
     chosen, header = images_of(len(task), images, shard)
     return task, task.begin(chosen, out, resume, list(header.items())), len(chosen)
 
@@ -209,6 +209,7 @@ def certify(
     attack: bool = True,
     seed: int = 0,
     ties: str = "unsafe",
+    members: int = 1,
     progress: bool | None = None,
 ) -> Run:
     """The neighbourhoods of all images of a data set, several side by side; iterate over the result.
@@ -229,11 +230,14 @@ def certify(
         timeout: seconds for each image.
         threads: threads in all; ``jobs`` images share them.
         ties: whether another class that only equals the label is ``unsafe`` or ``safe``.
+        members: as how many networks' scores, one after another, the outputs are read: an ensemble that rejects an
+            image unless all give it the same class, as by :func:`absint.bnn.to_onnx` of several. An image is verified
+            where they never agree on a wrong class; ``rejected`` in its result says that they reject it as it is.
         progress: whether a bar of tqdm is shown; without, where tqdm is installed.
     """
     choices = choices_of(method, timeout, threads, arithmetic, attack, seed, ties=ties)
     _, campaign, total = begin_certify(
-        network, dataset, eps, choices, norm, clip, images, shard, out, resume, witnesses
+        network, dataset, eps, choices, norm, clip, images, shard, out, resume, witnesses, members
     )
     return Run("certify", local_lines(campaign, threads_of(threads), jobs), campaign.done, total, progress)
 

@@ -120,10 +120,10 @@ pub struct Task {
 
 #[pymethods]
 impl Task {
-    /// `what` is certify, with `eps`; radius, with `search`, both ends and the tolerance; or compare, with `eps` and
-    /// `contest`.
+    /// `what` is certify, with `eps`, of so many `members` side by side; radius, with `search`, both ends and the
+    /// tolerance; or compare, with `eps` and `contest`.
     #[new]
-    #[pyo3(signature = (what, network, rows, labels, norm, clip, choices, eps=None, search=None, contest=None, data=None, witnesses=false))]
+    #[pyo3(signature = (what, network, rows, labels, norm, clip, choices, eps=None, search=None, contest=None, data=None, witnesses=false, members=1))]
     #[expect(clippy::too_many_arguments, reason = "the Python half has them by name")]
     fn new(
         what: &str,
@@ -138,13 +138,14 @@ impl Task {
         contest: Option<Bound<'_, PyAny>>,
         data: Option<String>,
         witnesses: bool,
+        members: usize,
     ) -> PyResult<Self> {
         let given = (network, rows, labels, &norm, &clip, choices);
-        let arguments = arguments(what, given, (&eps, &search, &contest, &data, witnesses))?;
+        let arguments = arguments(what, given, (&eps, &search, &contest, &data, witnesses, members))?;
         let (network, choices): (_, Choices) = (network.get(), choices.extract()?);
         let rows: Rows<'_> = rows.extract()?;
         let labels: Vec<u32> = labels.extract::<PyReadonlyArray1<'_, u32>>()?.as_array().to_vec();
-        check(network, &rows, &labels)?;
+        check(network, members, &rows, &labels)?;
         let (images, data_hash) = rows.images(&labels)?;
         let subject = Subject {
             network: (network.file_name(), network.hash.clone()),
@@ -157,7 +158,7 @@ impl Task {
         let (work, mut header) = match (eps, search, contest) {
             (Some(eps), None, None) => {
                 let around = (eps.as_str(), neighbourhood(norm, eps.clone(), limits.clone())?);
-                certification(network, images, around, &choices, witnesses, &subject)?
+                certification((network, members), images, around, &choices, witnesses, &subject)?
             }
             (Some(eps), None, Some(contest)) => {
                 let contest: Contest = contest.extract()?;
@@ -241,12 +242,13 @@ fn arguments(
         &Option<(String, String)>,
         &Bound<'_, PyAny>,
     ),
-    (eps, search, contest, data, witnesses): (
+    (eps, search, contest, data, witnesses, members): (
         &Option<String>,
         &Option<(String, String, Option<String>)>,
         &Option<Bound<'_, PyAny>>,
         &Option<String>,
         bool,
+        usize,
     ),
 ) -> PyResult<Py<PyTuple>> {
     let py = network.py();
@@ -263,6 +265,7 @@ fn arguments(
         contest.into_bound_py_any(py)?,
         data.into_bound_py_any(py)?,
         witnesses.into_bound_py_any(py)?,
+        members.into_bound_py_any(py)?,
     ];
     Ok(PyTuple::new(py, list)?.unbind())
 }
@@ -275,7 +278,7 @@ type Header = serde_json::Map<String, Value>;
 
 /// As `absint certify` has it.
 fn certification(
-    network: &Network,
+    (network, members): (&Network, usize),
     images: Images,
     (eps, neighbourhood): (&str, campaign::Neighbourhood),
     choices: &Choices,
@@ -286,10 +289,14 @@ fn certification(
     let mut header = campaign::header("certify", subject, &options);
     header.insert("eps".into(), radius_of(eps)?.to_string().into());
     header.insert("witnesses".into(), witnesses.into());
+    if members > 1 {
+        header.insert("members".into(), members.into());
+    }
     let model = executed(network, &options)?;
     let work = Certification {
         network: model.network.clone(),
-        softmax: model.final_softmax,
+        members,
+        endings: model.final_softmax.into(),
         images,
         neighbourhood,
         options,
@@ -319,8 +326,8 @@ fn radius_search(
     Ok((Work::Radius(Arc::new(work)), header))
 }
 
-/// Refuses images that the network does not take.
-fn check(network: &Network, rows: &Rows<'_>, labels: &[u32]) -> PyResult<()> {
+/// Refuses images that the network does not take, and members that it does not have.
+fn check(network: &Network, members: usize, rows: &Rows<'_>, labels: &[u32]) -> PyResult<()> {
     let model = &network.model.network;
     let ((images, values), expected) = (rows.size(), model.input_len());
     if images != labels.len() {
@@ -329,7 +336,10 @@ fn check(network: &Network, rows: &Rows<'_>, labels: &[u32]) -> PyResult<()> {
     if values != expected {
         return Err(wrong(format!("the images have {values} values, the network expects {expected}")));
     }
-    let classes = model.output_len();
+    let outputs = model.output_len();
+    let classes = outputs.checked_div(members).filter(|classes| classes * members == outputs);
+    let classes =
+        classes.ok_or_else(|| wrong(format!("the network's {outputs} outputs are not those of {members} members")))?;
     match labels.iter().position(|&label| label as usize >= classes) {
         Some(i) => Err(wrong(format!("image {i} has the label {}, the network has {classes} outputs", labels[i]))),
         None => Ok(()),

@@ -336,7 +336,8 @@ def test_attacks_on_ensembles_are_real_and_fewer(members, images, tmp_path):
         i, label = line["image"], int(labels[line["image"]])
         asking = {"unsafe": bnn.agreement(2, 10, label), "method": "exact", "ties": "safe"}
         result = absint.verify(network, absint.linf(pixels[i], "0.1"), **asking)
-        assert result.verdict == line["verdict"]
+        assert result.verdict == {"misclassified": "falsified"}.get(line["verdict"], line["verdict"])
+        assert not (line.get("rejected") and given[i] == label)
         if result.verdict == "falsified":
             (wrong,) = bnn.agreed(members, torch.tensor([float(Fraction(v)) for v in result.witness_exact]).reshape(1, 1, 8, 8))
             assert wrong not in (label, bnn.REJECTED)
@@ -347,7 +348,7 @@ def test_attacks_on_ensembles_are_real_and_fewer(members, images, tmp_path):
     out.write_text("".join(out.read_text().splitlines(True)[:11]) + '{"image": 10, "la')
     again = bnn.evaluate_ensemble(members, pixels, labels, "0.1", count=40, out=out, resume=True, **asked)
     assert again["attacked"] == both["attacked"] and len(out.read_text().splitlines()) == 41
-    with pytest.raises(ValueError, match="was made with eps = 0.1, and not 0.2"):
+    with pytest.raises(absint.AbsintError, match="was made with .*eps"):
         bnn.evaluate_ensemble(members, pixels, labels, "0.2", out=out, resume=True, **asked)
 
 

@@ -60,7 +60,7 @@ pub(crate) fn analyze_in_stages(
         check_certifiable(network, query, options)?;
     }
     let is_scripted = options.certify && !network.is_signum();
-    let bounded = is_scripted.then(|| network.without_lattices());
+    let bounded = is_scripted.then(|| network.as_checked());
     let network = bounded.as_deref().unwrap_or(network);
     let context = Context { network, options, run };
     // Certificates of signum networks know strict atoms; scripts show margins above zero only.

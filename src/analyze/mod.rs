@@ -20,7 +20,7 @@ pub use analysis::{Analysis, Counters, DisjunctBound, Margin, Stage};
 pub use bounds::bounds;
 pub(crate) use cascade::analyze_in_stages;
 pub use cascade::{analyze, analyze_within, check_certifiable, check_query};
-pub use classify::beaten_by;
+pub use classify::{Agreement, agreement, beaten_by};
 pub use deadline::{deadline, deadline_within};
 pub use error::AnalyzeError;
 pub use method::{Completeness, Cost, MOST_JOINED, MadeFor, Method, MethodRow, Options, UnknownMethod};

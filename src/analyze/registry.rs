@@ -7,6 +7,7 @@ use super::steps::{Attacks, Decide, Domain, LinearProgram, Rational, Recomputed,
 use crate::domains::activation::Slopes;
 use crate::domains::domain::{Concretise, DeepPoly, IntervalDomain, Tighten, Zonotope};
 use crate::domains::dual::has_corners;
+use crate::exact::signum;
 
 type Steps = Vec<Box<dyn Step>>;
 
@@ -134,7 +135,7 @@ impl Method {
         name: "exact",
         help: "splits inputs or neurons, or solves signum networks, until the query is decided: as long as it takes",
         completeness: Completeness::Decides,
-        plan: |context| deeppoly(context).chain([attack(), Box::new(Windows), exact()]).collect(),
+        plan: |context| first(context).chain(deeppoly(context)).chain([attack(), Box::new(Windows), exact()]).collect(),
         ..LP
     });
     /// DeepPoly, then a mixed-integer program; since its bound is no proof, what it holds to be safe is proven
@@ -199,7 +200,12 @@ fn attack() -> Box<dyn Step> {
 }
 
 fn exact() -> Box<dyn Step> {
-    Box::new(Decide { is_limited: false })
+    Box::new(Decide::Fully)
+}
+
+/// The exact engine where it comes before everything else.
+fn first(context: &Context) -> impl Iterator<Item = Box<dyn Step>> + use<> {
+    signum::quantises(context.network).then(|| Box::new(Decide::First) as Box<dyn Step>).into_iter()
 }
 
 fn greedy(context: &Context) -> Box<dyn Step> {
@@ -260,8 +266,8 @@ fn cascade(context: &Context) -> Steps {
     let rest: [Box<dyn Step>; 4] = [
         Box::new(Rational { only_if_affordable: true }),
         Box::new(Windows),
-        Box::new(Decide { is_limited: true }),
+        Box::new(Decide::Limited),
         joint(context, true, context.network.has_steps()),
     ];
-    std::iter::once(interval()).chain(early).chain(deeppoly(context)).chain(late).chain(rest).collect()
+    first(context).chain([interval()]).chain(early).chain(deeppoly(context)).chain(late).chain(rest).collect()
 }

@@ -100,7 +100,7 @@ pub(crate) fn backwards(
                 pass(id, activation, &mut adjoint);
                 add(&mut adjoints[activation.source], adjoint);
             }
-            NodeKind::Product(Product { factors: [a, b] }) => {
+            NodeKind::Product(Product { factors: [a, b], .. }) => {
                 for (own, other) in [(a, b), (b, a)] {
                     let mut passed = Array2::zeros((adjoint.nrows(), network.node(own.source).len));
                     for ((r, k), adjoint) in adjoint.indexed_iter() {

@@ -79,7 +79,7 @@ impl<'a> Neighbourhood<'a> {
                         z.map(|z| shape.at(z).unwrap_or(f64::NAN))
                     }
                 }
-                NodeKind::Product(Product { factors: [a, b] }) => {
+                NodeKind::Product(Product { factors: [a, b], .. }) => {
                     let (of_a, of_b) = (&values[a.source], &values[b.source]);
                     Array2::from_shape_fn((moves.len(), node.len), |(r, k)| {
                         of_a[[r, a.index[k]]] * of_b[[r, b.index[k]]]

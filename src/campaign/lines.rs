@@ -5,7 +5,7 @@ use super::radius::{RadiusOptions, radius};
 use super::run::{Failure, one_image};
 use super::verdicts::{ImageOutcome, image_line};
 use super::worker::Worker;
-use crate::analyze::{Options, analyze_within, beaten_by};
+use crate::analyze::{Agreement, Options, agreement, analyze_within, beaten_by};
 use crate::domains::budget::Budget;
 use crate::domains::domain::Run;
 use crate::domains::network::Network;
@@ -13,7 +13,7 @@ use crate::domains::num::Rational;
 use crate::domains::query::{Query, Region, RegionError};
 use crate::domains::verdict::Verdict;
 use crate::format::images::Image;
-use crate::format::onnx::Softmax;
+use crate::format::onnx::Endings;
 use crate::report::ProofFolder;
 use serde_json::Value;
 use std::sync::Arc;
@@ -30,10 +30,12 @@ pub type Ball = Box<dyn Fn(&[Rational], &Rational) -> Result<Region, RegionError
 
 /// Which neighbourhoods are to be verified, and how.
 pub struct Certification {
-    /// The network.
+    /// The network, or several side by side that reject inputs on which they disagree.
     pub network: Network,
-    /// What was dropped at its end.
-    pub softmax: Option<Softmax>,
+    /// How many.
+    pub members: usize,
+    /// What was dropped at the end of each.
+    pub endings: Endings,
     /// The images.
     pub images: Images,
     /// Their neighbourhoods.
@@ -58,14 +60,18 @@ impl Certification {
         let image = (self.images)(index).ok_or("an image vanished")?;
         let label = image.label;
         let region = (self.neighbourhood)(&image.pixels).map_err(|e| format!("image {index}: {e}"))?;
-        let query = Query::robustness(region, self.network.output_len(), label).with_ties(self.options.ties);
+        let classes = self.network.output_len() / self.members;
+        let query = Query::reliable(region, self.members, classes, label).with_ties(self.options.ties);
         let (shared, asked) = (Arc::clone(self), query.clone());
         let work = move |budget: &Budget| shared.outcome(&image, &asked, budget);
-        let (abandoned, failed) = (ImageOutcome::Abandoned, ImageOutcome::Failed);
-        let outcome = one_image(index, (worker, stop), self.timeout, work, abandoned, failed)?;
+        let (abandoned, failed) = ((ImageOutcome::Abandoned, false), |why| (ImageOutcome::Failed(why), false));
+        let (outcome, is_rejected) = one_image(index, (worker, stop), self.timeout, work, abandoned, failed)?;
         let time = start.elapsed();
         tracing::info!("image {index} took {:.3} s", time.as_secs_f64());
-        let mut line = image_line(index, label, &outcome, time, self.witnesses.then_some(self.softmax));
+        let mut line = image_line(index, label, &outcome, time, self.witnesses.then_some(&self.endings));
+        if is_rejected {
+            line["rejected"] = true.into();
+        }
         if let (Some(folder), ImageOutcome::Analysed(analysis)) = (&self.proofs, &outcome)
             && matches!(analysis.verdict, Verdict::Verified(_))
         {
@@ -78,12 +84,18 @@ impl Certification {
         Ok(line)
     }
 
-    fn outcome(&self, image: &Image, query: &Query, budget: &Budget) -> Result<ImageOutcome, Failure> {
-        if let Some(predicted) = beaten_by(&self.network, &image.pixels, image.label, self.options.ties) {
-            return Ok(ImageOutcome::Misclassified { predicted });
+    /// What becomes of an image, and whether an ensemble rejects the image itself.
+    fn outcome(&self, image: &Image, query: &Query, budget: &Budget) -> Result<(ImageOutcome, bool), Failure> {
+        let (x, label, ties) = (&image.pixels, image.label, self.options.ties);
+        let given = match self.members {
+            1 => beaten_by(&self.network, x, label, ties).map_or(Agreement::Right, Agreement::Wrong),
+            members => agreement(&self.network, members, x, label, ties),
+        };
+        if let Agreement::Wrong(predicted) = given {
+            return Ok((ImageOutcome::Misclassified { predicted }, false));
         }
         let analysis = analyze_within(&self.network, query, &self.options, Run::silent(budget))?;
-        Ok(ImageOutcome::Analysed(Box::new(analysis)))
+        Ok((ImageOutcome::Analysed(Box::new(analysis)), given == Agreement::Rejected))
     }
 }
 

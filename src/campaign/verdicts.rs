@@ -3,7 +3,7 @@
 use super::outcomes::Outcomes;
 use crate::analyze::{Analysis, Reason};
 use crate::domains::verdict::Verdict;
-use crate::format::onnx::Softmax;
+use crate::format::onnx::Endings;
 use crate::report::{SCHEMA, number, reasons_json, witness_json};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -30,13 +30,14 @@ pub enum ImageOutcome {
 /// One line of results:
 ///
 /// `{image, label, verdict, by?, margin?, open?, out_of_time?, because?, may_help?, predicted?, adversarial?, witness?,
-/// error?, time_s}`
+/// rejected?, error?, time_s}`
 ///
 /// * `verdict`: `verified`, `falsified`, `unknown`, `misclassified` or `error`;
 /// * `by`: the stage that decided; `margin`: the smallest certified bound over the other classes, if there
 ///   is one; `open`: how many of them are not refuted;
 /// * `predicted`: the class of a misclassified image; `adversarial`: the class that a counterexample
-///   reaches; `witness`: the counterexample as in the answer of `analyze`, if `witness_of` says what ends the model;
+///   reaches; `witness`: the counterexample as in the answer of `analyze`, if `witness_of` says what ends the models;
+/// * `rejected`, added where the members of an ensemble disagree on the image itself;
 /// * `because`: why it is unknown; `may_help`: what may help;
 /// * `certificate`, added where certificates are asked for: whether there is one of what is verified; `uncertified`: why not;
 /// * `time_s`: wall time in seconds, the only field that differs between two runs without a time limit.
@@ -46,7 +47,7 @@ pub fn image_line(
     label: usize,
     outcome: &ImageOutcome,
     time: Duration,
-    witness_of: Option<Option<Softmax>>,
+    witness_of: Option<&Endings>,
 ) -> Value {
     let mut line = Map::new();
     let mut set = |field: &str, value: Value| drop(line.insert(field.into(), value));
@@ -85,8 +86,8 @@ pub fn image_line(
                     // Disjunct d of robustness is the d-th class other than the label.
                     let class = witness.disjunct() + usize::from(witness.disjunct() >= label);
                     set("adversarial", class.into());
-                    if let Some(softmax) = witness_of {
-                        set("witness", witness_json(witness, &softmax.into()));
+                    if let Some(endings) = witness_of {
+                        set("witness", witness_json(witness, endings));
                     }
                 }
             }
@@ -113,6 +114,8 @@ pub struct Tally {
     pub out_of_time: usize,
     /// Images that the network gives another class.
     pub misclassified: usize,
+    /// Images on which an ensemble's members disagree, whatever the verdict on their neighbourhood.
+    pub rejected: usize,
     /// Images whose analysis failed.
     pub errors: usize,
     /// Verified images with a certificate.
@@ -124,6 +127,7 @@ pub struct Tally {
 impl Outcomes for Tally {
     fn add(&mut self, line: &Value) {
         self.certificates += usize::from(line["certificate"] == Value::Bool(true));
+        self.rejected += usize::from(line["rejected"] == Value::Bool(true));
         if let Some(why) = line["uncertified"].as_str() {
             *self.uncertified.entry(why.into()).or_default() += 1;
         }
@@ -174,7 +178,8 @@ impl Tally {
 
 /// The tally as one object. Accuracies are fractions of all images: `clean_accuracy` counts the correctly
 /// classified, `certified_accuracy` the verified, `attack_bound_accuracy` those without a counterexample;
-/// robust accuracy lies between the last two. Where certificates were asked for, `certificates` counts them, and
+/// robust accuracy lies between the last two. Where an ensemble rejects images, `rejected` counts them; these are not
+/// classified correctly. Where certificates were asked for, `certificates` counts them, and
 /// `uncertified` by the reason what is verified without one.
 #[must_use]
 pub fn tally_json(tally: &Tally, missing: usize) -> Value {
@@ -188,10 +193,13 @@ pub fn tally_json(tally: &Tally, missing: usize) -> Value {
         "misclassified": tally.misclassified,
         "errors": tally.errors,
         "missing": missing,
-        "clean_accuracy": number(tally.share(tally.images() - tally.misclassified)),
+        "clean_accuracy": number(tally.share(tally.images() - tally.misclassified - tally.rejected)),
         "certified_accuracy": number(tally.share(tally.verified)),
         "attack_bound_accuracy": number(tally.share(tally.not_refuted())),
     });
+    if tally.rejected > 0 {
+        object["rejected"] = tally.rejected.into();
+    }
     if tally.has_certificates() {
         object["certificates"] = tally.certificates.into();
         object["uncertified"] = json!(tally.uncertified);
@@ -216,6 +224,9 @@ pub fn tally_text(tally: &Tally) -> String {
     };
     row("unknown", tally.unknown, &out_of_time);
     row("misclassified", tally.misclassified, "");
+    if tally.rejected > 0 {
+        row("rejected", tally.rejected, "  (by the ensemble, before any change)");
+    }
     if tally.errors > 0 {
         row("errors", tally.errors, "  (internal errors, please report them)");
     }

@@ -28,11 +28,15 @@ Examples:
 --timeout is per image. A results file begins with a header that binds network, data, options and
 version; then comes one line per image, as soon as it is done:
   {\"image\", \"label\", \"verdict\", \"by\"?, \"margin\"?, \"open\"?, \"out_of_time\"?, \"because\"?, \"may_help\"?, \"predicted\"?,
-   \"adversarial\"?, \"witness\"?, \"error\"?, \"certificate\"?, \"uncertified\"?, \"time_s\"}
+   \"adversarial\"?, \"witness\"?, \"rejected\"?, \"error\"?, \"certificate\"?, \"uncertified\"?, \"time_s\"}
 The lines of shards are put together by `absint merge`.")]
 pub struct CertifyArgs {
     /// The network, an ONNX file
     network: PathBuf,
+    /// A further network over the same input, again for each: an ensemble that rejects an input unless all
+    /// agree. An image is verified if they agree on no wrong class in its neighbourhood
+    #[arg(long, value_name = "FILE")]
+    ensemble: Vec<PathBuf>,
     /// Images: CSV `label,px…` with values 0–255, or MNIST idx
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
@@ -69,17 +73,17 @@ pub struct CertifyArgs {
 pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     let (ties, certify) = (args.images.ties.into(), args.proof.is_some());
     let options = Options { ties, certify, ..args.engine.options(global.seed) };
-    let files = (&*args.network, &*args.data);
-    let (model, network_hash, images) = data_set::read(&args.images, files, options.arithmetic, global)?;
-    let (network, softmax) = (model.network, model.final_softmax);
+    let files = (&*args.network, &*args.ensemble, &*args.data);
+    let (ensemble, network_hash, images) = data_set::read(&args.images, files, options.arithmetic, global)?;
+    let (network, members) = (ensemble.network, ensemble.members);
     let range = args.range.within(&images, &args.data)?;
-    check_labels(&args.data, &range, &images, &network)?;
+    check_labels(&args.data, &range, &images, members.classes)?;
     let images_hash = images.fingerprint().to_string();
     let eps = radius(&args.eps)?;
     let (picked, around) = (args.images.clone(), (args.images.clone(), eps.clone()));
     let header = header(args, (network_hash, images_hash), &range, (&eps, &options), global);
     if let Some(image) = picked.pick(&images, range.start).filter(|_| certify) {
-        check_certifiable(&network, &picked.ball(&network, &image.pixels, &eps, image.label)?, &options)?;
+        check_certifiable(&network, &picked.ball(members, &image.pixels, &eps, image.label)?, &options)?;
     }
     let of_folder = |folder: &PathBuf| ProofFolder::of(folder, &network, &identity(&header));
     let proofs = args.proof.as_ref().map(of_folder).transpose()?;
@@ -93,7 +97,8 @@ pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     }
     let task = Arc::new(Certification {
         network,
-        softmax,
+        members: members.count,
+        endings: ensemble.endings,
         images: Box::new(move |index| picked.pick(&images, index)),
         neighbourhood: Box::new(move |center| around.0.region(center, &around.1)),
         options,
@@ -125,6 +130,10 @@ fn header(
     let mut header = campaign::header("certify", &subject, options);
     header.insert("eps".into(), eps.to_string().into());
     header.insert("witnesses".into(), args.witnesses.into());
+    if !args.ensemble.is_empty() {
+        let names = args.ensemble.iter().filter_map(|path| path.file_name());
+        header.insert("ensemble".into(), names.map(|name| name.to_string_lossy()).collect());
+    }
     if args.proof.is_some() {
         header.insert("proof".into(), true.into());
     }
@@ -136,7 +145,7 @@ fn header(
 /// What all runs whose certificates share a folder have in common: shards, and other images of the same file, may.
 fn identity(header: &Value) -> Value {
     let mut fields = header.as_object().cloned().unwrap_or_default();
-    for own in ["version", "network", "data", "timeout_s", "witnesses", "proof", "range", "shard"] {
+    for own in ["version", "network", "ensemble", "data", "timeout_s", "witnesses", "proof", "range", "shard"] {
         fields.remove(own);
     }
     Value::Object(fields)

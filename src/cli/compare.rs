@@ -239,7 +239,7 @@ impl CompareArgs {
     fn images_of(&self, data: &Path, model: &onnx::Model) -> CliResult<(Asked, String)> {
         let set = self.images.read_images(data, &model.network, model.channels)?;
         let range = self.range.unwrap_or(ImageRange::first(set.len().min(10))).within(&set, data)?;
-        check_labels(data, &range, &set, &model.network)?;
+        check_labels(data, &range, &set, model.network.output_len())?;
         let file = data.display();
         let eps_text = self.eps.as_deref().unwrap_or("0");
         let eps = radius(eps_text)?;
@@ -341,7 +341,7 @@ impl Subject {
                         query: name,
                         result: QueryResult::Misclassified { label: image.label, predicted },
                     }),
-                    None => run(&name, &args.ball(network, &image.pixels, eps, image.label)?),
+                    None => run(&name, &args.ball(Members::one(network), &image.pixels, eps, image.label)?),
                 }
             }
         }

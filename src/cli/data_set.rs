@@ -1,39 +1,48 @@
 //! What the subcommands that go through a whole data set share.
 
+use super::ensemble::{Ensemble, REAL_ONLY};
 use super::inputs::ImageArgs;
 use super::limit::reading;
 use super::progress::DataSetProgress;
 use super::{CliResult, Exit, Global};
 use crate::campaign::{Campaign, Outcomes, Worker};
-use crate::domains::network::{Arithmetic, Network};
+use crate::domains::network::Arithmetic;
 use crate::format::images::ImageSet;
-use crate::format::onnx;
 use serde_json::Value;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Reads a network, as it is executed, with the hash of its file, and the images of a data set.
+/// Reads a network, as it is executed, or an ensemble of it and others, with the hash of its files, and the images of a
+/// data set.
 pub fn read(
     args: &ImageArgs,
-    (network, data): (&Path, &Path),
+    (network, others, data): (&Path, &[PathBuf], &Path),
     arithmetic: Arithmetic,
     global: &Global,
-) -> CliResult<(onnx::Model, String, ImageSet)> {
-    let (args, network, data) = (args.clone(), network.to_owned(), data.to_owned());
+) -> CliResult<(Ensemble, String, ImageSet)> {
+    if arithmetic == Arithmetic::Float32 && !others.is_empty() {
+        return Err(REAL_ONLY.into());
+    }
+    let (args, network, others, data) = (args.clone(), network.to_owned(), others.to_owned(), data.to_owned());
     reading(global, move || {
-        let (model, hash) = args.read_hashed(&network, arithmetic)?;
-        let images = args.read_images(&data, &model.network, model.channels)?;
-        Ok((model, hash, images))
+        let (model, mut hashes) = args.read_hashed(&network, arithmetic)?;
+        let ensemble = Ensemble::read(&network, model, &others, |path| {
+            let (model, hash) = args.read_hashed(path, arithmetic)?;
+            hashes.push_str(&format!("+{hash}"));
+            Ok(model)
+        })?;
+        let images = args.read_images(&data, &ensemble.network, ensemble.channels)?;
+        Ok((ensemble, hashes, images))
     })
 }
 
-/// Refuses images whose label the network does not have.
-pub fn check_labels(file: &Path, range: &Range<usize>, images: &ImageSet, network: &Network) -> CliResult<()> {
+/// Refuses images whose label a network of so many classes does not have.
+pub fn check_labels(file: &Path, range: &Range<usize>, images: &ImageSet, classes: usize) -> CliResult<()> {
     for i in range.clone() {
         let label = images.bytes(i).map_or(0, |(label, _)| label);
-        if label >= network.output_len() {
-            let (file, outputs) = (file.display(), network.output_len());
-            return Err(format!("{file}: image {i} has the label {label}, the network has {outputs} outputs").into());
+        if label >= classes {
+            let file = file.display();
+            return Err(format!("{file}: image {i} has the label {label}, the network has {classes} outputs").into());
         }
     }
     Ok(())

@@ -7,6 +7,9 @@ use crate::format::images::Channels;
 use crate::format::onnx::{self, Endings};
 use std::path::{Path, PathBuf};
 
+/// Why members are not executed in float32.
+pub const REAL_ONLY: &str = "ensembles are analysed in real arithmetic; leave out --arithmetic float32";
+
 /// How many networks are asked, and how many classes each tells apart.
 #[derive(Clone, Copy)]
 pub struct Members {
@@ -48,7 +51,7 @@ impl Members {
     }
 }
 
-/// Several networks side by side.
+/// A network, or several side by side.
 pub struct Ensemble {
     pub network: Network,
     pub members: Members,
@@ -65,7 +68,7 @@ impl Ensemble {
         path: &Path,
         first: onnx::Model,
         others: &[PathBuf],
-        read: impl Fn(&Path) -> CliResult<onnx::Model>,
+        mut read: impl FnMut(&Path) -> CliResult<onnx::Model>,
     ) -> CliResult<Self> {
         let classes = first.network.output_len();
         let shape = first.network.input_shape().to_vec();
@@ -90,6 +93,10 @@ impl Ensemble {
             networks.push(model.network);
         }
         let members = Members { count: networks.len(), classes };
-        Ok(Self { network: Network::side_by_side(&networks)?, members, name, channels, endings: Endings(endings) })
+        let network = match others {
+            [] => networks.swap_remove(0),
+            _ => Network::side_by_side(&networks)?,
+        };
+        Ok(Self { network, members, name, channels, endings: Endings(endings) })
     }
 }

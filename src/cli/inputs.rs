@@ -3,7 +3,7 @@
 mod of_images;
 mod unasked;
 
-use super::ensemble::{Ensemble, Members};
+use super::ensemble::{Ensemble, Members, REAL_ONLY};
 use super::{CliResult, Global};
 use crate::analyze::check_query;
 use crate::campaign::{Preparation, Subject};
@@ -213,9 +213,8 @@ impl ImageArgs {
     }
 
     /// The robustness query of the ball around an image that [`ImageArgs::pick`] gave.
-    pub fn ball(&self, network: &Network, center: &[Rational], eps: &Rational, label: usize) -> CliResult<Query> {
-        let query = Query::robustness(self.region(center, eps)?, network.output_len(), label);
-        Ok(query.with_ties(self.ties.into()))
+    pub fn ball(&self, members: Members, center: &[Rational], eps: &Rational, label: usize) -> CliResult<Query> {
+        Ok(members.robustness(self.region(center, eps)?, label).with_ties(self.ties.into()))
     }
 
     /// The ball around an image.
@@ -247,7 +246,7 @@ impl ImageArgs {
     pub fn example(&self, eps: Option<&str>, label: Option<usize>) -> CliResult<(Problem, String)> {
         let (network, image) = crate::example::network_and_image()?;
         let (eps, label) = (eps.unwrap_or(crate::example::EPS), label.unwrap_or(image.label));
-        let query = self.ball(&network, &image.pixels, &radius(eps)?, label)?;
+        let query = self.ball(Members::one(&network), &image.pixels, &radius(eps)?, label)?;
         let image = format!("image {} (a {label})", crate::example::IMAGE);
         let query_name = format!("{image}, {} ball of radius {eps}", self.norm.title());
         let network_name = crate::example::NAME.into();
@@ -340,7 +339,7 @@ impl QueryArgs {
         let model = self.images.read_network(path, arithmetic)?;
         if !self.ensemble.is_empty() {
             if arithmetic == Arithmetic::Float32 {
-                return Err("ensembles are analysed in real arithmetic; leave out --arithmetic float32".into());
+                return Err(REAL_ONLY.into());
             }
             return self.load_ensemble(path, model);
         }

@@ -76,11 +76,11 @@ pub fn run(args: &RadiusArgs, global: &Global) -> CliResult<Exit> {
     let ball = args.images.norm.ball();
     let ball = ball.ok_or("--norm hamming has no radii in between; the norms are linf, l1 and l2")?;
     let analysis = Options { ties: args.images.ties.into(), ..args.engine.options(global.seed) };
-    let files = (&*args.network, &*args.data);
+    let files = (&*args.network, &[][..], &*args.data);
     let (model, network_hash, images) = data_set::read(&args.images, files, analysis.arithmetic, global)?;
     let network = model.network;
     let range = args.range.within(&images, &args.data)?;
-    check_labels(&args.data, &range, &images, &network)?;
+    check_labels(&args.data, &range, &images, network.output_len())?;
     let options = RadiusOptions {
         lo: args.lo.clone(),
         hi: args.hi.clone(),

@@ -40,7 +40,7 @@ pub fn check_refutation(folder: &Path, network: &check::Network, about: Option<&
     if about.map(|query| asks(folder, query)).transpose()? == Some(false) {
         return Err("query.txt is not that of this network and query".into());
     }
-    let query = check::read_query(query, network.inputs(), network.outputs())?;
+    let query = check::read_query(query, network)?;
     let found = check::check_refutation(network, &query, proof)?;
     let counts = format!("{} cases, {} lemmas, {} refutations", found.cases, found.lemmas, found.refutations);
     Ok(Accepted { counts: vec![counts], lemmas: 0 })

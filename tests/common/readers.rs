@@ -153,18 +153,18 @@ pub fn certificate(bytes: &[u8]) {
     let mut parts = text.split("\n===\n");
     let [network, query, proof] = [(); 3].map(|()| parts.next().unwrap_or_default());
     if let Ok(network) = check::read_network(network.as_bytes())
-        && let Ok(query) = check::read_query(query.as_bytes(), network.inputs(), network.outputs())
+        && let Ok(query) = check::read_query(query.as_bytes(), &network)
     {
         let _ = check::check_refutation(&network, &query, proof.as_bytes());
     }
     let network = check::read_network(NETWORK.as_bytes()).expect("the network of docs/certificates.md");
-    let query = check::read_query(UNSAFE_QUERY.as_bytes(), 2, 1).expect("a query");
+    let query = check::read_query(UNSAFE_QUERY.as_bytes(), &network).expect("a query");
     assert!(check::check_refutation(&network, &query, proof.as_bytes()).is_err(), "a wrong proof is accepted");
 }
 
 /// `relu(x0 + x1) − relu(x0)`, which is 1 at (0, 1) and nowhere more.
-const NETWORK: &str = "absint network 1\ninput 2\naffine\nbias 0 0\ndense 0\n1 1\n1 0\nend\nactivation 1 2\n\
+const NETWORK: &str = "absint network 2\ninput 2\naffine\nbias 0 0\ndense 0\n1 1\n1 0\nend\nactivation 1 2\n\
                        piece -inf 0] 0 0\npiece [0 +inf 1 0\naffine\nbias 0\ndense 2\n1 -1\nend\noutput 3\n";
 
 /// Whether it is at least 1 anywhere.
-const UNSAFE_QUERY: &str = "absint query 1\ncase\nx -1 1\nx -1 1\nunsafe\natom 1 -1 Y0\n";
+const UNSAFE_QUERY: &str = "absint query 2\ncase\nx -1 1\nx -1 1\nunsafe\natom 1 -1 Y0\n";

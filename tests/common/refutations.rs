@@ -15,7 +15,7 @@ pub fn checked(network: &Network, query: &Query, proof: &str) -> Result<Refuted,
     write_network(network, &mut network_text).unwrap();
     write_query(query, &mut query_text).unwrap();
     let network = read_network(&network_text[..]).map_err(|e| e.to_string())?;
-    let query = read_query(&query_text[..], network.inputs(), network.outputs()).map_err(|e| e.to_string())?;
+    let query = read_query(&query_text[..], &network).map_err(|e| e.to_string())?;
     check_refutation(&network, &query, proof.as_bytes()).map_err(|e| e.to_string())
 }
 

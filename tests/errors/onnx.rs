@@ -144,6 +144,13 @@ fn parameters() -> Vec<Case> {
             }),
             &["`Round_1`", "from 0 to 1000000", "too many"],
         ),
+        case_of(
+            model(&[3], |w| {
+                let (scale, zero) = (w.floats(&[], [0.5]), w.integers(&[3]));
+                w.node("QuantizeLinear", &["input", &scale, &zero], &[]);
+            }),
+            &["`QuantizeLinear_0`", "int64"],
+        ),
         case_of(model(&[3], |w| _ = w.gemm(array![[1.0, 2.0]].view(), &[0.0])), &["`Gemm_0`", "[1, 3]", "[1, 2]"]),
         case_of(model(&[3], |w| _ = w.sub(&[2], &[1.0, 2.0])), &["`Sub_0`", "broadcast"]),
         case_of(

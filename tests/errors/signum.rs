@@ -58,9 +58,9 @@ pub fn cases() -> Vec<Case> {
         float32.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
         leaky.file("net.onnx", node(&[2], "LeakyRelu", &[], &[])).file("i.csv", "0,1,2\n"),
         refused
-            .file("cert/network.txt", "absint network 1\ninput 2\noutput 0\n")
-            .file("cert/query.txt", "absint query 1\nbox\n")
-            .file("cert/proof.txt", "absint proof 1\n"),
+            .file("cert/network.txt", "absint network 2\ninput 2\noutput 0\n")
+            .file("cert/query.txt", "absint query 2\nbox\n")
+            .file("cert/proof.txt", "absint proof 2\n"),
         Case::new("usage.no-certificate", "check cert", &["cert: ", "proof.txt", "case-0.opb"]),
     ]
 }

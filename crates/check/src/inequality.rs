@@ -64,25 +64,7 @@ impl Inequality {
 
     /// The sum of both.
     pub fn plus(&self, other: &Self) -> Option<Self> {
-        let mut sum = Self {
-            terms: Vec::with_capacity(self.terms.len() + other.terms.len()),
-            degree: self.degree.checked_add(other.degree)?,
-        };
-        let (mut left, mut right) = (self.terms.iter().peekable(), other.terms.iter().peekable());
-        while let (Some(&&s), Some(&&t)) = (left.peek(), right.peek()) {
-            let (v, w) = (s.1 >> 1, t.1 >> 1);
-            if v == w {
-                let term = gathered(s, t, &mut sum.degree)?;
-                sum.terms.extend((term.0 != 0).then_some(term));
-            } else {
-                sum.terms.push(if v < w { s } else { t });
-            }
-            left.next_if(|_| v <= w);
-            right.next_if(|_| w <= v);
-        }
-        sum.terms.extend(left);
-        sum.terms.extend(right);
-        Some(sum)
+        Self::new([&self.terms[..], &other.terms[..]].concat(), self.degree.checked_add(other.degree)?)
     }
 
     pub fn times(&self, factor: i128) -> Option<Self> {

@@ -9,16 +9,12 @@
 //! The half-spaces on which the literals lie (and those of the region, `h0`, `h1`, …), each `Σ a x ≥ b` with a
 //! first coefficient of ±1, are added with the multipliers; the sum does not hold anywhere in the box.
 
-use dashu_int::{IBig, UBig};
+use crate::refutation::number;
 use dashu_ratio::RBig;
 use std::fmt;
-use thiserror::Error;
 
 /// How the comment begins.
 pub(crate) const MARK: &str = "* lemma ";
-/// Digits of a multiplier beyond this number are not read.
-const LONGEST: usize = 5000;
-
 /// A literal of the file: variable `x{n}`, and whether it is negated.
 pub type Literal = (usize, bool);
 
@@ -55,90 +51,55 @@ pub struct Lemma {
     pub always: Vec<(usize, RBig)>,
 }
 
+/// Why something is no lemma.
+const MALFORMED: &str = "this is no lemma about real inputs (`* lemma x5 3/4 …` and the clause of it)";
 /// Why a lemma is not accepted.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum LemmaError {
-    /// It is not of the form.
-    #[error("this is no lemma about real inputs (`* lemma x5 3/4 …` and the clause of it)")]
-    Malformed,
-    /// It names a variable or half-space that says nothing about real inputs.
-    #[error("the lemma names a variable or a half-space that says nothing about real inputs")]
-    Unknown,
-    /// A multiplier that is not positive.
-    #[error("a multiplier of the lemma is not positive")]
-    Multiplier,
-    /// The sum of its half-spaces meets the box.
-    #[error("the lemma does not hold: the sum of its half-spaces is satisfied in the box")]
-    NoContradiction,
-}
+const UNKNOWN: &str = "the lemma names a variable or a half-space that says nothing about real inputs";
+const MULTIPLIER: &str = "a multiplier of the lemma is not positive";
+const NO_CONTRADICTION: &str = "the lemma does not hold: the sum of its half-spaces is satisfied in the box";
 
-struct Spelled(Literal);
-
-impl fmt::Display for Spelled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}", if self.0.1 { "~" } else { "" }, self.0.0)
-    }
+fn spelled((variable, is_negated): Literal) -> String {
+    format!("{}x{variable}", if is_negated { "~" } else { "" })
 }
 
 impl fmt::Display for Lemma {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "* lemma")?;
         for (literal, by) in &self.sides {
-            write!(f, " {} {by}", Spelled(*literal))?;
+            write!(f, " {} {by}", spelled(*literal))?;
         }
         for (i, by) in &self.always {
             write!(f, " h{i} {by}")?;
         }
         writeln!(f)?;
         for &((variable, is_negated), _) in &self.sides {
-            write!(f, "+1 {} ", Spelled((variable, !is_negated)))?;
+            write!(f, "+1 {} ", spelled((variable, !is_negated)))?;
         }
         writeln!(f, ">= 1 ;")
     }
-}
-
-/// `p` or `p/q`.
-fn fraction(text: &str) -> Option<RBig> {
-    let (p, q) = text.split_once('/').unwrap_or((text, "1"));
-    let are_digits = |t: &str| t.len() <= LONGEST && t.bytes().all(|b| b.is_ascii_digit());
-    if !are_digits(p.strip_prefix('-').unwrap_or(p)) || !are_digits(q) {
-        return None;
-    }
-    let (p, q) = (p.parse::<IBig>().ok()?, q.parse::<UBig>().ok()?);
-    (q != UBig::ZERO).then(|| RBig::from_parts(p, q))
 }
 
 impl Lemma {
     /// Reads the two lines that [`Lemma`] displays as, and accepts no others.
     ///
     /// # Errors
-    /// [`LemmaError::Malformed`].
-    pub fn parse(lines: &[&str]) -> Result<Self, LemmaError> {
-        let &[comment, clause] = lines else { return Err(LemmaError::Malformed) };
-        let rest = comment.strip_prefix(MARK).ok_or(LemmaError::Malformed)?;
+    /// Another text.
+    pub fn parse(lines: &[&str]) -> Result<Self, &'static str> {
+        let &[comment, clause] = lines else { return Err(MALFORMED) };
+        let rest = comment.strip_prefix(MARK).ok_or(MALFORMED)?;
         let mut lemma = Self { sides: Vec::new(), always: Vec::new() };
         let mut tokens = rest.split_ascii_whitespace();
         while let Some(name) = tokens.next() {
-            let by = tokens.next().and_then(fraction).ok_or(LemmaError::Malformed)?;
-            let number = |text: &str| text.parse::<usize>().map_err(|_| LemmaError::Malformed);
-            if let Some(i) = name.strip_prefix('h') {
-                lemma.always.push((number(i)?, by));
-            } else if let Some(v) = name.strip_prefix("~x") {
-                lemma.sides.push(((number(v)?, true), by));
-            } else {
-                lemma.sides.push(((number(name.strip_prefix('x').ok_or(LemmaError::Malformed)?)?, false), by));
+            let by = tokens.next().and_then(number).ok_or(MALFORMED)?;
+            let (name, is_negated) = name.strip_prefix('~').map_or((name, false), |rest| (rest, true));
+            let number = |initial: char| name.strip_prefix(initial)?.parse().ok();
+            match number('h').filter(|_| !is_negated) {
+                Some(i) => lemma.always.push((i, by)),
+                None => lemma.sides.push(((number('x').ok_or(MALFORMED)?, is_negated), by)),
             }
         }
         let is_of_it = lemma.to_string().lines().nth(1) == Some(clause);
-        if is_of_it { Ok(lemma) } else { Err(LemmaError::Malformed) }
-    }
-}
-
-impl HalfSpace {
-    /// What holds where this does not.
-    fn negated(&self) -> Self {
-        let terms = self.terms.iter().map(|(i, a)| (*i, -a)).collect();
-        Self { terms, bound: -&self.bound, is_strict: !self.is_strict }
+        if is_of_it { Ok(lemma) } else { Err(MALFORMED) }
     }
 }
 
@@ -147,27 +108,28 @@ impl RealInputs {
     ///
     /// # Errors
     /// Why the lemma shows nothing.
-    pub fn check(&self, lemma: &Lemma) -> Result<(), LemmaError> {
+    pub fn check(&self, lemma: &Lemma) -> Result<(), &'static str> {
         let mut sum = vec![RBig::ZERO; self.lower.len()];
         let mut bound = RBig::ZERO;
         let mut is_strict = false;
-        let mut add = |half_space: &HalfSpace, by: &RBig| {
+        let mut add = |half_space: &HalfSpace, is_negated: bool, by: &RBig| {
             if by <= &RBig::ZERO {
-                return Err(LemmaError::Multiplier);
+                return Err(MULTIPLIER);
             }
+            let by = if is_negated { -by } else { by.clone() };
             for (i, a) in &half_space.terms {
-                *sum.get_mut(*i).ok_or(LemmaError::Unknown)? += a * by;
+                *sum.get_mut(*i).ok_or(UNKNOWN)? += a * &by;
             }
-            bound += &half_space.bound * by;
-            is_strict |= half_space.is_strict;
+            bound += &half_space.bound * &by;
+            is_strict |= half_space.is_strict != is_negated;
             Ok(())
         };
         for ((variable, is_negated), by) in &lemma.sides {
-            let (_, side) = self.sides.iter().find(|s| s.0 == *variable).ok_or(LemmaError::Unknown)?;
-            if *is_negated { add(&side.negated(), by)? } else { add(side, by)? }
+            let (_, side) = self.sides.iter().find(|s| s.0 == *variable).ok_or(UNKNOWN)?;
+            add(side, *is_negated, by)?;
         }
         for (i, by) in &lemma.always {
-            add(self.always.get(*i).ok_or(LemmaError::Unknown)?, by)?;
+            add(self.always.get(*i).ok_or(UNKNOWN)?, false, by)?;
         }
         let ends = self.lower.iter().zip(&self.upper);
         let most = sum
@@ -175,7 +137,7 @@ impl RealInputs {
             .zip(ends)
             .fold(RBig::ZERO, |most, (c, (lower, upper))| most + c * if *c > RBig::ZERO { upper } else { lower });
         let fails = most < bound || (most == bound && is_strict);
-        if fails { Ok(()) } else { Err(LemmaError::NoContradiction) }
+        if fails { Ok(()) } else { Err(NO_CONTRADICTION) }
     }
 }
 

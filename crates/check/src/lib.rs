@@ -30,59 +30,31 @@ mod database;
 mod formula;
 mod inequality;
 mod lemma;
-mod propagation;
 mod reader;
 mod refutation;
 
-pub use formula::{FormulaError, check_formula, lemmas};
-pub use lemma::{HalfSpace, Lemma, LemmaError, Literal, RealInputs};
+pub use formula::{check_formula, lemmas};
+pub use lemma::{HalfSpace, Lemma, Literal, RealInputs};
 pub use refutation::{Network, Query, Refusal, Refuted, check_refutation, read_network, read_query};
 
 use database::Database;
 use inequality::Inequality;
-use reader::Reader;
+use reader::{Names, integer};
+use refutation::{Reader, shown};
 use thiserror::Error;
 
 /// Why a proof is rejected.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum CheckError {
     /// A line that cannot be read.
-    #[error("{file}, line {line}: {what}")]
-    Malformed {
-        /// `formula` or `proof`.
-        file: &'static str,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong.
-        what: String,
-    },
+    #[error(transparent)]
+    Malformed(#[from] Refusal),
     /// A step that does not follow.
     #[error("proof, line {0}: the constraint does not follow by unit propagation")]
     NotImplied(usize),
     /// The proof ends without a contradiction.
     #[error("the proof does not conclude unsatisfiability")]
     NoConclusion,
-}
-
-/// Why no input of a case is unsafe.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Certificate {
-    /// The case as an OPB file: satisfiable iff some input is unsafe. Over real inputs with lemmas.
-    pub opb: String,
-    /// The proof that it is not, in VeriPB format.
-    pub proof: Vec<u8>,
-}
-
-impl Certificate {
-    /// [`check`]s the proof.
-    ///
-    /// # Errors
-    /// Those of [`check`].
-    pub fn check(&self) -> Result<Checked, CheckError> {
-        let text = std::str::from_utf8(&self.proof);
-        let proof = text.map_err(|e| CheckError::Malformed { file: "proof", line: 1, what: e.to_string() })?;
-        check(&self.opb, proof)
-    }
 }
 
 /// What was checked.
@@ -100,79 +72,59 @@ pub struct Checked {
 ///
 /// # Errors
 /// The first line that cannot be read or does not follow.
-pub fn check(opb: &str, proof: &str) -> Result<Checked, CheckError> {
-    let mut checked = Checked::default();
-    let mut database = Database::default();
-    let mut reader = Reader { file: "formula", line: 0 };
-    for line in opb.lines() {
-        reader.line += 1;
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('*') {
-            continue;
-        }
-        let body = line.strip_suffix(';').ok_or_else(|| reader.error("`;` is missing"))?;
-        if body.starts_with("min:") || body.starts_with("max:") {
-            return Err(reader.error("an objective has no place in a decision"));
-        }
+pub fn check(opb: &str, proof: &(impl AsRef<[u8]> + ?Sized)) -> Result<Checked, CheckError> {
+    let (mut checked, mut database, mut names) = (Checked::default(), Database::default(), Names::default());
+    let mut reader = Reader::new(opb.as_bytes(), "formula", '*');
+    while let Some(mut words) = reader.next()? {
+        words.statement()?;
         checked.constraints += 1;
-        let inequality = reader.inequality(body)?;
-        database.add(inequality);
+        database.add(names.inequality(words)?);
     }
-    let mut reader = Reader { file: "proof", line: 0 };
-    let mut conclusion = None;
-    for line in proof.lines() {
-        reader.line += 1;
-        let line = line.trim();
-        if reader.line == 1 {
-            if line != "pseudo-Boolean proof version 3.0" {
-                return Err(reader.error("this is no VeriPB proof of version 3.0"));
-            }
-            continue;
-        }
-        if line.is_empty() || line.starts_with('%') {
-            continue;
-        }
-        let body = line.strip_suffix(';').ok_or_else(|| reader.error("`;` is missing"))?.trim();
-        let (rule, rest) = body.split_once(' ').unwrap_or((body, ""));
-        match rule {
+    let mut reader = Reader::new(proof.as_ref(), "proof", '%');
+    let mut words = reader.expect()?;
+    ["pseudo-Boolean", "proof", "version", "3.0"].iter().try_for_each(|word| words.exactly(word))?;
+    words.end()?;
+    let mut contradiction = None;
+    while let Some(mut words) = reader.next()? {
+        words.statement()?;
+        match words.word()? {
             "f" => {
-                if reader.integer(rest.trim())? != checked.constraints as i128 {
-                    return Err(reader.error("the formula has another number of constraints"));
+                if integer(&mut words)? != checked.constraints as i128 {
+                    return Err(words.error("the formula has another number of constraints").into());
                 }
+                words.end()?;
             }
             "pol" => {
-                let inequality = reader.polish(rest, &database)?;
                 checked.added += 1;
-                database.add(inequality);
+                database.add(names.polish(words, &database)?);
             }
             "rup" => {
-                let inequality = reader.inequality(rest)?;
+                let line = words.line;
+                let inequality = names.inequality(words)?;
                 if !database.implies(&inequality) {
-                    return Err(CheckError::NotImplied(reader.line));
+                    return Err(CheckError::NotImplied(line));
                 }
                 checked.propagated += 1;
                 database.add(inequality);
             }
             "del" => {
-                let ids = rest.strip_prefix("id").ok_or_else(|| reader.error("only `del id` is known"))?;
-                for id in ids.split_ascii_whitespace() {
-                    let id = u32::try_from(reader.integer(id)?).map_err(|_| reader.error("no such constraint"))?;
+                words.exactly("id")?;
+                while words.peek().is_some() {
+                    let id = words.index(u32::MAX as usize)? as u32;
                     if !database.delete(id) {
-                        return Err(reader.error(format!("there is no constraint {id}")));
+                        return Err(words.error(format!("there is no constraint {id}")).into());
                     }
                 }
             }
             "output" => {}
-            "conclusion" => conclusion = Some(rest.to_owned()),
+            "conclusion" => {
+                let is_unsat = words.take("UNSAT") && words.take(":");
+                contradiction = words.index(u32::MAX as usize).ok().filter(|_| is_unsat);
+            }
             "end" => break,
-            _ => return Err(reader.error(format!("the rule `{rule}` is not known"))),
+            rule => return Err(words.error(format!("the rule `{}` is not known", shown(rule))).into()),
         }
     }
-    let id = conclusion
-        .as_deref()
-        .and_then(|c| c.strip_prefix("UNSAT"))
-        .and_then(|rest| rest.trim().strip_prefix(':'))
-        .and_then(|id| id.trim().parse::<u32>().ok());
-    let concluded = id.and_then(|id| database.get(id));
+    let concluded = contradiction.and_then(|id| database.get(id as u32));
     if concluded.is_some_and(Inequality::is_contradiction) { Ok(checked) } else { Err(CheckError::NoConclusion) }
 }

@@ -1,14 +1,14 @@
 //! Literals, inequalities and sums in reverse Polish notation, as the files write them.
 
-use super::CheckError;
 use super::database::Database;
 use super::inequality::{Inequality, Literal};
+use super::refutation::{Refusal, Words};
 use std::borrow::Cow;
+use std::collections::HashMap;
 
-pub(super) struct Reader {
-    pub file: &'static str,
-    pub line: usize,
-}
+/// The variables of formula and proof, in the order in which they are named.
+#[derive(Default)]
+pub(super) struct Names(HashMap<u32, u32>);
 
 /// What is on the stack of a sum.
 enum Operand<'a> {
@@ -16,99 +16,83 @@ enum Operand<'a> {
     Number(i128),
 }
 
-impl Reader {
-    pub fn error(&self, what: impl Into<String>) -> CheckError {
-        CheckError::Malformed { file: self.file, line: self.line, what: what.into() }
-    }
+pub(super) fn integer(words: &mut Words<'_>) -> Result<i128, Refusal> {
+    // Almost all numbers are small.
+    let integer = |word: &str| word.parse::<i32>().map(i128::from).or_else(|_| word.parse()).ok();
+    words.read(integer, "integer")
+}
 
-    fn literal(&self, token: &str) -> Result<Literal, CheckError> {
-        let (name, is_negated) = token.strip_prefix('~').map_or((token, false), |rest| (rest, true));
-        let number = name.strip_prefix('x').and_then(|n| n.parse::<u32>().ok());
-        match number {
-            Some(number) if number < 1 << 28 => Ok(2 * number + u32::from(is_negated)),
-            _ => Err(self.error(format!("`{token}` is not a literal"))),
-        }
-    }
+fn too_large(words: &Words<'_>) -> Refusal {
+    words.error("a coefficient is too large")
+}
 
-    pub fn integer(&self, token: &str) -> Result<i128, CheckError> {
-        let digits = token.strip_prefix('+').unwrap_or(token);
-        // Almost all numbers are small.
-        let small = digits.parse::<i32>().map(i128::from);
-        small.or_else(|_| digits.parse()).map_err(|_| self.error(format!("`{token}` is not an integer")))
+impl Names {
+    fn literal(&mut self, words: &mut Words<'_>) -> Result<Literal, Refusal> {
+        let is_negated = words.peek().is_some_and(|word| word.starts_with('~'));
+        let number = |word: &str| word.strip_prefix('~').unwrap_or(word).strip_prefix('x')?.parse().ok();
+        let number = words.read(number, "literal")?;
+        let next = self.0.len() as u32;
+        Ok(2 * *self.0.entry(number).or_insert(next) + u32::from(is_negated))
     }
 
     /// `a1 l1 a2 l2 … >= b`.
-    pub fn inequality(&self, text: &str) -> Result<Inequality, CheckError> {
-        let (left, right) = text.split_once(">=").ok_or_else(|| self.error("`>=` is missing"))?;
-        let degree = self.integer(right.trim())?;
-        // A term has some eight characters.
-        let mut terms = Vec::with_capacity(left.len() / 8 + 1);
-        let mut tokens = left.split_ascii_whitespace();
-        while let Some(a) = tokens.next() {
-            let literal = tokens.next().ok_or_else(|| self.error("a coefficient has no literal"))?;
-            terms.push((self.integer(a)?, self.literal(literal)?));
+    pub fn inequality(&mut self, mut words: Words<'_>) -> Result<Inequality, Refusal> {
+        let mut terms = Vec::new();
+        while !words.take(">=") {
+            terms.push((integer(&mut words)?, self.literal(&mut words)?));
         }
-        Inequality::new(terms, degree).and_then(Inequality::if_small).ok_or_else(|| self.overflow())
-    }
-
-    fn overflow(&self) -> CheckError {
-        self.error("a coefficient is too large")
-    }
-
-    /// The inequality that an operand of a sum is, perhaps by its number.
-    fn operand<'a>(
-        &self,
-        operand: Option<Operand<'a>>,
-        database: &'a Database,
-    ) -> Result<Cow<'a, Inequality>, CheckError> {
-        match operand {
-            Some(Operand::Inequality(c)) => Ok(c),
-            Some(Operand::Number(n)) => {
-                let found = u32::try_from(n).ok().and_then(|id| database.get(id));
-                found.map(Cow::Borrowed).ok_or_else(|| self.error(format!("there is no constraint {n}")))
-            }
-            None => Err(self.error("an operation lacks its operands")),
-        }
+        let inequality = Inequality::new(terms, integer(&mut words)?).and_then(Inequality::if_small);
+        let inequality = inequality.ok_or_else(|| too_large(&words))?;
+        words.end().map(|()| inequality)
     }
 
     /// The result of steps in reverse Polish notation.
-    pub fn polish(&self, text: &str, database: &Database) -> Result<Inequality, CheckError> {
+    pub fn polish(&mut self, mut words: Words<'_>, database: &Database) -> Result<Inequality, Refusal> {
         let mut stack: Vec<Operand<'_>> = Vec::new();
-        let short = || self.error("an operation lacks its operands");
-        let derived = |result: Option<Inequality>| {
-            let result = result.ok_or_else(|| self.overflow())?;
-            Ok(Operand::Inequality(Cow::Owned(result)))
-        };
-        for token in text.split_ascii_whitespace() {
-            match token {
+        while let Some(token) = words.peek() {
+            let result = match token {
                 "+" => {
-                    let (b, a) = (self.operand(stack.pop(), database)?, self.operand(stack.pop(), database)?);
-                    stack.push(derived(a.plus(&b))?);
+                    let (b, a) = (operand(stack.pop(), &words, database)?, operand(stack.pop(), &words, database)?);
+                    a.plus(&b)
                 }
                 "*" | "d" => {
-                    let Some(Operand::Number(factor)) = stack.pop() else { return Err(short()) };
-                    let a = self.operand(stack.pop(), database)?;
-                    if factor <= 0 {
-                        return Err(self.error("a factor or divisor must be positive"));
-                    }
-                    let result = if token == "d" { Some(a.divided(factor)) } else { a.times(factor) };
-                    stack.push(derived(result)?);
+                    let factor = match stack.pop() {
+                        Some(Operand::Number(factor)) if factor > 0 => factor,
+                        _ => return Err(words.error("a factor or divisor must be a positive number")),
+                    };
+                    let a = operand(stack.pop(), &words, database)?;
+                    if token == "d" { Some(a.divided(factor)) } else { a.times(factor) }
                 }
-                "s" => {
-                    let a = self.operand(stack.pop(), database)?;
-                    stack.push(derived(Some(a.saturated()))?);
+                "s" => Some(operand(stack.pop(), &words, database)?.saturated()),
+                _ if token.contains('x') => Some(Inequality { terms: vec![(1, self.literal(&mut words)?)], degree: 0 }),
+                _ => {
+                    stack.push(Operand::Number(integer(&mut words)?));
+                    continue;
                 }
-                _ if token.contains('x') => {
-                    let terms = vec![(1, self.literal(token)?)];
-                    stack.push(derived(Some(Inequality { terms, degree: 0 }))?);
-                }
-                _ => stack.push(Operand::Number(self.integer(token)?)),
-            }
+            };
+            stack.push(Operand::Inequality(Cow::Owned(result.ok_or_else(|| too_large(&words))?)));
+            words.take(token);
         }
-        let result = self.operand(stack.pop(), database)?;
+        let result = operand(stack.pop(), &words, database)?;
         if !stack.is_empty() {
-            return Err(self.error("operands are left over"));
+            return Err(words.error("operands are left over"));
         }
-        result.into_owned().if_small().ok_or_else(|| self.overflow())
+        result.into_owned().if_small().ok_or_else(|| too_large(&words))
+    }
+}
+
+/// The inequality that an operand of a sum is, perhaps by its number.
+fn operand<'a>(
+    operand: Option<Operand<'a>>,
+    words: &Words<'_>,
+    database: &'a Database,
+) -> Result<Cow<'a, Inequality>, Refusal> {
+    match operand {
+        Some(Operand::Inequality(c)) => Ok(c),
+        Some(Operand::Number(n)) => {
+            let found = u32::try_from(n).ok().and_then(|id| database.get(id));
+            found.map(Cow::Borrowed).ok_or_else(|| words.error(format!("there is no constraint {n}")))
+        }
+        None => Err(words.error("an operation lacks its operands")),
     }
 }

@@ -61,9 +61,13 @@ pub(super) fn widened<'a>(
         NodeKind::Activation(a) if a.source == 0 && !inputs.are_kept => {
             return Err(DomainError::Float32 { node: id, name: network.node(id).name.clone() });
         }
-        // What a product rounds is not charged to anything.
-        NodeKind::Product(_) => {
-            return Err(DomainError::Float32 { node: id, name: network.node(id).name.clone() });
+        // What a product rounds is charged to what reads it, or to nothing.
+        NodeKind::Product(product) => {
+            let reads_rounded = !inputs.are_kept && product.factors.iter().any(|factor| factor.source == 0);
+            if !product.is_part || reads_rounded {
+                return Err(DomainError::Float32 { node: id, name: network.node(id).name.clone() });
+            }
+            return Ok(None);
         }
         NodeKind::Input | NodeKind::Activation(_) => return Ok(None),
     };

@@ -8,6 +8,7 @@ mod interval;
 mod lattice;
 mod list;
 mod lp;
+mod peaks;
 mod planes;
 mod zonotope;
 
@@ -16,7 +17,7 @@ use allowance::{less, loosened};
 pub use bounds::{Bounds, NodeBounds};
 pub use deeppoly::{
     BackSubstitution, Checked, Concretise, DeepPoly, DeepPolyFact, DeepPolyWithin, History, Kept, Narrowed, NodeLines,
-    RationalDeepPoly, RationalFact, Relaxation, Wanted,
+    Peaks, RationalDeepPoly, RationalFact, Relaxation, Wanted,
 };
 pub use interval::IntervalDomain;
 use interval::quick_bounds;
@@ -24,7 +25,8 @@ pub use lattice::of_margin as margin_lattice;
 pub use list::{AnyDomain, all};
 pub use lp::{Argued, Argument, Claim, Cut, CutProof, corner, share};
 pub use lp::{IntegerModel, LayerPrograms, LpDomain, LpFact, NeuronSolver, SolvedPrograms, Tighten};
-pub use planes::{NodePlanes, Plane, Planes, planes_of_product};
+use peaks::{peak_levels, peak_line, peak_plane};
+pub use planes::{NodePlanes, Plane, Planes, planes_of_product, products};
 pub use zonotope::{Zonotope, ZonotopeFact};
 
 use crate::budget::Budget;
@@ -132,8 +134,7 @@ impl<F: Fact> Trace<'_, F> {
 
     /// Bounds of the product of what is seen of its factors.
     fn product_bounds(&self, product: &Product) -> NodeBounds {
-        let ranges = product.pairs(|source, i| self.bounds_of(source).get(i));
-        ranges.enumerate().map(|(k, [a, b])| planes::product(a, b, product.is_square(k))).collect()
+        products(product, |source, i| self.bounds_of(source).get(i)).collect()
     }
 
     /// The concrete bounds of all nodes seen.
@@ -231,6 +232,10 @@ pub fn propagate_until<'a, D: AbstractDomain>(
         let lattices = || lattice::of_node(&node.kind, region, &|source| facts[source].bounds());
         if let Some(lattices) = network.has_lattices().then(lattices).flatten() {
             fact.tighten(&NodeBounds::on_lattices(lattices));
+        }
+        if let Some(maxima) = network.maxima_at(id) {
+            let entries = trace.facts[maxima.source].bounds();
+            fact.tighten(&maxima.ranges(|i| entries.get(i)).collect());
         }
         if let Some(known) = known.get(id) {
             fact.tighten(known);

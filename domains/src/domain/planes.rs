@@ -37,6 +37,14 @@ pub(super) fn product(a: Interval, b: Interval, is_square: bool) -> Interval {
     Interval { lo: if a.contains(0.0) { 0.0 } else { image.lo.max(0.0) }, hi: image.hi }
 }
 
+/// Bounds of products whose factors lie in these ranges.
+pub fn products<'p>(
+    product: &'p Product,
+    range: impl Fn(NodeId, usize) -> Interval + 'p,
+) -> impl Iterator<Item = Interval> + 'p {
+    product.pairs(range).enumerate().map(|(k, [a, b])| self::product(a, b, product.is_square(k)))
+}
+
 /// Bounds of `a b − slopes[0] · a − slopes[1] · b` over the two ranges.
 pub(super) fn band([a, b]: [Interval; 2], [of_a, of_b]: [f64; 2]) -> Interval {
     let excess = (a - Interval::point(of_b)) * (b - Interval::point(of_a));

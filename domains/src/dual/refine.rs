@@ -9,10 +9,11 @@ use super::relaxed::{Compiled, Relaxed};
 use super::tree::{Forest, Limits};
 use crate::activation::ActivationFn;
 use crate::budget::Budget;
-use crate::domain::{Bounds, NodeBounds, allowance, reaches};
-use crate::network::{Arithmetic, Network, NodeId, NodeKind};
+use crate::domain::{Bounds, NodeBounds, allowance, products, reaches};
+use crate::network::{Activation, Arithmetic, Network, NodeId, NodeKind};
 use crate::num::Interval;
 use crate::query::Region;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A round of refinement: how far neuron bounds are refined.
@@ -97,9 +98,9 @@ impl Refinement {
             (Some(before), Some(now)) => before.saturating_sub(now),
             _ => Duration::ZERO,
         };
-        let layers: Vec<(NodeId, NodeId)> = network.activations().map(|(id, a)| (id, a.source)).collect();
-        for (at, &(id, source)) in layers.iter().enumerate() {
-            follow(network, bounds, source);
+        let layers = read_by_choices(network);
+        for (at, &node) in layers.iter().enumerate() {
+            follow(network, bounds, node);
             // With so many parts the time that the layers take falls like 1 / k.
             let reach = self.share * ((at + 1) as f64 / layers.len() as f64).sqrt();
             let share = at_start.map(|time| time.mul_f64(reach));
@@ -107,27 +108,26 @@ impl Refinement {
             if !is_over(budget) {
                 let of_layer = Self { parts: parts_of(self.parts, at + 1, layers.len()), ..*self };
                 let record = record.as_mut().map(|record| &mut **record as &mut dyn Record);
-                of_layer.layer(compiled, region, bounds, (id, source), budget, &is_over, &mut refined, record);
+                of_layer.layer(compiled, region, bounds, node, budget, &is_over, &mut refined, record);
             }
         }
         follow(network, bounds, network.nodes().len());
         refined
     }
 
-    /// Refines the pre-activations `source` of the activation node `id`.
+    /// Refines what activations and products read of the node `source`.
     #[allow(clippy::too_many_arguments)]
     fn layer(
         &self,
         compiled: &Compiled<'_>,
         region: &Region,
         bounds: &mut Bounds,
-        (id, source): (NodeId, NodeId),
+        source: NodeId,
         budget: &Budget,
         is_over: &dyn Fn(&Budget) -> bool,
         refined: &mut Refined,
         record: Option<&mut dyn Record>,
     ) {
-        let NodeKind::Activation(activation) = &compiled.network.node(id).kind else { return };
         // What comes after is not passed.
         let before = Bounds::new(bounds.nodes()[..=source].to_vec());
         let relaxed = Relaxed::new(compiled, region, &before);
@@ -135,7 +135,8 @@ impl Refinement {
             return;
         }
         let z = &before.nodes()[source];
-        let unstable: Vec<usize> = (0..z.len()).filter(|&i| is_unstable(activation.function.as_ref(), z, i)).collect();
+        let is_open = choices_of(compiled.network, source);
+        let unstable: Vec<usize> = (0..z.len()).filter(|&i| is_open(z, i)).collect();
         let sides: Vec<(usize, f64)> = unstable.iter().flat_map(|&i| [(i, 1.0), (i, -1.0)]).collect();
         let forms = sides.iter().map(|&(i, sign)| Objective::neuron(source, i, sign)).collect();
         let reach = || reaches(compiled.network, source, &before).into_iter().fold(0.0, f64::max);
@@ -159,7 +160,7 @@ impl Refinement {
         }
         let mut now = z.clone();
         now.intersect(&found.into_iter().collect::<NodeBounds>());
-        refined.settled += unstable.iter().filter(|&&i| !is_unstable(activation.function.as_ref(), &now, i)).count();
+        refined.settled += unstable.iter().filter(|&&i| !is_open(&now, i)).count();
         set(bounds, source, now);
     }
 }
@@ -184,8 +185,26 @@ fn recorded(
     sides.iter().zip(forest.proved(loss)).map(tell).collect()
 }
 
-fn is_unstable(function: &dyn ActivationFn, z: &NodeBounds, i: usize) -> bool {
-    function.is_unstable(z.reach(i))
+/// The nodes whose bounds say how another one is passed, in order: pre-activations, and what products multiply.
+fn read_by_choices(network: &Network) -> Vec<NodeId> {
+    let factors = network.products().flat_map(|(_, product)| product.factors.iter().map(|factor| factor.source));
+    let sources = network.activations().map(|(_, activation)| activation.source);
+    // The region itself is known.
+    let sources: BTreeSet<NodeId> = sources.chain(factors).filter(|&source| source > 0).collect();
+    sources.into_iter().collect()
+}
+
+/// Whether the bounds of a neuron of the node say how it is passed: it is unstable, or a factor that is no constant.
+fn choices_of(network: &Network, source: NodeId) -> impl Fn(&NodeBounds, usize) -> bool {
+    let readers = network.activations().filter(move |(_, activation)| activation.source == source);
+    let functions: Vec<&dyn ActivationFn> = readers.map(|(_, activation)| activation.function.as_ref()).collect();
+    let factors = network.products().flat_map(|(_, product)| &product.factors);
+    let factors: BTreeSet<usize> =
+        factors.filter(|factor| factor.source == source).flat_map(|factor| factor.index.iter().copied()).collect();
+    move |z, i| {
+        let is_factor = || factors.contains(&i) && z.get(i).lo < z.get(i).hi;
+        functions.iter().any(|function| function.is_unstable(z.reach(i))) || is_factor()
+    }
 }
 
 /// Replaces the bounds of one node.
@@ -195,11 +214,17 @@ fn set(bounds: &mut Bounds, id: NodeId, now: NodeBounds) {
     *bounds = Bounds::new(nodes);
 }
 
-/// Tightens the bounds of activation nodes before `end` by those of their sources.
+/// Tightens the bounds of activation and product nodes before `end` by those of their sources.
 fn follow(network: &Network, bounds: &mut Bounds, end: NodeId) {
     let mut nodes = bounds.nodes().to_vec();
-    for (id, activation) in network.activations().take_while(|(id, _)| *id < end) {
-        let image: NodeBounds = nodes[activation.source].reaches().map(|z| activation.function.image(z)).collect();
+    for id in 0..end {
+        let image: NodeBounds = match &network.node(id).kind {
+            NodeKind::Activation(Activation { source, function }) => {
+                nodes[*source].reaches().map(|z| function.image(z)).collect()
+            }
+            NodeKind::Product(product) => products(product, |source, i| nodes[source].get(i)).collect(),
+            _ => continue,
+        };
         nodes[id].intersect(&image);
     }
     *bounds = Bounds::new(nodes);

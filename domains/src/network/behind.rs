@@ -1,20 +1,21 @@
-//! The part of a network behind one of its nodes.
+//! The part of a network behind some of its nodes.
 
 use super::derived::Derived;
 use super::{Arithmetic, Network, Node, NodeId, NodeKind};
 use std::sync::Arc;
 
 impl Network {
-    /// The network whose inputs are the values of a node, for real arithmetic only; `None` where the output depends on
-    /// the network's input by another way, too.
+    /// The network whose inputs are the values of some nodes, all of which have the same ones, for real arithmetic only;
+    /// `None` where the output depends on the network's input by another way, too, and where there is no node.
     #[must_use]
-    pub fn behind(&self, front: NodeId) -> Option<Self> {
+    pub fn behind(&self, fronts: &[NodeId]) -> Option<Self> {
+        let &front = fronts.iter().min()?;
         let mut place = vec![None; self.nodes.len()];
-        place[front] = Some(0);
+        fronts.iter().for_each(|&front| place[front] = Some(0));
         let input = Node { len: self.nodes[front].len, kind: NodeKind::Input, name: self.nodes[front].name.clone() };
         let mut nodes = vec![input];
         for (id, used) in super::node::used(&self.nodes, self.output).into_iter().enumerate().skip(front + 1) {
-            if used && self.nodes[id].sources().all(|source| place[source].is_some()) {
+            if used && place[id].is_none() && self.nodes[id].sources().all(|source| place[source].is_some()) {
                 place[id] = Some(nodes.len());
                 nodes.push(self.nodes[id].clone().moved(|source| place[source].unwrap_or(0)));
             }
@@ -23,6 +24,18 @@ impl Network {
         let (original, arithmetic, derived) = (Arc::clone(&self.original), Arithmetic::Real, Derived::default());
         let (output, has_lattices) = (place[self.output]?, self.has_lattices);
         let twins = Vec::new();
-        Some(Self { nodes, output, input_shape, output_shape, original, arithmetic, derived, has_lattices, twins })
+        let maxima = self.maxima.iter().filter_map(|maxima| maxima.moved(|id| place[id])).collect();
+        Some(Self {
+            nodes,
+            output,
+            input_shape,
+            output_shape,
+            original,
+            arithmetic,
+            derived,
+            has_lattices,
+            twins,
+            maxima,
+        })
     }
 }

@@ -3,10 +3,10 @@
 use super::derived::Derived;
 use super::float32::Original;
 use super::node::{maps, used};
-use super::threshold::{Maximum, plain_thresholds};
+use super::threshold::{is_signum, plain_thresholds};
 use super::{
-    Activation, Affine, Arithmetic, Coefficients, Factor, LinearMap, Network, NetworkError, Node, NodeId, NodeKind,
-    Operator, Product, Rounding, Term, Twin,
+    Activation, Affine, Arithmetic, Coefficients, Factor, LinearMap, Maxima, Network, NetworkError, Node, NodeId,
+    NodeKind, Operator, Product, Rounding, Term, Twin,
 };
 use crate::activation::ActivationFn;
 use crate::num::Rational;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub struct NetworkBuilder {
     nodes: Vec<Node>,
     input_shape: Vec<usize>,
-    maxima: HashMap<NodeId, Maximum>,
+    maxima: HashMap<NodeId, Maxima>,
     operators: HashMap<NodeId, Operator>,
 }
 
@@ -137,7 +137,7 @@ impl NetworkBuilder {
         if found != expected {
             return Err(NetworkError::Shape { node: node(), what: "the first factor", found, expected });
         }
-        Ok(self.push(name, found, NodeKind::Product(Product { factors })))
+        Ok(self.push(name, found, NodeKind::Product(Product { factors, is_part: false })))
     }
 
     /// Declares how the affine node `node` is computed in float32, where that is not by sums of products with
@@ -155,8 +155,20 @@ impl NetworkBuilder {
         Ok(())
     }
 
+    /// Declares that the product `node` is a part of the operator that its reader is declared to be: a number times 0 or 1
+    /// of a choice, or a number times the reciprocal of another one, which nothing else reads, of a quotient.
+    pub fn declare_part(&mut self, node: NodeId) -> Result<(), NetworkError> {
+        match self.nodes.get_mut(node).map(|node| &mut node.kind) {
+            Some(NodeKind::Product(product)) => {
+                product.is_part = true;
+                Ok(())
+            }
+            _ => Err(NetworkError::Graph { node: "part".into(), what: "is declared of a node that is no product" }),
+        }
+    }
+
     /// Declares that each entry of `node` is the largest of a group of entries of `source`, so that its sign may
-    /// be computed from theirs.
+    /// be computed from theirs, and its bounds.
     pub fn declare_maxima(
         &mut self,
         node: NodeId,
@@ -170,7 +182,7 @@ impl NetworkBuilder {
         if groups.iter().any(|g| g.is_empty() || g.iter().any(|&i| i >= self.nodes[source].len)) {
             return fault("is declared of entries that do not exist");
         }
-        self.maxima.insert(node, Maximum { source, groups });
+        self.maxima.insert(node, Maxima { node, source, groups: groups.into() });
         Ok(())
     }
 
@@ -194,9 +206,14 @@ impl NetworkBuilder {
             return Err(NetworkError::Shape { node, what: "the output shape", found, expected });
         }
         let original = Original::new(&self.nodes, output, self.operators);
+        let mut maxima: Vec<Maxima> = self.maxima.values().cloned().collect();
+        if self.nodes.iter().any(is_signum) {
+            maxima.clear();
+        }
+        maxima.sort_by_key(|maxima| maxima.node);
         let (nodes, output) = plain_thresholds(self.nodes, output, &self.maxima);
-        let (nodes, output) = drop_unused(nodes, output);
-        let (nodes, output) = drop_unused(fold(nodes, output), output);
+        let (nodes, output) = drop_unused(nodes, output, &mut maxima);
+        let (nodes, output) = drop_unused(fold(nodes, output, &maxima), output, &mut maxima);
         Ok(Network {
             nodes,
             output,
@@ -207,6 +224,7 @@ impl NetworkBuilder {
             derived: Derived::default(),
             has_lattices: true,
             twins: Vec::new(),
+            maxima,
         })
     }
 }
@@ -232,26 +250,31 @@ impl Network {
         // A difference and a quotient, with rounded parameters.
         let rounding = Rounding::of(&maps(&terms), &bias).with_more(3);
         let prologue = Affine { terms, bias, rounding };
-        let mut nodes = vec![
-            self.nodes[0].clone(),
-            Node { len: n, kind: NodeKind::Affine(prologue), name: "normalisation".into() },
-        ];
-        nodes.extend(self.nodes[1..].iter().map(|node| node.clone().moved(|source| source + 1)));
+        let node = Node { len: n, kind: NodeKind::Affine(prologue), name: "normalisation".into() };
         let original = Arc::new(self.original.after_normalisation(mean, std, channel));
-        // Nodes have moved, and twins with them.
+        Some(Self { original, ..self.behind_input(node) })
+    }
+
+    /// The network with `node`, which reads the input, between the input and all others.
+    pub(super) fn behind_input(&self, node: Node) -> Self {
+        let mut nodes = vec![self.nodes[0].clone(), node];
+        nodes.extend(self.nodes[1..].iter().map(|node| node.clone().moved(|source| source + 1)));
         let twins = self.twins.iter().map(Twin::after_one_more).collect();
-        Some(Self { nodes, output: self.output + 1, original, derived: Derived::default(), twins, ..self.clone() })
+        let maxima = self.maxima.iter().filter_map(|maxima| maxima.moved(|id| Some(id + 1))).collect();
+        let (output, derived) = (self.output + 1, Derived::default());
+        Self { nodes, output, derived, twins, maxima, ..self.clone() }
     }
 }
 
 /// Merges an affine node with one term into the affine node that it reads, if nobody else reads that
-/// and the composition is exact and keeps its structure; and an identity term into a sum.
-fn fold(mut nodes: Vec<Node>, output: NodeId) -> Vec<Node> {
+/// and the composition is exact and keeps its structure; and an identity term into a sum. Nodes of maxima stay.
+fn fold(mut nodes: Vec<Node>, output: NodeId, maxima: &[Maxima]) -> Vec<Node> {
     let mut readers = vec![0usize; nodes.len()];
     for source in nodes.iter().flat_map(Node::sources) {
         readers[source] += 1;
     }
     readers[output] += 1;
+    maxima.iter().for_each(|maxima| readers[maxima.node] += 1);
     for id in 0..nodes.len() {
         let NodeKind::Affine(affine) = nodes[id].kind.clone() else { continue };
         let mut terms = Vec::new();
@@ -305,8 +328,8 @@ struct Composed {
     bias: Coefficients,
 }
 
-/// Removes nodes that the output does not depend on.
-fn drop_unused(nodes: Vec<Node>, output: NodeId) -> (Vec<Node>, NodeId) {
+/// Removes nodes that the output does not depend on, and maxima of them.
+fn drop_unused(nodes: Vec<Node>, output: NodeId, maxima: &mut Vec<Maxima>) -> (Vec<Node>, NodeId) {
     let used = used(&nodes, output);
     let mut renumbered = vec![0; nodes.len()];
     let mut kept = Vec::new();
@@ -314,6 +337,7 @@ fn drop_unused(nodes: Vec<Node>, output: NodeId) -> (Vec<Node>, NodeId) {
         renumbered[id] = kept.len();
         kept.push(node.moved(|source| renumbered[source]));
     }
+    *maxima = maxima.iter().filter_map(|of| of.moved(|id| used[id].then(|| renumbered[id]))).collect();
     (kept, renumbered[output])
 }
 

@@ -72,6 +72,7 @@ impl Network {
             derived: Derived::default(),
             has_lattices: true,
             twins: Vec::new(),
+            maxima: Vec::new(),
         };
         Ok((network, moved))
     }

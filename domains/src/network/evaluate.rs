@@ -90,7 +90,7 @@ impl Network {
                     let shape = activation.function.shape();
                     source(activation.source).map(|z| shape.at(z).unwrap_or(f64::NAN))
                 }
-                NodeKind::Product(Product { factors: [a, b] }) => {
+                NodeKind::Product(Product { factors: [a, b], .. }) => {
                     let (of_a, of_b) = (source(a.source), source(b.source));
                     Array2::from_shape_fn((rows, node.len), |(r, k)| of_a[[r, a.index[k]]] * of_b[[r, b.index[k]]])
                 }

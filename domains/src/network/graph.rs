@@ -2,7 +2,11 @@
 
 use super::derived::Derived;
 use super::float32::Original;
-use super::{Activation, Arithmetic, Coefficients, Node, NodeId, NodeKind, Product, Twin};
+use super::node::is_part;
+use super::{
+    Activation, Affine, Arithmetic, Coefficients, LinearMap, Maxima, Node, NodeId, NodeKind, Product, Rounding, Term,
+    Twin,
+};
 use std::borrow::Cow;
 use std::sync::Arc;
 use thiserror::Error;
@@ -20,6 +24,8 @@ pub struct Network {
     pub(super) derived: Derived,
     pub(super) has_lattices: bool,
     pub(super) twins: Vec<Twin>,
+    /// By node.
+    pub(super) maxima: Vec<Maxima>,
 }
 
 /// Why nodes do not make a network.
@@ -128,12 +134,25 @@ impl Network {
         &self.twins
     }
 
-    /// Whether something besides activations is relaxed over the node's bounds: a product that reads it, or activations
-    /// of which it is the difference.
+    /// The nodes that are known to hold maxima, in order.
+    #[must_use]
+    pub fn maxima(&self) -> &[Maxima] {
+        &self.maxima
+    }
+
+    /// What node `id` holds the maxima of, if that is known.
+    #[must_use]
+    pub fn maxima_at(&self, id: NodeId) -> Option<&Maxima> {
+        self.maxima.iter().find(|maxima| maxima.node == id)
+    }
+
+    /// Whether something besides activations is relaxed over the node's bounds: a product that reads it, activations
+    /// of which it is the difference, or maxima of its entries.
     #[must_use]
     pub fn is_ranged(&self, id: NodeId) -> bool {
         self.products().any(|(_, product)| product.factors.iter().any(|factor| factor.source == id))
             || self.twins.iter().any(|twin| twin.difference == id)
+            || self.maxima.iter().any(|maxima| maxima.source == id)
     }
 
     /// True when some activation is a step function.
@@ -195,22 +214,47 @@ impl Network {
 
     /// The same network executed in another arithmetic. Domains then bound the values of every float32 execution:
     /// each affine node gets the interval of [`Rounding`] added to its bias, as far as the bounds of what it reads
-    /// tell.
+    /// tell. Maxima stay known where they are of the execution's own numbers and none of these is rounded.
     #[must_use]
     pub fn in_arithmetic(&self, arithmetic: Arithmetic) -> Cow<'_, Self> {
         if self.arithmetic == arithmetic {
             Cow::Borrowed(self)
         } else {
-            Cow::Owned(Self { arithmetic, ..self.clone() })
+            let is_exact = |node: &Node| match &node.kind {
+                NodeKind::Affine(affine) => affine.rounding.is_exact(),
+                _ => true,
+            };
+            let is_known = |maxima: &&Maxima| {
+                let between = &self.nodes[maxima.source + 1..=maxima.node];
+                arithmetic == Arithmetic::Real || (maxima.source > 0 && between.iter().all(is_exact))
+            };
+            let maxima = self.maxima.iter().filter(is_known).cloned().collect();
+            let same = Self { arithmetic, maxima, ..self.clone() };
+            let chooses = |node: &Node| !matches!(node.kind, NodeKind::Input | NodeKind::Affine(_));
+            let reads_input = self.nodes.iter().any(|node| chooses(node) && node.sources().any(|source| source == 0));
+            Cow::Owned(if arithmetic == Arithmetic::Float32 && reads_input {
+                same.behind_rounded_input()
+            } else {
+                same
+            })
         }
     }
 
+    /// The network with an affine node behind the input, to which rounding the inputs can be charged.
+    fn behind_rounded_input(&self) -> Self {
+        let len = self.input_len();
+        let (terms, bias) = (vec![Term { source: 0, map: LinearMap::Identity(len).into() }], Coefficients::zeros(len));
+        let affine = Affine { terms, rounding: Rounding::exact(&bias), bias };
+        self.behind_input(Node { len, kind: NodeKind::Affine(affine), name: "rounded input".into() })
+    }
+
     /// The same, of whose values nothing is taken for known but bounds: no checker of certificates knows on what lattices they
-    /// lie.
+    /// lie, or which are maxima.
     #[must_use]
-    pub fn without_lattices(&self) -> Cow<'_, Self> {
-        if self.has_steps() && self.has_lattices {
-            Cow::Owned(Self { has_lattices: false, ..self.clone() })
+    pub fn as_checked(&self) -> Cow<'_, Self> {
+        let has_lattices = self.has_lattices && !self.has_steps();
+        if has_lattices != self.has_lattices || !self.maxima.is_empty() {
+            Cow::Owned(Self { has_lattices, maxima: Vec::new(), ..self.clone() })
         } else {
             Cow::Borrowed(self)
         }
@@ -223,7 +267,8 @@ impl Network {
     }
 
     /// The first node that rounds in float32, which no bound accounts for: an activation with a slope other than 0 and 1,
-    /// or with a value that is no `f32`; every smooth one, and every product.
+    /// or with a value that is no `f32`; every smooth one, and every product, but where they are parts of an operator whose
+    /// rounding is charged to it.
     #[must_use]
     pub fn rounded_node(&self) -> Option<NodeId> {
         let is_exact = |piece: &crate::activation::Piece| {
@@ -233,10 +278,10 @@ impl Network {
                 && (piece.slope == 0.0 || (piece.slope == 1.0 && piece.intercept == 0.0))
         };
         let rounds = |a: &Activation| a.function.pieces().is_none_or(|pieces| !pieces.iter().all(is_exact));
-        self.nodes.iter().position(|node| match &node.kind {
+        self.nodes.iter().enumerate().position(|(id, node)| match &node.kind {
             NodeKind::Input | NodeKind::Affine(_) => false,
-            NodeKind::Activation(activation) => rounds(activation),
-            NodeKind::Product(_) => true,
+            NodeKind::Activation(activation) => rounds(activation) && (id == self.output || !is_part(&self.nodes, id)),
+            NodeKind::Product(product) => !product.is_part,
         })
     }
 

@@ -48,8 +48,19 @@ impl Network {
         let original = Arc::new(Original::new(&nodes, output, HashMap::from([(output, Operator::Unknown)])));
         let output_shape = vec![nodes[output].len];
         let (arithmetic, derived, input_shape) = (Arithmetic::Real, Derived::default(), self.input_shape.clone());
-        let (has_lattices, twins) = (self.has_lattices, self.twins.clone());
-        Ok(Self { nodes, output, input_shape, output_shape, original, arithmetic, derived, has_lattices, twins })
+        let (has_lattices, twins, maxima) = (self.has_lattices, self.twins.clone(), self.maxima.clone());
+        Ok(Self {
+            nodes,
+            output,
+            input_shape,
+            output_shape,
+            original,
+            arithmetic,
+            derived,
+            has_lattices,
+            twins,
+            maxima,
+        })
     }
 }
 
@@ -84,7 +95,7 @@ impl Graph {
     /// The products of pairs of entries of `source`.
     fn multiply(&mut self, source: NodeId, pairs: &[[usize; 2]]) -> NodeId {
         let factor = |k: usize| Factor { source, index: pairs.iter().map(|pair| pair[k]).collect() };
-        self.push(pairs.len(), NodeKind::Product(Product { factors: [factor(0), factor(1)] }))
+        self.push(pairs.len(), NodeKind::Product(Product { factors: [factor(0), factor(1)], is_part: false }))
     }
 }
 

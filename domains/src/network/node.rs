@@ -50,6 +50,9 @@ pub struct Factor {
 pub struct Product {
     /// `a` and `b`.
     pub factors: [Factor; 2],
+    /// Whether it is a part of an operator, of which no execution makes a number of its own: what is rounded is charged to
+    /// the affine node that reads it.
+    pub is_part: bool,
 }
 
 impl Product {
@@ -128,6 +131,18 @@ pub(super) fn used(nodes: &[Node], output: NodeId) -> Vec<bool> {
         }
     }
     used
+}
+
+/// Whether node `id` is the reciprocal in a quotient and nothing else: products that are parts of operators read it as their
+/// second factor.
+pub(super) fn is_part(nodes: &[Node], id: NodeId) -> bool {
+    let NodeKind::Activation(activation) = &nodes[id].kind else { return false };
+    let mut readers = nodes.iter().filter(|node| node.sources().any(|source| source == id)).peekable();
+    let divides = |node: &Node| match &node.kind {
+        NodeKind::Product(Product { factors: [a, b], is_part: true }) => a.source != id && b.source == id,
+        _ => false,
+    };
+    activation.function.name() == "reciprocal" && readers.peek().is_some() && readers.all(divides)
 }
 
 /// The maps of an affine node.

@@ -52,9 +52,20 @@ impl Network {
         let nodes = self.nodes.iter().enumerate().map(|(id, node)| reduced(node, kept[id].as_deref(), &kept)).collect();
         let (input_shape, output_shape) = (self.input_shape.clone(), self.output_shape.clone());
         let (original, arithmetic, derived) = (Arc::clone(&self.original), Arithmetic::Real, Derived::default());
-        let (output, has_lattices, twins) = (self.output, self.has_lattices, self.twins.clone());
-        let network =
-            Self { nodes, output, input_shape, output_shape, original, arithmetic, derived, has_lattices, twins };
+        let (output, has_lattices) = (self.output, self.has_lattices);
+        let (twins, maxima) = (self.twins.clone(), self.maxima.clone());
+        let network = Self {
+            nodes,
+            output,
+            input_shape,
+            output_shape,
+            original,
+            arithmetic,
+            derived,
+            has_lattices,
+            twins,
+            maxima,
+        };
         Reduced { network, kept }
     }
 

@@ -13,6 +13,11 @@ pub type Rational = dashu_ratio::RBig;
 /// The float `x` as a rational; `None` for NaN and infinities.
 #[must_use]
 pub fn exact(x: f64) -> Option<Rational> {
+    // Most parameters of quantised networks are small integers, which need no common divisor.
+    let integer = x as i64;
+    if integer as f64 == x && integer.unsigned_abs() < 1 << f64::MANTISSA_DIGITS {
+        return Some(Rational::from(integer));
+    }
     Rational::try_from(x).ok()
 }
 

@@ -89,7 +89,9 @@ impl Scalar for Interval {
         *self * *other
     }
     fn accumulate(&mut self, w: f64, x: &Self) {
-        *self = *self + x.scale(w);
+        if w != 0.0 {
+            *self = *self + x.scale(w);
+        }
     }
 }
 

@@ -2,11 +2,12 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod exact;
+pub mod maxima;
 
 use absint_domains::activation::{self, ActivationFn};
 use absint_domains::network::{Coefficients, Conv2d, Factor, LinearMap, Network, NetworkBuilder, NodeId, Term};
 use absint_domains::num::{Rational, exact_or_zero, parse_decimal};
-use absint_domains::query::{Atom, Region, Variable};
+use absint_domains::query::{Atom, HalfSpace, Region, Variable};
 use ndarray::{Array2, Array4};
 use proptest::prelude::*;
 use rand_xoshiro::SplitMix64;
@@ -189,6 +190,32 @@ pub fn random_region(dice: &mut Dice, n: usize) -> Region {
         _ => Region::linf(&center, &radius, None),
     }
     .unwrap()
+}
+
+/// A box of which one input or two are at most another one, where it has such members.
+pub fn random_ordered_region(dice: &mut Dice, n: usize) -> Region {
+    let mut region = random_box(dice, n);
+    for (a, b) in (0..n / 2).map(|k| (2 * k, 2 * k + 1)).take(2) {
+        let (a, b) = if dice.below(2) == 0 { (a, b) } else { (b, a) };
+        if region.exact_box().0[a] <= region.exact_box().1[b] {
+            let terms = vec![(a, Rational::ONE), (b, -Rational::ONE)];
+            region = region.with_half_spaces(vec![HalfSpace { terms, rhs: Rational::ZERO }]);
+        }
+    }
+    region.with_differences()
+}
+
+/// A random exact member of an ordered region.
+pub fn random_ordered_member(dice: &mut Dice, region: &Region) -> Vec<Rational> {
+    let (lower, upper) = region.exact_box();
+    let mut x = random_member(dice, &Region::new_box(lower.to_vec(), upper.to_vec()).unwrap());
+    for half_space in region.half_spaces() {
+        let (a, b) = (half_space.terms[0].0, half_space.terms[1].0);
+        let least = x[a].clone().min(x[b].clone()).max(lower[a].clone());
+        x[b] = x[b].clone().max(least.clone());
+        x[a] = least;
+    }
+    x
 }
 
 /// A random exact member of the region, often at its border.

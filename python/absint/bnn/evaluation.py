@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from os import PathLike
 from statistics import mean
@@ -71,7 +72,7 @@ def evaluate(
     timed = min(number, timed)
     is_open = [verdict == "unknown" for verdict in verdicts[:timed]]
     start = process_time()
-    built, solved = _times(network, rows, classes, eps, timeout, is_open)
+    built, solved = engine_times(network, rows, classes, eps, timeout, is_open, lambda label: {"label": label})
     each = (process_time() - start + timeout * sum(is_open)) / max(timed, 1)
     return {
         "natural": accuracy(net, x, y),
@@ -94,10 +95,17 @@ def exact_times(result: absint.Result) -> tuple[float, float] | None:
     return (stage["build_us"] / 1e6, stage["search_us"] / 1e6) if "build_us" in stage else None
 
 
-def _times(
-    network: Any, rows: Any, classes: Any, eps: float | str, timeout: float, is_open: list[bool]
+def engine_times(
+    network: Any,
+    rows: Any,
+    classes: Any,
+    eps: float | str,
+    timeout: float,
+    is_open: list[bool],
+    question: Callable[[int], dict[str, Any]],
 ) -> tuple[list[float], list[float]]:
-    """Those of every image that the engine is asked about; of one that stays open the limit, without asking again."""
+    """Those of every image that the engine is asked about; of one that stays open the limit, without asking again. What is
+    asked about a class ``question`` says as :func:`absint.verify` takes it."""
     import absint
 
     built, solved = [], []
@@ -105,10 +113,8 @@ def _times(
         if is_lost:
             solved.append(timeout)
             continue
-        region = absint.linf(image, eps)
-        result = absint.verify(
-            network, region, label=int(label), method="exact", ties="safe", timeout=timeout, threads=1, attack=False
-        )
+        limits: dict[str, Any] = {"method": "exact", "ties": "safe", "timeout": timeout, "threads": 1, "attack": False}
+        result = absint.verify(network, absint.linf(image, eps), **question(int(label)), **limits)
         if (times := exact_times(result)) is not None:
             built.append(times[0])
             solved.append(times[1])

@@ -2,6 +2,7 @@
 
 use super::SignumError;
 use super::cells::{Cell, Infeasible};
+use super::certificate::Certificate;
 use super::encode::Encoded;
 use super::enumerate::{Enumerated, Enumeration};
 use super::ledger::Ledger;
@@ -11,14 +12,14 @@ use super::original::Original;
 use super::quantiser::Quantiser;
 use super::region::is_supported;
 use super::reuse::Encoder;
-use super::steps::StepNetwork;
+use super::steps::{StepNetwork, StepReader};
 use crate::domains::budget::Budget;
 use crate::domains::domain::Run;
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::Rational;
 use crate::domains::query::{Case, Query};
 use crate::domains::verdict::{Gap, Proof, Verdict, Witness};
-use absint_check::{Certificate, Lemma};
+use absint_check::Lemma;
 use absint_sat::{Config, Limits, Lit, Outcome, ProofSink, Solver, Statistics, VeripbLog};
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -94,16 +95,16 @@ pub struct Compiled<'a> {
 /// What is made of a network once, and kept in it.
 struct Ready {
     /// The quantiser in front, and the encoder of what is behind it.
-    quantised: Option<(Quantiser, Memo<(), Encoder<'static>, 1>)>,
+    quantised: Option<(Quantiser, StepReader, Memo<(), Encoder<'static>, 1>)>,
     /// The sums of the whole network.
-    steps: Memo<(), StepNetwork, 1>,
+    steps: (StepReader, Memo<(), StepNetwork, 1>),
 }
 
 impl Ready {
     fn of(network: &Network) -> Arc<Self> {
-        let quantised = || Quantiser::of(network).map(|quantiser| (quantiser, Memo::default()));
+        let quantised = || Quantiser::of(network).map(|quantiser| (quantiser, StepReader::default(), Memo::default()));
         let Ok(ready) =
-            network.derived(|| Ok::<_, Infallible>(Self { quantised: quantised(), steps: Memo::default() }));
+            network.derived(|| Ok::<_, Infallible>(Self { quantised: quantised(), steps: Default::default() }));
         ready
     }
 }
@@ -114,6 +115,12 @@ impl Ready {
 pub fn applies(network: &Network, case: &Case) -> bool {
     network.is_signum()
         && (is_supported(&case.region) || (Quantiser::takes(case) && Ready::of(network).quantised.is_some()))
+}
+
+/// Whether a signum network begins with a quantiser, over whose steps the engine decides boxes of real inputs.
+#[must_use]
+pub fn quantises(network: &Network) -> bool {
+    network.is_signum() && Ready::of(network).quantised.is_some()
 }
 
 /// Decides a query on a signum network; of a network in float32 it decides nothing.
@@ -152,7 +159,8 @@ impl<'a> Compiled<'a> {
     /// The encoder of the whole network, which is made when it is needed.
     fn encoder(&self, budget: &Budget) -> Result<Arc<Encoder<'a>>, SignumError> {
         self.encoder.get(&(), || {
-            let steps = self.ready.steps.get(&(), || StepNetwork::new(self.network, budget))?;
+            let (reader, steps) = &self.ready.steps;
+            let steps = steps.get(&(), || reader.read(self.network, budget))?;
             Ok(Encoder::new(Cow::Borrowed(self.network), steps))
         })
     }
@@ -221,11 +229,11 @@ impl<'a> Compiled<'a> {
         run: Run<'_>,
         answer: &mut Answer,
     ) -> Result<Found, SignumError> {
-        if let Some((quantiser, behind)) = self.ready.quantised.as_ref().filter(|_| Quantiser::takes(case))
+        if let Some((quantiser, reader, behind)) = self.ready.quantised.as_ref().filter(|_| Quantiser::takes(case))
             && let Some(quantised) = quantiser.case(case)
         {
             let behind = behind.get(&(), || {
-                let steps = StepNetwork::new(quantiser.rest(), run.budget)?;
+                let steps = reader.read(quantiser.rest(), run.budget)?;
                 Ok(Encoder::new(Cow::Owned(quantiser.rest().clone()), Arc::new(steps)))
             })?;
             return Ok(match self.encoded(&behind, &quantised, options, run, answer)? {

@@ -164,7 +164,7 @@ pub(super) fn denominator(network: &StepNetwork, region: &Region) -> Result<IBig
     let jumps = network.layers.iter().flat_map(|l| l.jumps.iter().chain([&l.start]));
     let of_values = Rational::from(super::steps::common_denominator(jumps));
     let parts = [Rational::ONE / Rational::from(of_region), Rational::ONE / of_values];
-    Ok(super::steps::common_denominator(parts.iter()))
+    Ok(super::steps::common_denominator(parts.iter()).into())
 }
 
 impl Neurons {
@@ -321,7 +321,7 @@ impl Goal {
                 Variable::Output(j) => {
                     let form = network.outputs[*j].unscaled().ok_or_else(irrational)?;
                     constant += c * form.constant.point().ok_or_else(irrational)?;
-                    for (source, w) in &form.terms {
+                    for (source, w) in &*form.terms {
                         add(*source, c * w);
                     }
                 }

@@ -110,7 +110,7 @@ pub(super) mod tests {
     use crate::domains::num::Rational;
     use crate::domains::query::{Atom, Disjunct, Property, Query, Region};
     use crate::exact::signum::reuse::Encoder;
-    use crate::exact::signum::steps::StepNetwork;
+    use crate::exact::signum::steps::StepReader;
     use absint_sat::{Config, Limits, Lit, Outcome, Var};
     use ndarray::Array2;
     use rand_xoshiro::SplitMix64;
@@ -160,7 +160,7 @@ pub(super) mod tests {
         };
         let query = Query::over(region, property(outputs));
         let budget = Budget::unlimited();
-        Encoder::new(Cow::Borrowed(&network), Arc::new(StepNetwork::new(&network, &budget).unwrap()))
+        Encoder::new(Cow::Borrowed(&network), Arc::new(StepReader::default().read(&network, &budget).unwrap()))
             .encode(&query.cases[0], has_constants, &budget)
             .unwrap()
             .encoded

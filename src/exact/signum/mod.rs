@@ -6,6 +6,7 @@
 
 mod alias;
 mod cells;
+mod certificate;
 mod decide;
 mod encode;
 mod enumerate;
@@ -21,8 +22,8 @@ mod region;
 mod reuse;
 mod steps;
 
-pub use absint_check::Certificate;
-pub use decide::{Answer, Compiled, SignumOptions, applies, decide};
+pub use certificate::Certificate;
+pub use decide::{Answer, Compiled, SignumOptions, applies, decide, quantises};
 pub use error::SignumError;
 pub use load::Preprocessing;
 pub use original::{FormulaError, check_formula};

@@ -1,11 +1,12 @@
-//! The quantiser that a network begins with: step functions of one input each, of which everything else is a function.
+//! The quantiser that a network begins with: step functions of one input each, of which everything else is a function. The
+//! members of an ensemble may have the same one each.
 //!
 //! A box of real inputs then is a range of steps for every input, exactly: `⌊x/s⌋` takes over `[l, u]` the integers
 //! from `⌊l/s⌋` to `⌊u/s⌋`, all inputs independently. The engine decides the network behind the quantiser over these
 //! quantised inputs, and every quantised input that it finds is the image of real ones.
 
 use crate::domains::activation::Piece;
-use crate::domains::network::{Network, NodeId, NodeKind, Parameter};
+use crate::domains::network::{Activation, Network, NodeId, NodeKind, Parameter};
 use crate::domains::num::{Rational, exact_or_zero};
 use crate::domains::query::{Ball, Case, Region, Variable};
 use std::cmp::Ordering;
@@ -21,6 +22,7 @@ pub(super) struct Quantiser {
 }
 
 /// `f(slope · x + shift)` of input x, a quantised input.
+#[derive(PartialEq)]
 struct Reading {
     input: usize,
     slope: Rational,
@@ -37,7 +39,7 @@ impl Reading {
 impl Quantiser {
     /// The quantiser of a network that begins with one.
     pub fn of(network: &Network) -> Option<Self> {
-        let (node, activation) = network.activations().next()?;
+        let (_, activation) = network.activations().next()?;
         let pieces = activation.function.pieces()?;
         if !activation.function.is_step() {
             return None;
@@ -54,7 +56,12 @@ impl Quantiser {
         if !is_even {
             return None;
         }
-        Some(Self { rest: network.behind(node)?, pieces: pieces.to_vec(), step, cells })
+        let is_same = |other: &Activation| {
+            other.function.pieces() == Some(pieces) && readings(network, other.source).as_ref() == Some(&cells)
+        };
+        let fronts: Vec<NodeId> =
+            network.activations().filter(|(_, other)| is_same(other)).map(|(node, _)| node).collect();
+        Some(Self { rest: network.behind(&fronts)?, pieces: pieces.to_vec(), step, cells })
     }
 
     /// The network behind it.

@@ -83,7 +83,7 @@ pub(super) fn denominator(region: &Region) -> Result<IBig, SignumError> {
     }
     let (lower, _) = region.exact_box();
     let steps = (0..lower.len()).map(|i| step(region, i)).collect::<Result<Vec<_>, _>>()?;
-    Ok(common_denominator(lower.iter().chain(&steps)))
+    Ok(common_denominator(lower.iter().chain(&steps)).into())
 }
 
 impl Inputs {

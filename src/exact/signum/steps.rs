@@ -10,9 +10,10 @@ use crate::domains::activation::ActivationFn;
 use crate::domains::budget::Budget;
 use crate::domains::network::{Affine, LinearMap, Network, NodeId, NodeKind, Parameter};
 use crate::domains::num::{Rational, exact_or_zero};
-use dashu_int::IBig;
+use dashu_int::{IBig, UBig};
 use itertools::Itertools;
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A rational that is known up to an enclosure, which is a point where it is known exactly.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +85,8 @@ pub(super) type Source = (NodeId, usize);
 /// `factor · (Σ w_s x_s + constant)`.
 #[derive(Clone, Debug)]
 pub(super) struct Form {
-    pub terms: BTreeMap<Source, Rational>,
+    /// By source, no source twice, no weight 0.
+    pub terms: Arc<[(Source, Rational)]>,
     pub factor: Enclosed,
     pub constant: Enclosed,
 }
@@ -92,7 +94,7 @@ pub(super) struct Form {
 impl Form {
     fn of_source(source: Source) -> Self {
         Self {
-            terms: [(source, Rational::ONE)].into(),
+            terms: Arc::new([(source, Rational::ONE)]),
             factor: Enclosed::exact(Rational::ONE),
             constant: Enclosed::exact(Rational::ZERO),
         }
@@ -115,26 +117,26 @@ pub(super) struct Sum {
 
 impl Sum {
     /// Clears the denominators; `None` where the integers become too large.
-    pub fn new(terms: &BTreeMap<Source, Rational>) -> Option<Self> {
-        let denominator = common_denominator(terms.values());
+    pub fn new(terms: &[(Source, Rational)]) -> Option<Self> {
+        let denominator = common_denominator(terms.iter().map(|t| &t.1));
         let scale = Rational::from(denominator.clone());
-        let integer = |w: &Rational| i64::try_from((w * &scale).trunc()).ok();
+        let integer = |w: &Rational| match *w.denominator() == denominator {
+            true => i64::try_from(w.numerator()).ok(),
+            false => i64::try_from((w * &scale).trunc()).ok(),
+        };
         let terms = terms.iter().map(|(s, w)| Some((*s, integer(w)?))).collect::<Option<_>>()?;
-        Some(Self { terms, denominator })
+        Some(Self { terms, denominator: denominator.into() })
     }
 }
 
 /// The least common multiple of the denominators.
-pub(super) fn common_denominator<'a>(numbers: impl Iterator<Item = &'a Rational>) -> IBig {
+pub(super) fn common_denominator<'a>(numbers: impl Iterator<Item = &'a Rational>) -> UBig {
     use dashu_base::Gcd;
-    let mut common = IBig::ONE;
-    for q in numbers {
-        let d = IBig::from(q.denominator().clone());
-        if d == IBig::ONE {
-            continue;
+    let mut common = UBig::ONE;
+    for d in numbers.map(Rational::denominator) {
+        if !d.is_one() && *d != common {
+            common = &common / (&common).gcd(d) * d;
         }
-        let divisor = IBig::from((&common).gcd(&d));
-        common = common / divisor * d;
     }
     common
 }
@@ -200,88 +202,161 @@ fn steps(function: &dyn ActivationFn) -> Option<(Rational, Vec<Rational>, Vec<St
     Some((exact_or_zero(pieces.first()?.intercept), jumps, steps))
 }
 
-/// The rows of a map, without zeros; `None` where a parameter has no bounds.
-fn rows(map: &LinearMap) -> Option<Vec<Vec<(usize, Enclosed)>>> {
-    let mut rows = vec![Vec::new(); map.output_len()];
-    let mut are_bounded = true;
-    map.for_each_parameter(|output, input, w| match Enclosed::of(w) {
-        Some(w) => rows[output].push((input, w)),
-        None => are_bounded = false,
-    });
-    are_bounded.then_some(rows)
+/// What the entries of a node are.
+enum Entries {
+    /// Something that sums read.
+    Sources,
+    Forms(Vec<Form>),
 }
 
-/// The forms of an affine node, given those of the nodes before it; `None` too when the time is up.
-fn compose(affine: &Affine, len: usize, forms: &[Vec<Form>], budget: &Budget) -> Option<Vec<Form>> {
-    let maps: Vec<_> = affine.terms.iter().map(|t| Some((t.source, rows(&t.map)?))).collect::<Option<_>>()?;
+/// The rows of a map, without zeros.
+fn rows(map: &LinearMap) -> Vec<Vec<(usize, Parameter)>> {
+    let mut rows = vec![Vec::new(); map.output_len()];
+    map.for_each_parameter(|output, input, w| rows[output].push((input, w)));
+    rows
+}
+
+/// The forms of an affine node, given what the nodes before it are; `None` where a parameter has no bounds, and when the time
+/// is up.
+fn compose(affine: &Affine, len: usize, before: &[Entries], budget: &Budget) -> Option<Vec<Form>> {
+    let maps: Vec<_> = affine.terms.iter().map(|t| (t.source, rows(&t.map))).collect();
     (0..len)
         .map(|i| {
             if budget.is_spent() {
                 return None;
             }
-            let entries =
-                || maps.iter().flat_map(|(source, rows)| rows[i].iter().map(|(j, w)| (&forms[*source][*j], w)));
+            let entries = || maps.iter().flat_map(|(source, rows)| rows[i].iter().map(|(j, w)| ((*source, *j), w)));
             let bias = Enclosed::of(affine.bias.parameter(i))?;
-            let mut all = entries();
-            if let (Some((form, w)), None) = (all.next(), all.next()) {
-                let factor = form.factor.times(w);
-                let constant = form.constant.plus(&bias.over(&factor)?);
-                return Some(Form { terms: form.terms.clone(), factor, constant });
-            }
-            let mut sum = Form { terms: BTreeMap::new(), factor: Enclosed::exact(Rational::ONE), constant: bias };
-            for (form, w) in entries() {
-                let scale = form.factor.point()? * w.point()?;
-                for (source, v) in &form.terms {
-                    let entry = sum.terms.entry(*source).or_insert(Rational::ZERO);
-                    *entry = &*entry + v * &scale;
-                }
-                if form.constant != Enclosed::exact(Rational::ZERO) {
-                    sum.constant = sum.constant.plus(&form.constant.times(&Enclosed::exact(scale)));
-                }
-            }
-            sum.terms.retain(|_, w| *w != Rational::ZERO);
-            Some(sum)
+            entries().exactly_one().map_or_else(
+                |_| sum(entries(), before, bias.clone()),
+                |(entry, w)| {
+                    let form = match &before[entry.0] {
+                        Entries::Sources => Form::of_source(entry),
+                        Entries::Forms(forms) => forms[entry.1].clone(),
+                    };
+                    let factor = form.factor.times(&Enclosed::of(w.clone())?);
+                    let constant = form.constant.plus(&bias.over(&factor)?);
+                    Some(Form { factor, constant, ..form })
+                },
+            )
         })
         .collect()
 }
 
-impl StepNetwork {
-    /// Reads a network.
+/// The sum of so much of each entry, and a bias.
+fn sum<'a>(
+    entries: impl Iterator<Item = (Source, &'a Parameter)>,
+    before: &[Entries],
+    mut constant: Enclosed,
+) -> Option<Form> {
+    let (mut terms, mut shift): (Vec<(Source, Rational)>, _) = (Vec::new(), Rational::ZERO);
+    for ((node, i), w) in entries {
+        let Parameter::Exact(w) = w else { return None };
+        let form = match &before[node] {
+            Entries::Sources => {
+                terms.push(((node, i), w.clone()));
+                continue;
+            }
+            Entries::Forms(forms) => &forms[i],
+        };
+        let scale = form.factor.point()? * w;
+        let scaled = |v: &Rational| if v.is_one() { scale.clone() } else { v * &scale };
+        terms.extend(form.terms.iter().map(|(source, v)| (*source, scaled(v))));
+        match form.constant.point() {
+            Some(c) => shift += c * &scale,
+            None => constant = constant.plus(&form.constant.times(&Enclosed::exact(scale))),
+        }
+    }
+    if !terms.is_sorted_by(|s, t| s.0 < t.0) {
+        terms.sort_by_key(|t| t.0);
+        terms.dedup_by(|next, kept| {
+            let is_same = next.0 == kept.0;
+            if is_same {
+                kept.1 = &kept.1 + &next.1;
+            }
+            is_same
+        });
+        terms.retain(|t| t.1 != Rational::ZERO);
+    }
+    constant = constant.plus(&Enclosed::exact(shift));
+    Some(Form { terms: terms.into(), factor: Enclosed::exact(Rational::ONE), constant })
+}
+
+/// The nodes of a network that are read so far.
+#[derive(Default)]
+struct Reading {
+    entries: Vec<Entries>,
+    layers: Vec<StepLayer>,
+}
+
+impl Reading {
+    /// Reads the next node.
+    fn read(&mut self, network: &Network, budget: &Budget) -> Result<(), SignumError> {
+        let id = self.entries.len();
+        let node = network.node(id);
+        let entries = match &node.kind {
+            NodeKind::Input => Entries::Sources,
+            NodeKind::Product(_) => {
+                return Err(SignumError::Activation { node: node.name.clone(), activation: "product" });
+            }
+            NodeKind::Affine(affine) => {
+                let irrational = || SignumError::Irrational(node.name.clone());
+                let failure = || if budget.is_spent() { SignumError::OutOfTime } else { irrational() };
+                Entries::Forms(compose(affine, node.len, &self.entries, budget).ok_or_else(failure)?)
+            }
+            NodeKind::Activation(activation) => {
+                let function = &*activation.function;
+                let (start, jumps, steps) = steps(function)
+                    .ok_or_else(|| SignumError::Activation { node: node.name.clone(), activation: function.name() })?;
+                let forms = self.forms(activation.source, network);
+                let neuron = |form: &Form| {
+                    if budget.is_spent() { Err(SignumError::OutOfTime) } else { neuron(form, &steps, &node.name) }
+                };
+                let neurons = forms.iter().map(neuron).collect::<Result<_, _>>()?;
+                self.layers.push(StepLayer { node: id, start, jumps, neurons });
+                Entries::Sources
+            }
+        };
+        self.entries.push(entries);
+        Ok(())
+    }
+
+    /// The entries of a node that was read.
+    fn forms(&self, id: NodeId, network: &Network) -> Cow<'_, [Form]> {
+        match &self.entries[id] {
+            Entries::Sources => (0..network.node(id).len).map(|i| Form::of_source((id, i))).collect(),
+            Entries::Forms(forms) => forms.into(),
+        }
+    }
+}
+
+/// Reads a network of step functions; what was read when the time was up stays for the next attempt.
+#[derive(Default)]
+pub(super) struct StepReader(Mutex<Reading>);
+
+impl StepReader {
+    fn kept(&self) -> MutexGuard<'_, Reading> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the network, always the same; threads that do so at the same time may read the same nodes.
     ///
     /// # Errors
     /// Activations that are no step functions, and parameters that are no rationals where they would
     /// have to be; or the time is up.
-    pub fn new(network: &Network, budget: &Budget) -> Result<Self, SignumError> {
-        let mut forms: Vec<Vec<Form>> = Vec::with_capacity(network.nodes().len());
-        let mut layers = Vec::new();
-        for (id, node) in network.nodes().iter().enumerate() {
-            let sources = || (0..node.len).map(|i| Form::of_source((id, i))).collect();
-            forms.push(match &node.kind {
-                NodeKind::Input => sources(),
-                NodeKind::Product(_) => {
-                    return Err(SignumError::Activation { node: node.name.clone(), activation: "product" });
+    pub fn read(&self, network: &Network, budget: &Budget) -> Result<StepNetwork, SignumError> {
+        let mut reading = std::mem::take(&mut *self.kept());
+        while reading.entries.len() < network.nodes().len() {
+            if let Err(error) = reading.read(network, budget) {
+                let mut kept = self.kept();
+                if kept.entries.len() < reading.entries.len() {
+                    *kept = reading;
                 }
-                NodeKind::Affine(affine) => {
-                    let irrational = || SignumError::Irrational(node.name.clone());
-                    let failure = || if budget.is_spent() { SignumError::OutOfTime } else { irrational() };
-                    compose(affine, node.len, &forms, budget).ok_or_else(failure)?
-                }
-                NodeKind::Activation(activation) => {
-                    let function = &*activation.function;
-                    let (start, jumps, steps) = steps(function).ok_or_else(|| SignumError::Activation {
-                        node: node.name.clone(),
-                        activation: function.name(),
-                    })?;
-                    let neuron = |form: &Form| {
-                        if budget.is_spent() { Err(SignumError::OutOfTime) } else { neuron(form, &steps, &node.name) }
-                    };
-                    let neurons = forms[activation.source].iter().map(neuron).collect::<Result<_, _>>()?;
-                    layers.push(StepLayer { node: id, start, jumps, neurons });
-                    sources()
-                }
-            });
+                return Err(error);
+            }
         }
-        Ok(Self { layers, outputs: forms.swap_remove(network.output()) })
+        let outputs = reading.forms(network.output(), network).into_owned();
+        Ok(StepNetwork { layers: reading.layers, outputs })
     }
 }
 
@@ -300,4 +375,75 @@ fn neuron(form: &Form, steps: &[Step], name: &str) -> Result<Neuron, SignumError
         .collect::<Option<_>>()
         .ok_or_else(|| SignumError::Irrational(name.to_owned()))?;
     Ok(Neuron { sum, thresholds })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::domains::activation::Sign;
+    use crate::domains::network::{Coefficients, NetworkBuilder};
+    use ndarray::array;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    /// Two layers of signs; each sum is of two nodes that read the same neurons, in which one of them cancels.
+    fn network() -> Network {
+        let mut b = NetworkBuilder::new(&[2]);
+        let mut last = b.input();
+        for _ in 0..2 {
+            let w = array![[1.0, 0.5], [-1.0, 0.5], [2.0, 0.0]];
+            let first =
+                b.linear("first", last, LinearMap::Dense(w), Coefficients::floats(vec![1.0, 2.0, 3.0])).unwrap();
+            let w = array![[1.0, 1.0, 0.0], [0.0, 0.0, -0.25]];
+            let second = b.linear("second", first, LinearMap::Dense(w), Coefficients::floats(vec![0.0, 1.0])).unwrap();
+            last = b.activation("sign", second, Arc::new(Sign)).unwrap();
+        }
+        b.finish(last, &[2]).unwrap()
+    }
+
+    #[test]
+    fn sums_are_gathered_and_thresholds_scaled() {
+        let network = network();
+        let read = StepReader::default().read(&network, &Budget::unlimited()).unwrap();
+        let source = |layer: usize, i| (if layer == 0 { 0 } else { read.layers[0].node }, i);
+        for (layer, of_layer) in read.layers.iter().enumerate() {
+            // (x + y/2 + 1) + (−x + y/2 + 2) = y + 3, and −(2 x + 3)/4 + 1 with the factor apart.
+            let [a, b] = &of_layer.neurons[..] else { panic!("two neurons") };
+            assert_eq!(
+                (&a.sum.terms[..], &b.sum.terms[..]),
+                (&[(source(layer, 1), 1)][..], &[(source(layer, 0), 1)][..])
+            );
+            assert_eq!(a.thresholds[0].bound, Enclosed::exact(Rational::from(-3)));
+            assert_eq!(b.thresholds[0].bound, Enclosed::exact(Rational::from(1) / Rational::from(2)));
+            assert_eq!((a.thresholds[0].is_reversed, b.thresholds[0].is_reversed), (false, true));
+        }
+        assert_eq!(read.outputs.len(), 2);
+    }
+
+    /// Whenever the time is up, the next attempts end with the same network, and each reads what the one before did not.
+    #[test]
+    fn what_was_read_before_the_time_was_up_is_not_read_again() {
+        let network = network();
+        let show = |steps: &StepNetwork| format!("{steps:?}");
+        let whole = show(&StepReader::default().read(&network, &Budget::unlimited()).unwrap());
+        for checks in 3..20 {
+            let (reader, mut attempts) = (StepReader::default(), 1);
+            loop {
+                let left = AtomicUsize::new(checks);
+                let remaining = move || {
+                    let is_left = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
+                    if is_left { Duration::MAX } else { Duration::ZERO }
+                };
+                match reader.read(&network, &Budget::new(remaining)) {
+                    Ok(read) => break assert_eq!(show(&read), whole),
+                    Err(error) => assert!(matches!(error, SignumError::OutOfTime), "{error}"),
+                }
+                attempts += 1;
+                assert!(attempts < 10, "{checks}");
+            }
+            assert!(attempts > 1 || checks > 3, "{checks}");
+        }
+    }
 }

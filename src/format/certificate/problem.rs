@@ -13,7 +13,7 @@ use std::io::{Result, Write};
 /// # Errors
 /// The writer's.
 pub fn write_network(network: &Network, out: &mut impl Write) -> Result<()> {
-    writeln!(out, "absint network 1")?;
+    writeln!(out, "absint network 2")?;
     for node in network.nodes() {
         match &node.kind {
             NodeKind::Input => writeln!(out, "input {}", node.len)?,
@@ -100,7 +100,7 @@ fn write_piece(piece: &Piece, out: &mut impl Write) -> Result<()> {
 /// # Errors
 /// The writer's.
 pub fn write_query(query: &Query, out: &mut impl Write) -> Result<()> {
-    writeln!(out, "absint query 1")?;
+    writeln!(out, "absint query 2")?;
     for case in &query.cases {
         writeln!(out, "case")?;
         let (lower, upper) = case.region.exact_box();

@@ -36,7 +36,7 @@ impl Script {
         if cases.iter().any(|case| case.is_given_up) {
             return None;
         }
-        let mut text = String::from("absint proof 1\n");
+        let mut text = String::from("absint proof 2\n");
         for (c, case) in cases.iter().enumerate() {
             let _ = write!(text, "case {c}\n{}end\n", case.text);
         }

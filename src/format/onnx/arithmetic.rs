@@ -150,7 +150,14 @@ pub(super) fn div(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
 fn quotient(op: &Operator, net: &mut Lowering, y: &Tensor, shape: Vec<usize>) -> Result<Value, Fault> {
     let reciprocal = products::reciprocal(op, net, y)?;
     match op.value(0)? {
-        Value::Tensor(x) => Ok(products::entrywise(op, net, [x, &reciprocal], shape)?.into()),
+        Value::Tensor(x) => {
+            let product = products::entrywise(op, net, [x, &reciprocal], shape)?;
+            net.builder.declare_part(product.node)?;
+            let (len, shape) = (net.builder.len(product.node), product.shape);
+            let quotient = net.linear(op, product.node, LinearMap::Identity(len), Coefficients::zeros(len), shape)?;
+            net.computed_by(&quotient, NodeOperator::Division)?;
+            Ok(quotient.into())
+        }
         Value::Constant(c) => {
             let factors = finite(c, 0)?.broadcast_to(&shape)?;
             let reciprocal = net.expand(op, &reciprocal, &shape)?;

@@ -39,12 +39,24 @@ pub(super) fn choose(
         net.computed_by(&chosen, known)?;
         return Ok(Tensor { integers, ..chosen }.into());
     }
+    // Of two float32 numbers either is chosen as it is.
+    let is_float32 = |value: &Value| match value {
+        Value::Tensor(_) => true,
+        Value::Constant(c) => c.values.is_exact() && c.values.values().iter().all(|&v| f64::from(v as f32) == v),
+    };
+    let known = if is_float32(x) && is_float32(y) { NodeOperator::Choice } else { NodeOperator::Unknown };
     let with = |a: Value, b: Value| op.with(vec![Some(a), Some(b)]);
     let Value::Tensor(difference) = sub(&with(x.clone(), y.clone()), net)? else {
         return Err("data differ by a constant".into());
     };
+    net.computed_by(&difference, known.clone())?;
     let part = products::entrywise(op, net, [&c, &difference], to)?;
-    add(&with(part.into(), y.clone()), net)
+    net.builder.declare_part(part.node)?;
+    let Value::Tensor(chosen) = add(&with(part.into(), y.clone()), net)? else {
+        return Err("data are a constant".into());
+    };
+    net.computed_by(&chosen, known)?;
+    Ok(chosen.into())
 }
 
 /// The truth that is 1 where the sum of so many truths with signs, plus a number of them, is 1, and 0 where it is less.

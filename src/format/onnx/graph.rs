@@ -31,6 +31,7 @@ pub(super) fn lower(
         return Err("sparse initializers are not supported; store them dense".into());
     }
     let tensors = initializers(graph)?;
+    let types = tensors.iter().map(|(name, tensor)| (*name, tensor.data_type.unwrap_or(0))).collect();
     let inputs: Vec<Port> = ports::inputs(graph, ports)?.into_iter().map(input_port).collect::<Result<_, _>>()?;
     let outputs = ports::outputs(graph, ports)?;
     let labels: Vec<String> = graph.node.iter().enumerate().map(|(i, node)| label(i, node)).collect();
@@ -46,7 +47,7 @@ pub(super) fn lower(
         *readers.entry(name).or_insert(0) += 1;
     }
     let values = inputs.iter().zip(entries).map(|(input, x)| (&input.name[..], x.into())).collect();
-    let mut walk = Walk { graph, labels: &labels, opset, external, tensors, values, readers };
+    let mut walk = Walk { graph, labels: &labels, opset, external, tensors, types, values, readers };
     for i in order {
         walk.lower(i, &mut lowering)?;
     }
@@ -91,6 +92,8 @@ struct Walk<'a> {
     external: &'a External,
     /// Constants that nothing has read yet.
     tensors: HashMap<&'a str, &'a TensorProto>,
+    /// The element type of every stored constant.
+    types: HashMap<&'a str, i32>,
     values: HashMap<&'a str, Value>,
     /// How often each name is still read.
     readers: HashMap<&'a str, usize>,
@@ -111,7 +114,8 @@ impl<'a> Walk<'a> {
             return Err(at_node("the node has no output".into()));
         }
         let outputs = node.output.len();
-        let op = Operator { label, inputs, attributes, opset: self.opset, outputs, external: self.external };
+        let zero_type = node.input.get(2).and_then(|name| self.types.get(&name[..])).copied();
+        let op = Operator { label, inputs, attributes, opset: self.opset, outputs, external: self.external, zero_type };
         let op_type = node.op_type.as_deref().unwrap_or("");
         let results = operators::lower(op_type, node.domain.as_deref(), &op, lowering).map_err(at_node)?;
         self.values.extend(node.output.iter().map(String::as_str).zip(results).filter(|(name, _)| !name.is_empty()));

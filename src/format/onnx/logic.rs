@@ -1,4 +1,4 @@
-//! Comparisons, choices by constants, and constants that are made or rescaled.
+//! Comparisons, choices by constants, and constants that are made.
 
 use super::arithmetic::{scaled, sub};
 use super::choice;
@@ -183,34 +183,4 @@ pub(super) fn constant_of_shape(op: &Operator, net: &mut Lowering) -> Result<Val
         }
     };
     Ok(Constant { shape, values: Coefficients::floats(vec![value; len]), integer }.into())
-}
-
-/// `(x − zero_point) · scale` of a constant.
-pub(super) fn dequantize(op: &Operator, net: &mut Lowering) -> Result<Value, Fault> {
-    let (x, scale) = (op.constant(0)?, op.constant(1)?);
-    let zero = op.optional_constant(2)?;
-    if op.attributes.int("block_size", 0) != 0 {
-        return Err("scales of blocks are not supported; convert the model to float32 first".into());
-    }
-    net.reserve(&x.shape)?;
-    // One scale per position along the axis, or one for all.
-    let spread = |c: &Constant| -> Result<Coefficients, Fault> {
-        if c.len() == 1 {
-            return Ok(c.values.select(&vec![Some(0); x.len()]));
-        }
-        let axis = shape::axis(op.attributes.int("axis", 1), x.shape.len())?;
-        if c.shape != [x.shape[axis]] {
-            let (found, length) = (&c.shape, x.shape[axis]);
-            return Err(format!("scales of shape {found:?} do not fit axis {axis} of length {length}").into());
-        }
-        let mut along = vec![1; x.shape.len() - axis];
-        along[0] = x.shape[axis];
-        Ok(c.values.select(&shape::broadcast_index(&along, &x.shape)))
-    };
-    let centred = match zero {
-        None => x.values.clone(),
-        Some(zero) => x.values.plus(&super::constant::negated(&spread(zero)?)),
-    };
-    let values = centred.times(&spread(scale)?);
-    Ok(net.computed(Constant { shape: x.shape.clone(), values, integer: false }))
 }

@@ -137,13 +137,15 @@ pub(super) struct Operator<'a> {
     pub outputs: usize,
     /// What lies beside the model.
     pub external: &'a External,
+    /// The element type of operand 2 where the file stores it: of a zero point.
+    pub zero_type: Option<i32>,
 }
 
 impl<'a> Operator<'a> {
     /// The same operator with other operands.
     pub fn with(&self, inputs: Vec<Option<Value>>) -> Self {
-        let Operator { label, attributes, opset, outputs, external, .. } = *self;
-        Operator { label, inputs, attributes, opset, outputs, external }
+        let Operator { label, attributes, opset, outputs, external, zero_type, .. } = *self;
+        Operator { label, inputs, attributes, opset, outputs, external, zero_type }
     }
 
     /// Operand `i`, if it is given.

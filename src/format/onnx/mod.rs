@@ -32,6 +32,7 @@ mod ports;
 mod power;
 mod products;
 mod proto;
+mod quantize;
 mod reduce;
 mod reshape;
 mod resize;

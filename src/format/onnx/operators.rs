@@ -6,7 +6,7 @@ use super::fold::folded;
 use super::lowering::{Lowering, Operator, Tensor, Value};
 use super::proto::{BFLOAT16, BOOL, DOUBLE, FLOAT, FLOAT16};
 use super::{activations, arithmetic, choice, conv, conv_transpose, extremum, logic, matrix, normalise, pooling};
-use super::{reduce, reshape, resize, select, smooth, softmax};
+use super::{quantize, reduce, reshape, resize, select, smooth, softmax};
 
 /// Lowers one operator: its result, given its operands.
 type Lower = fn(&Operator, &mut Lowering) -> Result<Value, Fault>;
@@ -43,7 +43,7 @@ const OPERATORS: &[(&str, Rule)] = &[
     ("Conv", Data(conv::conv)),
     ("ConvTranspose", Data(conv_transpose::conv_transpose)),
     ("Cos", Data(smooth::cos)),
-    ("DequantizeLinear", Any(logic::dequantize)),
+    ("DequantizeLinear", Any(quantize::dequantize)),
     ("Div", Any(arithmetic::div)),
     ("Dropout", Any(reshape::dropout)),
     ("Elu", Data(smooth::elu)),
@@ -78,6 +78,7 @@ const OPERATORS: &[(&str, Rule)] = &[
     ("PRelu", Data(extremum::prelu)),
     ("Pad", Any(select::pad)),
     ("Pow", Any(smooth::pow)),
+    ("QuantizeLinear", Data(quantize::quantize)),
     ("Reciprocal", Any(smooth::reciprocal)),
     ("ReduceMean", Data(reduce::reduce_mean)),
     ("ReduceSum", Data(reduce::reduce_sum)),
@@ -182,8 +183,8 @@ pub(super) fn lower(name: &str, domain: Option<&str>, op: &Operator, net: &mut L
     for result in &mut results {
         match result {
             Value::Tensor(tensor) => (tensor.of_integers, tensor.truths) = (of_integers, truths),
-            Value::Constant(index) if READ_ORDER.contains(&name) => {
-                *result = Constant { integer: true, ..Constant::clone(index) }.into();
+            Value::Constant(c) if READ_ORDER.contains(&name) || name == "QuantizeLinear" => {
+                *result = Constant { integer: true, ..Constant::clone(c) }.into();
             }
             Value::Constant(_) => {}
         }
@@ -205,7 +206,8 @@ fn gives_integers(name: &str, op: &Operator) -> bool {
     let is_of_integers = |i: usize| op.optional(i).is_some_and(Value::is_of_integers);
     match name {
         "Cast" => ![FLOAT, FLOAT16, BFLOAT16, DOUBLE].map(i64::from).contains(&op.attributes.int("to", 0)),
-        "ArgMax" | "ArgMin" => true,
+        "ArgMax" | "ArgMin" | "QuantizeLinear" => true,
+        "DequantizeLinear" => false,
         _ if gives_truths(name, op) => true,
         "Where" => is_of_integers(1),
         _ => is_of_integers(0),

@@ -137,7 +137,8 @@ pub(super) fn join(
     external: &External,
 ) -> Result<Tensor, Fault> {
     let attributes = Attributes(&[]);
-    let op = Operator { label: "outputs", inputs: Vec::new(), attributes, opset: 0, outputs: 1, external };
+    let op =
+        Operator { label: "outputs", inputs: Vec::new(), attributes, opset: 0, outputs: 1, external, zero_type: None };
     if let [(_, Value::Tensor(y))] = outputs {
         let is_computed = ports.is_some_and(|ports| ports.computes_softmax);
         return if is_computed { whole(&op, net, y) } else { Ok(y.clone()) };

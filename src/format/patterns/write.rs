@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_disjunct_has_the_leaves_that_refute_it() {
-        let proof = "absint proof 1\ncase 0\nlemma 1 0 >= 0\nsplit 1 1 0\nprove\nelse\nprove\nend\nend\nsplit 1 0 0\n\
+        let proof = "absint proof 2\ncase 0\nlemma 1 0 >= 0\nsplit 1 1 0\nprove\nelse\nprove\nend\nend\nsplit 1 0 0\n\
                      refute 0 1\nrefute 1 1\nelse\nrefute 1 1\nsplit 1 1 0\nempty\nelse\nrefute 0 1\nend\nend\nend\n";
         let numbers = [((1, 0), 1), ((1, 1), 2)].into();
         let tree = Tree::of(proof, &numbers);

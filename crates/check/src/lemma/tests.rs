@@ -23,13 +23,13 @@ fn a_lemma_holds_only_with_positive_multipliers_that_add_up_to_a_contradiction()
     assert_eq!(check("* lemma x1 1 x2 1", "+1 ~x1 +1 ~x2 >= 1 ;"), Ok(()));
     // x > 1/2 and x ≤ 1/2: only strictness contradicts.
     assert_eq!(check("* lemma x2 3/2 h0 3/2", "+1 ~x2 >= 1 ;"), Ok(()));
-    assert_eq!(check("* lemma x2 1", "+1 ~x2 >= 1 ;"), Err(LemmaError::NoContradiction));
-    assert_eq!(check("* lemma x1 1 x2 2", "+1 ~x1 +1 ~x2 >= 1 ;"), Err(LemmaError::NoContradiction));
-    assert_eq!(check("* lemma ~x1 1 x2 1", "+1 x1 +1 ~x2 >= 1 ;"), Err(LemmaError::NoContradiction));
-    assert_eq!(check("* lemma x1 1 x2 -1", "+1 ~x1 +1 ~x2 >= 1 ;"), Err(LemmaError::Multiplier));
-    assert_eq!(check("* lemma x1 0 x2 1", "+1 ~x1 +1 ~x2 >= 1 ;"), Err(LemmaError::Multiplier));
-    assert_eq!(check("* lemma x3 1", "+1 ~x3 >= 1 ;"), Err(LemmaError::Unknown));
-    assert_eq!(check("* lemma x1 1 h1 1", "+1 ~x1 >= 1 ;"), Err(LemmaError::Unknown));
+    assert_eq!(check("* lemma x2 1", "+1 ~x2 >= 1 ;"), Err(NO_CONTRADICTION));
+    assert_eq!(check("* lemma x1 1 x2 2", "+1 ~x1 +1 ~x2 >= 1 ;"), Err(NO_CONTRADICTION));
+    assert_eq!(check("* lemma ~x1 1 x2 1", "+1 x1 +1 ~x2 >= 1 ;"), Err(NO_CONTRADICTION));
+    assert_eq!(check("* lemma x1 1 x2 -1", "+1 ~x1 +1 ~x2 >= 1 ;"), Err(MULTIPLIER));
+    assert_eq!(check("* lemma x1 0 x2 1", "+1 ~x1 +1 ~x2 >= 1 ;"), Err(MULTIPLIER));
+    assert_eq!(check("* lemma x3 1", "+1 ~x3 >= 1 ;"), Err(UNKNOWN));
+    assert_eq!(check("* lemma x1 1 h1 1", "+1 ~x1 >= 1 ;"), Err(UNKNOWN));
 }
 
 #[test]
@@ -46,9 +46,9 @@ fn only_the_two_lines_of_a_lemma_are_read() {
         ("* lemma x1 1 y2 1", "+1 ~x1 +1 ~y2 >= 1 ;"),
         ("* a lemma", "+1 ~x1 >= 1 ;"),
     ] {
-        assert_eq!(Lemma::parse(&[comment, clause]), Err(LemmaError::Malformed), "{comment}");
+        assert_eq!(Lemma::parse(&[comment, clause]), Err(MALFORMED), "{comment}");
     }
-    assert_eq!(Lemma::parse(&["* lemma x1 1"]), Err(LemmaError::Malformed));
+    assert_eq!(Lemma::parse(&["* lemma x1 1"]), Err(MALFORMED));
     let lemma = Lemma { sides: vec![((1, false), q(3, 4)), ((2, true), q(7, 1))], always: vec![(0, q(1, 2))] };
     let text = lemma.to_string();
     assert_eq!(Lemma::parse(&text.lines().collect::<Vec<_>>()), Ok(lemma));

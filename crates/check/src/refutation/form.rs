@@ -18,7 +18,7 @@ const MOST_BITS: usize = 1 << 18;
 
 impl Form {
     /// `self += factor · x_i` of a node.
-    pub fn add(&mut self, node: usize, i: usize, factor: RBig) {
+    pub fn add(&mut self, (node, i): (usize, usize), factor: RBig) {
         add(self.terms.entry((node, i)).or_default(), factor, &mut self.is_too_long);
     }
 
@@ -31,7 +31,7 @@ impl Form {
     pub fn add_multiple(&mut self, other: &Self, factor: &RBig) {
         self.is_too_long |= other.is_too_long;
         self.add_constant(factor * &other.constant);
-        other.terms.iter().for_each(|(&(node, i), c)| self.add(node, i, factor * c));
+        other.terms.iter().for_each(|(&neuron, c)| self.add(neuron, factor * c));
     }
 }
 

@@ -23,7 +23,9 @@ pub(super) trait Lanes: Clone {
     /// `self += a · w`, each operation rounded to the nearest.
     fn accumulate(&mut self, a: &Self, w: f64);
     /// The same for any number, where nothing rounds.
-    fn correct(&mut self, a: &Self, w: &RBig, sum: &mut Self::Sum);
+    fn correct(&mut self, _: &Self, _: &RBig, _: &mut Self::Sum) {}
+    /// Loses the sum, rather than a coefficient that is too long.
+    fn shorten(&mut self, _: &mut Self::Sum) {}
     /// `self += more`, of a neuron that is no larger than `reach`.
     fn add(&mut self, more: &Self, reach: f64, sum: &mut Self::Sum);
     /// The products with the slope of the line below, where the coefficient is positive, or else above, of a neuron that is
@@ -79,7 +81,7 @@ impl<const K: usize> Lanes for [f64; K] {
         let (low, high) = enclose(q);
         self[lane] = nearest(q);
         sum.lost[lane] += mul_up(add_up(high, -low), reach);
-        sum.terms += 1;
+        sum.terms += usize::from(low < high);
     }
 
     #[inline]
@@ -88,8 +90,6 @@ impl<const K: usize> Lanes for [f64; K] {
             self[k] += a[k] * w;
         }
     }
-
-    fn correct(&mut self, _: &Self, _: &RBig, _: &mut Floats<K>) {}
 
     #[inline]
     fn add(&mut self, more: &Self, reach: f64, sum: &mut Floats<K>) {
@@ -127,7 +127,7 @@ impl<const K: usize> Lanes for [f64; K] {
 
     #[inline]
     fn charge(&self, sum: &mut Floats<K>, rate: f64, reach: f64, loss: f64) {
-        sum.terms += 1;
+        sum.terms += usize::from(!self.is_zero());
         for (k, &a) in self.iter().enumerate() {
             sum.lost[k] += if a == 0.0 { 0.0 } else { rate * (a.abs() * reach) + loss };
         }
@@ -184,11 +184,15 @@ impl Lanes for RBig {
         self.add(&(a * w), 0.0, sum);
     }
 
-    fn add(&mut self, more: &Self, _: f64, sum: &mut Option<Self>) {
-        *self += more;
+    fn shorten(&mut self, sum: &mut Option<Self>) {
         if is_long(self) {
             (*self, *sum) = (Self::ZERO, None);
         }
+    }
+
+    fn add(&mut self, more: &Self, _: f64, sum: &mut Option<Self>) {
+        *self += more;
+        self.shorten(sum);
     }
 
     fn along(&self, below: f64, above: f64, _: f64, _: &mut Option<Self>) -> Self {

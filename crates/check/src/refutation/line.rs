@@ -1,31 +1,17 @@
 //! Lines below and above an activation's graph between two bounds.
 
 use super::network::Piece;
-use super::number::Number;
-
-/// `slope · z + intercept`.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Line<N> {
-    pub slope: f64,
-    pub intercept: N,
-}
-
-/// A line below the graph and one above; the same twice where the function is affine.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Pair<N> {
-    pub lower: Line<N>,
-    pub upper: Line<N>,
-}
+use super::number::{Line, Number, Pair};
 
 /// Bounds of a neuron, and whether the ends themselves are left out.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Range {
     pub bounds: (f64, f64),
     pub open: (bool, bool),
 }
 
 /// What of each piece lies in the range, its open ends closed: the function's graph is among it.
-fn between(pieces: &[Piece], range: Range) -> Vec<Piece> {
+pub(super) fn between(pieces: &[Piece], range: Range) -> Vec<Piece> {
     let Range { bounds: (l, u), open } = range;
     let part = |p: &Piece| Piece { from: p.from.max(l), to: p.to.min(u), ..*p };
     let is_reached = |p: &&Piece| {
@@ -117,22 +103,17 @@ fn slopes(parts: &[Piece]) -> Vec<f64> {
     slopes
 }
 
-/// The line below that is highest in the middle: the one of least area. Of equal ones the last.
+/// The line below that is highest in the middle: the one of least area. Of equal ones the last. Which one that is floats
+/// decide.
 fn highest<N: Number>(parts: &[Piece], slopes: &[f64], middle: f64) -> Option<Line<N>> {
-    let mut best: Option<(f64, Line<N>)> = None;
+    let mut best: Option<(f64, f64)> = None;
     for &slope in slopes {
-        let line = line_below::<N>(parts, slope)?;
-        let height = slope * middle + line.intercept.down();
-        if best.as_ref().is_none_or(|(highest, _)| height >= *highest) {
-            best = Some((height, line));
+        let height = slope * middle + line_below::<f64>(parts, slope)?.intercept;
+        if best.is_none_or(|(highest, _)| height >= highest) {
+            best = Some((height, slope));
         }
     }
-    best.map(|(_, line)| line)
-}
-
-/// Whether the function has one piece between the bounds.
-pub(super) fn is_affine(pieces: &[Piece], range: Range) -> bool {
-    between(pieces, range).len() == 1
+    line_below(parts, best?.1)
 }
 
 /// The pair of least area around the graph between the bounds, or with the slopes that are given, below and perhaps above:
@@ -159,5 +140,5 @@ pub(super) fn around<N: Number>(pieces: &[Piece], range: Range, given: Option<(f
         Some((_, Some(slope))) => line_below::<N>(&upside_down, -slope)?,
         _ => highest::<N>(&upside_down, &all.iter().map(|slope| -slope).collect::<Vec<_>>(), middle)?,
     };
-    Some(Pair { lower, upper: Line { slope: -upper.slope, intercept: upper.intercept.negated() } })
+    Some(Pair { lower, upper: Line { slope: -upper.slope, intercept: N::of(-1.0).times(&upper.intercept) } })
 }

@@ -9,6 +9,7 @@ mod number;
 mod proof;
 mod query;
 mod row;
+mod shown;
 mod slopes;
 mod state;
 #[cfg(test)]
@@ -19,3 +20,4 @@ pub use network::{Network, read_network};
 pub use proof::{Refuted, check_refutation};
 pub use query::{Query, read_query};
 pub use text::Refusal;
+pub(crate) use text::{Reader, Words, number, shown};

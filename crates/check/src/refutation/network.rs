@@ -1,7 +1,7 @@
 //! The network that a proof is about: a graph of inputs, affine nodes and activations, number by number.
 
 use super::lanes::{Lanes, TINY};
-use super::number::{Number, add_down, add_up, enclose, gamma, mul_up, nearest, underflow};
+use super::number::{Number, add_down, add_up, enclose, gamma, mul_up, nearest};
 use super::text::{Reader, Refusal, Words, float, number, shown};
 use dashu_ratio::RBig;
 use std::io::BufRead;
@@ -30,6 +30,12 @@ impl Network {
     #[must_use]
     pub fn outputs(&self) -> usize {
         self.nodes[self.output].len
+    }
+
+    /// A neuron: the node, and its index there.
+    pub(super) fn neuron(&self, words: &mut Words<'_>) -> Result<(usize, usize), Refusal> {
+        let node = words.index(self.nodes.len())?;
+        Ok((node, words.index(self.nodes[node].len)?))
     }
 }
 
@@ -62,21 +68,13 @@ pub(super) struct Term {
     pub map: Map,
 }
 
-/// A matrix, outputs × inputs.
+/// A matrix, outputs × inputs: row `i` has the entries from `starts[i]` to `starts[i + 1]`.
 #[derive(Debug)]
-pub(super) enum Map {
-    Identity,
-    /// Row after row, all entries.
-    Dense {
-        inputs: usize,
-        weights: Table,
-    },
-    /// Row after row, some entries: row `i` has those from `starts[i]` on.
-    Sparse {
-        starts: Vec<usize>,
-        inputs: Vec<usize>,
-        weights: Table,
-    },
+pub(super) struct Map {
+    starts: Vec<usize>,
+    /// The columns of the entries; `None` where every row has all of them.
+    columns: Option<Vec<usize>>,
+    weights: Table,
 }
 
 /// `y = slope · z + intercept` between two ends.
@@ -110,17 +108,15 @@ pub(super) struct Other {
 
 impl Table {
     /// Takes a number: `p/q` and the like, or `lo~hi` for some number between two.
-    fn push(&mut self, words: &Words<'_>, word: &str) -> Result<(), Refusal> {
-        let wrong = || words.error(format!("`{}` is no number", shown(word)));
+    fn push(&mut self, words: &mut Words<'_>) -> Result<(), Refusal> {
+        let word = words.word()?;
         if let Some(x) = float(word) {
             self.near.push(x);
             return Ok(());
         }
         let (low, high) = word.split_once('~').unwrap_or((word, word));
-        let (low, high) = (number(low).ok_or_else(wrong)?, number(high).ok_or_else(wrong)?);
-        if low > high {
-            return Err(words.error(format!("`{}` holds no number", shown(word))));
-        }
+        let ends = number(low).zip(number(high)).filter(|(low, high)| low <= high);
+        let (low, high) = ends.ok_or_else(|| words.error(format!("`{}` is no number", shown(word))))?;
         let around = (enclose(&low).0, enclose(&high).1);
         let near = if low == high { nearest(&low) } else { 0.5 * around.0 + 0.5 * around.1 };
         if !near.is_finite() || !around.0.is_finite() || !around.1.is_finite() {
@@ -135,20 +131,13 @@ impl Table {
         Ok(())
     }
 
-    /// What there is to be said of number `i`, where it is no float.
-    #[inline]
-    fn other(&self, i: usize) -> Option<&Other> {
-        if self.others.is_empty() {
-            return None;
-        }
-        let at = self.others.binary_search_by_key(&i, |(index, _)| *index).ok()?;
-        Some(&self.others[at].1)
-    }
-
     /// The least that number `i` may be, or the largest.
     #[inline]
     pub fn end<N: Number>(&self, i: usize, lower: bool) -> Option<N> {
-        let Some(other) = self.other(i) else { return Some(N::of(self.near[i])) };
+        let Ok(at) = self.others.binary_search_by_key(&i, |(index, _)| *index) else {
+            return Some(N::of(self.near[i]));
+        };
+        let other = &self.others[at].1;
         let rounded = if lower { add_down(self.near[i], -other.radius) } else { add_up(self.near[i], other.radius) };
         rounded.is_finite().then(|| N::end(|| other.exact.clone(), rounded))
     }
@@ -165,107 +154,63 @@ impl Other {
 }
 
 impl Map {
-    /// The places in the table that row `i` has.
-    fn row(&self, i: usize) -> std::ops::Range<usize> {
-        match self {
-            Self::Identity => 0..0,
-            Self::Dense { inputs, .. } => i * inputs..(i + 1) * inputs,
-            Self::Sparse { starts, .. } => starts[i]..starts[i + 1],
-        }
+    fn identity(len: usize) -> Self {
+        let weights = Table { near: vec![1.0; len], others: Vec::new() };
+        Self { starts: (0..=len).collect(), columns: Some((0..len).collect()), weights }
     }
 
-    /// Row and column of an entry of the table.
-    fn place(&self, entry: usize) -> (usize, usize) {
-        match self {
-            Self::Identity => (entry, entry),
-            Self::Dense { inputs, .. } => (entry / inputs, entry % inputs),
-            Self::Sparse { starts, inputs, .. } => (starts.partition_point(|&s| s <= entry) - 1, inputs[entry]),
-        }
+    /// The entries of row `i`, and their columns.
+    fn row(&self, i: usize) -> impl Iterator<Item = (usize, usize)> {
+        let start = self.starts[i];
+        (start..self.starts[i + 1]).map(move |entry| (entry, self.column(start, entry)))
     }
 
-    fn weights(&self) -> Option<&Table> {
-        match self {
-            Self::Identity => None,
-            Self::Dense { weights, .. } | Self::Sparse { weights, .. } => Some(weights),
-        }
+    /// The column of an entry of the row that begins with the entry `start`.
+    fn column(&self, start: usize, entry: usize) -> usize {
+        self.columns.as_ref().map_or(entry - start, |columns| columns[entry])
     }
 
     /// `out += a W`, rounded to the nearest; what numbers lose that are no floats is charged, where `|x_j| ≤ reach(j)`.
     pub fn pull_back<L: Lanes>(&self, a: &[L], out: &mut [L], reach: &dyn Fn(usize) -> f64, sum: &mut L::Sum) {
-        match self {
-            Self::Identity => out.iter_mut().zip(a).for_each(|(out, a)| out.accumulate(a, 1.0)),
-            Self::Dense { inputs, weights } => {
-                let rows = a.iter().zip(weights.near.chunks_exact(*inputs)).filter(|(a, _)| !a.is_zero());
-                // Two at a time, so that half as much is loaded and stored.
-                for two in rows.collect::<Vec<_>>().chunks(2) {
-                    let ((a, row), more) = (two[0], two.get(1));
-                    match more {
-                        None => out.iter_mut().zip(row).for_each(|(out, &w)| out.accumulate(a, w)),
-                        Some((b, other)) => out.iter_mut().zip(row).zip(*other).for_each(|((out, &w), &v)| {
+        let near = |i: usize| &self.weights.near[self.starts[i]..self.starts[i + 1]];
+        let mut rows = (0..a.len()).filter(|&i| !a[i].is_zero());
+        match &self.columns {
+            Some(columns) => rows.for_each(|i| {
+                for (&j, &w) in columns[self.starts[i]..].iter().zip(near(i)) {
+                    out[j].accumulate(&a[i], w);
+                }
+            }),
+            // Two at a time, so that half as much is loaded and stored.
+            None => {
+                while let Some(i) = rows.next() {
+                    match rows.next() {
+                        None => out.iter_mut().zip(near(i)).for_each(|(out, &w)| out.accumulate(&a[i], w)),
+                        Some(k) => out.iter_mut().zip(near(i)).zip(near(k)).for_each(|((out, &w), &v)| {
                             let mut sum = std::mem::replace(out, L::zero());
-                            sum.accumulate(a, w);
-                            sum.accumulate(b, v);
+                            sum.accumulate(&a[i], w);
+                            sum.accumulate(&a[k], v);
                             *out = sum;
                         }),
                     }
                 }
             }
-            Self::Sparse { inputs, weights, .. } => {
-                for (i, a) in a.iter().enumerate().filter(|(_, a)| !a.is_zero()) {
-                    let row = self.row(i);
-                    for (&j, &w) in inputs[row.clone()].iter().zip(&weights.near[row]) {
-                        out[j].accumulate(a, w);
-                    }
-                }
-            }
         }
-        let Some(table) = self.weights() else { return };
-        for (entry, other) in &table.others {
-            let (i, j) = self.place(*entry);
-            other.correct(table.near[*entry], &mut out[j], &a[i], reach(j), sum);
+        for (entry, other) in &self.weights.others {
+            let i = self.starts.partition_point(|start| start <= entry) - 1;
+            let j = self.column(self.starts[i], *entry);
+            other.correct(self.weights.near[*entry], &mut out[j], &a[i], reach(j), sum);
         }
     }
 
     /// For each row an upper bound of `Σ |w_j| reach(j)`.
-    pub fn magnitudes(&self, rows: usize, reach: &dyn Fn(usize) -> f64) -> Vec<f64> {
+    pub fn magnitudes(&self, reach: &dyn Fn(usize) -> f64) -> Vec<f64> {
         let of_row = |i: usize| {
-            let Some(table) = self.weights() else { return reach(i) };
-            let entries = self.row(i);
-            let n = entries.len();
+            let n = self.starts[i + 1] - self.starts[i];
             // Non-negative products: their float sum is off by γ of the sum itself.
-            let sum: f64 = entries.map(|e| table.near[e].abs() * reach(self.place_in(i, e))).sum();
-            add_up(mul_up(sum, 1.0 + 2.0 * gamma(2 * n)), underflow(n))
+            let sum: f64 = self.row(i).map(|(entry, j)| self.weights.near[entry].abs() * reach(j)).sum();
+            add_up(mul_up(sum, 1.0 + 2.0 * gamma(2 * n)), mul_up(TINY, n as f64))
         };
-        (0..rows).map(of_row).collect()
-    }
-
-    /// `sum += sign · W_i x` at least, where ends and reach of every `x_j` are known.
-    pub fn add_row<L: Lanes>(
-        &self,
-        i: usize,
-        sign: &L,
-        x: &impl Fn(usize, bool) -> Option<L::Number>,
-        reach: &dyn Fn(usize) -> f64,
-        sum: &mut L::Sum,
-    ) {
-        let Some(table) = self.weights() else { return sign.add_end(sum, |lower| x(i, lower)) };
-        for entry in self.row(i) {
-            let (mut a, j) = (L::zero(), self.place_in(i, entry));
-            a.accumulate(sign, table.near[entry]);
-            if let Some(other) = table.other(entry) {
-                other.correct(table.near[entry], &mut a, sign, reach(j), sum);
-            }
-            a.add_end(sum, |lower| x(j, lower));
-        }
-    }
-
-    /// The column of an entry of row `i`.
-    fn place_in(&self, i: usize, entry: usize) -> usize {
-        match self {
-            Self::Identity => i,
-            Self::Dense { inputs, .. } => entry - i * inputs,
-            Self::Sparse { inputs, .. } => inputs[entry],
-        }
+        (0..self.starts.len() - 1).map(of_row).collect()
     }
 }
 
@@ -274,8 +219,8 @@ impl Map {
 /// # Errors
 /// The first line that is not understood.
 pub fn read_network(source: impl BufRead) -> Result<Network, Refusal> {
-    let mut reader = Reader::new(source, "network");
-    reader.exactly("absint network 1")?;
+    let mut reader = Reader::new(source, "network", '#');
+    reader.begin()?;
     let mut words = reader.expect()?;
     words.exactly("input")?;
     let len = words.index(MOST_NEURONS)?;
@@ -297,17 +242,16 @@ pub fn read_network(source: impl BufRead) -> Result<Network, Refusal> {
                 let count = words.index(MOST_PIECES + 1)?;
                 words.end()?;
                 let pieces = (0..count).map(|_| read_piece(reader.expect()?)).collect::<Result<Vec<_>, _>>()?;
-                let reader = &reader;
-                covers_the_line(&pieces).ok_or_else(|| reader.error("the pieces do not cover every number once"))?;
+                if !covers_the_line(&pieces) {
+                    return Err(reader.error("the pieces do not cover every number once"));
+                }
                 Node { len: nodes[source].len, kind: Kind::Activation { source, pieces } }
             }
             "output" => {
                 let output = words.index(nodes.len())?;
                 words.end()?;
-                return match reader.next()? {
-                    None => Ok(Network { nodes, output }),
-                    Some(words) => Err(words.error("nothing may follow the output")),
-                };
+                reader.finish("nothing may follow the output")?;
+                return Ok(Network { nodes, output });
             }
             other => return Err(words.error(format!("`{}` is no node", shown(other)))),
         };
@@ -324,8 +268,8 @@ fn read_affine<R: BufRead>(reader: &mut Reader<R>, nodes: &[Node]) -> Result<Nod
     let mut words = reader.expect()?;
     words.exactly("bias")?;
     let mut bias = Table::default();
-    while let Some(word) = words.next() {
-        bias.push(&words, word)?;
+    while words.peek().is_some() {
+        bias.push(&mut words)?;
     }
     let len = bias.near.len();
     if len == 0 {
@@ -342,48 +286,49 @@ fn read_affine<R: BufRead>(reader: &mut Reader<R>, nodes: &[Node]) -> Result<Nod
         let source = words.index(nodes.len())?;
         let inputs = nodes[source].len;
         let map = match kind {
-            "identity" if inputs == len => Map::Identity,
-            "dense" => read_dense(reader, inputs, len)?,
-            "sparse" => read_sparse(reader, inputs, len)?,
+            "identity" if inputs == len => Map::identity(len),
+            "dense" | "sparse" => {
+                let columns = (kind == "sparse").then(Vec::new);
+                read_map(reader, inputs, len, columns)?
+            }
             other => return Err(words.error(format!("`{}` is no term that fits here", shown(other)))),
         };
         terms.push(Term { source, map });
     }
 }
 
-fn read_dense<R: BufRead>(reader: &mut Reader<R>, inputs: usize, outputs: usize) -> Result<Map, Refusal> {
-    let mut weights = Table::default();
+/// The rows of a matrix: all entries of each, or where `columns` are to be taken down some, each behind its column.
+fn read_map<R: BufRead>(
+    reader: &mut Reader<R>,
+    inputs: usize,
+    outputs: usize,
+    columns: Option<Vec<usize>>,
+) -> Result<Map, Refusal> {
+    let mut map = Map { starts: vec![0], columns, weights: Table::default() };
     for _ in 0..outputs {
         let mut words = reader.expect()?;
-        for _ in 0..inputs {
-            let word = words.word()?;
-            weights.push(&words, word)?;
+        if let Some(columns) = &mut map.columns {
+            let start = columns.len();
+            words.exactly("row")?;
+            while words.peek().is_some() {
+                columns.push(words.index(inputs)?);
+                map.weights.push(&mut words)?;
+            }
+            // A sum over rows is charged for one product of each.
+            let mut sorted = columns[start..].to_vec();
+            sorted.sort_unstable();
+            if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+                return Err(words.error(format!("column {} stands twice in a row", pair[0])));
+            }
+        } else {
+            for _ in 0..inputs {
+                map.weights.push(&mut words)?;
+            }
         }
         words.end()?;
+        map.starts.push(map.weights.near.len());
     }
-    Ok(Map::Dense { inputs, weights })
-}
-
-fn read_sparse<R: BufRead>(reader: &mut Reader<R>, inputs: usize, outputs: usize) -> Result<Map, Refusal> {
-    let (mut starts, mut columns, mut weights) = (vec![0], Vec::new(), Table::default());
-    // For each input the last row that names it: a sum over rows is charged for one product of each.
-    let mut named_by = vec![usize::MAX; inputs];
-    for row in 0..outputs {
-        let mut words = reader.expect()?;
-        words.exactly("row")?;
-        while let Some(word) = words.next() {
-            let column = word.parse().ok().filter(|&j: &usize| j < inputs);
-            let column = column.ok_or_else(|| words.error(format!("`{}` is no column", shown(word))))?;
-            if std::mem::replace(&mut named_by[column], row) == row {
-                return Err(words.error(format!("column {column} stands twice in a row")));
-            }
-            columns.push(column);
-            let word = words.word()?;
-            weights.push(&words, word)?;
-        }
-        starts.push(columns.len());
-    }
-    Ok(Map::Sparse { starts, inputs: columns, weights })
+    Ok(map)
 }
 
 /// `piece FROM TO SLOPE INTERCEPT`, an end being `-inf`, `+inf`, or a number with `[` or `(` before it, `]` or `)` behind.
@@ -401,28 +346,24 @@ fn read_piece(mut words: Words<'_>) -> Result<Piece, Refusal> {
     let wrong = |word: &str| words.error(format!("`{}` is no end of a piece", shown(word)));
     let (from, from_closed) = end(from, "-inf", f64::NEG_INFINITY, '(', '[').ok_or_else(|| wrong(from))?;
     let (to, to_closed) = end(to, "+inf", f64::INFINITY, ')', ']').ok_or_else(|| wrong(to))?;
-    let mut value = || {
-        let word = words.word()?;
-        float(word).ok_or_else(|| words.error(format!("`{}` is no float", shown(word))))
-    };
-    let (slope, intercept) = (value()?, value()?);
+    let (slope, intercept) = (words.float()?, words.float()?);
     words.end()?;
     Ok(Piece { from, to, from_closed, to_closed, slope, intercept })
 }
 
 /// Whether the pieces stand from left to right and every number lies on one of them; where two meet and both are closed
 /// the function has one value.
-fn covers_the_line(pieces: &[Piece]) -> Option<()> {
-    let (first, last) = (pieces.first()?, pieces.last()?);
+fn covers_the_line(pieces: &[Piece]) -> bool {
+    let value = |p: &Piece, z: f64| RBig::of(p.slope) * RBig::of(z) + RBig::of(p.intercept);
     let meets = |pair: &[Piece]| {
-        let (a, b) = (pair[0], pair[1]);
-        let value = |p: Piece| RBig::of(p.slope) * RBig::of(p.from.max(a.to)) + RBig::of(p.intercept);
-        let left = RBig::of(a.slope) * RBig::of(a.to) + RBig::of(a.intercept);
-        a.to == b.from
-            && (a.to_closed || b.from_closed)
-            && (!(a.to_closed && b.from_closed) || left == value(Piece { from: a.to, ..b }))
+        let [a, b] = [&pair[0], &pair[1]];
+        let is_once = a.to_closed != b.from_closed || (a.to_closed && value(a, a.to) == value(b, a.to));
+        a.to == b.from && is_once
     };
-    let is_whole = first.from == f64::NEG_INFINITY && last.to == f64::INFINITY;
-    let is_ordered = pieces.iter().all(|p| p.from < p.to || (p.from == p.to && p.from_closed && p.to_closed));
-    (is_whole && is_ordered && pieces.windows(2).all(meets)).then_some(())
+    let is_some = |p: &Piece| p.from < p.to || (p.from == p.to && p.from_closed && p.to_closed);
+    let is_whole = pieces
+        .first()
+        .zip(pieces.last())
+        .is_some_and(|(first, last)| first.from == f64::NEG_INFINITY && last.to == f64::INFINITY);
+    is_whole && pieces.iter().all(is_some) && pieces.windows(2).all(meets)
 }

@@ -2,12 +2,10 @@
 
 use dashu_base::Approximation;
 use dashu_ratio::RBig;
+use std::cell::RefCell;
 
 /// Half the distance from 1 to the next float: what rounding to the nearest float loses at most, relatively.
 pub(super) const UNIT: f64 = f64::EPSILON / 2.0;
-
-/// The least positive float: more than a product that underflows loses.
-const LEAST: f64 = 5e-324;
 
 /// A lower bound of `a + b`, exact where the float sum is (two-sum, Knuth).
 #[inline]
@@ -52,12 +50,6 @@ pub(super) fn gamma(n: usize) -> f64 {
     if nu < 0.5 { nu / (1.0 - nu) * (1.0 + 1e-12) } else { f64::INFINITY }
 }
 
-/// What `n` products lose at most by underflow.
-#[inline]
-pub(super) fn underflow(n: usize) -> f64 {
-    mul_up(LEAST, n as f64)
-}
-
 /// The largest float at most `q`, and the least at least `q`.
 pub(super) fn enclose(q: &RBig) -> (f64, f64) {
     // What most forms consist of.
@@ -83,6 +75,26 @@ pub(super) fn nearest(q: &RBig) -> f64 {
     }
 }
 
+/// `slope · z + intercept`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Line<N> {
+    pub slope: f64,
+    pub intercept: N,
+}
+
+/// A line below the graph and one above; the same twice where the function is affine.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Pair<N> {
+    pub lower: Line<N>,
+    pub upper: Line<N>,
+}
+
+/// Per node and neuron the lines that were asked for.
+pub(super) type Cache<N> = RefCell<Vec<Vec<Option<Pair<N>>>>>;
+
+/// Lines in both arithmetics.
+pub(super) type Caches = (Cache<f64>, Cache<RBig>);
+
 /// A number in which lines and bounds are computed.
 pub(super) trait Number: Clone + PartialOrd {
     /// The number of a finite float.
@@ -93,10 +105,8 @@ pub(super) trait Number: Clone + PartialOrd {
     fn plus(&self, other: &Self) -> Self;
     /// A lower bound of the product.
     fn times(&self, other: &Self) -> Self;
-    /// The float just below, or the number itself.
-    fn down(&self) -> f64;
-    /// −self.
-    fn negated(&self) -> Self;
+    /// The lines that are kept in such numbers.
+    fn cache(caches: &Caches) -> &Cache<Self>;
 }
 
 impl Number for f64 {
@@ -117,12 +127,8 @@ impl Number for f64 {
         mul_down(*self, *other)
     }
     #[inline]
-    fn down(&self) -> f64 {
-        *self
-    }
-    #[inline]
-    fn negated(&self) -> Self {
-        -self
+    fn cache(caches: &Caches) -> &Cache<Self> {
+        &caches.0
     }
 }
 
@@ -140,11 +146,8 @@ impl Number for RBig {
     fn times(&self, other: &Self) -> Self {
         self * other
     }
-    fn down(&self) -> f64 {
-        enclose(self).0
-    }
-    fn negated(&self) -> Self {
-        -self.clone()
+    fn cache(caches: &Caches) -> &Cache<Self> {
+        &caches.1
     }
 }
 

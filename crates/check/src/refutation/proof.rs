@@ -1,14 +1,14 @@
 //! The statements of a proof, each recomputed when it is read.
 
 use super::form::Form;
-use super::lanes::UNKNOWN;
 use super::network::Network;
 use super::number::Number;
 use super::query::{Case, Query};
-use super::row::minima;
+use super::row::{Way, bound, interval, minima, whole};
+use super::shown::Shown;
 use super::slopes::Spoken;
-use super::state::State;
-use super::text::{Reader, Refusal, Words, float, number, shown};
+use super::state::{Mark, State};
+use super::text::{Reader, Refusal, Words, shown};
 use dashu_ratio::RBig;
 use std::io::BufRead;
 use std::rc::Rc;
@@ -39,23 +39,25 @@ enum Goal {
 struct Block {
     goal: Goal,
     kind: BlockKind,
-    /// What is shown on the part, by number.
-    shown: Vec<bool>,
-    mark: usize,
-    is_exact: bool,
+    /// Which disjuncts are shown on the part by what stands in it; a lemma or row is its only one.
+    shown: Shown,
+    mark: Mark,
 }
-
-/// Whether a split's number is left out of its first half, and of the second one: of one of them at most.
-type Open = (bool, bool);
 
 enum BlockKind {
     Case,
-    Split { node: usize, i: usize, at: RBig, open: Open, first: Option<Vec<bool>> },
+    Split { split: Split, first: Option<Shown> },
     Lemma,
 }
 
-/// Blocks times disjuncts, at most.
-const MOST_GOALS: usize = 1 << 26;
+/// Where a neuron is split, and whether the number is left out of the first half, and of the second one: of one of them at
+/// most.
+#[derive(Clone)]
+struct Split {
+    neuron: (usize, usize),
+    at: RBig,
+    open: (bool, bool),
+}
 
 /// Blocks within blocks, at most.
 const DEEPEST: usize = 10_000;
@@ -63,109 +65,76 @@ const DEEPEST: usize = 10_000;
 /// Terms of a row, at most: what a multiplier of it costs.
 const MOST_TERMS: usize = 1 << 8;
 
-/// Neurons that are bounded side by side, twice: from below and from above.
-const LANES: usize = 4;
-
 /// The checker on its way through one case.
 struct Checker<'a> {
     state: State<'a>,
     case: &'a Case,
     blocks: Vec<Block>,
-    /// Whether bounds are computed in exact rationals.
-    is_exact: bool,
-    /// The half-spaces of the case.
-    limits: Vec<Rc<Form>>,
     spoken: Spoken,
     refuted: Refuted,
 }
 
-/// A form of the query as one over neurons.
-fn over(network: &Network, form: &super::query::Form) -> Form {
-    let mut found = Form { constant: form.constant.clone(), ..Form::default() };
-    for (c, is_output, i) in &form.terms {
-        found.add(if *is_output { network.output } else { 0 }, *i, c.clone());
-    }
-    found
-}
-
 /// Checks that a proof refutes every case of the query about the network. A statement costs a
-/// pass through the network per neuron that it bounds, a split what is shown before it.
+/// pass through the network per neuron that it bounds.
 ///
 /// # Errors
 /// The first line that is not understood, or does not hold.
 pub fn check_refutation(network: &Network, query: &Query, proof: impl BufRead) -> Result<Refuted, Refusal> {
-    let mut reader = Reader::new(proof, "proof");
-    reader.exactly("absint proof 1")?;
+    let mut reader = Reader::new(proof, "proof", '#');
+    reader.begin()?;
     let mut refuted = Refuted { cases: query.cases.len(), ..Refuted::default() };
     if query.cases.is_empty() {
         return Err(reader.error("the query has no case"));
     }
     for (c, case) in query.cases.iter().enumerate() {
-        reader.exactly(&format!("case {c}"))?;
-        if case.lower.len() != network.inputs() {
+        let mut words = reader.expect()?;
+        words.exactly("case")?;
+        words.exactly(&c.to_string())?;
+        words.end()?;
+        if case.ends.len() != network.inputs() {
             return Err(reader.error("the query is about another number of inputs"));
         }
-        let mut checker = Checker::new(network, case);
+        let state = whole(network, case);
+        let mut checker = Checker { state, case, blocks: Vec::new(), spoken: Spoken::new(network), refuted };
+        checker.open(Goal::Disjuncts, BlockKind::Case);
         checker.run(&mut reader)?;
-        refuted.lemmas += checker.refuted.lemmas;
-        refuted.refutations += checker.refuted.refutations;
+        refuted = checker.refuted;
     }
-    match reader.next()? {
-        None => Ok(refuted),
-        Some(words) => Err(words.error("nothing may follow the last case")),
-    }
+    reader.finish("nothing may follow the last case")?;
+    Ok(refuted)
 }
 
-impl<'a> Checker<'a> {
-    fn new(network: &'a Network, case: &'a Case) -> Self {
-        let state = State::new(network, case);
-        let whole = Block {
-            goal: Goal::Disjuncts,
-            kind: BlockKind::Case,
-            shown: vec![false; case.disjuncts.len()],
-            mark: state.mark(),
-            is_exact: false,
-        };
-        let limits = case.limits.iter().map(|limit| Rc::new(over(network, limit))).collect();
-        Self {
-            state,
-            case,
-            blocks: vec![whole],
-            is_exact: false,
-            limits,
-            spoken: Spoken::new(network),
-            refuted: Refuted::default(),
-        }
-    }
-
+impl Checker<'_> {
     /// Reads statements up to the end of the case.
     fn run<R: BufRead>(&mut self, reader: &mut Reader<R>) -> Result<(), Refusal> {
-        self.note_emptiness();
         while !self.blocks.is_empty() {
+            // On a part without inputs everything is shown.
+            if self.state.is_empty {
+                self.show(None);
+            }
             let mut words = reader.expect()?;
             match words.word()? {
-                "interval" => {
-                    words.end()?;
-                    (0..self.state.network.nodes.len()).for_each(|id| self.state.interval(id));
-                }
                 which @ ("bound" | "tighten" | "late") => {
                     let node = words.index(self.state.network.nodes.len())?;
                     words.end()?;
                     if which == "tighten" {
-                        self.state.interval(node);
+                        interval(&mut self.state, node);
                     }
-                    self.back_substitute(node, which == "bound", which == "late");
+                    let neurons = 0..self.state.network.nodes[node].len;
+                    let is_meant = |&i: &usize| which == "bound" || self.state.is_unstable(node, i);
+                    let neurons: Vec<usize> = neurons.filter(is_meant).collect();
+                    bound(&mut self.state, node, &neurons, if which == "late" { Way::Last } else { Way::All });
                 }
                 arithmetic @ ("exact" | "float") => {
                     words.end()?;
-                    self.is_exact = arithmetic == "exact";
+                    self.state.is_exact = arithmetic == "exact";
                 }
                 which @ ("area" | "free" | "slopes" | "steep" | "lines") => {
                     self.spoken.hear(&mut self.state, which, words)?;
                 }
                 "refute" => self.refute(words)?,
                 "prove" => self.prove(words)?,
-                "empty" => self.empty(words)?,
+                "empty" => self.show_by(words, Form::default(), false, None)?,
                 "split" => self.split(words)?,
                 "lemma" => self.lemma(words)?,
                 "row" => self.row(words)?,
@@ -173,293 +142,211 @@ impl<'a> Checker<'a> {
                 "end" => self.end(words)?,
                 other => return Err(words.error(format!("the statement `{}` is not understood", shown(other)))),
             }
-            self.note_emptiness();
             if self.blocks.len() <= 1 {
                 self.state.settle();
             }
             if self.state.is_full() {
                 return Err(reader.error("more changes are to be undone than a checker keeps"));
             }
+            if self.blocks.len() > DEEPEST {
+                return Err(reader.error("the blocks are nested too deeply"));
+            }
         }
         Ok(())
     }
 
-    /// On a part without inputs everything is shown.
-    fn note_emptiness(&mut self) {
-        if self.state.is_empty {
-            self.block_shown();
+    /// A disjunct is shown on the part, or whatever is to be.
+    fn show(&mut self, what: Option<usize>) {
+        if let Some(block) = self.blocks.last_mut() {
+            block.shown.add(what);
         }
     }
 
-    fn block(&mut self, words: &Words<'_>) -> Result<&mut Block, Refusal> {
-        self.blocks.last_mut().ok_or_else(|| words.error("no block is open"))
-    }
-
-    /// Factors that are not below zero: at most `most` of them, up to the end of the line or `;`.
-    fn weights(words: &mut Words<'_>, most: usize) -> Result<Vec<RBig>, Refusal> {
-        let mut found = Vec::new();
-        while let Some(word) = words.next().filter(|word| *word != ";") {
-            let factor = number(word).filter(|factor| factor >= &RBig::ZERO);
-            found.push(factor.ok_or_else(|| words.error(format!("`{}` is no weight", shown(word))))?);
-            if found.len() > most {
-                return Err(words.error("there are more weights than forms"));
-            }
-        }
-        Ok(found)
+    /// What the innermost block is to show. One is open while statements are read.
+    fn goal(&self) -> Goal {
+        self.blocks.last().map_or(Goal::Disjuncts, |block| block.goal.clone())
     }
 
     /// The multipliers that end a line: `NODE I C` for what a neuron's bound says, `limit K C` for a half-space of the
     /// case and `row K C` for a row, `C ≥ 0`. What they multiply is at most zero on the part.
     fn add_multipliers(&self, words: &mut Words<'_>, form: &mut Form) -> Result<(), Refusal> {
-        while let Some(word) = words.next() {
-            if let "limit" | "row" = word {
-                let known = if word == "row" { &self.state.rows } else { &self.limits };
+        while words.peek().is_some() {
+            let is_limit = words.take("limit");
+            if is_limit || words.take("row") {
+                let known = if is_limit { &self.case.limits } else { &self.state.rows };
                 let row = &known[words.index(known.len())?];
-                let c = words.number()?;
-                if c < RBig::ZERO {
-                    return Err(words.error("what is at most zero has no multiplier below zero"));
-                }
-                form.add_multiple(row, &c);
+                form.add_multiple(row, &words.weight()?);
                 continue;
             }
-            let (node, i) = self.neuron(words, word)?;
+            let (node, i) = self.state.network.neuron(words)?;
             let c = words.number()?;
-            let added = self.state.add_bound(form, node, i, &c);
+            let added = self.state.add_bound(form, (node, i), &c);
             added.ok_or_else(|| words.error(format!("neuron {i} of node {node} has no such bound")))?;
         }
         Ok(())
     }
 
-    /// A neuron, of which the word names the node, and the next one the index.
-    fn neuron(&self, words: &mut Words<'_>, word: &str) -> Result<(usize, usize), Refusal> {
-        let nodes = &self.state.network.nodes;
-        let node = word.parse().ok().filter(|&node: &usize| node < nodes.len());
-        let node = node.ok_or_else(|| words.error(format!("`{}` is no node", shown(word))))?;
-        Ok((node, words.index(nodes[node].len)?))
-    }
-
-    /// Adds the multipliers that end the line, and compares the least value with zero.
-    fn holds(&mut self, mut words: Words<'_>, mut form: Form, may_be_zero: bool) -> Result<(), Refusal> {
+    /// Adds the multipliers that end the line, and compares the least value with zero: then something is shown.
+    fn show_by(
+        &mut self,
+        mut words: Words<'_>,
+        mut form: Form,
+        may_be_zero: bool,
+        what: Option<usize>,
+    ) -> Result<(), Refusal> {
         self.add_multipliers(&mut words, &mut form)?;
         if form.is_too_long {
             return Err(words.error("its sums have fractions that are too long"));
         }
-        let (is_shown, bound) = shows(&self.state, &form, self.is_exact, may_be_zero);
+        let (is_shown, bound) = shows(&self.state, &form, may_be_zero);
         // On a part without inputs everything holds, also what whoever wrote this knew of no reason for.
         if !is_shown && !self.state.is_empty {
             return Err(words.error(format!("this does not hold: the bound is {bound:e}")));
         }
         self.refuted.refutations += 1;
-        words.end()
+        self.show(what);
+        Ok(())
     }
 
     /// `refute DISJUNCT WEIGHT… ; MULTIPLIERS`.
     fn refute(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
-        if !matches!(self.block(&words)?.goal, Goal::Disjuncts) {
+        if !matches!(self.goal(), Goal::Disjuncts) {
             return Err(words.error("lemmas and rows are shown by `prove` or `empty`"));
         }
         let d = words.index(self.case.disjuncts.len())?;
-        let atoms = &self.case.disjuncts[d];
-        let weights = Self::weights(&mut words, atoms.len())?;
-        let mut form = Form::default();
-        for (weight, atom) in weights.iter().zip(atoms) {
-            form.add_multiple(&over(self.state.network, atom), weight);
+        let (mut atoms, mut form) = (self.case.disjuncts[d].iter(), Form::default());
+        while words.peek().is_some() && !words.take(";") {
+            let weight = words.weight()?;
+            let atom = atoms.next().ok_or_else(|| words.error("there are more weights than forms"))?;
+            form.add_multiple(atom, &weight);
         }
-        self.holds(words, form, false)?;
-        if let Some(block) = self.blocks.last_mut() {
-            block.shown[d] = true;
-        }
-        Ok(())
+        self.show_by(words, form, false, Some(d))
     }
 
     /// `prove MULTIPLIERS`: the bound of the lemma, or the row.
     fn prove(&mut self, words: Words<'_>) -> Result<(), Refusal> {
         let mut form = Form::default();
-        match &self.block(&words)?.goal {
+        match self.goal() {
             Goal::Disjuncts => return Err(words.error("no lemma or row is open")),
             Goal::Bound { node, i, at_least, value } => {
-                let sign = RBig::from(if *at_least { 1 } else { -1 });
-                form.constant = -&sign * RBig::of(*value);
-                form.add(*node, *i, sign);
+                let sign = RBig::from(if at_least { 1 } else { -1 });
+                form.constant = -&sign * RBig::of(value);
+                form.add((node, i), sign);
             }
-            Goal::Row(row) => form.add_multiple(row, &RBig::from(-1)),
+            Goal::Row(row) => form.add_multiple(&row, &RBig::NEG_ONE),
         }
-        self.holds(words, form, true)?;
-        self.block_shown();
-        Ok(())
+        self.show_by(words, form, true, None)
     }
 
-    /// `empty MULTIPLIERS`: no input is on the part.
-    fn empty(&mut self, words: Words<'_>) -> Result<(), Refusal> {
-        self.holds(words, Form::default(), false)?;
-        self.block_shown();
-        Ok(())
-    }
-
-    fn block_shown(&mut self) {
-        if let Some(block) = self.blocks.last_mut() {
-            block.shown.fill(true);
-        }
-    }
-
-    fn open(&mut self, words: &Words<'_>, goal: Goal, kind: BlockKind, shown: Vec<bool>) -> Result<(), Refusal> {
-        let is_large = self.blocks.len() >= DEEPEST || self.blocks.len() * shown.len() > MOST_GOALS;
-        if is_large {
-            return Err(words.error("the blocks are nested too deeply"));
-        }
-        let (mark, is_exact) = (self.state.mark(), self.is_exact);
-        self.blocks.push(Block { goal, kind, shown, mark, is_exact });
-        Ok(())
-    }
-
-    fn step(&mut self, node: usize, i: usize, below: bool, at: &RBig, open: Open) {
-        if node == 0 {
-            self.state.narrow(i, below, at);
-        } else {
-            self.state.keep(node, i, below, at);
-        }
-        if if below { open.0 } else { open.1 } {
-            self.state.leave_out(node, i, below, at);
-        }
+    fn open(&mut self, goal: Goal, kind: BlockKind) {
+        self.blocks.push(Block { goal, kind, shown: Shown::default(), mark: self.state.mark() });
     }
 
     /// `split NODE I AT`: first where the neuron is at most so large, then (`else`) where it is at least. `< AT`: the first
     /// half lacks the number; `> AT`: the second one does.
     fn split(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
-        let node = words.index(self.state.network.nodes.len())?;
-        let i = words.index(self.state.network.nodes[node].len)?;
-        let word = words.word()?;
-        let (open, at) = match word {
-            "<" => ((true, false), words.number()?),
-            ">" => ((false, true), words.number()?),
-            at => ((false, false), words.number_in(at)?),
-        };
-        let block = self.block(&words)?;
-        let (goal, shown) = (block.goal.clone(), block.shown.clone());
-        self.open(&words, goal, BlockKind::Split { node, i, at: at.clone(), open, first: None }, shown)?;
-        self.step(node, i, true, &at, open);
-        words.end()
+        let neuron = self.state.network.neuron(&mut words)?;
+        let below = words.take("<");
+        let open = (below, !below && words.take(">"));
+        let at = words.number()?;
+        words.end()?;
+        let split = Split { neuron, at, open };
+        self.open(self.goal(), BlockKind::Split { split: split.clone(), first: None });
+        self.enter(&split, true);
+        Ok(())
+    }
+
+    /// Goes into a half of a split: the first one is below the number.
+    fn enter(&mut self, split: &Split, below: bool) {
+        let ((node, i), is_open) = (split.neuron, if below { split.open.0 } else { split.open.1 });
+        self.state.keep(node, i, below, &split.at, is_open);
     }
 
     /// `else`: the other half of the split.
     fn other_half(&mut self, words: Words<'_>) -> Result<(), Refusal> {
         let wrong = words.error("no first half of a split is open");
-        let Some(mut block) = self.blocks.pop() else { return Err(wrong) };
-        let BlockKind::Split { node, i, at, open, first } = &mut block.kind else { return Err(wrong) };
-        if first.is_some() {
+        let Some(Block { kind: BlockKind::Split { split, first: first @ None }, shown, mark, .. }) =
+            self.blocks.last_mut()
+        else {
             return Err(wrong);
-        }
-        self.state.undo(block.mark);
-        self.is_exact = block.is_exact;
-        let outer = self.blocks.last().map_or_else(Vec::new, |outer| outer.shown.clone());
-        *first = Some(std::mem::replace(&mut block.shown, outer));
-        let (node, i, at, open) = (*node, *i, at.clone(), *open);
-        self.blocks.push(block);
-        self.step(node, i, false, &at, open);
+        };
+        *first = Some(std::mem::take(shown));
+        let split = split.clone();
+        self.state.undo(*mark);
+        self.enter(&split, false);
         words.end()
     }
 
     /// `lemma NODE I >= VALUE`, or `<=`; what follows up to its end shows it.
     fn lemma(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
-        let node = words.index(self.state.network.nodes.len())?;
-        let i = words.index(self.state.network.nodes[node].len)?;
-        let at_least = match words.word()? {
-            ">=" => true,
-            "<=" => false,
-            other => return Err(words.error(format!("`{}` is no comparison", shown(other)))),
-        };
-        let word = words.word()?;
-        let value = float(word).ok_or_else(|| words.error(format!("`{}` is no float", shown(word))))?;
-        self.open(&words, Goal::Bound { node, i, at_least, value }, BlockKind::Lemma, vec![false])?;
+        let (node, i) = self.state.network.neuron(&mut words)?;
+        let at_least = words.take(">=");
+        if !at_least {
+            words.exactly("<=")?;
+        }
+        let value = words.float()?;
+        self.open(Goal::Bound { node, i, at_least, value }, BlockKind::Lemma);
         words.end()
     }
 
     /// `row CONSTANT (NODE I C)…`: the form is at most zero; what follows up to its end shows it.
     fn row(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
         let mut form = Form { constant: words.number()?, ..Form::default() };
-        while let Some(word) = words.next() {
-            let (node, i) = self.neuron(&mut words, word)?;
-            form.add(node, i, words.number()?);
+        while words.peek().is_some() {
+            let neuron = self.state.network.neuron(&mut words)?;
+            form.add(neuron, words.number()?);
             if form.terms.len() > MOST_TERMS {
                 return Err(words.error(format!("a row has at most {MOST_TERMS} terms")));
             }
         }
-        self.open(&words, Goal::Row(Rc::new(form)), BlockKind::Lemma, vec![false])
+        self.open(Goal::Row(Rc::new(form)), BlockKind::Lemma);
+        Ok(())
     }
 
     /// `end` of a split, a lemma, a row or the case.
     fn end(&mut self, words: Words<'_>) -> Result<(), Refusal> {
         let Some(block) = self.blocks.pop() else { return Err(words.error("no block is open")) };
         self.state.undo(block.mark);
-        self.is_exact = block.is_exact;
-        match block.kind {
-            BlockKind::Split { first: None, .. } => return Err(words.error("the split has no second half")),
-            BlockKind::Split { first: Some(first), .. } => {
-                let both = first.iter().zip(&block.shown).map(|(a, b)| *a && *b);
+        match (block.kind, block.goal) {
+            (BlockKind::Split { first: None, .. }, _) => return Err(words.error("the split has no second half")),
+            (BlockKind::Split { first: Some(first), .. }, _) => {
                 if let Some(outer) = self.blocks.last_mut() {
-                    outer.shown.iter_mut().zip(both).for_each(|(outer, both)| *outer |= both);
+                    outer.shown.join(first.and(block.shown));
                 }
             }
-            BlockKind::Lemma if !block.shown[0] => return Err(words.error("this is not shown")),
-            BlockKind::Lemma => {
+            (BlockKind::Lemma, _) if !block.shown.has(0) => return Err(words.error("this is not shown")),
+            (BlockKind::Lemma, goal) => {
                 self.refuted.lemmas += 1;
-                match block.goal {
+                match goal {
                     Goal::Disjuncts => {}
                     Goal::Bound { node, i, at_least, value } => {
                         let bounds = if at_least { (value, f64::INFINITY) } else { (f64::NEG_INFINITY, value) };
                         self.state.tighten(node, i, bounds);
                     }
-                    Goal::Row(form) => self.state.add_row(form),
+                    Goal::Row(form) => self.state.rows.push(form),
                 }
             }
-            BlockKind::Case => {
-                if let Some(d) = block.shown.iter().position(|shown| !shown) {
+            (BlockKind::Case, _) => {
+                if let Some(d) = (0..self.case.disjuncts.len()).find(|d| !block.shown.has(*d)) {
                     return Err(words.error(format!("disjunct {d} is not refuted")));
                 }
             }
         }
         words.end()
     }
-
-    /// Bounds the neurons of a node by back-substitution: all, or those of which an activation sees several pieces; and up
-    /// to the input alone, or on the way there. Where rounding may decide on which side of a number a bound is, in exact
-    /// numbers.
-    fn back_substitute(&mut self, node: usize, all: bool, is_late: bool) {
-        let (state, never) = (&mut self.state, |_| false);
-        let neurons = 0..state.network.nodes[node].len;
-        let neurons: Vec<usize> = neurons.filter(|&i| all || state.is_unstable(node, i)).collect();
-        for neurons in neurons.chunks(LANES / 2) {
-            let side = |i: usize, sign: i8| {
-                let mut form = Form::default();
-                form.add(node, i, RBig::from(sign));
-                form
-            };
-            let forms: Vec<Form> = neurons.iter().flat_map(|&i| [side(i, 1), side(i, -1)]).collect();
-            let mut least = vec![UNKNOWN; LANES];
-            if !self.is_exact {
-                least = minima::<[f64; LANES]>(state, &forms, is_late, &never);
-            }
-            for (side, form) in forms.iter().enumerate() {
-                if self.is_exact || state.is_undecided(node, neurons[side / 2], side % 2 == 0, least[side]) {
-                    least[side] = minima::<RBig>(state, std::slice::from_ref(form), is_late, &never)[0];
-                }
-            }
-            for (&i, least) in neurons.iter().zip(least.chunks(2)) {
-                state.tighten(node, i, (least[0].0, -least[1].0));
-            }
-        }
-    }
 }
 
 /// Whether a form is above zero on the part, or zero where it may be; and the bound that says so or not. Where rounding
 /// alone may hide it, it is looked for in exact numbers.
-fn shows(state: &State<'_>, form: &Form, is_exact: bool, may_be_zero: bool) -> (bool, f64) {
+fn shows(state: &State<'_>, form: &Form, may_be_zero: bool) -> (bool, f64) {
     let is_shown = |least: f64| least > 0.0 || (may_be_zero && least == 0.0);
     let form = std::slice::from_ref(form);
-    let (low, high) = if is_exact { UNKNOWN } else { minima::<[f64; 1]>(state, form, false, &is_shown)[0] };
-    if !is_exact && (is_shown(low) || !is_shown(high)) {
-        return (is_shown(low), low);
+    if !state.is_exact {
+        let (low, high) = minima::<[f64; 1]>(state, form, Way::All, &is_shown)[0];
+        if is_shown(low) || !is_shown(high) {
+            return (is_shown(low), low);
+        }
     }
-    let low = minima::<RBig>(state, form, false, &is_shown)[0].0;
+    let low = minima::<RBig>(state, form, Way::All, &is_shown)[0].0;
     (is_shown(low), low)
 }

@@ -2,33 +2,50 @@
 
 use super::form::Form;
 use super::lanes::{Lanes, TINY, UNKNOWN};
-use super::network::{Kind, Table, Term};
+use super::network::{Kind, Network, Term};
 use super::number::gamma;
-use super::state::{Lined, State};
+use super::query::Case;
+use super::state::State;
 use dashu_ratio::RBig;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// `Σ at[node] · x_node + sum`: at most the forms where they began.
 struct Rows<'a, L: Lanes> {
     state: &'a State<'a>,
+    way: Way,
     /// The coefficients of the nodes that are read.
     at: BTreeMap<usize, Vec<L>>,
     sum: L::Sum,
 }
 
-/// For each form a lower bound over the part: the best of those that it has on its way back to the input (where it is late,
-/// the one that it has there), which ends where all are `enough`; and what another arithmetic might find at most.
-pub(super) fn minima<L: Lanes<Number: Lined>>(
+/// Neurons that are bounded side by side, twice: from below and from above; by the first step one sums fewer numbers.
+const LANES: usize = 4;
+
+/// Which of the bounds that a form has on its way back count.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Way {
+    /// Those by the neurons that it reads first.
+    First,
+    /// All of them.
+    All,
+    /// Those at the input.
+    Last,
+}
+
+/// For each form a lower bound over the part: the best of those that it has on its way back to the input, which ends where
+/// all are `enough`; and what another arithmetic might find at most.
+pub(super) fn minima<L: Lanes>(
     state: &State<'_>,
     forms: &[Form],
-    is_late: bool,
+    way: Way,
     enough: &dyn Fn(f64) -> bool,
 ) -> Vec<(f64, f64)> {
     let constants: Vec<&RBig> = forms.iter().map(|form| &form.constant).collect();
-    let mut rows = Rows::<L> { state, at: BTreeMap::new(), sum: L::sums(&constants) };
+    let mut rows = Rows::<L> { state, way, at: BTreeMap::new(), sum: L::sums(&constants) };
     forms.iter().enumerate().for_each(|(lane, form)| rows.begin(lane, form));
     let mut best = vec![UNKNOWN; forms.len()];
-    if !is_late {
+    if way == Way::All {
         rows.improve(&mut best);
     }
     while let Some((id, a)) = rows.at.pop_last().filter(|(id, _)| *id > 0)
@@ -41,14 +58,63 @@ pub(super) fn minima<L: Lanes<Number: Lined>>(
         };
         rows.pass(id, &a);
         let is_input = rows.at.last_key_value().is_none_or(|(&id, _)| id == 0);
-        if is_input || !(is_seen || is_late) {
+        if is_input || !(is_seen || way == Way::Last) {
             rows.improve(&mut best);
+        }
+        if way == Way::First {
+            break;
         }
     }
     best
 }
 
-impl<L: Lanes<Number: Lined>> Rows<'_, L> {
+/// The whole box of a case, every node bounded by interval arithmetic.
+pub(super) fn whole<'a>(network: &'a Network, case: &Case) -> State<'a> {
+    let mut state = State::new(network, case);
+    for id in 0..network.nodes.len() {
+        state.measure(id);
+        interval(&mut state, id);
+    }
+    state.settle();
+    state
+}
+
+/// Bounds the neurons of a node by those of the nodes that it reads.
+pub(super) fn interval(state: &mut State<'_>, id: usize) {
+    state.activate(id);
+    if let Kind::Affine { .. } = state.network.nodes[id].kind {
+        let neurons: Vec<usize> = (0..state.network.nodes[id].len).collect();
+        bound(state, id, &neurons, Way::First);
+    }
+}
+
+/// Bounds neurons of a node by back-substitution. Where rounding may decide on which side of a number a bound is, in exact
+/// numbers.
+pub(super) fn bound(state: &mut State<'_>, node: usize, neurons: &[usize], way: Way) {
+    let (never, is_exact) = (|_| false, state.is_exact && way != Way::First);
+    for neurons in neurons.chunks(if way == Way::First { 1 } else { LANES / 2 }) {
+        let mut forms = Vec::new();
+        for (&i, sign) in neurons.iter().flat_map(|i| [(i, RBig::ONE), (i, RBig::NEG_ONE)]) {
+            let mut form = Form::default();
+            form.add((node, i), sign);
+            forms.push(form);
+        }
+        let mut least = vec![UNKNOWN; LANES];
+        if !is_exact {
+            least = minima::<[f64; LANES]>(state, &forms, way, &never);
+        }
+        for (side, form) in forms.iter().enumerate() {
+            if is_exact || state.is_undecided(node, neurons[side / 2], side % 2 == 0, least[side]) {
+                least[side] = minima::<RBig>(state, std::slice::from_ref(form), way, &never)[0];
+            }
+        }
+        for (&i, least) in neurons.iter().zip(least.chunks(2)) {
+            state.tighten(node, i, (least[0].0, -least[1].0));
+        }
+    }
+}
+
+impl<L: Lanes> Rows<'_, L> {
     fn begin(&mut self, lane: usize, form: &Form) {
         for (&(node, i), q) in &form.terms {
             let a = self.at.entry(node).or_insert_with(|| vec![L::zero(); self.state.network.nodes[node].len]);
@@ -57,13 +123,17 @@ impl<L: Lanes<Number: Lined>> Rows<'_, L> {
     }
 
     /// Adds coefficients of a node to those that it has.
-    fn add(&mut self, node: usize, more: Vec<L>) {
-        let Some(a) = self.at.get_mut(&node) else {
-            self.at.insert(node, more);
-            return;
-        };
-        for (j, (a, more)) in a.iter_mut().zip(&more).enumerate() {
-            a.add(more, self.state.reach(node, j), &mut self.sum);
+    fn add(&mut self, node: usize, mut more: Vec<L>) {
+        match self.at.entry(node) {
+            Entry::Vacant(place) => {
+                more.iter_mut().for_each(|a| a.shorten(&mut self.sum));
+                place.insert(more);
+            }
+            Entry::Occupied(mut a) => {
+                for (j, (a, more)) in a.get_mut().iter_mut().zip(&more).enumerate() {
+                    a.add(more, self.state.reach(node, j), &mut self.sum);
+                }
+            }
         }
     }
 
@@ -72,16 +142,11 @@ impl<L: Lanes<Number: Lined>> Rows<'_, L> {
         match &self.state.network.nodes[id].kind {
             Kind::Input => {}
             Kind::Affine { terms, bias } => {
-                self.pass_bias(a, bias);
+                let rows = a.iter().enumerate().filter(|(_, a)| !a.is_zero());
+                rows.for_each(|(i, a)| a.add_end(&mut self.sum, |lower| bias.end(i, lower)));
                 terms.iter().enumerate().for_each(|(t, term)| self.pass_term(id, t, a, term));
             }
             Kind::Activation { source, .. } => self.pass_activation(id, *source, a),
-        }
-    }
-
-    fn pass_bias(&mut self, a: &[L], bias: &Table) {
-        for (i, a) in a.iter().enumerate() {
-            a.add_end(&mut self.sum, |lower| bias.end(i, lower));
         }
     }
 
@@ -89,7 +154,8 @@ impl<L: Lanes<Number: Lined>> Rows<'_, L> {
         let state = self.state;
         let mut out = vec![L::zero(); state.network.nodes[term.source].len];
         term.map.pull_back(a, &mut out, &|j| state.reach(term.source, j), &mut self.sum);
-        if L::ROUNDS {
+        // The first step multiplies weights by 1 or −1.
+        if L::ROUNDS && self.way != Way::First {
             // Every coefficient is a sum of at most `n` products: Σ_j γ |a| |W|_j reach_j, and what underflows.
             let rate = gamma(a.iter().filter(|a| !a.is_zero()).count());
             let (of_rows, of_all) = &state.magnitudes[id][t];
@@ -104,10 +170,10 @@ impl<L: Lanes<Number: Lined>> Rows<'_, L> {
         let mut out = vec![L::zero(); a.len()];
         for (i, a) in a.iter().enumerate().filter(|(_, a)| !a.is_zero()) {
             // Below y where the coefficient is positive, above where it is negative: in either case below a · y.
-            let pair = L::Number::lines(state, id, i);
+            let pair = state.lines::<L::Number>(id, i);
             a.add_end(&mut self.sum, |lower| {
-                pair.as_ref()
-                    .map(|pair| if lower { pair.lower.intercept.clone() } else { pair.upper.intercept.clone() })
+                let pair = pair.as_ref()?;
+                Some(if lower { &pair.lower } else { &pair.upper }.intercept.clone())
             });
             if let Some(pair) = pair {
                 out[i] = a.along(pair.lower.slope, pair.upper.slope, state.reach(source, i), &mut self.sum);
@@ -120,7 +186,7 @@ impl<L: Lanes<Number: Lined>> Rows<'_, L> {
     fn improve(&self, best: &mut [(f64, f64)]) {
         let mut sum = self.sum.clone();
         for (&node, a) in &self.at {
-            for (i, a) in a.iter().enumerate() {
+            for (i, a) in a.iter().enumerate().filter(|(_, a)| !a.is_zero()) {
                 a.add_end(&mut sum, |lower| self.state.end::<L::Number>(node, i, lower));
             }
         }

@@ -2,7 +2,7 @@
 
 use super::network::{Kind, Network};
 use super::state::State;
-use super::text::{Refusal, Words, float, shown};
+use super::text::{Refusal, Words};
 
 /// For each activation node the neurons that `slopes` speaks of.
 pub(super) struct Spoken {
@@ -27,19 +27,17 @@ impl Spoken {
 
     /// `free NODE I…`: the neurons that `slopes NODE` speaks of.
     fn free(&mut self, state: &State<'_>, mut words: Words<'_>) -> Result<(), Refusal> {
-        let id = activation(state, &mut words)?;
+        let (id, _) = activation(state, &mut words)?;
         self.free[id] = neurons(state, id, &mut words)?;
         Ok(())
     }
 
     /// `slopes NODE HEX`: four digits for each of the free neurons, or one that stands for four like it.
     fn slopes(&mut self, state: &mut State<'_>, mut words: Words<'_>) -> Result<(), Refusal> {
-        let id = activation(state, &mut words)?;
+        let (id, [first, last]) = activation(state, &mut words)?;
         let shares = shares(words.word()?, self.free[id].len());
         let shares =
             shares.ok_or_else(|| words.error("one or four hexadecimal digits are expected for each free neuron"))?;
-        let Kind::Activation { pieces, .. } = &state.network.nodes[id].kind else { return words.end() };
-        let (first, last) = (pieces[0].slope, pieces[pieces.len() - 1].slope);
         for (&i, share) in self.free[id].iter().zip(shares) {
             let lower = first + (last - first) * (f64::from(share) / f64::from(u16::MAX));
             state.set_slopes(id, i, Some((lower, None)));
@@ -48,10 +46,11 @@ impl Spoken {
     }
 }
 
-fn activation(state: &State<'_>, words: &mut Words<'_>) -> Result<usize, Refusal> {
+/// An activation node, and the slopes of its first piece and of its last one.
+fn activation(state: &State<'_>, words: &mut Words<'_>) -> Result<(usize, [f64; 2]), Refusal> {
     let id = words.index(state.network.nodes.len())?;
-    match state.network.nodes[id].kind {
-        Kind::Activation { .. } => Ok(id),
+    match &state.network.nodes[id].kind {
+        Kind::Activation { pieces, .. } => Ok((id, [pieces[0].slope, pieces[pieces.len() - 1].slope])),
         _ => Err(words.error(format!("node {id} is no activation"))),
     }
 }
@@ -59,46 +58,33 @@ fn activation(state: &State<'_>, words: &mut Words<'_>) -> Result<usize, Refusal
 /// The neurons of a node that are named up to the end of the line.
 fn neurons(state: &State<'_>, id: usize, words: &mut Words<'_>) -> Result<Vec<usize>, Refusal> {
     let mut neurons = Vec::new();
-    while let Some(word) = words.next() {
-        let i = word.parse().ok().filter(|&i: &usize| i < state.network.nodes[id].len);
-        neurons.push(i.ok_or_else(|| words.error(format!("`{}` is no neuron of node {id}", shown(word))))?);
+    while words.peek().is_some() {
+        neurons.push(words.index(state.network.nodes[id].len)?);
     }
     Ok(neurons)
 }
 
 /// `area NODE`: nothing was said of slopes.
 fn area(state: &mut State<'_>, mut words: Words<'_>) -> Result<(), Refusal> {
-    let id = activation(state, &mut words)?;
+    let (id, _) = activation(state, &mut words)?;
     (0..state.network.nodes[id].len).for_each(|i| state.set_slopes(id, i, None));
     words.end()
 }
 
 /// `steep NODE I…`: below those neurons lines have the slope of the last piece, below the others that of the first.
 fn steep(state: &mut State<'_>, mut words: Words<'_>) -> Result<(), Refusal> {
-    let id = activation(state, &mut words)?;
-    let mut is_steep = vec![false; state.network.nodes[id].len];
-    neurons(state, id, &mut words)?.into_iter().for_each(|i| is_steep[i] = true);
-    let Kind::Activation { pieces, .. } = &state.network.nodes[id].kind else { return words.end() };
-    let (first, last) = (pieces[0].slope, pieces[pieces.len() - 1].slope);
-    for (i, is_steep) in is_steep.into_iter().enumerate() {
-        state.set_slopes(id, i, Some((if is_steep { last } else { first }, None)));
-    }
-    words.end()
+    let (id, [first, last]) = activation(state, &mut words)?;
+    let mut slopes = vec![first; state.network.nodes[id].len];
+    neurons(state, id, &mut words)?.into_iter().for_each(|i| slopes[i] = last);
+    slopes.into_iter().enumerate().for_each(|(i, slope)| state.set_slopes(id, i, Some((slope, None))));
+    Ok(())
 }
 
 /// `lines NODE I LOWER UPPER`: the slopes of one neuron's lines; only the lower one where the other is left out.
 fn lines(state: &mut State<'_>, mut words: Words<'_>) -> Result<(), Refusal> {
-    let id = activation(state, &mut words)?;
-    let i = words.index(state.network.nodes[id].len)?;
-    let slope = |words: &Words<'_>, word: &str| {
-        float(word).ok_or_else(|| words.error(format!("`{}` is no float", shown(word))))
-    };
-    let word = words.word()?;
-    let lower = slope(&words, word)?;
-    let upper = match words.next() {
-        Some(word) => Some(slope(&words, word)?),
-        None => None,
-    };
+    let (id, _) = activation(state, &mut words)?;
+    let (i, lower) = (words.index(state.network.nodes[id].len)?, words.float()?);
+    let upper = if words.peek().is_some() { Some(words.float()?) } else { None };
     state.set_slopes(id, i, Some((lower, upper)));
     words.end()
 }

@@ -2,7 +2,7 @@
 
 use super::{check_refutation, read_network, read_query};
 
-const NETWORK: &str = "absint network 1
+const NETWORK: &str = "absint network 2
 input 2
 affine
 bias 0 0
@@ -22,7 +22,7 @@ output 3
 ";
 
 /// `y = relu(x₀ + x₁) − relu(x₀)` over `[−1, 1]²` is at most 1; back-substitution alone says 2.
-const QUERY: &str = "absint query 1
+const QUERY: &str = "absint query 2
 case
 x -1 1
 x -1 1
@@ -30,7 +30,7 @@ unsafe
 atom 7/4 -1 Y0
 ";
 
-const PROOF: &str = "absint proof 1
+const PROOF: &str = "absint proof 2
 case 0
 bound 1
 split 1 1 0
@@ -44,7 +44,7 @@ end
 /// Whether the proof is accepted, or what is said against it.
 fn outcome(network: &str, query: &str, proof: &str) -> Result<usize, String> {
     let network = read_network(network.as_bytes()).map_err(|e| e.to_string())?;
-    let query = read_query(query.as_bytes(), network.inputs(), network.outputs()).map_err(|e| e.to_string())?;
+    let query = read_query(query.as_bytes(), &network).map_err(|e| e.to_string())?;
     let refuted = check_refutation(&network, &query, proof.as_bytes()).map_err(|e| e.to_string())?;
     Ok(refuted.refutations)
 }
@@ -54,7 +54,7 @@ fn the_worked_example_is_accepted_in_both_arithmetics() {
     assert_eq!(outcome(NETWORK, QUERY, PROOF), Ok(2));
     assert_eq!(outcome(NETWORK, QUERY, &PROOF.replace("case 0\n", "case 0\nexact\n")), Ok(2));
     // Half-way between its two slopes the line below the second neuron does it alone.
-    let slopes = "absint proof 1\ncase 0\nfree 2 0 1\nslopes 2 ffff7fff\nrefute 0 1\nend\n";
+    let slopes = "absint proof 2\ncase 0\nfree 2 0 1\nslopes 2 ffff7fff\nrefute 0 1\nend\n";
     assert_eq!(outcome(NETWORK, QUERY, slopes), Ok(1));
     assert_eq!(outcome(NETWORK, QUERY, &slopes.replace("slopes 2 ffff7fff", "lines 2 1 1b-1 1b-1")), Ok(1));
     // One digit stands for four, and slopes are forgotten by name.
@@ -67,7 +67,7 @@ fn the_worked_example_is_accepted_in_both_arithmetics() {
     assert!(outcome(NETWORK, QUERY, &steep(" 0")).is_err() && outcome(NETWORK, QUERY, &steep(" 2")).is_err());
     // Without splits, multipliers or the right slopes, and with one half left out, it does not hold.
     for wrong in [
-        "absint proof 1\ncase 0\nbound 1\nrefute 0 1\nend\n",
+        "absint proof 2\ncase 0\nbound 1\nrefute 0 1\nend\n",
         &PROOF.replace("; 1 1 -1/2", ""),
         &PROOF.replace("; 1 1 -1/2", "; 1 1 1/2"),
         &PROOF.replace("; 1 1 1/2", "; 1 0 1/2"),
@@ -88,7 +88,7 @@ fn the_worked_example_is_accepted_in_both_arithmetics() {
 #[test]
 fn named_lines_stay_and_late_bounds_are_those_at_the_input() {
     let query = QUERY.replacen("x -1 1", "x 0 1", 1).replace("7/4", "3/2");
-    let proof = |said: &str| format!("absint proof 1\ncase 0\nbound 1\n{said}\nrefute 0 1\nend\n");
+    let proof = |said: &str| format!("absint proof 2\ncase 0\nbound 1\n{said}\nrefute 0 1\nend\n");
     assert_eq!(outcome(NETWORK, &query, &proof("")), Ok(1));
     assert_eq!(outcome(NETWORK, &query, &proof("lines 2 1 0")), Ok(1));
     assert!(outcome(NETWORK, &query, &proof("lines 2 1 0 0")).is_err());
@@ -99,7 +99,7 @@ fn named_lines_stay_and_late_bounds_are_those_at_the_input() {
 }
 
 /// The first neuron is never more than one above the second one: a joint inequality on three branches.
-const ROWS: &str = "absint proof 1
+const ROWS: &str = "absint proof 2
 case 0
 exact
 row -1 1 0 1 1 1 -1
@@ -146,13 +146,13 @@ fn rows_hold_where_they_are_shown_and_nowhere_else() {
     assert_eq!(outcome(NETWORK, &query, &ROWS.replace("exact\n", "")), Ok(5));
     // A row that holds on a part is forgotten behind it.
     let inside =
-        "absint proof 1\ncase 0\nexact\nsplit 0 1 1/2\nrow -1/2 0 1 1\nprove\nend\nelse\nrefute 0 1 ; row 0 1\n";
+        "absint proof 2\ncase 0\nexact\nsplit 0 1 1/2\nrow -1/2 0 1 1\nprove\nend\nelse\nrefute 0 1 ; row 0 1\n";
     let said = outcome(NETWORK, QUERY, inside).unwrap_err();
     assert!(said.contains("no index below 0"), "{said}");
 }
 
 /// `y = sign(x)`, which is 1 at zero.
-const SIGN: &str = "absint network 1
+const SIGN: &str = "absint network 2
 input 1
 affine
 bias 0
@@ -169,10 +169,10 @@ output 2
 fn a_number_belongs_to_the_half_that_has_it() {
     // y + x / 4 is never zero: it is at most −3/4 below zero, and at least 1 from there on.
     let query = |constant: &str| {
-        format!("absint query 1\ncase\nx -1 1\nunsafe\natom {constant} -1 Y0 -1/4 X0\natom {constant} 1 Y0 1/4 X0\n")
+        format!("absint query 2\ncase\nx -1 1\nunsafe\natom {constant} -1 Y0 -1/4 X0\natom {constant} 1 Y0 1/4 X0\n")
     };
     let proof =
-        |split: &str| format!("absint proof 1\ncase 0\nsplit 1 0 {split}\nrefute 0 1\nelse\nrefute 0 0 1\nend\nend\n");
+        |split: &str| format!("absint proof 2\ncase 0\nsplit 1 0 {split}\nrefute 0 1\nelse\nrefute 0 0 1\nend\nend\n");
     assert_eq!(outcome(SIGN, &query("0"), &proof("< 0")), Ok(2));
     let at_input =
         SIGN.replace("affine\nbias 0\ndense 0\n1\nend\nactivation 1", "activation 0").replace("output 2", "output 1");
@@ -183,7 +183,7 @@ fn a_number_belongs_to_the_half_that_has_it() {
     }
     // The end is left out of one half only, and no longer where that is over.
     let closed =
-        "absint proof 1\ncase 0\nsplit 1 0 < 0\nsplit 1 0 0\nrefute 0 1\nelse\nend\nelse\nrefute 0 0 1\nend\nend\n";
+        "absint proof 2\ncase 0\nsplit 1 0 < 0\nsplit 1 0 0\nrefute 0 1\nelse\nend\nelse\nrefute 0 0 1\nend\nend\n";
     assert_eq!(outcome(SIGN, &query("0"), closed), Ok(2));
     let behind = closed.replace("else\nrefute 0 0 1", "else\nrefute 0 1");
     assert!(outcome(SIGN, &query("0"), &behind).is_err());
@@ -199,7 +199,7 @@ fn what_is_not_understood_is_refused_with_its_line() {
         let said = outcome(&network, &query, &proof).unwrap_err();
         assert!(said.contains(says), "{from} -> {to}: {said}");
     };
-    refused("absint network 1", "absint network 2", "network, line 1");
+    refused("absint network 2", "absint network 3", "network, line 1");
     refused("input 2", "input 99999999999", "line 2");
     refused("input 2", "input 0", "no input");
     refused("bias 0 0", "bias", "no neuron");
@@ -212,7 +212,7 @@ fn what_is_not_understood_is_refused_with_its_line() {
     refused("x -1 1\nx -1 1", "x -1 1", "`x` is expected");
     refused("-1 Y0", "-1 Y1", "`Y1` is no variable");
     refused("7/4", "7/0", "`7/0` is no number");
-    refused("case 0", "case 1", "`case 0` is expected");
+    refused("case 0", "case 1", "`0` is expected");
     refused("bound 1", "bound 9", "no index below 4");
     refused("bound 1", "believe 1", "`believe` is not understood");
     refused("bound 1", "slopes 2 ffff", "hexadecimal digits");
@@ -224,18 +224,50 @@ fn what_is_not_understood_is_refused_with_its_line() {
     refused("refute 0 1 ; 1 1 -1/2", "refute 0 1 1", "more weights");
     refused("refute 0 1 ; 1 1 -1/2", "refute 1 1", "no index below 1");
     refused("refute 0 1 ; 1 1 -1/2", "refute 0 1 ; limit 0 1", "no index below 0");
+    refused("refute 0 1 ; 1 1 -1/2", "refute 0 1 ; limit row 0 1", "`row` is no index below 0");
     refused("refute 0 1 ; 1 1 -1/2", "prove", "no lemma");
     refused("else", "else\nelse", "no first half");
     refused("else\nrefute 0 1 ; 1 1 1/2\n", "", "no second half");
     assert!(outcome(NETWORK, QUERY, &format!("{PROOF}end\n")).unwrap_err().contains("nothing may follow"));
     assert!(outcome(NETWORK, QUERY, &PROOF.replace("end\nend\n", "end\n")).is_err());
-    assert!(outcome(NETWORK, "absint query 1\n", "absint proof 1\n").unwrap_err().contains("no case"));
+    assert!(outcome(NETWORK, "absint query 2\n", "absint proof 2\n").unwrap_err().contains("no case"));
+}
+
+/// Another version of the format says which one is known, and what is to be done.
+#[test]
+fn another_version_is_refused_by_name() {
+    let old = |text: &str| text.replacen(" 2\n", " 1\n", 1);
+    for (network, query, proof) in [
+        (old(NETWORK), QUERY.into(), PROOF.into()),
+        (NETWORK.into(), old(QUERY), PROOF.into()),
+        (NETWORK.into(), QUERY.to_owned(), old(PROOF)),
+    ] {
+        let said = outcome(&network, &query, &proof).unwrap_err();
+        assert!(said.contains("line 1: version 1 of certificates is not known here, but 2: write it anew"), "{said}");
+    }
+}
+
+/// Each of many disjuncts is shown on many parts, within each other and one behind the other: a part costs what it shows.
+#[test]
+fn disjuncts_cost_what_shows_them() {
+    const COUNT: usize = 20_000;
+    let query = format!("absint query 2\ncase\nx -1 1\nx -1 1\n{}", "unsafe\natom 3 -1 Y0\n".repeat(COUNT));
+    let all: String = (0..COUNT).map(|d| format!("refute {d} 1\n")).collect();
+    let behind = format!("absint proof 2\ncase 0\n{}{all}end\n", "split 0 0 0\nelse\nend\n".repeat(COUNT));
+    assert_eq!(outcome(NETWORK, &query, &behind), Ok(COUNT));
+    let depth = 9000;
+    // The upper halves have no input: they show everything.
+    let nested =
+        format!("absint proof 2\ncase 0\n{}{all}{}end\n", "split 0 0 2\n".repeat(depth), "else\nend\n".repeat(depth));
+    assert_eq!(outcome(NETWORK, &query, &nested), Ok(COUNT));
+    let missing = nested.replace("refute 77 1\n", "");
+    assert!(outcome(NETWORK, &query, &missing).unwrap_err().contains("disjunct 77 is not refuted"));
 }
 
 /// A lemma holds on the part where it stands, and must be shown there.
 #[test]
 fn lemmas_are_shown_before_they_are_used() {
-    let proof = "absint proof 1\ncase 0\nlemma 3 0 <= 13b-3\nsplit 1 1 0\nprove 1 1 -1/2\nelse\nprove 1 1 1/2\nend\n\
+    let proof = "absint proof 2\ncase 0\nlemma 3 0 <= 13b-3\nsplit 1 1 0\nprove 1 1 -1/2\nelse\nprove 1 1 1/2\nend\n\
                  end\nrefute 0 1\nend\n";
     assert_eq!(outcome(NETWORK, QUERY, proof), Ok(3));
     for (from, to) in [
@@ -257,14 +289,14 @@ fn lemmas_are_shown_before_they_are_used() {
 fn half_spaces_multiply_what_is_at_most_zero() {
     // With x₀ ≤ 0 the second neuron is zero.
     let query = QUERY.replace("unsafe", "limit 0 1 X0\nunsafe");
-    let proof = "absint proof 1\ncase 0\nfree 2 1\nslopes 2 0000\nrefute 0 1 ; limit 0 1/2\nend\n";
+    let proof = "absint proof 2\ncase 0\nfree 2 1\nslopes 2 0000\nrefute 0 1 ; limit 0 1/2\nend\n";
     assert_eq!(outcome(NETWORK, &query, proof), Ok(1));
     for (from, to) in [("limit 0 1/2", ""), ("limit 0 1/2", "limit 0 -1/2"), ("1/2", "1/4"), ("limit 0", "limit 1")] {
         assert!(outcome(NETWORK, &query, &proof.replace(from, to)).is_err(), "{from} -> {to}");
     }
     // x₀ ≤ −2 leaves no input.
     let query = QUERY.replace("unsafe", "limit 2 1 X0\nunsafe");
-    let proof = "absint proof 1\ncase 0\nempty limit 0 1\nend\n";
+    let proof = "absint proof 2\ncase 0\nempty limit 0 1\nend\n";
     assert_eq!(outcome(NETWORK, &query, proof), Ok(1));
     assert!(outcome(NETWORK, &query.replace("limit 2", "limit 1"), proof).is_err());
 }
@@ -272,19 +304,19 @@ fn half_spaces_multiply_what_is_at_most_zero() {
 /// What overflows is no bound: the margin is truly −1, whatever a float makes of 2²⁰⁴⁸.
 #[test]
 fn coefficients_that_overflow_bound_nothing() {
-    let network = "absint network 1\ninput 1\naffine\nbias 0\ndense 0\n1b800\nend\naffine\nbias 0\ndense 1\n1b800\nend\n\
+    let network = "absint network 2\ninput 1\naffine\nbias 0\ndense 0\n1b800\nend\naffine\nbias 0\ndense 1\n1b800\nend\n\
                    affine\nbias -1\ndense 2\n1b-900\nend\naffine\nbias 0\ndense 3\n1\nend\noutput 4\n";
-    let query = "absint query 1\ncase\nx 1b-1000 1b-1000\nunsafe\natom 0 1 Y0\n";
-    assert!(outcome(network, query, "absint proof 1\ncase 0\nbound 1\nbound 2\nrefute 0 1\nend\n").is_err());
+    let query = "absint query 2\ncase\nx 1b-1000 1b-1000\nunsafe\natom 0 1 Y0\n";
+    assert!(outcome(network, query, "absint proof 2\ncase 0\nbound 1\nbound 2\nrefute 0 1\nend\n").is_err());
     let steep = network.replace("1b-900", "1").replace("-1\ndense", "-3b700\ndense");
-    assert!(outcome(&steep, query, "absint proof 1\ncase 0\nrefute 0 1\nend\n").is_err());
+    assert!(outcome(&steep, query, "absint proof 2\ncase 0\nrefute 0 1\nend\n").is_err());
 }
 
 /// Parameters of which only an enclosure is known take part with all that they may be.
 #[test]
 fn enclosures_and_fractions_hold_for_every_value() {
     let network = |w: &str| NETWORK.replace("1 -1\nend\noutput", &format!("{w} -1\nend\noutput"));
-    let simple = "absint proof 1\ncase 0\nbound 1\nrefute 0 1\nend\n";
+    let simple = "absint proof 2\ncase 0\nbound 1\nrefute 0 1\nend\n";
     let at_most = |bound: &str| QUERY.replace("7/4", bound);
     for arithmetic in ["", "exact\n"] {
         let proof = simple.replace("refute", &format!("{arithmetic}refute"));
@@ -303,15 +335,15 @@ fn changes_are_kept_within_blocks_only_and_not_without_end() {
     const NEURONS: usize = 2000;
     let zeros = " 0".repeat(NEURONS);
     let network = format!(
-        "absint network 1\ninput 1\naffine\nbias{zeros}\ndense 0\n{}end\n{}affine\nbias 0\ndense 2\n1{}\nend\noutput 3\n",
+        "absint network 2\ninput 1\naffine\nbias{zeros}\ndense 0\n{}end\n{}affine\nbias 0\ndense 2\n1{}\nend\noutput 3\n",
         "1\n".repeat(NEURONS),
         "activation 1 2\npiece -inf 0] 0 0\npiece [0 +inf 1 0\n",
         " 0".repeat(NEURONS - 1)
     );
-    let query = "absint query 1\ncase\nx -1 1\nunsafe\natom 7/4 -1 Y0\n";
+    let query = "absint query 2\ncase\nx -1 1\nunsafe\natom 7/4 -1 Y0\n";
     // Twice as many as may be kept.
     let changes = "steep 2\narea 2\n".repeat((1 << 22) / NEURONS);
-    let outside = format!("absint proof 1\ncase 0\n{changes}refute 0 1\nend\n");
+    let outside = format!("absint proof 2\ncase 0\n{changes}refute 0 1\nend\n");
     assert_eq!(outcome(&network, query, &outside), Ok(1));
     let within = outside.replace("case 0\n", "case 0\nsplit 1 0 0\n").replace("end\n", "else\nrefute 0 1\nend\nend\n");
     let refusal = outcome(&network, query, &within).unwrap_err();
@@ -324,10 +356,10 @@ fn changes_are_kept_within_blocks_only_and_not_without_end() {
 fn long_chains_of_activations_are_followed() {
     const LENGTH: usize = 200_000;
     let relu = |source: usize| format!("activation {source} 2\npiece -inf 0] 0 0\npiece [0 +inf 1 0\n");
-    let network = format!("absint network 1\ninput 1\n{}output {LENGTH}\n", (0..LENGTH).map(relu).collect::<String>());
-    let query = "absint query 1\ncase\nx -1 1\nunsafe\natom 1 1 Y0\n";
+    let network = format!("absint network 2\ninput 1\n{}output {LENGTH}\n", (0..LENGTH).map(relu).collect::<String>());
+    let query = "absint query 2\ncase\nx -1 1\nunsafe\natom 1 1 Y0\n";
     assert_eq!(
-        outcome(&network, query, "absint proof 1\ncase 0\nsplit 0 0 0\nrefute 0 1\nelse\nrefute 0 1\nend\nend\n"),
+        outcome(&network, query, "absint proof 2\ncase 0\nsplit 0 0 0\nrefute 0 1\nelse\nrefute 0 1\nend\nend\n"),
         Ok(2)
     );
 }
@@ -338,9 +370,22 @@ fn long_chains_of_affine_nodes_are_followed() {
     const LENGTH: usize = 100_000;
     let affine = |source: usize| format!("affine\nbias 0\nidentity {source}\nend\n");
     let network =
-        format!("absint network 1\ninput 1\n{}output {LENGTH}\n", (0..LENGTH).map(affine).collect::<String>());
-    let query = "absint query 1\ncase\nx -1 1\nunsafe\natom 3 1 Y0\n";
-    assert_eq!(outcome(&network, query, "absint proof 1\ncase 0\nrefute 0 1\nend\n"), Ok(1));
+        format!("absint network 2\ninput 1\n{}output {LENGTH}\n", (0..LENGTH).map(affine).collect::<String>());
+    let query = "absint query 2\ncase\nx -1 1\nunsafe\natom 3 1 Y0\n";
+    assert_eq!(outcome(&network, query, "absint proof 2\ncase 0\nrefute 0 1\nend\n"), Ok(1));
+}
+
+/// Coefficients grow with every layer that multiplies them, up to a length.
+#[test]
+fn exact_numbers_grow_up_to_a_length() {
+    let affine = |source: usize| format!("affine\nbias 0\ndense {source}\n9007199254740991\nend\n");
+    let network = |length: usize| {
+        format!("absint network 2\ninput 1\n{}output {length}\n", (0..length).map(affine).collect::<String>())
+    };
+    let query = "absint query 2\ncase\nx 1b-1000 1b-1000\nunsafe\natom 0 1 Y0\n";
+    let proof = "absint proof 2\ncase 0\nexact\nrefute 0 1\nend\n";
+    assert_eq!(outcome(&network(10), query, proof), Ok(1));
+    assert!(outcome(&network(20_000), query, proof).is_err());
 }
 
 /// Sums of fractions that have nothing in common end in a refusal, and rows are short.
@@ -348,10 +393,10 @@ fn long_chains_of_affine_nodes_are_followed() {
 fn long_sums_are_refused() {
     let power = |k: usize| format!("1/1{}1", "0".repeat(4000 + k));
     let many: String = (0..40).map(|k| format!(" 1 0 {}", power(k))).collect();
-    let proof = format!("absint proof 1\ncase 0\nbound 1\nrefute 0 1 ;{many}\nend\n");
+    let proof = format!("absint proof 2\ncase 0\nbound 1\nrefute 0 1 ;{many}\nend\n");
     let said = outcome(NETWORK, QUERY, &proof).unwrap_err();
     assert!(said.contains("fractions that are too long"), "{said}");
-    let row = format!("absint proof 1\ncase 0\nrow 0{}\nend\nend\n", " 0 0 1".repeat(1000));
+    let row = format!("absint proof 2\ncase 0\nrow 0{}\nend\nend\n", " 0 0 1".repeat(1000));
     assert!(outcome(NETWORK, QUERY, &row).unwrap_err().contains("not shown"));
 }
 
@@ -359,10 +404,10 @@ fn long_sums_are_refused() {
 #[test]
 fn a_column_stands_once_in_a_row() {
     let row = |times: usize| format!("row 0 1{}", " 0 1b-54".repeat(times));
-    let network = |row: &str| format!("absint network 1\ninput 1\naffine\nbias 0\nsparse 0\n{row}\nend\noutput 1\n");
+    let network = |row: &str| format!("absint network 2\ninput 1\naffine\nbias 0\nsparse 0\n{row}\nend\noutput 1\n");
     // Rounded one by one, none of the small ones counts; together they are more than what the atom leaves.
-    let query = "absint query 1\ncase\nx 0 1\nunsafe\natom 2251799813685273/2251799813685248 -1 Y0\n";
-    let proof = "absint proof 1\ncase 0\nrefute 0 1\nend\n";
+    let query = "absint query 2\ncase\nx 0 1\nunsafe\natom 2251799813685273/2251799813685248 -1 Y0\n";
+    let proof = "absint proof 2\ncase 0\nrefute 0 1\nend\n";
     assert_eq!(outcome(&network(&row(0)), query, proof), Ok(1));
     let refusal = outcome(&network(&row(1000)), query, proof).unwrap_err();
     assert!(refusal.contains("column 0 stands twice"), "{refusal}");
@@ -371,11 +416,11 @@ fn a_column_stands_once_in_a_row() {
 /// What was left out of an atom, since its fractions had become too long, is missed wherever the atom is used.
 #[test]
 fn an_atom_of_long_fractions_refutes_nothing() {
-    let network = "absint network 1\ninput 1\naffine\nbias 0\nidentity 0\nend\noutput 1\n";
+    let network = "absint network 2\ninput 1\naffine\nbias 0\nidentity 0\nend\noutput 1\n";
     let power = |k: usize| format!("1{}1", "0".repeat(4000 + k));
     let many: String = (0..40).map(|k| format!(" 1/{} X0", power(k))).collect();
-    let query = format!("absint query 1\ncase\nx 0 1\nunsafe\natom 1{many} -10 Y0\n");
-    let proof = "absint proof 1\ncase 0\nexact\nrefute 0 1\nend\n";
+    let query = format!("absint query 2\ncase\nx 0 1\nunsafe\natom 1{many} -10 Y0\n");
+    let proof = "absint proof 2\ncase 0\nexact\nrefute 0 1\nend\n";
     let refusal = outcome(network, &query, proof).unwrap_err();
     assert!(refusal.contains("fractions that are too long"), "{refusal}");
 }

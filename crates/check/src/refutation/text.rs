@@ -17,23 +17,27 @@ pub struct Refusal {
     pub what: String,
 }
 
-/// Digits of a number at most.
-const LONGEST: usize = 4096;
+/// The version of the format.
+const VERSION: &str = "2";
+
+/// Bytes of a number, at most.
+const LONGEST: usize = 10_000;
 
 /// Exponents of two are at most so large.
-const LARGEST_EXPONENT: u32 = 4096;
+const LARGEST_EXPONENT: usize = 4096;
 
-/// A reader of lines; empty ones and those that begin with `#` say nothing.
-pub(super) struct Reader<R> {
+/// A reader of lines; empty ones and comments say nothing.
+pub(crate) struct Reader<R> {
     source: R,
     file: &'static str,
+    comment: char,
     number: usize,
     line: String,
 }
 
 impl<R: BufRead> Reader<R> {
-    pub fn new(source: R, file: &'static str) -> Self {
-        Self { source, file, number: 0, line: String::new() }
+    pub fn new(source: R, file: &'static str, comment: char) -> Self {
+        Self { source, file, comment, number: 0, line: String::new() }
     }
 
     pub fn error(&self, what: impl Into<String>) -> Refusal {
@@ -42,40 +46,52 @@ impl<R: BufRead> Reader<R> {
 
     /// The words of the next line that says something; `None` at the end.
     pub fn next(&mut self) -> Result<Option<Words<'_>>, Refusal> {
-        loop {
+        self.line.clear();
+        while self.line.trim().is_empty() || self.line.starts_with(self.comment) {
             self.line.clear();
             self.number += 1;
             let read = self.source.read_line(&mut self.line);
             if read.map_err(|e| self.error(e.to_string()))? == 0 {
                 return Ok(None);
             }
-            if !self.line.trim().is_empty() && !self.line.starts_with('#') {
-                break;
-            }
         }
-        Ok(Some(Words { words: self.line.split_ascii_whitespace(), file: self.file, line: self.number }))
+        Ok(Some(Words { rest: &self.line, file: self.file, line: self.number }))
     }
 
     /// As [`next`](Self::next), where there must be a line.
     pub fn expect(&mut self) -> Result<Words<'_>, Refusal> {
-        if self.next()?.is_none() {
-            return Err(self.error("the file ends too early"));
-        }
-        Ok(Words { words: self.line.split_ascii_whitespace(), file: self.file, line: self.number })
+        let (file, line) = (self.file, self.number + 1);
+        self.next()?.ok_or_else(|| Refusal { file, line, what: "the file ends too early".to_owned() })
     }
 
-    /// Takes a line that must read so.
-    pub fn exactly(&mut self, text: &str) -> Result<(), Refusal> {
-        self.expect()?;
-        if self.line.trim() == text { Ok(()) } else { Err(self.error(format!("`{text}` is expected"))) }
+    /// Takes the first line, which names the file and the version of the format.
+    pub fn begin(&mut self) -> Result<(), Refusal> {
+        let file = self.file;
+        let mut words = self.expect()?;
+        words.exactly("absint")?;
+        words.exactly(file)?;
+        let version = words.word()?;
+        if version != VERSION {
+            let found = format!("version {} of certificates is not known here, but {VERSION}", shown(version));
+            return Err(words.error(format!("{found}: write it anew (absint analyze … --proof DIR)")));
+        }
+        words.end()
+    }
+
+    /// There must be no more lines.
+    pub fn finish(&mut self, otherwise: &str) -> Result<(), Refusal> {
+        match self.next()? {
+            None => Ok(()),
+            Some(words) => Err(words.error(otherwise)),
+        }
     }
 }
 
 /// The words of a line.
-pub(super) struct Words<'a> {
-    words: std::str::SplitAsciiWhitespace<'a>,
+pub(crate) struct Words<'a> {
+    rest: &'a str,
     file: &'static str,
-    line: usize,
+    pub line: usize,
 }
 
 impl<'a> Words<'a> {
@@ -83,72 +99,88 @@ impl<'a> Words<'a> {
         Refusal { file: self.file, line: self.line, what: what.into() }
     }
 
-    /// The next word, if there is one.
-    pub fn next(&mut self) -> Option<&'a str> {
-        self.words.next()
+    /// The words without a `;` that ends the line.
+    pub fn statement(&mut self) -> Result<(), Refusal> {
+        let ended = self.rest.trim_ascii_end().strip_suffix(';');
+        self.rest = ended.ok_or_else(|| self.error("`;` is missing"))?;
+        Ok(())
+    }
+
+    /// The next word, which is not taken.
+    pub fn peek(&self) -> Option<&'a str> {
+        self.rest.split_ascii_whitespace().next()
+    }
+
+    /// Whether the next word reads so; then it is taken.
+    pub fn take(&mut self, text: &str) -> bool {
+        self.peek() == Some(text) && self.word().is_ok()
     }
 
     /// The next word.
     pub fn word(&mut self) -> Result<&'a str, Refusal> {
-        self.next().ok_or_else(|| self.error("the line ends too early"))
+        let word = self.peek().ok_or_else(|| self.error("the line ends too early"))?;
+        self.rest = &self.rest.trim_ascii_start()[word.len()..];
+        Ok(word)
     }
 
     /// Takes a word that must read so.
     pub fn exactly(&mut self, text: &str) -> Result<(), Refusal> {
+        if self.take(text) { Ok(()) } else { Err(self.error(format!("`{text}` is expected"))) }
+    }
+
+    /// The next word, as what it is read as.
+    pub fn read<T>(&mut self, as_what: impl FnOnce(&str) -> Option<T>, what: &str) -> Result<T, Refusal> {
         let word = self.word()?;
-        if word == text { Ok(()) } else { Err(self.error(format!("`{text}` is expected"))) }
+        as_what(word).ok_or_else(|| self.error(format!("`{}` is no {what}", shown(word))))
     }
 
     /// An index below `end`.
     pub fn index(&mut self, end: usize) -> Result<usize, Refusal> {
-        let word = self.word()?;
-        let index = word.parse().ok().filter(|&index: &usize| index < end);
-        index.ok_or_else(|| self.error(format!("`{}` is no index below {end}", shown(word))))
+        self.read(|word| word.parse().ok().filter(|&index| index < end), &format!("index below {end}"))
     }
 
     /// A number.
     pub fn number(&mut self) -> Result<RBig, Refusal> {
-        let word = self.word()?;
-        self.number_in(word)
+        self.read(number, "number")
     }
 
-    /// The number that a word is.
-    pub fn number_in(&self, word: &str) -> Result<RBig, Refusal> {
-        number(word).ok_or_else(|| self.error(format!("`{}` is no number", shown(word))))
+    /// A number that is not below zero.
+    pub fn weight(&mut self) -> Result<RBig, Refusal> {
+        self.read(|word| number(word).filter(|weight| weight >= &RBig::ZERO), "weight")
+    }
+
+    /// A float.
+    pub fn float(&mut self) -> Result<f64, Refusal> {
+        self.read(float, "float")
     }
 
     /// There must be no more words.
     pub fn end(mut self) -> Result<(), Refusal> {
-        match self.next() {
-            None => Ok(()),
-            Some(word) => Err(self.error(format!("`{}` is one word too many", shown(word)))),
+        match self.word() {
+            Err(_) => Ok(()),
+            Ok(word) => Err(self.error(format!("`{}` is one word too many", shown(word)))),
         }
     }
 }
 
 /// The beginning of a word, for messages.
-pub(super) fn shown(word: &str) -> String {
+pub(crate) fn shown(word: &str) -> String {
     word.chars().take(40).collect()
 }
 
 /// `p`, `p/q`, or `p` times a power of two, `pbe` for `p · 2ᵉ`.
-pub(super) fn number(word: &str) -> Option<RBig> {
+pub(crate) fn number(word: &str) -> Option<RBig> {
     if word.len() > LONGEST {
         return None;
     }
-    if let Some((p, q)) = word.split_once('/') {
-        let q = unsigned(q).filter(|q| q != &UBig::ZERO)?;
-        return Some(RBig::from_parts(integer(p)?, q));
+    if let Some((p, e)) = word.split_once('b') {
+        let exponent = e.parse().ok().filter(|e: &isize| e.unsigned_abs() <= LARGEST_EXPONENT)?;
+        let (p, power) = (integer(p)?, UBig::ONE << exponent.unsigned_abs());
+        return Some(if exponent < 0 { RBig::from_parts(p, power) } else { RBig::from(p * IBig::from(power)) });
     }
-    let Some((p, e)) = word.split_once('b') else { return integer(word).map(RBig::from) };
-    let exponent: i32 = e.parse().ok()?;
-    let power = exponent.unsigned_abs();
-    if power > LARGEST_EXPONENT {
-        return None;
-    }
-    let power = UBig::ONE << power as usize;
-    let p = integer(p)?;
-    Some(if exponent < 0 { RBig::from_parts(p, power) } else { RBig::from(p * IBig::from(power)) })
+    let (p, q) = word.split_once('/').unwrap_or((word, "1"));
+    let q = UBig::try_from(integer(q)?).ok().filter(|q| q != &UBig::ZERO)?;
+    Some(RBig::from_parts(integer(p)?, q))
 }
 
 /// The same where it is a float, without the detour: a whole number of at most 53 bits times a power of two that is
@@ -160,15 +192,10 @@ pub(super) fn float(word: &str) -> Option<f64> {
     (p.unsigned_abs() < 1 << 53 && (-900..=900).contains(&e)).then(|| p as f64 * 2f64.powi(e))
 }
 
-fn unsigned(digits: &str) -> Option<UBig> {
-    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    if is_number { UBig::from_str_radix(digits, 10).ok() } else { None }
-}
-
 fn integer(text: &str) -> Option<IBig> {
-    let (is_negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-    let magnitude = IBig::from(unsigned(digits)?);
-    Some(if is_negative { -magnitude } else { magnitude })
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    if is_number { IBig::from_str_radix(text, 10).ok() } else { None }
 }
 
 #[cfg(test)]

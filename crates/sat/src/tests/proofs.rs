@@ -2,7 +2,7 @@
 
 use super::super::{Config, Constraint, Formula, Limits, Outcome, Solver, VeripbLog};
 use super::generate::{Dice, constraints};
-use absint_check::{CheckError, check};
+use absint_check::{CheckError, Refusal, check};
 
 fn formula(dice: &mut Dice, vars: usize) -> Formula {
     let constraints = constraints(dice, vars);
@@ -134,11 +134,11 @@ fn coefficients_that_overflow_are_refused() {
         format!("{most} x1 {most} ~x1 >= 1 ;"),
         format!("{} x1 {} x1 >= {least} ;", least + 1, least + 1),
     ] {
-        assert!(matches!(check(&formula, proof), Err(CheckError::Malformed { line: 1, .. })), "{formula}");
+        assert!(matches!(check(&formula, proof), Err(CheckError::Malformed(Refusal { line: 1, .. }))), "{formula}");
     }
     let steps = format!("pol 1 {most} * ;\npol 1 {} * 1 {} * + ;\n", most / 2, most / 2);
     let proof = format!("pseudo-Boolean proof version 3.0\n{steps}conclusion UNSAT : 2 ;\n");
-    assert!(matches!(check("2 x1 3 x2 >= 4 ;", &proof), Err(CheckError::Malformed { line: 2, .. })));
+    assert!(matches!(check("2 x1 3 x2 >= 4 ;", &proof), Err(CheckError::Malformed(Refusal { line: 2, .. }))));
 }
 
 #[test]

@@ -11,6 +11,7 @@
 use super::blocks::{BLOCK_ROWS, even_blocks, position_units};
 use super::here::Here;
 use super::part::{Entries, Kept, Narrowed, Part};
+use super::peaks::Peaks;
 use crate::budget::Budget;
 use crate::domain::{DomainError, NodeBounds, NodeLines, NodePlanes, Relaxation};
 use crate::network::{Activation, Affine, Network, NodeId, NodeKind, Product, PullBackError};
@@ -46,6 +47,10 @@ pub trait History: Sync {
     fn relaxation(&self, id: NodeId) -> &Relaxation;
     /// The neurons of node `id` that are not zero on all of the region, where it pays to go on with these only.
     fn kept(&self, _: NodeId) -> Option<&Kept> {
+        None
+    }
+    /// The planes above the maxima that node `id` holds, where some tell more than the lines of what computes them.
+    fn peaks(&self, _: NodeId) -> Option<&Peaks> {
         None
     }
     /// The terms of the affine node `id` between the neurons kept of their sources and those kept of the activation that
@@ -292,6 +297,7 @@ impl<H: History> BackSubstitution<'_, H> {
                     self.end(rows, id, a);
                 }
                 (NodeKind::Affine(affine), Relaxation::Affine(error)) => {
+                    let a = self.pass_maxima(rows, id, a);
                     self.pass_affine(rows, id, a, (affine, error), enough)
                 }
                 (NodeKind::Activation(activation), Relaxation::Activation(lines)) => {

@@ -9,7 +9,9 @@
 mod back_substitution;
 mod blocks;
 mod here;
+mod maxima;
 mod part;
+mod peaks;
 mod rational;
 mod relaxation;
 mod twins;
@@ -17,6 +19,7 @@ mod within;
 
 pub use back_substitution::{BackSubstitution, Concretise, History};
 pub use part::{Kept, Narrowed};
+pub use peaks::Peaks;
 pub use rational::{RationalDeepPoly, RationalFact};
 pub use relaxation::{NodeLines, Relaxation};
 pub use within::{Checked, DeepPolyWithin};
@@ -63,6 +66,7 @@ pub struct DeepPolyFact {
     bounds: NodeBounds,
     relaxation: Relaxation,
     kept: OnceLock<Option<Kept>>,
+    peaks: OnceLock<Option<Peaks>>,
     narrowed: OnceLock<Vec<Narrowed>>,
 }
 
@@ -70,7 +74,7 @@ impl DeepPolyFact {
     /// The fact of a node with these bounds and this relaxation.
     #[must_use]
     pub fn new(bounds: NodeBounds, relaxation: Relaxation) -> Self {
-        Self { bounds, relaxation, kept: OnceLock::new(), narrowed: OnceLock::new() }
+        Self { bounds, relaxation, kept: OnceLock::new(), peaks: OnceLock::new(), narrowed: OnceLock::new() }
     }
 
     /// How back-substitution passes the node.
@@ -104,6 +108,12 @@ impl<F: Fact + AsRef<DeepPolyFact>> History for Trace<'_, F> {
     }
     fn kept(&self, id: NodeId) -> Option<&Kept> {
         self.facts[id].as_ref().kept.get_or_init(|| kept(&self.network, id, self.relaxation(id))).as_ref()
+    }
+    fn peaks(&self, id: NodeId) -> Option<&Peaks> {
+        let maxima = self.network.maxima_at(id)?;
+        let relaxation = |id| self.relaxation(id);
+        let new = || Peaks::new(maxima, &self.network, self.bounds_of(maxima.source), &relaxation);
+        self.facts[id].as_ref().peaks.get_or_init(new).as_ref()
     }
     fn narrowed(&self, id: NodeId) -> &[Narrowed] {
         self.facts[id].as_ref().narrowed.get_or_init(|| {

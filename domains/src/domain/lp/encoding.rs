@@ -8,6 +8,7 @@
 mod cuts;
 mod expression;
 mod integer;
+mod maxima;
 mod products;
 
 use super::cone::Cone;
@@ -21,6 +22,7 @@ use crate::num::round::{add_up, mul_up, sub_down};
 use crate::polyhedra::Segment;
 use crate::query::{Ball, LinearForms, Region};
 use expression::{Expression, Value, two_sum};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The linear relaxation of the first nodes of a network over a region.
@@ -32,6 +34,8 @@ pub(super) struct Encoding<'a> {
     values: Vec<Option<Vec<Value>>>,
     /// The neurons that are encoded.
     cone: &'a Cone,
+    /// The nodes of maxima that have their rows.
+    has_rows: BTreeSet<NodeId>,
     /// Which rows are what.
     pub rows: Rows,
 }
@@ -89,8 +93,8 @@ impl<'a> Encoding<'a> {
                 node.sources().for_each(|source| read_directly[source] = true);
             }
         }
-        let mut encoding =
-            Self { network, program: LinearProgram::new(), values: vec![None; last + 1], cone, rows: Rows::default() };
+        let (program, values) = (LinearProgram::new(), vec![None; last + 1]);
+        let mut encoding = Self { network, program, values, cone, has_rows: BTreeSet::new(), rows: Rows::default() };
         encoding.input(region)?;
         for id in (1..=last).filter(|&id| needed[id]) {
             encoding.program.begin_layer();
@@ -104,6 +108,7 @@ impl<'a> Encoding<'a> {
                 NodeKind::Activation(activation) => encoding.activation(id, activation, bounds)?,
                 NodeKind::Product(product) => encoding.product(id, product, bounds)?,
             }
+            encoding.maxima(id, bounds);
         }
         Some(encoding)
     }

@@ -12,6 +12,8 @@ pub enum Operator {
     Choice,
     /// The operand divided by these numbers.
     Quotient(Coefficients),
+    /// One computed number over another one, where the node reads the product with the reciprocal.
+    Division,
     /// The sum of the products with ones, divided by this power of two, which is also what the weights are divided by.
     Mean(usize),
     /// `x / √(variance + ε) · scale + bias`, for the operand `x` from which the mean is already subtracted.
@@ -33,7 +35,7 @@ impl Operator {
     /// How many entries it has, if it says.
     pub(crate) fn len(&self) -> Option<usize> {
         match self {
-            Self::Choice | Self::Mean(_) | Self::Unknown => None,
+            Self::Choice | Self::Division | Self::Mean(_) | Self::Unknown => None,
             Self::Quotient(divisors) => Some(divisors.len()),
             Self::Normalise { variance, .. } => Some(variance.len()),
         }
@@ -43,6 +45,11 @@ impl Operator {
     pub(crate) fn rounding(&self, affine: &Affine) -> Rounding {
         match self {
             Self::Choice => Rounding::exact(&affine.bias),
+            Self::Division => {
+                let mut rounding = Rounding::exact(&affine.bias).with_more(1);
+                rounding.rows.iter_mut().for_each(|row| row.underflow = ETA);
+                rounding
+            }
             Self::Quotient(_) => Rounding::of(&maps(&affine.terms), &affine.bias),
             Self::Mean(count) => {
                 let mut rounding = Rounding::of(&maps(&affine.terms), &affine.bias).with_more(1);
@@ -77,7 +84,7 @@ impl Operator {
     /// The operator on one entry, where it is not a sum of products.
     pub(super) fn apply(&self, i: usize, x: f32) -> Option<f32> {
         match self {
-            Self::Choice | Self::Mean(_) | Self::Unknown => None,
+            Self::Choice | Self::Division | Self::Mean(_) | Self::Unknown => None,
             Self::Quotient(divisors) => Some(x / divisors.float32(i)?),
             Self::Normalise { variance, epsilon, scale, bias } => {
                 Some(x / (variance.get(i)? + epsilon).sqrt() * scale.get(i)? + bias.get(i)?)

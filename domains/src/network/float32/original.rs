@@ -2,7 +2,7 @@
 
 use super::{Operator, Order};
 use crate::activation::Activate;
-use crate::network::node::used;
+use crate::network::node::{is_part, used};
 use crate::network::{Affine, Coefficients, LinearMap, Node, NodeId, NodeKind, Term};
 use crate::num::{Rational, exact, nearest};
 use std::collections::HashMap;
@@ -83,6 +83,8 @@ impl Original {
                 _ if !needed[id] => Vec::new(),
                 NodeKind::Input => x.iter().copied().map(f64::from).collect(),
                 NodeKind::Affine(affine) => self.affine(id, affine, &values, order)?,
+                // A quotient divides by what the reciprocal reads.
+                NodeKind::Activation(_) if is_part(&self.nodes, id) && id != self.output => vec![f64::NAN; node.len],
                 NodeKind::Activation(activation) => {
                     let (pieces, is_step) = (activation.function.pieces()?, activation.function.is_step());
                     let activated = |z: &f64| match narrow(*z) {
@@ -93,16 +95,38 @@ impl Original {
                     };
                     values[activation.source].iter().map(activated).collect::<Option<_>>()?
                 }
-                NodeKind::Product(_) => return None,
+                NodeKind::Product(product) if !product.is_part => return None,
+                NodeKind::Product(product) => {
+                    let chosen = |[a, b]: [f64; 2]| match (a, b) {
+                        (0.0, _) | (_, 0.0) => 0.0,
+                        (1.0, x) | (x, 1.0) => x,
+                        _ => f64::NAN,
+                    };
+                    product.pairs(|source, i| values[source][i]).map(chosen).collect()
+                }
             };
             values.push(value);
         }
         values[self.output].iter().map(|&y| narrow(y)).collect()
     }
 
+    /// What a node divides that reads the product with a reciprocal.
+    fn quotients(&self, affine: &Affine, values: &[Vec<f64>]) -> Option<Vec<f64>> {
+        let [term] = &affine.terms[..] else { return None };
+        let NodeKind::Product(product) = &self.nodes[term.source].kind else { return None };
+        let [a, reciprocal] = &product.factors;
+        let NodeKind::Activation(activation) = &self.nodes[reciprocal.source].kind else { return None };
+        let entries = a.index.iter().zip(reciprocal.index.iter());
+        let quotient = |(&i, &j): (&usize, &usize)| {
+            Some(f64::from(narrow(values[a.source][i])? / narrow(values[activation.source][j])?))
+        };
+        entries.map(quotient).collect()
+    }
+
     fn affine(&self, id: NodeId, affine: &Affine, values: &[Vec<f64>], order: Order) -> Option<Vec<f64>> {
         match self.operators.get(&id) {
             Some(Operator::Choice) => return exactly(affine, values),
+            Some(Operator::Division) => return self.quotients(affine, values),
             None if affine.rounding.is_exact() => return exactly(affine, values),
             None | Some(Operator::Mean(_)) => {}
             Some(operator) => {

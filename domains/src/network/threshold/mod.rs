@@ -14,29 +14,24 @@ mod rows;
 
 use super::float32::{Growth, RoundingRow};
 use super::linear::Copies;
-use super::{Activation, Affine, Coefficients, LinearMap, Node, NodeId, NodeKind, Parameter, Rounding, Term};
+use super::{Activation, Affine, Coefficients, LinearMap, Maxima, Node, NodeId, NodeKind, Parameter, Rounding, Term};
 use crate::activation::{ActivationFn, Sign};
 use lattice::IntegerLattice;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// What a node that holds maxima holds the maxima of.
-#[derive(Clone, Debug)]
-pub(super) struct Maximum {
-    /// The node whose entries are compared.
-    pub source: NodeId,
-    /// For each maximum the entries that it is the largest of.
-    pub groups: Vec<Vec<usize>>,
+/// Whether a node is a signum.
+pub(super) fn is_signum(node: &Node) -> bool {
+    matches!(&node.kind, NodeKind::Activation(activation) if activation.function.is_sign())
 }
 
 /// The same network with plain thresholds; nodes that the output does not need may be left out.
 pub(super) fn plain_thresholds(
     nodes: Vec<Node>,
     output: NodeId,
-    maxima: &HashMap<NodeId, Maximum>,
+    maxima: &HashMap<NodeId, Maxima>,
 ) -> (Vec<Node>, NodeId) {
-    let signum = |node: &Node| matches!(&node.kind, NodeKind::Activation(a) if a.function.is_sign());
-    if !nodes.iter().any(signum) {
+    if !nodes.iter().any(is_signum) {
         return (nodes, output);
     }
     let mut rebuild = Rebuild { old: &nodes, maxima, new: Vec::new(), place: Vec::new(), lattices: Vec::new() };
@@ -128,7 +123,7 @@ fn in_order(index: &[usize]) -> bool {
 /// The network under reconstruction.
 struct Rebuild<'a> {
     old: &'a [Node],
-    maxima: &'a HashMap<NodeId, Maximum>,
+    maxima: &'a HashMap<NodeId, Maxima>,
     new: Vec<Node>,
     /// Where each old node is now.
     place: Vec<NodeId>,
@@ -300,7 +295,7 @@ impl Rebuild<'_> {
         &mut self,
         name: &str,
         z: &Thresholds,
-        maximum: &Maximum,
+        maximum: &Maxima,
         function: &Arc<dyn ActivationFn>,
     ) -> Option<NodeId> {
         let groups: Vec<&Vec<usize>> = z.index.iter().map(|&i| &maximum.groups[i]).collect();

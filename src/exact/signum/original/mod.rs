@@ -47,7 +47,7 @@ pub enum FormulaError {
     Query(#[from] SignumError),
     /// Another formula, or lemmas that do not hold.
     #[error(transparent)]
-    Given(#[from] absint_check::FormulaError),
+    Given(#[from] absint_check::Refusal),
 }
 
 /// Checks that `opb` is the formula of case number `case` of a query on a network (behind its quantiser, where it
@@ -56,8 +56,8 @@ pub enum FormulaError {
 /// # Errors
 /// The first line that is not the query's.
 pub fn check_formula(network: &Network, query: &Query, case: usize, opb: &str) -> Result<(), FormulaError> {
-    let missing = absint_check::FormulaError::Different(1);
-    let (case, budget) = (query.cases.get(case).ok_or(missing)?, Budget::unlimited());
+    let missing = || absint_check::Refusal { file: "formula", line: 1, what: "the query has no such case".to_owned() };
+    let (case, budget) = (query.cases.get(case).ok_or_else(missing)?, Budget::unlimited());
     let quantised = Quantiser::of(network)
         .filter(|_| Quantiser::takes(case))
         .and_then(|quantiser| Some((quantiser.case(case)?, quantiser)));

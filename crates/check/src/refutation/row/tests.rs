@@ -68,7 +68,7 @@ proptest! {
         shares in prop::collection::vec(0..3u8, 4 * N),
         is_bounded in any::<bool>(),
     ) {
-        let mut network = format!("absint network 1\ninput {N}\naffine\nbias");
+        let mut network = format!("absint network 2\ninput {N}\naffine\nbias");
         bias.iter().for_each(|(word, _)| write!(network, " {word}").unwrap());
         network += "\ndense 0\n";
         rows(&first, N).for_each(|row| writeln!(network, "{}", row.join(" ")).unwrap());
@@ -79,20 +79,20 @@ proptest! {
         network += "sparse 1\n";
         rows(&direct, M).for_each(|row| writeln!(network, "row 0 {} 1 {} 2 {}", row[0], row[1], row[2]).unwrap());
         network += "end\noutput 3\n";
-        let mut query = String::from("absint query 1\ncase\n");
+        let mut query = String::from("absint query 2\ncase\n");
         for (a, b) in &ends {
             writeln!(query, "x {} {}", word(a.min(*b)), word(a.max(*b))).unwrap();
         }
         query += "unsafe\natom 0\n";
         // Some slopes are beyond what a certificate says as a float.
         let Ok(network) = read_network(network.as_bytes()) else { return Ok(()) };
-        let query = read_query(query.as_bytes(), N, M).unwrap();
-        let mut state = State::new(&network, &query.cases[0]);
+        let query = read_query(query.as_bytes(), &network).unwrap();
+        let mut state = whole(&network, &query.cases[0]);
         given.iter().enumerate().for_each(|(i, &s)| state.set_slopes(2, i, Some((s, None))));
         if is_bounded {
             for i in 0..M {
                 let one = Form { terms: BTreeMap::from([((1, i), RBig::ONE)]), ..Form::default() };
-                let low = minima::<[f64; 1]>(&state, &[one], false, &|_| false)[0].0;
+                let low = minima::<[f64; 1]>(&state, &[one], Way::All, &|_| false)[0].0;
                 state.tighten(1, i, (low, f64::INFINITY));
             }
         }
@@ -100,10 +100,10 @@ proptest! {
             let terms = row.iter().enumerate().map(|(i, &c)| ((3, i), RBig::of(c))).collect();
             Form { terms, constant: RBig::of(row[0]) / RBig::from(3), ..Form::default() }
         }).collect();
-        let side_by_side = minima::<[f64; 4]>(&state, &forms, false, &|_| false);
+        let side_by_side = minima::<[f64; 4]>(&state, &forms, Way::All, &|_| false);
         for (k, form) in forms.iter().enumerate() {
-            let alone = minima::<[f64; 1]>(&state, std::slice::from_ref(form), false, &|_| false);
-            let exact = minima::<RBig>(&state, std::slice::from_ref(form), false, &|_| false)[0].0;
+            let alone = minima::<[f64; 1]>(&state, std::slice::from_ref(form), Way::All, &|_| false);
+            let exact = minima::<RBig>(&state, std::slice::from_ref(form), Way::All, &|_| false)[0].0;
             for shares in shares.chunks(N) {
                 let x: Vec<RBig> = ends.iter().zip(shares).map(|(&(a, b), &k)| {
                     RBig::of(a) + (RBig::of(b) - RBig::of(a)) * RBig::from(k) / RBig::from(2)

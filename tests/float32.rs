@@ -5,7 +5,7 @@
 mod common;
 
 use absint::analyze::Method;
-use absint::domains::activation::{ActivationFn, Reciprocal, Relu, Sign};
+use absint::domains::activation::{ActivationFn, Reciprocal, Relu, Sign, Staircase};
 use absint::domains::budget::Budget;
 use absint::domains::domain::{
     AbstractDomain, Bounds, DeepPoly, DomainError, Fact, IntervalDomain, LpDomain, NodeBounds, Run, Zonotope, propagate,
@@ -329,6 +329,26 @@ fn a_sign_that_depends_on_the_order_is_not_trusted() {
             panic!("{domain} does not falsify");
         };
         assert_eq!(witness.order(), Some(Order::Sequential));
+    }
+}
+
+/// A staircase jumps where sums have no sign to keep: 1 − 2⁻²⁵ is 1 in float32, and its floor another.
+#[test]
+fn a_step_elsewhere_than_at_zero_is_not_taken_for_a_sign() {
+    let mut b = NetworkBuilder::new(&[1]);
+    let dense = |w: f64| LinearMap::Dense(Array2::from_elem((1, 1), w));
+    let z = b.linear("z", 0, dense(1.0), Coefficients::zeros(1)).unwrap();
+    let sign = b.activation("sign", z, Arc::new(Sign)).unwrap();
+    let almost = 0.5 - 0.5 * f64::from(f32::EPSILON) * 0.5;
+    let sum = b.linear("sum", sign, dense(0.5), Coefficients::floats(vec![almost])).unwrap();
+    let floor = b.activation("floor", sum, Arc::new(Staircase::floor(-2, 3))).unwrap();
+    let minus = b.linear("minus", floor, dense(-1.0), Coefficients::zeros(1)).unwrap();
+    let network = b.finish(minus, &[1]).unwrap().in_arithmetic(Arithmetic::Float32).into_owned();
+    let query = at_most(point(&[1.0]), "-0.5");
+    for domain in DOMAINS {
+        assert!(matches!(answer(&network, &query, domain, Arithmetic::Real), Verdict::Verified(_)), "{domain}");
+        let float32 = answer(&network, &query, domain, Arithmetic::Float32);
+        assert!(!matches!(float32, Verdict::Verified(_)), "{domain}");
     }
 }
 

@@ -151,6 +151,14 @@ fn parameters() -> Vec<Case> {
             }),
             &["`QuantizeLinear_0`", "int64"],
         ),
+        case_of(
+            model(&[3], |w| {
+                let scale = w.floats(&[], [0.5]);
+                let steps = w.node("QuantizeLinear", &["input", &scale], &[]);
+                w.node("Neg", &[&steps], &[]);
+            }),
+            &["`Neg_1`", "wrap around", "DequantizeLinear"],
+        ),
         case_of(model(&[3], |w| _ = w.gemm(array![[1.0, 2.0]].view(), &[0.0])), &["`Gemm_0`", "[1, 3]", "[1, 2]"]),
         case_of(model(&[3], |w| _ = w.sub(&[2], &[1.0, 2.0])), &["`Sub_0`", "broadcast"]),
         case_of(

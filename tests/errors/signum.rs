@@ -40,7 +40,7 @@ pub fn cases() -> Vec<Case> {
     let curve = Case::new("analyze.proof-curve", curve, &["`Tanh_0`", "--proof"]);
     let signum = "analyze net.onnx --data i.csv --eps 0.1 --domain deeppoly --proof cert";
     let signum = Case::new("analyze.signum-certificate", signum, &["--domain exact or auto"]);
-    let refused = Case::new("usage.refused-certificate", "check cert", &["cert: ", "query, line 2: ", "a case"]);
+    let refused = Case::new("usage.refused-certificate", "check cert", &["cert: ", "query, line 2: ", "`box`"]);
     let float32 = "analyze net.onnx --data i.csv --eps 0.1 --domain exact --proof cert --arithmetic float32";
     let float32 = Case::new("analyze.float32-certificate", float32, &["--arithmetic float32"]);
     let leaky = "analyze net.onnx --data i.csv --eps 0.1 --arithmetic float32";

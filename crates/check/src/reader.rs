@@ -50,6 +50,9 @@ impl Names {
     pub fn polish(&mut self, mut words: Words<'_>, database: &Database) -> Result<Inequality, Refusal> {
         let mut stack: Vec<Operand<'_>> = Vec::new();
         while let Some(token) = words.peek() {
+            if ["+", "*", "d", "s"].contains(&token) {
+                words.take(token);
+            }
             let result = match token {
                 "+" => {
                     let (b, a) = (operand(stack.pop(), &words, database)?, operand(stack.pop(), &words, database)?);
@@ -71,7 +74,6 @@ impl Names {
                 }
             };
             stack.push(Operand::Inequality(Cow::Owned(result.ok_or_else(|| too_large(&words))?)));
-            words.take(token);
         }
         let result = operand(stack.pop(), &words, database)?;
         if !stack.is_empty() {

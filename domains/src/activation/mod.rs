@@ -123,6 +123,12 @@ pub trait ActivationFn: std::fmt::Debug + Send + Sync {
         self.pieces().is_some_and(|pieces| pieces.iter().all(|piece| piece.slope == 0.0))
     }
 
+    /// True when the function only jumps, and only at zero: it reads nothing but signs.
+    fn reads_signs(&self) -> bool {
+        self.is_step()
+            && self.pieces().is_some_and(|pieces| pieces.iter().all(|p| p.from == 0.0 || p.from.is_infinite()))
+    }
+
     /// True when all values are integers, and so the function only jumps.
     fn takes_integers(&self) -> bool {
         self.pieces().is_some_and(|pieces| pieces.iter().all(|p| p.slope == 0.0 && p.intercept.fract() == 0.0))

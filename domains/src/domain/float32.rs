@@ -142,7 +142,7 @@ fn errors<'a>(affine: &Affine, more: usize, bounds: &dyn Fn(NodeId) -> &'a NodeB
 fn decides_signs(network: &Network, id: NodeId) -> bool {
     id != network.output()
         && network.nodes().iter().all(|node| match &node.kind {
-            NodeKind::Activation(a) => a.source != id || a.function.is_step(),
+            NodeKind::Activation(a) => a.source != id || a.function.reads_signs(),
             NodeKind::Affine(affine) => affine.terms.iter().all(|t| t.source != id),
             NodeKind::Product(product) => product.factors.iter().all(|factor| factor.source != id),
             NodeKind::Input => true,

@@ -36,6 +36,8 @@ pub(super) struct Tensor {
     pub of_integers: bool,
     /// True for truths, all of which are 0 or 1.
     pub truths: bool,
+    /// True for integers of 8 or 16 bits, on which arithmetic wraps around.
+    pub narrow: bool,
     /// The Softmax that was dropped here, over all entries: whatever reads it but a change of shape has it computed.
     pub softmax: Option<Softmax>,
 }
@@ -63,8 +65,8 @@ pub(super) struct ShiftedSign {
 impl Tensor {
     /// The entries of `node` in this shape.
     pub fn new(node: NodeId, shape: Vec<usize>) -> Self {
-        let [integers, of_integers, truths] = [false; 3];
-        Self { node, shape, shifted_sign: None, clipped: None, integers, of_integers, truths, softmax: None }
+        let [integers, of_integers, truths, narrow] = [false; 4];
+        Self { node, shape, shifted_sign: None, clipped: None, integers, of_integers, truths, narrow, softmax: None }
     }
 
     /// The same entries in another shape of the same size.

@@ -151,6 +151,24 @@ const READ_ORDER: &[&str] = &["ArgMax", "ArgMin"];
 const MOVE: &[&str] =
     &["Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"];
 
+/// The operators that give integers of 8 or 16 bits some of those that they read.
+const CHOOSE: &[&str] = &["Clip", "Concat", "Dropout", "Max", "MaxPool", "Min", "Where"];
+
+/// The other operators that may read such integers: none of them computes in the same type.
+const READ_NARROW: &[&str] = &[
+    "ArgMax",
+    "ArgMin",
+    "Cast",
+    "DequantizeLinear",
+    "Equal",
+    "Greater",
+    "GreaterOrEqual",
+    "Less",
+    "LessOrEqual",
+    "Shape",
+    "Sign",
+];
+
 /// What the standard operator set is called.
 pub(super) fn is_standard(domain: Option<&str>) -> bool {
     matches!(domain, None | Some("" | "ai.onnx"))
@@ -165,6 +183,13 @@ pub(super) fn lower(name: &str, domain: Option<&str>, op: &Operator, net: &mut L
         let supported = supported.join(", ");
         return Err(format!("operator `{name}`{domain} is not supported; supported operators: {supported}").into());
     };
+    let reads_narrow = op.inputs.iter().flatten().any(|v| matches!(v, Value::Tensor(t) if t.narrow));
+    let keeps_narrow = MOVE.contains(&name) || CHOOSE.contains(&name);
+    if reads_narrow && !keeps_narrow && !READ_NARROW.contains(&name) {
+        let what = "on integers of 8 or 16 bits it may wrap around, which is not supported; put a DequantizeLinear or a Cast \
+                    to float in front of it";
+        return Err(what.into());
+    }
     let after_softmax = op.inputs.iter().flatten().any(|v| matches!(v, Value::Tensor(t) if t.softmax.is_some()));
     let computed;
     let keeps_order = KEEP_ORDER.contains(&name) && (name != "Cast" || !gives_integers(name, op));
@@ -182,7 +207,10 @@ pub(super) fn lower(name: &str, domain: Option<&str>, op: &Operator, net: &mut L
     let (of_integers, truths) = (gives_integers(name, op), gives_truths(name, op));
     for result in &mut results {
         match result {
-            Value::Tensor(tensor) => (tensor.of_integers, tensor.truths) = (of_integers, truths),
+            Value::Tensor(tensor) => {
+                (tensor.of_integers, tensor.truths) = (of_integers, truths);
+                tensor.narrow = name == "QuantizeLinear" || (reads_narrow && keeps_narrow);
+            }
             Value::Constant(c) if READ_ORDER.contains(&name) || name == "QuantizeLinear" => {
                 *result = Constant { integer: true, ..Constant::clone(c) }.into();
             }

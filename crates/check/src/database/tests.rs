@@ -81,3 +81,17 @@ fn what_follows_is_what_propagation_by_definition_finds() {
     }
     assert!(refuted > 500 && open > 2000 && removed > 500, "{refuted} {open} {removed}");
 }
+
+/// A literal may follow itself in a sum, and no operand is passed over.
+#[test]
+fn literals_are_read_one_by_one() {
+    let formula = "+1 x1 +1 x2 >= 2 ;\n+1 ~x1 >= 1 ;\n";
+    let proof = |step: &str| {
+        format!(
+            "pseudo-Boolean proof version 3.0\nf 2;\n{step}\nrup >= 1;\noutput NONE;\nconclusion UNSAT : 4;\n\
+             end pseudo-Boolean proof;\n"
+        )
+    };
+    assert!(crate::check(formula, &proof("pol 1 x1 x1 + +;")).is_ok());
+    assert!(crate::check(formula, &proof("pol x1 x1;")).is_err());
+}

@@ -160,7 +160,7 @@ impl Map {
     }
 
     /// The entries of row `i`, and their columns.
-    fn row(&self, i: usize) -> impl Iterator<Item = (usize, usize)> {
+    pub fn row(&self, i: usize) -> impl Iterator<Item = (usize, usize)> {
         let start = self.starts[i];
         (start..self.starts[i + 1]).map(move |entry| (entry, self.column(start, entry)))
     }
@@ -195,11 +195,24 @@ impl Map {
                 }
             }
         }
-        for (entry, other) in &self.weights.others {
-            let i = self.starts.partition_point(|start| start <= entry) - 1;
-            let j = self.column(self.starts[i], *entry);
-            other.correct(self.weights.near[*entry], &mut out[j], &a[i], reach(j), sum);
+        let others = &self.weights.others;
+        let first = |entry: usize| others.partition_point(|(at, _)| *at < entry);
+        for i in (0..a.len()).filter(|&i| !others.is_empty() && !a[i].is_zero()) {
+            for (entry, other) in &others[first(self.starts[i])..first(self.starts[i + 1])] {
+                let j = self.column(self.starts[i], *entry);
+                other.correct(self.weights.near[*entry], &mut out[j], &a[i], reach(j), sum);
+            }
         }
+    }
+
+    /// `a · w` for the weight of an entry, whose neuron is no larger than `reach`.
+    pub fn product<L: Lanes>(&self, entry: usize, a: &L, reach: f64, sum: &mut L::Sum) -> L {
+        let (mut out, Table { near, others }) = (L::zero(), &self.weights);
+        out.accumulate(a, near[entry]);
+        if let Ok(at) = others.binary_search_by_key(&entry, |(at, _)| *at) {
+            others[at].1.correct(near[entry], &mut out, a, reach, sum);
+        }
+        out
     }
 
     /// For each row an upper bound of `Σ |w_j| reach(j)`.

@@ -4,7 +4,7 @@ use super::form::Form;
 use super::network::Network;
 use super::number::Number;
 use super::query::{Case, Query};
-use super::row::{Way, bound, interval, minima, whole};
+use super::row::{bound, interval, minima, whole};
 use super::shown::Shown;
 use super::slopes::Spoken;
 use super::state::{Mark, State};
@@ -123,7 +123,7 @@ impl Checker<'_> {
                     let neurons = 0..self.state.network.nodes[node].len;
                     let is_meant = |&i: &usize| which == "bound" || self.state.is_unstable(node, i);
                     let neurons: Vec<usize> = neurons.filter(is_meant).collect();
-                    bound(&mut self.state, node, &neurons, if which == "late" { Way::Last } else { Way::All });
+                    bound(&mut self.state, node, &neurons, which == "late");
                 }
                 arithmetic @ ("exact" | "float") => {
                     words.end()?;
@@ -342,11 +342,11 @@ fn shows(state: &State<'_>, form: &Form, may_be_zero: bool) -> (bool, f64) {
     let is_shown = |least: f64| least > 0.0 || (may_be_zero && least == 0.0);
     let form = std::slice::from_ref(form);
     if !state.is_exact {
-        let (low, high) = minima::<[f64; 1]>(state, form, Way::All, &is_shown)[0];
+        let (low, high) = minima::<[f64; 1]>(state, form, false, &is_shown)[0];
         if is_shown(low) || !is_shown(high) {
             return (is_shown(low), low);
         }
     }
-    let low = minima::<RBig>(state, form, Way::All, &is_shown)[0].0;
+    let low = minima::<RBig>(state, form, false, &is_shown)[0].0;
     (is_shown(low), low)
 }

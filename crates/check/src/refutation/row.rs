@@ -2,7 +2,7 @@
 
 use super::form::Form;
 use super::lanes::{Lanes, TINY, UNKNOWN};
-use super::network::{Kind, Network, Term};
+use super::network::{Kind, Network, Table, Term};
 use super::number::gamma;
 use super::query::Case;
 use super::state::State;
@@ -13,39 +13,27 @@ use std::collections::btree_map::Entry;
 /// `Σ at[node] · x_node + sum`: at most the forms where they began.
 struct Rows<'a, L: Lanes> {
     state: &'a State<'a>,
-    way: Way,
     /// The coefficients of the nodes that are read.
     at: BTreeMap<usize, Vec<L>>,
     sum: L::Sum,
 }
 
-/// Neurons that are bounded side by side, twice: from below and from above; by the first step one sums fewer numbers.
+/// Forms that are bounded side by side: neurons from below and from above.
 const LANES: usize = 4;
 
-/// Which of the bounds that a form has on its way back count.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Way {
-    /// Those by the neurons that it reads first.
-    First,
-    /// All of them.
-    All,
-    /// Those at the input.
-    Last,
-}
-
-/// For each form a lower bound over the part: the best of those that it has on its way back to the input, which ends where
-/// all are `enough`; and what another arithmetic might find at most.
+/// For each form a lower bound over the part: the best of those that it has on its way back to the input, or where `is_late`
+/// that at the input, which ends where all are `enough`; and what another arithmetic might find at most.
 pub(super) fn minima<L: Lanes>(
     state: &State<'_>,
     forms: &[Form],
-    way: Way,
+    is_late: bool,
     enough: &dyn Fn(f64) -> bool,
 ) -> Vec<(f64, f64)> {
     let constants: Vec<&RBig> = forms.iter().map(|form| &form.constant).collect();
-    let mut rows = Rows::<L> { state, way, at: BTreeMap::new(), sum: L::sums(&constants) };
+    let mut rows = Rows::<L> { state, at: BTreeMap::new(), sum: L::sums(&constants) };
     forms.iter().enumerate().for_each(|(lane, form)| rows.begin(lane, form));
     let mut best = vec![UNKNOWN; forms.len()];
-    if way == Way::All {
+    if !is_late {
         rows.improve(&mut best);
     }
     while let Some((id, a)) = rows.at.pop_last().filter(|(id, _)| *id > 0)
@@ -58,11 +46,8 @@ pub(super) fn minima<L: Lanes>(
         };
         rows.pass(id, &a);
         let is_input = rows.at.last_key_value().is_none_or(|(&id, _)| id == 0);
-        if is_input || !(is_seen || way == Way::Last) {
+        if is_input || !(is_seen || is_late) {
             rows.improve(&mut best);
-        }
-        if way == Way::First {
-            break;
         }
     }
     best
@@ -82,17 +67,52 @@ pub(super) fn whole<'a>(network: &'a Network, case: &Case) -> State<'a> {
 /// Bounds the neurons of a node by those of the nodes that it reads.
 pub(super) fn interval(state: &mut State<'_>, id: usize) {
     state.activate(id);
-    if let Kind::Affine { .. } = state.network.nodes[id].kind {
-        let neurons: Vec<usize> = (0..state.network.nodes[id].len).collect();
-        bound(state, id, &neurons, Way::First);
+    let Kind::Affine { terms, bias } = &state.network.nodes[id].kind else { return };
+    let signs = [RBig::ONE, RBig::NEG_ONE];
+    for i in 0..state.network.nodes[id].len {
+        let least = by_row::<[f64; 2]>(state, i, (terms, bias), &signs);
+        let exact = |state: &State, side: usize| by_row::<RBig>(state, i, (terms, bias), &signs[side..=side])[0];
+        take(state, (id, i), &least, false, exact);
     }
+}
+
+/// Takes over lower bounds of a neuron and of its negative, from another arithmetic where rounding may decide on which side
+/// of a number they are.
+fn take(
+    state: &mut State<'_>,
+    (node, i): (usize, usize),
+    least: &[(f64, f64)],
+    is_exact: bool,
+    exact: impl Fn(&State<'_>, usize) -> (f64, f64),
+) {
+    let of_side = |side: usize| {
+        let is_decided = !is_exact && !state.is_undecided(node, i, side == 0, least[side]);
+        if is_decided { least[side].0 } else { exact(state, side).0 }
+    };
+    let (low, high) = (of_side(0), -of_side(1));
+    state.tighten(node, i, (low, high));
+}
+
+/// Lower bounds of `± x_i` of an affine node, for each of the signs, by the neurons that it reads: weights are multiplied
+/// by 1 or −1, which rounds nothing.
+fn by_row<L: Lanes>(state: &State<'_>, i: usize, (terms, bias): (&[Term], &Table), signs: &[RBig]) -> Vec<(f64, f64)> {
+    let mut sum = L::sums(&vec![&RBig::ZERO; signs.len()]);
+    let mut a = L::zero();
+    signs.iter().enumerate().for_each(|(lane, sign)| a.set(lane, sign, 0.0, &mut sum));
+    a.add_end(&mut sum, |lower| bias.end(i, lower));
+    for Term { source, map } in terms {
+        for (entry, j) in map.row(i) {
+            let product = map.product(entry, &a, state.reach(*source, j), &mut sum);
+            product.add_end(&mut sum, |lower| state.end::<L::Number>(*source, j, lower));
+        }
+    }
+    L::bounds(&sum)
 }
 
 /// Bounds neurons of a node by back-substitution. Where rounding may decide on which side of a number a bound is, in exact
 /// numbers.
-pub(super) fn bound(state: &mut State<'_>, node: usize, neurons: &[usize], way: Way) {
-    let (never, is_exact) = (|_| false, state.is_exact && way != Way::First);
-    for neurons in neurons.chunks(if way == Way::First { 1 } else { LANES / 2 }) {
+pub(super) fn bound(state: &mut State<'_>, node: usize, neurons: &[usize], is_late: bool) {
+    for neurons in neurons.chunks(LANES / 2) {
         let mut forms = Vec::new();
         for (&i, sign) in neurons.iter().flat_map(|i| [(i, RBig::ONE), (i, RBig::NEG_ONE)]) {
             let mut form = Form::default();
@@ -100,16 +120,13 @@ pub(super) fn bound(state: &mut State<'_>, node: usize, neurons: &[usize], way: 
             forms.push(form);
         }
         let mut least = vec![UNKNOWN; LANES];
-        if !is_exact {
-            least = minima::<[f64; LANES]>(state, &forms, way, &never);
+        if !state.is_exact {
+            least = minima::<[f64; LANES]>(state, &forms, is_late, &|_| false);
         }
-        for (side, form) in forms.iter().enumerate() {
-            if is_exact || state.is_undecided(node, neurons[side / 2], side % 2 == 0, least[side]) {
-                least[side] = minima::<RBig>(state, std::slice::from_ref(form), way, &never)[0];
-            }
-        }
-        for (&i, least) in neurons.iter().zip(least.chunks(2)) {
-            state.tighten(node, i, (least[0].0, -least[1].0));
+        for (k, &i) in neurons.iter().enumerate() {
+            let one = |side: usize| std::slice::from_ref(&forms[2 * k + side]);
+            let exact = |state: &State, side| minima::<RBig>(state, one(side), is_late, &|_| false)[0];
+            take(state, (node, i), &least[2 * k..], state.is_exact, exact);
         }
     }
 }
@@ -154,8 +171,7 @@ impl<L: Lanes> Rows<'_, L> {
         let state = self.state;
         let mut out = vec![L::zero(); state.network.nodes[term.source].len];
         term.map.pull_back(a, &mut out, &|j| state.reach(term.source, j), &mut self.sum);
-        // The first step multiplies weights by 1 or −1.
-        if L::ROUNDS && self.way != Way::First {
+        if L::ROUNDS {
             // Every coefficient is a sum of at most `n` products: Σ_j γ |a| |W|_j reach_j, and what underflows.
             let rate = gamma(a.iter().filter(|a| !a.is_zero()).count());
             let (of_rows, of_all) = &state.magnitudes[id][t];

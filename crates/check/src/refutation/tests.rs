@@ -424,3 +424,31 @@ fn an_atom_of_long_fractions_refutes_nothing() {
     let refusal = outcome(network, &query, proof).unwrap_err();
     assert!(refusal.contains("fractions that are too long"), "{refusal}");
 }
+
+/// Numbers that are not known exactly lose nothing for forms that do not read their rows: at the tie `y = 1/2` holds.
+#[test]
+fn other_rows_cost_an_exact_form_nothing() {
+    let network = "absint network 2
+input 3
+affine
+bias 0 0
+dense 0
+1/3 1/3 -2/3
+0 0 0~1
+end
+activation 1 2
+piece -inf 0] 0 0
+piece (0 +inf 0 1
+affine
+bias 0
+dense 2
+1 0
+end
+output 3
+";
+    let query = "absint query 2\ncase\nx 1 1\nx 1 1\nx 1 1\nunsafe\natom 1/2 -1 Y0\n";
+    let proof = "absint proof 2\ncase 0\nrefute 0 1\nend\n";
+    assert_eq!(outcome(network, query, proof), Ok(1));
+    // Where the form reads it, nobody knows.
+    assert!(outcome(&network.replace("dense 2\n1 0", "dense 2\n1 1"), query, proof).is_err());
+}

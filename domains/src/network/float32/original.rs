@@ -118,7 +118,9 @@ impl Original {
         let NodeKind::Activation(activation) = &self.nodes[reciprocal.source].kind else { return None };
         let entries = a.index.iter().zip(reciprocal.index.iter());
         let quotient = |(&i, &j): (&usize, &usize)| {
-            Some(f64::from(narrow(values[a.source][i])? / narrow(values[activation.source][j])?))
+            // Whether a zero is negative is not kept.
+            let divisor = narrow(values[activation.source][j]).filter(|divisor| *divisor != 0.0)?;
+            Some(f64::from(narrow(values[a.source][i])? / divisor))
         };
         entries.map(quotient).collect()
     }

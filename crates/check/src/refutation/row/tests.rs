@@ -92,7 +92,7 @@ proptest! {
         if is_bounded {
             for i in 0..M {
                 let one = Form { terms: BTreeMap::from([((1, i), RBig::ONE)]), ..Form::default() };
-                let low = minima::<[f64; 1]>(&state, &[one], Way::All, &|_| false)[0].0;
+                let low = minima::<[f64; 1]>(&state, &[one], false, &|_| false)[0].0;
                 state.tighten(1, i, (low, f64::INFINITY));
             }
         }
@@ -100,10 +100,10 @@ proptest! {
             let terms = row.iter().enumerate().map(|(i, &c)| ((3, i), RBig::of(c))).collect();
             Form { terms, constant: RBig::of(row[0]) / RBig::from(3), ..Form::default() }
         }).collect();
-        let side_by_side = minima::<[f64; 4]>(&state, &forms, Way::All, &|_| false);
+        let side_by_side = minima::<[f64; 4]>(&state, &forms, false, &|_| false);
         for (k, form) in forms.iter().enumerate() {
-            let alone = minima::<[f64; 1]>(&state, std::slice::from_ref(form), Way::All, &|_| false);
-            let exact = minima::<RBig>(&state, std::slice::from_ref(form), Way::All, &|_| false)[0].0;
+            let alone = minima::<[f64; 1]>(&state, std::slice::from_ref(form), false, &|_| false);
+            let exact = minima::<RBig>(&state, std::slice::from_ref(form), false, &|_| false)[0].0;
             for shares in shares.chunks(N) {
                 let x: Vec<RBig> = ends.iter().zip(shares).map(|(&(a, b), &k)| {
                     RBig::of(a) + (RBig::of(b) - RBig::of(a)) * RBig::from(k) / RBig::from(2)

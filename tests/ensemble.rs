@@ -11,7 +11,7 @@ use absint::domains::budget::Budget;
 use absint::domains::domain::Run;
 use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder};
 use absint::domains::num::{Rational, parse_decimal};
-use absint::domains::query::{Query, Region, Ties};
+use absint::domains::query::{Query, Region};
 use absint::domains::verdict::Verdict;
 use absint::exact::signum::{SignumOptions, decide};
 use absint::format::onnx::OnnxWriter;
@@ -43,11 +43,10 @@ fn member(dice: &mut Dice, inputs: usize, classes: usize) -> Network {
 }
 
 /// All members have `class` among their largest outputs.
-fn agree_on(members: &[Network], (class, label): (usize, usize), x: &[Rational], ties: Ties) -> bool {
+fn agree_on(members: &[Network], class: usize, x: &[Rational]) -> bool {
     members.iter().all(|m| {
         let y = m.evaluate::<Rational>(x).unwrap();
-        // A tie with the label may be safe, one with another class is none the less an answer.
-        y.iter().all(|other| *other <= y[class]) && (ties == Ties::Unsafe || y[label] < y[class])
+        y.iter().all(|other| *other <= y[class])
     })
 }
 
@@ -63,16 +62,14 @@ fn verdicts_are_those_of_enumeration() {
             let at_upper: Vec<bool> = (0..inputs).map(|_| dice.below(2) == 0).collect();
             let region = Region::hamming(&-Rational::ONE, &Rational::ONE, at_upper, dice.below(inputs + 1)).unwrap();
             let label = dice.below(classes);
-            let ties = if seed % 3 == 0 { Ties::Safe } else { Ties::Unsafe };
             let points = (0..1u32 << inputs).map(|bits| {
                 (0..inputs).map(|i| Rational::from(if bits >> i & 1 == 1 { 1 } else { -1 })).collect::<Vec<_>>()
             });
-            let is_unsafe = |x: &Vec<Rational>| {
-                (0..classes).any(|class| class != label && agree_on(&members, (class, label), x, ties))
-            };
+            let is_unsafe =
+                |x: &Vec<Rational>| (0..classes).any(|class| class != label && agree_on(&members, class, x));
             let is_safe = !points.filter(|x| region.contains(x)).any(|x| is_unsafe(&x));
             let network = Network::side_by_side(&members).unwrap();
-            let query = Query::reliable(region, count, classes, label, ties);
+            let query = Query::reliable(region, count, classes, label);
             let options = SignumOptions { certify: seed % 2 == 0, ..SignumOptions::default() };
             let answer = decide(&network, &query, &options, Run::silent(&Budget::unlimited())).unwrap();
             let domain = if seed % 4 == 1 { Method::AUTO } else { Method::EXACT };

@@ -252,7 +252,7 @@ fn members_that_quantise_alike_are_decided_together() {
     let (mut gained, mut falsified) = (0, 0);
     for image in (1297..1797).step_by(10).filter_map(|i| images.get(i)) {
         let region = Region::linf(&image.pixels, &q("0.1"), Some((&q("0"), &q("1")))).unwrap();
-        let query = Query::reliable(region.clone(), 2, 10, image.label, Ties::Safe);
+        let query = Query::reliable(region.clone(), 2, 10, image.label).with_ties(Ties::Safe);
         let answer = analyze(&both, &query, &options).unwrap();
         let is_safe = |member: &Network| {
             let alone = Query::robustness(region.clone(), 10, image.label).with_ties(Ties::Safe);

@@ -45,8 +45,8 @@ pub enum Agreement {
     Rejected,
 }
 
-/// What `members` networks side by side make of the exact input `x`. As in [`beaten_by`] ties with the label count against
-/// it where they are unsafe, and for it where they are safe; ties of others count for each of them.
+/// What `members` networks side by side make of the exact input `x`. As in [`beaten_by`] ties count against the label where
+/// they are unsafe, and for it where they are safe.
 #[must_use]
 pub fn agreement(network: &Network, members: usize, x: &[Rational], label: usize, ties: Ties) -> Agreement {
     let classes = (network.output_len() / members.max(1)).max(1);
@@ -65,13 +65,10 @@ pub fn agreement(network: &Network, members: usize, x: &[Rational], label: usize
     let Ok(y) = network.evaluate::<Rational>(x) else { return Agreement::Rejected };
     // Ties speak for whom the property gives them to.
     let wins = |class: usize| {
-        let is_strict = |rival: usize| match ties {
-            Ties::Unsafe => class == label,
-            Ties::Safe => rival == label,
-        };
+        let is_strict = (class == label) == (ties == Ties::Unsafe);
         y.chunks(classes).all(|y| {
             let mut rivals = (0..classes).filter(|&j| j != class);
-            rivals.all(|j| if is_strict(j) { y[class] > y[j] } else { y[class] >= y[j] })
+            rivals.all(|j| if is_strict { y[class] > y[j] } else { y[class] >= y[j] })
         })
     };
     match (0..classes).filter(|&class| class != label).find(|&class| wins(class)) {

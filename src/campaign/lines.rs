@@ -61,7 +61,7 @@ impl Certification {
         let label = image.label;
         let region = (self.neighbourhood)(&image.pixels).map_err(|e| format!("image {index}: {e}"))?;
         let classes = self.network.output_len() / self.members;
-        let query = Query::reliable(region, self.members, classes, label, self.options.ties);
+        let query = Query::reliable(region, self.members, classes, label).with_ties(self.options.ties);
         let (shared, asked) = (Arc::clone(self), query.clone());
         let work = move |budget: &Budget| shared.outcome(&image, &asked, budget);
         let (abandoned, failed) = ((ImageOutcome::Abandoned, false), |why| (ImageOutcome::Failed(why), false));

@@ -13,7 +13,7 @@ use crate::attack::Attack;
 use crate::compare::{Setting, compare, layers};
 use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::Rational;
-use crate::domains::query::{Query, Ties};
+use crate::domains::query::Query;
 use crate::format::images::ImageSet;
 use crate::format::onnx;
 use crate::report::compare::{
@@ -210,8 +210,7 @@ impl CompareArgs {
         let (asked, question) = if let Some(data) = &self.data {
             self.images_of(data, &model)?
         } else {
-            let members = Members::one(&model.network);
-            let queries = read_queries(&self.vnnlib, &self.query, &model.network, members, Ties::Unsafe)?;
+            let queries = read_queries(&self.vnnlib, &self.query, &model.network, Members::one(&model.network))?;
             if queries.is_empty() {
                 return Err("nothing is asked: add --data FILE --eps EPS, --vnnlib FILE …, or --query FILE …".into());
             }

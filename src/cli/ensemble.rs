@@ -2,7 +2,7 @@
 
 use super::CliResult;
 use crate::domains::network::Network;
-use crate::domains::query::{Query, Region, Ties, Variable};
+use crate::domains::query::{Query, Region, Variable};
 use crate::format::images::Channels;
 use crate::format::onnx::{self, Endings};
 use std::path::{Path, PathBuf};
@@ -32,8 +32,8 @@ impl Members {
     }
 
     /// What *robust* means for them.
-    pub fn robustness(self, region: Region, label: usize, ties: Ties) -> Query {
-        Query::reliable(region, self.count, self.classes, label, ties)
+    pub fn robustness(self, region: Region, label: usize) -> Query {
+        Query::reliable(region, self.count, self.classes, label)
     }
 
     /// Whether a query only compares outputs of one member with each other: only then may a Softmax at a

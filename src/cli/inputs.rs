@@ -45,7 +45,7 @@ pub enum LayoutName {
 pub enum TiesName {
     /// A counterexample
     Unsafe,
-    /// None: the other class must win strictly
+    /// None: the other class must win strictly (with --ensemble over every class in every member)
     Safe,
 }
 
@@ -214,7 +214,7 @@ impl ImageArgs {
 
     /// The robustness query of the ball around an image that [`ImageArgs::pick`] gave.
     pub fn ball(&self, members: Members, center: &[Rational], eps: &Rational, label: usize) -> CliResult<Query> {
-        Ok(members.robustness(self.region(center, eps)?, label, self.ties.into()))
+        Ok(members.robustness(self.region(center, eps)?, label).with_ties(self.ties.into()))
     }
 
     /// The ball around an image.
@@ -373,23 +373,32 @@ impl QueryArgs {
         Ok(self.images.example(self.eps.as_deref(), self.label)?.0)
     }
 
-    /// What is asked, with ties as they are to count: a VNN-LIB query says it itself.
-    fn asked(&self, (network, channels): (&Network, Option<Channels>), members: Members) -> CliResult<(Query, String)> {
-        let ties = self.images.ties.into();
-        if let Some((name, query)) = read_queries(&self.vnnlib, &self.query, network, members, ties)?.pop() {
+    /// What is asked, with ties as they are to count.
+    fn asked(&self, network: (&Network, Option<Channels>), members: Members) -> CliResult<(Query, String)> {
+        let (query, name) = self.read_query(network, members)?;
+        let ties = if self.vnnlib.is_some() { Ties::Unsafe } else { self.images.ties.into() };
+        Ok((query.with_ties(ties), name))
+    }
+
+    fn read_query(
+        &self,
+        (network, channels): (&Network, Option<Channels>),
+        members: Members,
+    ) -> CliResult<(Query, String)> {
+        if let Some((name, query)) = read_queries(&self.vnnlib, &self.query, network, members)?.pop() {
             return Ok((query, name));
         }
         if let Some(path) = &self.box_file {
             let region = read_box(path, network.input_len())?;
             let label = members.checked(self.label.unwrap_or(0))?;
-            return Ok((members.robustness(region, label, ties), path.display().to_string()));
+            return Ok((members.robustness(region, label), path.display().to_string()));
         }
         if let Some(path) = &self.data {
             let image = self.read_image(path, network, channels)?;
             let label = members.checked(self.label.unwrap_or(image.label))?;
             let eps_text = self.eps.as_deref().unwrap_or("0");
             let eps = radius(eps_text)?;
-            let query = members.robustness(self.images.region(&image.pixels, &eps)?, label, ties);
+            let query = members.robustness(self.images.region(&image.pixels, &eps)?, label);
             let name = format!(
                 "{} image {} (a {label}), {} ball of radius {eps_text}",
                 path.display(),
@@ -423,15 +432,14 @@ fn named(path: &Path, problem: &str) -> Box<dyn std::error::Error + Send + Sync>
     format!("{}: {problem}", path.display()).into()
 }
 
-/// Reads queries from VNN-LIB files and from JSON files, in which equalities count as asked, each with the name of its file.
+/// Reads queries from VNN-LIB files and from JSON files, each with the name of its file.
 pub fn read_queries<'a>(
     vnnlib: impl IntoIterator<Item = &'a PathBuf>,
     json: impl IntoIterator<Item = &'a PathBuf>,
     network: &Network,
     members: Members,
-    ties: Ties,
 ) -> CliResult<Vec<(String, Query)>> {
-    let of_json = |path| Ok(json_query::read_ensemble(path, members.count, members.classes, ties)?);
+    let of_json = |path| Ok(json_query::read_ensemble(path, members.count, members.classes)?);
     let vnnlib = vnnlib.into_iter().map(|path| (path, read_vnnlib(path, network)));
     let json = json.into_iter().map(|path| (path, of_json(path)));
     vnnlib.chain(json).map(|(path, query)| Ok((path.display().to_string(), query?))).collect()

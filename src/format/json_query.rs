@@ -27,7 +27,7 @@
 
 use super::file;
 use crate::domains::num::{Rational, parse_decimal};
-use crate::domains::query::{Atom, Disjunct, Property, Query, Region, RegionError, Ties, Variable};
+use crate::domains::query::{Atom, Disjunct, Property, Query, Region, RegionError, Variable};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -114,24 +114,18 @@ pub enum JsonQueryProblem {
 /// # Errors
 /// A [`JsonQueryError`] that names the file and what to mend.
 pub fn read(path: impl AsRef<Path>, outputs: usize) -> Result<Query, JsonQueryError> {
-    read_ensemble(path, 1, outputs, Ties::Unsafe)
+    read_ensemble(path, 1, outputs)
 }
 
-/// Reads a file; the network is an ensemble of `members` networks with `outputs` outputs each, side by side. Equalities
-/// count as asked.
+/// Reads a file; the network is an ensemble of `members` networks with `outputs` outputs each, side by side.
 ///
 /// # Errors
 /// A [`JsonQueryError`] that names the file and what to mend.
-pub fn read_ensemble(
-    path: impl AsRef<Path>,
-    members: usize,
-    outputs: usize,
-    ties: Ties,
-) -> Result<Query, JsonQueryError> {
+pub fn read_ensemble(path: impl AsRef<Path>, members: usize, outputs: usize) -> Result<Query, JsonQueryError> {
     let path = path.as_ref();
     let load = || -> Result<Query, JsonQueryProblem> {
         let text = file::read(path, LONGEST_FILE)?.ok_or(JsonQueryProblem::TooLong)?;
-        lower(serde_json::from_slice(&text)?, members, outputs, ties)
+        lower(serde_json::from_slice(&text)?, members, outputs)
     };
     load().map_err(|problem| JsonQueryError { file: path.display().to_string(), problem })
 }
@@ -141,8 +135,7 @@ pub fn read_ensemble(
 /// # Errors
 /// A [`JsonQueryError`] that says what to mend.
 pub fn parse(text: &str, name: &str, outputs: usize) -> Result<Query, JsonQueryError> {
-    let query =
-        serde_json::from_str(text).map_err(JsonQueryProblem::from).and_then(|raw| lower(raw, 1, outputs, Ties::Unsafe));
+    let query = serde_json::from_str(text).map_err(JsonQueryProblem::from).and_then(|raw| lower(raw, 1, outputs));
     query.map_err(|problem| JsonQueryError { file: name.to_owned(), problem })
 }
 
@@ -250,7 +243,7 @@ struct RawQuery {
     unsafe_set: Option<Vec<Vec<RawAtom>>>,
 }
 
-fn lower(mut raw: RawQuery, members: usize, outputs: usize, ties: Ties) -> Result<Query, JsonQueryProblem> {
+fn lower(mut raw: RawQuery, members: usize, outputs: usize) -> Result<Query, JsonQueryProblem> {
     if let Some(schema) = raw.schema.filter(|&s| s != 1) {
         return Err(JsonQueryProblem::Schema(schema));
     }
@@ -273,7 +266,7 @@ fn lower(mut raw: RawQuery, members: usize, outputs: usize, ties: Ties) -> Resul
     let (label, unsafe_set) = (raw.label.take(), raw.unsafe_set.take());
     let region = region(raw)?;
     match (label, unsafe_set) {
-        (Some(label), None) if label < outputs => Ok(Query::reliable(region, members, outputs, label, ties)),
+        (Some(label), None) if label < outputs => Ok(Query::reliable(region, members, outputs, label)),
         (Some(index), None) => Err(JsonQueryProblem::Index { what: "label", index, size: outputs }),
         (None, Some(rows)) => {
             let conjunction = |row: Vec<RawAtom>| {
@@ -282,7 +275,7 @@ fn lower(mut raw: RawQuery, members: usize, outputs: usize, ties: Ties) -> Resul
                 Ok(Disjunct { atoms })
             };
             let disjuncts = rows.into_iter().map(conjunction).collect::<Result<_, JsonQueryProblem>>()?;
-            Ok(Query::over(region, Property { disjuncts }).with_ties(ties))
+            Ok(Query::over(region, Property { disjuncts }))
         }
         _ => Err(JsonQueryProblem::LabelOrUnsafe),
     }

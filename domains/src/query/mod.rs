@@ -60,10 +60,10 @@ impl Query {
     /// Robustness of class `label` for one network ([`Property::robustness`]), or for an ensemble of
     /// `members` networks that rejects inputs on which they disagree ([`Property::agreement`]).
     #[must_use]
-    pub fn reliable(region: Region, members: usize, classes: usize, label: usize, ties: Ties) -> Self {
+    pub fn reliable(region: Region, members: usize, classes: usize, label: usize) -> Self {
         match members {
-            0 | 1 => Self::robustness(region, classes, label).with_ties(ties),
-            _ => Self::over(region, Property::agreement(members, classes, label, ties)),
+            0 | 1 => Self::robustness(region, classes, label),
+            _ => Self::over(region, Property::agreement(members, classes, label)),
         }
     }
 

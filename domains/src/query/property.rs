@@ -120,17 +120,18 @@ impl Property {
     /// Robustness of an ensemble that rejects inputs on which its members disagree, with their outputs side
     /// by side ([`Network::side_by_side`](crate::network::Network::side_by_side)): unsafe where all members
     /// agree on another class than `label` (Jia & Rinard 2020 §7). One disjunct per such class, in
-    /// increasing order, with the atoms `Y_j − Y_i ≤ 0` of member after member. A tie counts for the class, as
-    /// in [`Property::robustness`]; safe ones with the label count for the label, those with other classes never do.
+    /// increasing order, with the atoms `Y_j − Y_i ≤ 0` of member after member; a tie counts for the class, as
+    /// in [`Property::robustness`]. Where ties are safe the class must beat every other, as in the paper: a member whose
+    /// two wrong classes tie says nothing then.
     #[must_use]
-    pub fn agreement(members: usize, classes: usize, label: usize, ties: Ties) -> Self {
-        let atom = |winner: usize, loser: usize, is_strict: bool| {
+    pub fn agreement(members: usize, classes: usize, label: usize) -> Self {
+        let atom = |winner: usize, loser: usize| {
             let terms = [(Variable::Output(winner), -Rational::ONE), (Variable::Output(loser), Rational::ONE)];
-            Atom { terms: terms.into(), constant: Rational::ZERO, is_strict }
+            Atom { terms: terms.into(), constant: Rational::ZERO, is_strict: false }
         };
         let of_member = |m: usize, class: usize| {
             let others = (0..classes).filter(move |&j| j != class);
-            others.map(move |j| atom(m * classes + class, m * classes + j, j == label && ties == Ties::Safe))
+            others.map(move |j| atom(m * classes + class, m * classes + j))
         };
         let on = |class: usize| Disjunct { atoms: (0..members).flat_map(|m| of_member(m, class)).collect() };
         Self { disjuncts: (0..classes).filter(|&class| class != label).map(on).collect() }

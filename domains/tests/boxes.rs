@@ -95,7 +95,7 @@ proptest! {
             let mut on = corners.on_boxes(regions.iter().collect(), &known_of, None, &mut memory, &budget).unwrap();
             let wanted: Vec<(usize, &Objective)> =
                 (0..3).flat_map(|b| objectives.iter().map(move |objective| (b, objective))).collect();
-            let found = on.minima(&wanted, &budget).unwrap();
+            let found = on.minima(&wanted, f64::INFINITY, &budget).unwrap();
             let own: Vec<Bounds> = (0..3).map(|b| on.bounds(b)).collect();
             for (b, region) in regions.iter().enumerate() {
                 // Of a ball's part the corners are not in it.
@@ -115,6 +115,7 @@ proptest! {
                         prop_assert!(below.is_none_or(|below| below <= value));
                     }
                 }
+                prop_assert!(found[2 * b..2 * b + 2].iter().all(|form| form.gains.iter().flatten().all(|gain| *gain >= 0.0)));
                 // The same one by one, where rounding neither chooses the line below a neuron nor is charged by steep slopes.
                 let is_tied = |z: &Interval| (z.hi + z.lo).abs() <= 1e-6 * (z.hi - z.lo);
                 if steep || on.ranges(b).is_none_or(|ranges| ranges.iter().any(is_tied)) {

@@ -339,15 +339,18 @@ impl OnBoxes<'_> {
         }
     }
 
-    /// What is found of some forms, each on one of the boxes (in ascending order).
+    /// What is found of some forms, each on one of the boxes (in ascending order); what halving gains for those whose
+    /// minima are no more than `gains_up_to`.
     ///
     /// # Errors
     /// [`DomainError::OutOfTime`].
-    pub fn minima(&mut self, forms: &[(usize, &Objective)], budget: &Budget) -> Result<Vec<BoxForm>, DomainError> {
+    pub fn minima(
+        &mut self,
+        forms: &[(usize, &Objective)],
+        gains_up_to: f64,
+        budget: &Budget,
+    ) -> Result<Vec<BoxForm>, DomainError> {
         let top = forms.iter().map(|(_, form)| form.start()).max().unwrap_or(0);
-        if !std::mem::replace(&mut self.is_moved, true) {
-            self.move_forth();
-        }
         let mut found = Vec::with_capacity(forms.len());
         for some in forms.chunks(self.columns(top)) {
             if budget.is_spent() {
@@ -362,7 +365,8 @@ impl OnBoxes<'_> {
             for (r, (minimum, constant)) in minima.into_iter().zip(constants).enumerate() {
                 let coefficients =
                     self.memory.walk.coefficients[0].iter().skip(r).step_by(some.len()).copied().collect();
-                let gains = Some(self.gains(some[r].0, r));
+                let wants_gains = gains_up_to > f64::NEG_INFINITY && minimum <= gains_up_to;
+                let gains = wants_gains.then(|| self.gains(some[r].0, r));
                 found.push(BoxForm { minimum, coefficients, constant, gains });
             }
         }
@@ -444,7 +448,10 @@ impl OnBoxes<'_> {
     /// ranges of unstable neurons. A neuron of range [l, u] whose output has the coefficient `a` loses up to
     /// `|a| · −l u / (u − l)`, which falls by `|a| (l² + u²) / (u − l)² / 4` for each unit that halving takes from the
     /// range, on the mean of the two halves.
-    fn gains(&self, b: usize, r: usize) -> Vec<f64> {
+    fn gains(&mut self, b: usize, r: usize) -> Vec<f64> {
+        if !std::mem::replace(&mut self.is_moved, true) {
+            self.move_forth();
+        }
         let (relaxed, inputs) = (self.corners.0, self.varying.len());
         let Memory { walk, moves, .. } = &*self.memory;
         let n = inputs * self.regions.len();

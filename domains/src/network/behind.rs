@@ -1,8 +1,6 @@
 //! The part of a network behind some of its nodes.
 
-use super::derived::Derived;
-use super::{Arithmetic, Network, Node, NodeId, NodeKind};
-use std::sync::Arc;
+use super::{Network, Node, NodeId, NodeKind};
 
 impl Network {
     /// The network whose inputs are the values of some nodes, all of which have the same ones, for real arithmetic only;
@@ -20,22 +18,9 @@ impl Network {
                 nodes.push(self.nodes[id].clone().moved(|source| place[source].unwrap_or(0)));
             }
         }
-        let (input_shape, output_shape) = (vec![self.nodes[front].len], self.output_shape.clone());
-        let (original, arithmetic, derived) = (Arc::clone(&self.original), Arithmetic::Real, Derived::default());
-        let (output, has_lattices) = (place[self.output]?, self.has_lattices);
-        let twins = Vec::new();
+        let output = place[self.output]?;
         let maxima = self.maxima.iter().filter_map(|maxima| maxima.moved(|id| place[id])).collect();
-        Some(Self {
-            nodes,
-            output,
-            input_shape,
-            output_shape,
-            original,
-            arithmetic,
-            derived,
-            has_lattices,
-            twins,
-            maxima,
-        })
+        let input_shape = vec![self.nodes[front].len];
+        Some(Self { input_shape, twins: Vec::new(), maxima, ..self.rebuilt(nodes, output) })
     }
 }

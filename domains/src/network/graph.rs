@@ -240,6 +240,22 @@ impl Network {
         }
     }
 
+    /// The real network of other nodes in the place of these, of which the same is known.
+    pub(super) fn rebuilt(&self, nodes: Vec<Node>, output: NodeId) -> Self {
+        Self {
+            nodes,
+            output,
+            input_shape: self.input_shape.clone(),
+            output_shape: self.output_shape.clone(),
+            original: Arc::clone(&self.original),
+            arithmetic: Arithmetic::Real,
+            derived: Derived::default(),
+            has_lattices: self.has_lattices,
+            twins: self.twins.clone(),
+            maxima: self.maxima.clone(),
+        }
+    }
+
     /// The network with an affine node behind the input, to which rounding the inputs can be charged.
     fn behind_rounded_input(&self) -> Self {
         let len = self.input_len();

@@ -1,10 +1,8 @@
 //! Products of a network's inputs and outputs as further outputs.
 
-use super::derived::Derived;
 use super::float32::{Operator, Original};
 use super::{
-    Affine, Arithmetic, Coefficients, Factor, LinearMap, Network, NetworkError, Node, NodeId, NodeKind, Product,
-    Rounding, Term,
+    Affine, Coefficients, Factor, LinearMap, Network, NetworkError, Node, NodeId, NodeKind, Product, Rounding, Term,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,20 +45,7 @@ impl Network {
         // No float32 execution computes these products.
         let original = Arc::new(Original::new(&nodes, output, HashMap::from([(output, Operator::Unknown)])));
         let output_shape = vec![nodes[output].len];
-        let (arithmetic, derived, input_shape) = (Arithmetic::Real, Derived::default(), self.input_shape.clone());
-        let (has_lattices, twins, maxima) = (self.has_lattices, self.twins.clone(), self.maxima.clone());
-        Ok(Self {
-            nodes,
-            output,
-            input_shape,
-            output_shape,
-            original,
-            arithmetic,
-            derived,
-            has_lattices,
-            twins,
-            maxima,
-        })
+        Ok(Self { original, output_shape, ..self.rebuilt(nodes, output) })
     }
 }
 

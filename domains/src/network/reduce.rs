@@ -1,7 +1,6 @@
 //! Networks without the neurons that are zero on all of a region, and without the products by zero.
 
-use super::derived::Derived;
-use super::{Activation, Affine, Arithmetic, Network, Node, NodeId, NodeKind, Rounding, Term};
+use super::{Activation, Affine, Network, Node, NodeId, NodeKind, Rounding, Term};
 use std::sync::Arc;
 
 /// A network with fewer neurons, and which of the whole network's neurons they are.
@@ -50,22 +49,7 @@ impl Network {
             kept[id] = Some(left);
         }
         let nodes = self.nodes.iter().enumerate().map(|(id, node)| reduced(node, kept[id].as_deref(), &kept)).collect();
-        let (input_shape, output_shape) = (self.input_shape.clone(), self.output_shape.clone());
-        let (original, arithmetic, derived) = (Arc::clone(&self.original), Arithmetic::Real, Derived::default());
-        let (output, has_lattices) = (self.output, self.has_lattices);
-        let (twins, maxima) = (self.twins.clone(), self.maxima.clone());
-        let network = Self {
-            nodes,
-            output,
-            input_shape,
-            output_shape,
-            original,
-            arithmetic,
-            derived,
-            has_lattices,
-            twins,
-            maxima,
-        };
+        let network = self.rebuilt(nodes, self.output);
         Reduced { network, kept }
     }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from absint.bnn.evaluation import engine_times
+from absint.bnn.evaluation import engine_times, verdicts_of
 from absint.bnn.export import network_of
 from absint.bnn.network import Net
 from absint.bnn.training import tensors
@@ -66,28 +66,13 @@ def evaluate_ensemble(
 
     ``timed``, ``build_s`` and ``solve_s``, and what ``out`` and ``resume`` mean are as in :func:`absint.bnn.evaluate`.
     """
-    import absint
-
     x, y = tensors(images, labels, members[0].shape)
     given = agreed(members, x)
     network = network_of(members, "ensemble")
     number = len(x) if count is None else min(count, len(x))
     rows, classes = torch.as_tensor(images).flatten(1).numpy(), y.numpy()
-    asked: dict[str, Any] = {"method": "exact", "attack": False, "ties": "safe", "timeout": timeout}
-    run = absint.certify(
-        network,
-        (rows, classes),
-        eps,
-        members=len(members),
-        images=range(number),
-        threads=threads,
-        out=out,
-        resume=resume,
-        progress=progress,
-        **asked,
-    )
-    by_image = {line["image"]: line["verdict"] for line in run}
-    verdicts = [by_image[i] for i in sorted(by_image)]
+    asked: dict[str, Any] = {"timeout": timeout, "threads": threads, "out": out, "resume": resume, "progress": progress}
+    verdicts = verdicts_of(network, rows, classes, eps, number, members=len(members), **asked)
     each = members[0].last.weights().shape[0]
 
     def question(label: int) -> dict[str, Any]:

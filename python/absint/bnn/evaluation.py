@@ -44,31 +44,14 @@ def evaluate(
 
     ``out`` keeps the verdicts as :func:`absint.certify` does, and ``resume`` continues that file.
     """
-    import absint
-
     x, y = tensors(images, labels, net.shape)
     radius = float(Fraction(str(eps)))
     network = network_of(net)
     number = len(x) if count is None else min(count, len(x))
     rows = torch.as_tensor(images).flatten(1).numpy()
     classes = y.numpy()
-    # Without attacks, which take longer on these networks than the solver.
-    run = absint.certify(
-        network,
-        (rows, classes),
-        eps,
-        images=range(number),
-        method="exact",
-        attack=False,
-        ties="safe",
-        timeout=timeout,
-        threads=threads,
-        out=out,
-        resume=resume,
-        progress=progress,
-    )
-    by_image = {line["image"]: line["verdict"] for line in run}
-    verdicts = [by_image[i] for i in sorted(by_image)]
+    asked: dict[str, Any] = {"timeout": timeout, "threads": threads, "out": out, "resume": resume, "progress": progress}
+    verdicts = verdicts_of(network, rows, classes, eps, number, **asked)
     timed = min(number, timed)
     is_open = [verdict == "unknown" for verdict in verdicts[:timed]]
     start = process_time()
@@ -87,6 +70,20 @@ def evaluate(
         "solve_s": mean(solved),
         "solve_max_s": max(solved),
     }
+
+
+def verdicts_of(
+    network: absint.Network, images: Any, labels: Any, eps: float | str, number: int, **asked: Any
+) -> list[str]:
+    """What the exact engine says of the first ``number`` images, ties being safe, for further arguments of
+    :func:`absint.certify`."""
+    import absint
+
+    # Without attacks, which take longer on these networks than the solver.
+    asked |= {"method": "exact", "attack": False, "ties": "safe"}
+    run = absint.certify(network, (images, labels), eps, images=range(number), **asked)
+    by_image = {line["image"]: line["verdict"] for line in run}
+    return [by_image[i] for i in sorted(by_image)]
 
 
 def exact_times(result: absint.Result) -> tuple[float, float] | None:

@@ -33,6 +33,8 @@ pub(super) struct Boxes<'a> {
     corners: Option<Corners<'a>>,
     /// The margins of all atoms.
     atoms: Vec<Objective>,
+    /// Whether a disjunct has one atom only.
+    has_single: bool,
     memory: Mutex<Vec<Memory>>,
 }
 
@@ -52,7 +54,6 @@ const FEW_UNSTABLE: usize = 10;
 /// A box that is being examined.
 struct Examining {
     part: InputBox,
-    region: Region,
     examined: Examined<InputBox>,
     /// What its atoms do not refute.
     undecided: Vec<Undecided>,
@@ -83,6 +84,7 @@ impl<'a> Boxes<'a> {
             deep: if has_jumps(problem.network) { DEEP_AT_JUMPS } else { DEEP },
             corners: Corners::of(relaxed).filter(|_| !has_order),
             atoms: atoms.collect(),
+            has_single: problem.rows.iter().any(|rows| rows.len() == 1),
             memory: Mutex::default(),
         }
     }
@@ -150,11 +152,11 @@ impl Space for Boxes<'_> {
 }
 
 impl Boxes<'_> {
-    fn begin(&self, part: InputBox) -> Examining {
+    fn begin(&self, part: InputBox) -> (Region, Examining) {
         let region = self.problem.case.region.restricted(part.lower.clone(), part.upper.clone());
         // Only regions that can be restricted are split; whatever else there was, what holds on all of it holds here.
         let region = region.unwrap_or_else(|| self.problem.case.region.clone());
-        Examining { part, region, examined: Examined::default(), undecided: Vec::new() }
+        (region, Examining { part, examined: Examined::default(), undecided: Vec::new() })
     }
 
     /// Examines boxes in one batch.
@@ -164,9 +166,8 @@ impl Boxes<'_> {
         parts: Vec<InputBox>,
         memory: &mut Memory,
     ) -> Result<Vec<Result<Examined<InputBox>, DomainError>>, DomainError> {
-        let Problem { network, run, .. } = *self.problem;
-        let mut all: Vec<Examining> = parts.into_iter().map(|part| self.begin(part)).collect();
-        let regions: Vec<Region> = all.iter().map(|one| one.region.clone()).collect();
+        let Problem { network, run, goal, .. } = *self.problem;
+        let (regions, mut all): (Vec<Region>, Vec<Examining>) = parts.into_iter().map(|part| self.begin(part)).unzip();
         let known: Vec<Known> = all.iter().map(|one| one.part.known.clone()).collect();
         let known: Vec<&[Interval]> = known.iter().map(Known::ranges).collect();
         let mut on = corners.on_boxes(regions.iter().collect(), &known, self.losses.as_deref(), memory, run.budget)?;
@@ -177,7 +178,9 @@ impl Boxes<'_> {
             .flat_map(|(b, one)| one.part.open.iter().map(move |&(d, _)| (b, d)))
             .flat_map(|(b, d)| self.atoms[self.problem.rows[d].clone()].iter().map(move |atom| (b, atom)))
             .collect();
-        let mut found = on.minima(&wanted, run.budget)?.into_iter();
+        // Of several atoms the combination says what halving gains.
+        let gains_up_to = if self.has_single { goal } else { f64::NEG_INFINITY };
+        let mut found = on.minima(&wanted, gains_up_to, run.budget)?.into_iter();
         let mut joints = Vec::new();
         for (b, one) in all.iter_mut().enumerate() {
             if self.problem.certify {
@@ -185,20 +188,20 @@ impl Boxes<'_> {
                 one.examined.shown.head.late(network, &bounds, &|id, i| self.problem.names.of((id, i)));
             }
             if on.ranges(b).is_some() {
-                self.weigh(one, |rows| found.by_ref().take(rows).collect());
+                self.weigh(one, &regions[b], |rows| found.by_ref().take(rows).collect());
                 let of_box = one.undecided.iter().filter_map(|undecided| undecided.joint.as_ref());
                 joints.extend(of_box.map(|joint| (b, Objective::of_form(joint, 0, corners.relaxed().bounds()))));
             }
         }
         let wanted: Vec<(usize, &Objective)> = joints.iter().map(|(b, joint)| (*b, joint)).collect();
-        let mut found = on.minima(&wanted, run.budget)?.into_iter();
+        let mut found = on.minima(&wanted, goal, run.budget)?.into_iter();
         let mut done = Vec::with_capacity(all.len());
         for (b, mut one) in all.into_iter().enumerate() {
             done.push(match on.ranges(b) {
                 None => Ok(one.examined.without_inputs(&one.part.open)),
                 Some(ranges) => {
                     let joints = one.undecided.iter().map(|u| u.joint.as_ref().and_then(|_| found.next())).collect();
-                    self.finish(&mut one, Known::Corners(ranges.into()), joints).map(|()| one.examined)
+                    self.finish(&mut one, &regions[b], Known::Corners(ranges.into()), joints).map(|()| one.examined)
                 }
             });
         }
@@ -208,9 +211,8 @@ impl Boxes<'_> {
     /// Examines a box whose neurons are not all of the kind that batches pass.
     fn examine_alone(&self, part: InputBox) -> Result<Examined<InputBox>, DomainError> {
         let Problem { network, run, certify, .. } = *self.problem;
-        let mut one = self.begin(part);
+        let (region, mut one) = self.begin(part);
         let before = self.bounds(&one.part.known);
-        let region = one.region.clone();
         let checked = self.losses.as_deref().map_or(Checked::Never, Checked::Late);
         let domain = DeepPolyWithin { base: BASE, known: &before, settled: 0, checked };
         let (trace, known) = self.problem.propagate_checked(&domain, &region, &before, Run::silent(run.budget))?;
@@ -236,20 +238,20 @@ impl Boxes<'_> {
             return Ok(one.examined);
         };
         let mut found = found.into_iter();
-        self.weigh(&mut one, |rows| found.by_ref().take(rows).collect());
+        self.weigh(&mut one, &region, |rows| found.by_ref().take(rows).collect());
         let mut joints = Vec::new();
         for undecided in &one.undecided {
             let joint = undecided.joint.as_ref().map(&bound).transpose()?.flatten();
             joints.push(joint.and_then(|mut joint| joint.pop()));
         }
-        self.finish(&mut one, Known::Nodes(Arc::new(known)), joints)?;
+        self.finish(&mut one, &region, Known::Nodes(Arc::new(known)), joints)?;
         Ok(one.examined)
     }
 
     /// Refutes disjuncts by their atoms, of which `next` gives so many, one disjunct after the other, and weighs those of
     /// the others.
-    fn weigh(&self, one: &mut Examining, mut next: impl FnMut(usize) -> Vec<BoxForm>) {
-        let Examining { part, region, examined, undecided } = one;
+    fn weigh(&self, one: &mut Examining, region: &Region, mut next: impl FnMut(usize) -> Vec<BoxForm>) {
+        let Examining { part, examined, undecided } = one;
         for &(disjunct, before) in &part.open {
             let rows = self.problem.rows[disjunct].clone();
             let forms = next(rows.len());
@@ -270,9 +272,15 @@ impl Boxes<'_> {
     }
 
     /// Refutes what combinations of atoms refute, cuts off where the others are refuted, and divides what is left.
-    fn finish(&self, one: &mut Examining, known: Known, joints: Vec<Option<BoxForm>>) -> Result<(), DomainError> {
+    fn finish(
+        &self,
+        one: &mut Examining,
+        region: &Region,
+        known: Known,
+        joints: Vec<Option<BoxForm>>,
+    ) -> Result<(), DomainError> {
         let Problem { whole, network, case, certify, goal, .. } = *self.problem;
-        let Examining { part, region, examined, undecided } = one;
+        let Examining { part, examined, undecided } = one;
         let ranges = region.bounds();
         let mut left = Left { open: Vec::new(), shrunk: Vec::new(), scores: vec![0.0; ranges.len()] };
         let mut candidates = VecDeque::from([ranges.iter().map(|x| x.middle()).collect::<Vec<f64>>()]);

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 
 fn convolution() -> impl Strategy<Value = Conv2d> {
     let sizes = (1..3usize, 1..4usize, 1..4usize, 1..4usize, 1..4usize);
-    let steps = ([1..4usize, 1..4usize], [0..3usize, 0..3usize], [1..3usize, 1..3usize], [4..9usize, 4..9usize]);
+    let stride = prop_oneof![Just([1, 1]), [1..4usize, 1..4usize]];
+    let steps = (stride, [0..3usize, 0..3usize], [1..3usize, 1..3usize], [4..9usize, 4..9usize]);
     (sizes, steps).prop_map(|((groups, inputs, outputs, kh, kw), (stride, padding, dilation, size))| {
         let out = |axis: usize, kernel: usize| {
             (size[axis] + 2 * padding[axis]).saturating_sub((kernel - 1) * dilation[axis] + 1) / stride[axis] + 1
@@ -62,6 +63,22 @@ fn numbers(rows: usize, columns: usize, seed: usize) -> Array2<f64> {
     Array2::from_shape_fn((rows, columns), |(r, i)| ((seed + r * 7 + i * 13) % 5) as f64 - 2.0)
 }
 
+#[test]
+fn lines_that_do_not_fit_the_cache_go_one_after_the_other() {
+    let weight = Array4::from_shape_fn((16, 16, 3, 3), |(o, i, h, w)| ((o * 5 + i * 3 + h * 2 + w) % 7) as f64 - 3.0);
+    let shape = [16, 40, 37];
+    let (stride, padding, dilation) = ([1, 1], [1, 1], [1, 1]);
+    let conv = Conv2d { weight, input: shape, output: shape, stride, padding, dilation, groups: 1 };
+    let a = numbers(2, shape.iter().product(), 1);
+    let mut exact: Array2<f64> = Array2::zeros(a.dim());
+    LinearMap::Conv2d(conv.clone()).for_each_product(|output, input, weight| {
+        for row in 0..2 {
+            exact[[row, input]] += a[[row, output]] * weight;
+        }
+    });
+    assert_eq!(LinearMap::Conv2d(conv).pull_back_reusing(a.view(), &spare()), exact);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
@@ -103,7 +120,8 @@ proptest! {
             for (row, &(i, sign)) in rows.rows().into_iter().zip(units) {
                 prop_assert_eq!(row.to_owned(), w.row(i).mapv(|w| sign * w));
             }
-            if let Some((part, source)) = map.rows_window(units, &spare()) {
+            let shape = map.output_shape().unwrap_or([1, 1, map.output_len()]);
+            if let Some((part, source)) = map.rows_window(units, shape, &spare()) {
                 prop_assert_eq!(source.spread(&part, &Window::whole(source.shape), &spare()), rows);
             }
         }

@@ -27,6 +27,14 @@ pub struct Affine {
     pub rounding: Rounding,
 }
 
+impl Affine {
+    /// Channels, height and width of the node, where a term reads windows of its source.
+    #[must_use]
+    pub fn shape(&self) -> Option<[usize; 3]> {
+        self.terms.iter().find_map(|term| term.map.output_shape())
+    }
+}
+
 /// `y = σ(z)`, neuron by neuron.
 #[derive(Clone, Debug)]
 pub struct Activation {

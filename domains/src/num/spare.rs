@@ -18,6 +18,12 @@ impl Spare {
     /// with far more room stays for those who need it.
     #[must_use]
     pub fn take(&self, len: usize) -> Vec<f64> {
+        let mut numbers = self.room_for(len);
+        numbers.resize(len, 0.0);
+        numbers
+    }
+
+    fn room_for(&self, len: usize) -> Vec<f64> {
         let found = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let fit = |room: usize| (room < len, if room < len { usize::MAX - room } else { room });
@@ -30,15 +36,15 @@ impl Spare {
             // Nothing of it need be copied.
             numbers = Vec::with_capacity(len);
         }
-        numbers.resize(len, 0.0);
         numbers
     }
 
     /// So many zeros.
     #[must_use]
     pub fn zeros(&self, len: usize) -> Vec<f64> {
-        let mut numbers = self.take(len);
-        numbers.fill(0.0);
+        let mut numbers = self.room_for(len);
+        numbers.clear();
+        numbers.resize(len, 0.0);
         numbers
     }
 

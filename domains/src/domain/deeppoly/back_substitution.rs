@@ -211,7 +211,7 @@ impl<H: History> BackSubstitution<'_, H> {
             let [below, above] = wanted(i);
             [below.then_some((i, 1.0)), above.then_some((i, -1.0))].into_iter().flatten()
         };
-        let (units, blocks) = match affine.terms.iter().find_map(|term| term.map.output_shape()) {
+        let (units, blocks) = match affine.shape() {
             Some(shape) => position_units(shape, of_neuron, self.block_rows(usize::MAX)),
             None => {
                 let units: Vec<(usize, f64)> = (0..n).flat_map(of_neuron).collect();
@@ -254,7 +254,8 @@ impl<H: History> BackSubstitution<'_, H> {
             .collect();
         let mut rows = Rows::new(constant);
         for term in &affine.terms {
-            self.add(&mut rows, term.source, Part::units(term, units, self.history.kept(term.source), self.spare));
+            let part = Part::units(term, units, affine.shape(), self.history.kept(term.source), self.spare);
+            self.add(&mut rows, term.source, part);
         }
         rows
     }
@@ -436,16 +437,18 @@ impl<H: History> BackSubstitution<'_, H> {
             rows.pending.insert(id, a);
             return;
         };
-        let sum = sum.plus(a, self.spare);
+        let (sum, added) = sum.plus(a, self.spare);
         let bounds = self.history.bounds(id);
-        let (lower, upper) = (self.entries(&sum, bounds.lower()), self.entries(&sum, bounds.upper()));
+        let rounded = added.as_ref().unwrap_or(&sum);
+        let (lower, upper) = (self.entries(rounded, bounds.lower()), self.entries(rounded, bounds.upper()));
         let magnitude = |(&lower, &upper): (&f64, &f64)| lower.abs().max(upper.abs());
         let magnitudes: Vec<f64> = lower.iter().zip(upper.iter()).map(magnitude).collect();
-        for (constant, sum) in rows.constant.iter_mut().zip(sum.rows()) {
+        for (constant, rounded) in rows.constant.iter_mut().zip(rounded.rows()) {
             // Each sum differs from the exact one by at most half a unit in its last place.
-            *constant = sub_down(*constant, mul_up(2.0 * UNIT, -less_error(sum, &magnitudes)));
+            *constant = sub_down(*constant, mul_up(2.0 * UNIT, -less_error(rounded, &magnitudes)));
         }
         drop((lower, upper));
+        added.into_iter().for_each(|part| part.discard(self.spare));
         rows.pending.insert(id, sum);
     }
 

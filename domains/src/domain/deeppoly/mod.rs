@@ -48,9 +48,10 @@ pub struct DeepPoly {
 pub enum Wanted {
     /// All that an activation reads, and the outputs.
     All,
-    /// Of these the neurons that interval arithmetic over the layer before leaves unstable, and the outputs: the others
-    /// are passed exactly, whatever their bounds are, and keep those of interval arithmetic. Nor does a neuron go back
-    /// further than to where it is found stable, or with both sides when one has told so.
+    /// Of these the neurons that interval arithmetic over the layer before leaves unstable: the others are passed
+    /// exactly, whatever their bounds are, and keep those of interval arithmetic, as the outputs do, since forms over them
+    /// go back themselves. Nor does a neuron go back further than to where it is found stable, or with both sides when
+    /// one has told so.
     Unstable,
 }
 
@@ -201,7 +202,7 @@ impl DeepPoly {
             let readers: Vec<&dyn ActivationFn> = readers(&seen.network, id).collect();
             let is_open = |i: usize, z: Interval| {
                 let reach = bounds.reach(i).within(z);
-                is_output || is_ranged || readers.iter().any(|function| function.is_unstable(reach))
+                is_ranged || readers.iter().any(|function| function.is_unstable(reach))
             };
             let enough = |i: usize, z: Interval| !is_open(i, z);
             let tight = self.back_substitution(seen).tighten_until(affine, bounds.clone(), enough)?;

@@ -49,8 +49,15 @@ impl Part {
     }
 
     /// The rows `sign · z_i` of an affine term, without the columns of neurons that are not `kept`.
-    pub fn units(term: &Term, units: &[(usize, f64)], kept: Option<&Kept>, spare: &Spare) -> Self {
-        match term.map.rows_window(units, spare) {
+    /// The node has this `shape`, if a term of it reads windows.
+    pub fn units(
+        term: &Term,
+        units: &[(usize, f64)],
+        shape: Option<[usize; 3]>,
+        kept: Option<&Kept>,
+        spare: &Spare,
+    ) -> Self {
+        match shape.and_then(|shape| term.map.rows_window(units, shape, spare)) {
             Some(windowed) => Self::windowed(windowed),
             None => Self::whole(term.map.rows_reusing(units, spare)).only(kept, spare),
         }
@@ -130,23 +137,38 @@ impl Part {
         Self::whole(whole)
     }
 
-    /// The sum of both, over the columns of both.
-    pub fn plus(self, other: Self, spare: &Spare) -> Self {
-        if self.columns != other.columns {
-            if let (Columns::Window(a), Columns::Window(b)) = (&self.columns, &other.columns)
-                && let Some(joint) = a.join(b)
-            {
-                let over = |part: &Self, window: &Window| {
-                    Self::windowed((window.spread(&part.values, &joint, spare), joint.clone()))
-                };
-                let both = (over(&self, a), over(&other, b));
-                self.discard(spare);
-                other.discard(spare);
-                return both.0.plus_aligned(both.1, spare);
-            }
-            return self.spread(spare).plus_aligned(other.spread(spare), spare);
+    /// The sum of both, over the columns of both; and, where they are fewer, the columns of it at which anything was added.
+    pub fn plus(self, other: Self, spare: &Spare) -> (Self, Option<Self>) {
+        if self.columns == other.columns {
+            return (self.plus_aligned(other, spare), None);
         }
-        self.plus_aligned(other, spare)
+        let windows = self.windows(&other).and_then(|[a, b]| Some((a.join(&b)?, a, b)));
+        let Some((joint, a, b)) = windows else {
+            return (self.spread(spare).plus_aligned(other.spread(spare), spare), None);
+        };
+        let (mut sum, mut part, [outer, inner]) =
+            if joint == b { (other, self, [b, a]) } else { (self, other, [a, b]) };
+        if joint != outer {
+            let spread = Self::windowed((outer.spread(&sum.values, &joint, spare), joint.clone()));
+            std::mem::replace(&mut sum, spread).discard(spare);
+        }
+        inner.add_within(&mut part.values, &mut sum.values, &joint);
+        (sum.minima, sum.is_seen) = (None, false);
+        (sum, Some(part))
+    }
+
+    /// The windows over which both have columns, if either has one.
+    fn windows(&self, other: &Self) -> Option<[Window; 2]> {
+        let shape = [self, other].into_iter().find_map(|part| match &part.columns {
+            Columns::Window(window) => Some(window.shape),
+            _ => None,
+        })?;
+        let of = |part: &Self| match &part.columns {
+            Columns::All => Some(Window::whole(shape)),
+            Columns::Window(window) => Some(window.clone()),
+            Columns::Kept(..) => None,
+        };
+        Some([of(self)?, of(other)?])
     }
 
     fn plus_aligned(mut self, other: Self, spare: &Spare) -> Self {

@@ -69,7 +69,7 @@ pub(super) fn step_neurons<'a>(
     if affine.terms.iter().any(|term| !term.map.is_exact()) {
         return Vec::new();
     }
-    let z = bounds(activation.source);
+    let (z, shape) = (bounds(activation.source), affine.shape());
     let step = |neuron: usize| {
         let [low, high] = activation.function.segments(z.reach(neuron))[..] else { return None };
         if low.slope != 0.0 || high.slope != 0.0 {
@@ -85,7 +85,7 @@ pub(super) fn step_neurons<'a>(
                     products.push(Product { source: (term.source, j), weight, range });
                 }
             };
-            match term.map.rows_window(&[(neuron, 1.0)], &Spare::default()) {
+            match shape.and_then(|shape| term.map.rows_window(&[(neuron, 1.0)], shape, &Spare::default())) {
                 Some((row, window)) => {
                     let indices: Vec<usize> = window.indices().collect();
                     row.row(0).iter().zip(indices).for_each(|(&w, j)| push(j, w));

@@ -22,8 +22,10 @@ impl LinearOperator for Coefficients {
     fn for_each_product(&self, mut f: impl FnMut(usize, usize, f64)) {
         self.values().iter().enumerate().for_each(|(i, &d)| f(i, i, d));
     }
-    fn row_into(&self, output: usize, sign: f64, mut target: ArrayViewMut1<f64>, _: Option<&Window>) {
-        target[output] = sign * self.values()[output];
+    fn row_into(&self, output: usize, sign: f64, mut target: ArrayViewMut1<f64>, window: Option<&Window>) {
+        if let Some(at) = window.map_or(Some(output), |window| window.place(output)) {
+            target[at] = sign * self.values()[output];
+        }
     }
     fn fan_in(&self) -> usize {
         1

@@ -21,8 +21,10 @@ impl LinearOperator for Identity {
     fn for_each_product(&self, mut f: impl FnMut(usize, usize, f64)) {
         (0..self.0).for_each(|i| f(i, i, 1.0));
     }
-    fn row_into(&self, output: usize, sign: f64, mut target: ArrayViewMut1<f64>, _: Option<&Window>) {
-        target[output] = sign;
+    fn row_into(&self, output: usize, sign: f64, mut target: ArrayViewMut1<f64>, window: Option<&Window>) {
+        if let Some(at) = window.map_or(Some(output), |window| window.place(output)) {
+            target[at] = sign;
+        }
     }
     fn fan_in(&self) -> usize {
         1

@@ -239,11 +239,16 @@ impl LinearMap {
         out
     }
 
-    /// [`LinearMap::rows`] over the window of the inputs that those outputs read, when it is smaller
-    /// than the whole and the map has an [`output_shape`](Self::output_shape); in spare memory.
+    /// [`LinearMap::rows`] over the window of the inputs that those outputs, of a node of this `shape`, read, when it is
+    /// smaller than the whole and the map keeps windows; in spare memory.
     #[must_use]
-    pub fn rows_window(&self, rows: &[(usize, f64)], spare: &Spare) -> Option<(Array2<f64>, Window)> {
-        let shape @ [_, height, width] = self.output_shape()?;
+    pub fn rows_window(
+        &self,
+        rows: &[(usize, f64)],
+        shape: [usize; 3],
+        spare: &Spare,
+    ) -> Option<(Array2<f64>, Window)> {
+        let [_, height, width] = shape;
         let at = |&(row, _): &(usize, f64)| {
             let (r, c) = (row / width % height, row % width);
             Window { shape, rows: r..r + 1, columns: c..c + 1 }

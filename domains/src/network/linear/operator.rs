@@ -17,7 +17,7 @@ pub(in crate::network) trait LinearOperator {
     fn for_each_weight(&self, f: impl FnMut(f64));
     /// Calls `f(output, input, weight)` for every product, output by output; weights are the nearest floats.
     fn for_each_product(&self, f: impl FnMut(usize, usize, f64));
-    /// Writes row `output` of `sign · W` into `target`, which is zero. A map with an [`output_shape`](Self::output_shape)
+    /// Writes row `output` of `sign · W` into `target`, which is zero. A map with an [`input_window`](Self::input_window)
     /// may be asked for a window of the inputs that holds all that the row reads.
     fn row_into(&self, output: usize, sign: f64, target: ArrayViewMut1<f64>, window: Option<&Window>);
     /// At most this many products meet in one output.

@@ -128,6 +128,24 @@ impl Window {
         }
         out
     }
+
+    /// Adds rows over this window to rows over `outer`, which holds it; both have the sums then.
+    pub fn add_within(&self, part: &mut Array2<f64>, sum: &mut Array2<f64>, outer: &Self) {
+        let width = self.columns.len();
+        if width == 0 {
+            return;
+        }
+        let runs: Vec<usize> = self.runs(outer).collect();
+        for (mut part, mut sum) in part.rows_mut().into_iter().zip(sum.rows_mut()) {
+            let (part, sum) = (part.as_slice_mut().unwrap_or(&mut []), sum.as_slice_mut().unwrap_or(&mut []));
+            for (part, &run) in part.chunks_exact_mut(width).zip(&runs) {
+                for (part, sum) in part.iter_mut().zip(&mut sum[run..run + width]) {
+                    *sum += *part;
+                    *part = *sum;
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -150,6 +168,10 @@ mod tests {
         let joint = window.join(&other).unwrap();
         assert_eq!((joint.rows.clone(), joint.columns.clone()), (0..3, 1..4));
         assert_eq!(window.spread(&rows, &joint, &Spare::default()).sum(), rows.sum());
+        let (mut part, mut sum) = (rows.clone(), Array2::ones((1, joint.len())));
+        window.add_within(&mut part, &mut sum, &joint);
+        assert_eq!(part, &rows + 1.0);
+        assert_eq!(sum, window.spread(&rows, &joint, &Spare::default()) + 1.0);
         assert!(window.join(&Window::whole([1, 3, 4])).is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! Rows of coefficients back through a convolution: `a ↦ a W`, over windows.
 
 use super::Conv2d;
+use super::gathered::Gathering;
 use crate::network::Window;
 use crate::network::linear::operator::LinearOperator as _;
 use crate::num::Spare;
@@ -18,10 +19,11 @@ impl Conv2d {
         out: &mut Array2<f64>,
         spare: &Spare,
     ) {
-        out.fill(0.0);
         if window.is_empty() || source.is_empty() {
+            out.fill(0.0);
             return;
         }
+        let gathering = Gathering::new(self, window, source);
         let geometry = Geometry {
             reach: [
                 self.reach(0, &window.rows, source.rows.start),
@@ -42,9 +44,10 @@ impl Conv2d {
                 let mut out = out.slice_mut(s![rows.clone(), ..]);
                 // Forms over the whole node may read few neurons.
                 let used = if window.is_whole() { used_positions(a, out_per_group) } else { None };
-                match used {
-                    Some(used) => self.scatter_patches(a, group, &used, &geometry, &mut out, spare),
-                    None => self.shift_patches(a, group, &geometry, &mut out, spare),
+                match (used, &gathering) {
+                    (Some(used), _) => self.scatter_patches(a, group, &used, &geometry, &mut out, spare),
+                    (None, Some(gathering)) => gathering.pull_back(a, group, &mut out, spare),
+                    (None, None) => self.shift_patches(a, group, &geometry, &mut out, spare),
                 }
             }
         }
@@ -62,6 +65,7 @@ impl Conv2d {
     ) {
         let (_, per_group, kernel_h, kernel_w) = self.weight.dim();
         let out_per_group = self.output[0] / self.groups;
+        self.channels_of(group, source, out).fill(0.0);
         // Memory of one size, so that it fits again whatever the window.
         let (taps, count) = (self.fan_in(), a.nrows() * positions);
         let mut memory = spare.take(((taps + out_per_group) * count).next_power_of_two());
@@ -94,6 +98,17 @@ impl Conv2d {
         spare.give(memory);
     }
 
+    /// The coefficients of a group's input channels.
+    fn channels_of<'o>(
+        &self,
+        group: usize,
+        source: &Window,
+        out: &'o mut ArrayViewMut2<f64>,
+    ) -> ArrayViewMut2<'o, f64> {
+        let len = source.len() / self.groups;
+        out.slice_mut(s![.., group * len..(group + 1) * len])
+    }
+
     /// The output positions at which a tap falls inside the input, along an axis, and where.
     fn run(&self, tap: usize, across: &[Reach]) -> Option<Run> {
         let reads = |reach: &Reach| (reach.tap..reach.tap + reach.count).contains(&tap);
@@ -117,6 +132,7 @@ impl Conv2d {
     ) {
         let (_, per_group, ..) = self.weight.dim();
         let out_per_group = self.output[0] / self.groups;
+        self.channels_of(group, source, out).fill(0.0);
         // One column per used position; the rows are the group's output channels.
         let mut factor = spare.matrix(out_per_group, used.iter().map(Vec::len).sum());
         let mut start = 0;

@@ -2,6 +2,7 @@
 
 mod backwards;
 mod forwards;
+mod gathered;
 
 use super::Window;
 use super::operator::LinearOperator;

@@ -34,11 +34,13 @@ impl<'a> Gathering<'a> {
         let kernels = conv.kernels();
         let kernels = kernels.as_slice()?;
         let of_group = |group: usize| {
-            let of_channel = |channel: usize| {
-                let kernels = kernels.chunks_exact(per_group * taps).skip(group * readers).take(readers);
-                kernels.flat_map(move |kernel| &kernel[channel * taps..(channel + 1) * taps])
-            };
-            (0..per_group).flat_map(of_channel).copied().collect()
+            let mut weights = Vec::with_capacity(per_group * readers * taps);
+            for channel in 0..per_group {
+                for kernel in kernels.chunks_exact(per_group * taps).skip(group * readers).take(readers) {
+                    weights.extend_from_slice(&kernel[channel * taps..(channel + 1) * taps]);
+                }
+            }
+            weights
         };
         let reach = [0, 1].map(|axis| (conv.kernel()[axis] - 1) * conv.dilation[axis]);
         Some(Self { conv, window, source, reach, weights: (0..conv.groups).map(of_group).collect() })

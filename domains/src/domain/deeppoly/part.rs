@@ -130,23 +130,34 @@ impl Part {
         Self::whole(whole)
     }
 
+    /// Both over the columns of both.
+    pub fn aligned(self, other: Self, spare: &Spare) -> [Self; 2] {
+        if self.columns == other.columns {
+            return [self, other];
+        }
+        if let (Columns::Window(a), Columns::Window(b)) = (&self.columns, &other.columns)
+            && let Some(joint) = a.join(b)
+        {
+            let over = |part: &Self, window: &Window| {
+                Self::windowed((window.spread(&part.values, &joint, spare), joint.clone()))
+            };
+            let both = [over(&self, a), over(&other, b)];
+            self.discard(spare);
+            other.discard(spare);
+            return both;
+        }
+        [self.spread(spare), other.spread(spare)]
+    }
+
+    /// Zeros over the same columns.
+    pub fn zeros(&self, spare: &Spare) -> Self {
+        Self::new(spare.zero_matrix(self.values.nrows(), self.values.ncols()), self.columns.clone())
+    }
+
     /// The sum of both, over the columns of both.
     pub fn plus(self, other: Self, spare: &Spare) -> Self {
-        if self.columns != other.columns {
-            if let (Columns::Window(a), Columns::Window(b)) = (&self.columns, &other.columns)
-                && let Some(joint) = a.join(b)
-            {
-                let over = |part: &Self, window: &Window| {
-                    Self::windowed((window.spread(&part.values, &joint, spare), joint.clone()))
-                };
-                let both = (over(&self, a), over(&other, b));
-                self.discard(spare);
-                other.discard(spare);
-                return both.0.plus_aligned(both.1, spare);
-            }
-            return self.spread(spare).plus_aligned(other.spread(spare), spare);
-        }
-        self.plus_aligned(other, spare)
+        let [sum, more] = self.aligned(other, spare);
+        sum.plus_aligned(more, spare)
     }
 
     fn plus_aligned(mut self, other: Self, spare: &Spare) -> Self {

@@ -6,7 +6,7 @@
 
 use super::batch::{Entry, Walk, of_activation};
 use super::layers::SHARE_OF_INTERCEPT;
-use super::relaxed::{Pass, Relaxed};
+use super::relaxed::{Layer, Pass, Relaxed};
 use super::steps::{Moments, Step};
 use crate::activation::{ActivationFn, Line, Lines};
 use crate::domain::{Bounds, DifferenceLines, difference_lines};
@@ -67,36 +67,43 @@ impl Pair {
         self.neurons.len()
     }
 
-    /// For every neuron and each of `n` members which of both are on one side; nothing where none is.
+    /// For every neuron and each of `n` members which of both are on one side; nothing where no member has sides here.
     fn kept(&self, relaxed: &Relaxed, entries: &[Entry], n: usize) -> Vec<Kept> {
-        let mut kept = Vec::new();
-        for (which, id) in [self.twin.first, self.twin.second].into_iter().enumerate() {
-            let Some(layer) = &relaxed.layers[id] else { continue };
-            for entry in of_activation(entries, id, layer.source) {
-                let Ok(p) = self.neurons.binary_search_by_key(&entry.neuron, |neuron| neuron.i) else { continue };
-                kept.resize(self.neurons.len() * n, Kept::default());
-                kept[p * n + entry.column].0[which] = Some(entry.slope);
+        let both = [self.twin.first, self.twin.second].map(|id| relaxed.layers[id].as_ref().map(|layer| (id, layer)));
+        let [Some(first), Some(second)] = both else { return Vec::new() };
+        let own = [first, second].map(|(id, layer)| of_activation(entries, id, layer.source));
+        if own.iter().all(|own| own.clone().next().is_none()) {
+            return Vec::new();
+        }
+        let is_free = |layer: &Layer, i: usize| matches!(layer.passes[i], Pass::Free { .. });
+        let on_all = |neuron: &Neuron| Kept([first, second].map(|(_, layer)| !is_free(layer, neuron.i)));
+        let mut kept: Vec<Kept> = self.neurons.iter().flat_map(|neuron| vec![on_all(neuron); n]).collect();
+        for (which, own) in own.into_iter().enumerate() {
+            for entry in own {
+                if let Ok(p) = self.neurons.binary_search_by_key(&entry.neuron, |neuron| neuron.i) {
+                    kept[p * n + entry.column].0[which] = true;
+                }
             }
         }
         kept
     }
 }
 
-/// The slopes of the pieces on which a member keeps the first and the second of two neurons.
+/// Which of two neurons a member keeps on one side.
 #[derive(Clone, Copy, Debug, Default)]
-struct Kept([Option<f64>; 2]);
+struct Kept([bool; 2]);
 
 impl Kept {
     /// Both are lines then, and nothing is lost alone.
     fn are_both(self) -> bool {
-        self.0.iter().all(Option::is_some)
+        self.0 == [true; 2]
     }
+}
 
-    /// The line on the side that a share `t` reads. A convex function with a corner at zero is nowhere below a piece's line:
-    /// with the first on the piece of slope `s` the difference is at least `s d`, with the second there at most.
-    fn line(self, neuron: &Neuron, is_below: bool) -> Line {
-        let (of_all, own) = if is_below { (neuron.lines.lower, self.0[0]) } else { (neuron.lines.upper, self.0[1]) };
-        own.map_or(of_all, |slope| Line { slope, intercept: 0.0 })
+impl Neuron {
+    /// The line on the side that a share `t` reads.
+    fn line<T: Real>(&self, t: T) -> Line {
+        if t > T::ZERO { self.lines.lower } else { self.lines.upper }
     }
 }
 
@@ -133,7 +140,7 @@ impl<T: Real> Walk<T> {
                 if t == T::ZERO || kept.are_both() {
                     continue;
                 }
-                let Line { slope, intercept } = kept.line(neuron, t > T::ZERO);
+                let Line { slope, intercept } = neuron.line(t);
                 (a[at], b[at], shared[p * n + r]) = (a[at] + t, b[at] - t, t);
                 passed[at] = T::of(slope) * t;
                 let term = T::of(intercept) * t;
@@ -185,7 +192,7 @@ impl Pair {
                 let (t, share) = (shared[p * n + r], parameters[parameter]);
                 let (a, b) = (walk.coefficients[first][at] - t, walk.coefficients[second][at] + t);
                 let most = if kept.are_both() { 0.0 } else { common(a, b) };
-                let Line { slope, intercept } = kept.line(neuron, most > 0.0);
+                let Line { slope, intercept } = neuron.line(most);
                 let gain =
                     slope as f32 * values[difference][at] + intercept as f32 - (values[second][at] - values[first][at]);
                 if most != 0.0 {
@@ -228,13 +235,11 @@ impl Pair {
             });
             for (r, &t) in walk.shared[second].iter().skip(p * n).take(n).enumerate().filter(|(_, t)| **t != 0.0) {
                 let (at, kept) = (neuron.i * n + r, kept.get(p * n + r).copied().unwrap_or_default());
-                let Line { slope, intercept } = kept.line(neuron, t > 0.0);
+                let Line { slope, intercept } = neuron.line(t);
                 let truth = function(values[of_second.source][at]) - function(values[of_first.source][at]);
                 let missed = slope as f32 * values[difference][at] + intercept as f32 - truth;
                 let score = (t * missed).abs() + SHARE_OF_INTERCEPT * (t * intercept as f32).abs();
-                // On the sides of the one whose line that is first.
-                let order = if t > 0.0 { [0, 1] } else { [1, 0] };
-                let open = order.into_iter().find_map(|which| free[which].filter(|_| kept.0[which].is_none()));
+                let open = [0, 1].into_iter().find_map(|which| free[which].filter(|_| !kept.0[which]));
                 if let Some(index) = open.filter(|_| score > best[r]) {
                     (best[r], pick[r]) = (score, index);
                 }

@@ -42,6 +42,25 @@ fn back_substitution_goes_over_the_differences_of_two_networks() {
     }
 }
 
+/// No input is there, whatever the networks are.
+#[test]
+fn ordered_inputs_that_exclude_each_other_are_no_inputs() {
+    let model = deeper_network(3, 0.25);
+    let answer = |order: &str| {
+        let query = format!(
+            "(declare-network f (declare-input X real [1,2]) (declare-output Y real [1,1]))
+             (declare-network g (isomorphic-to f) (declare-input A real [1,2]) (declare-output B real [1,1]))
+             (assert (and (<= 0 X[0,0] 1) (<= 0 X[0,1] 1) (<= 0 A[0,0] 1) (<= 0 A[0,1] 1)))
+             (assert (or (and (<= Y[0,0] 1000) {order}) (and (>= B[0,0] -1000) {order})))"
+        );
+        let folder = Folder::new(&query).with("f.onnx", model.clone()).with("g.onnx", model.clone());
+        folder.answer("--network f=f.onnx --network g=g.onnx --domain interval")[0].clone()
+    };
+    assert_eq!(answer("(>= (- A[0,0] X[0,0]) 1.5)"), "unsat");
+    assert_eq!(answer("(>= (- A[0,0] X[0,0]) 0.5) (<= (- A[0,0] X[0,0]) 0.25)"), "unsat");
+    assert_eq!(answer("(>= (- A[0,0] X[0,0]) 0.5) (<= (- A[0,0] X[0,0]) 0.75)"), "sat");
+}
+
 #[test]
 fn a_softmax_at_the_end_is_computed_where_more_than_its_order_is_asked() {
     let mut writer = OnnxWriter::input(&[2]);
@@ -59,6 +78,50 @@ fn a_softmax_at_the_end_is_computed_where_more_than_its_order_is_asked() {
     assert_eq!(answer("(>= Y[0,0] 0.7)"), "sat");
     assert_eq!(answer("(>= (+ Y[0,0] Y[0,1]) 1.0001)"), "unsat");
     assert_eq!(answer("(<= (* Y[0,0] Y[0,1]) 0.19)"), "unsat");
+}
+
+/// The numbers that are multiplied are those of the execution, and nobody rounds their product.
+#[test]
+fn what_float32_networks_compute_is_multiplied_exactly() {
+    let mut writer = OnnxWriter::input(&[2]);
+    writer.gemm(Array2::from_shape_vec((2, 2), vec![0.1, 0.7, 0.3, -0.2]).unwrap().view(), &[0.1, 0.0]);
+    let model = writer.finish(&[2]);
+    let answer = |assertion: &str| {
+        let query = format!(
+            "(declare-network f (declare-input X float32 [1,2]) (declare-output Y float32 [1,2]))
+             (assert (and (<= 0 X[0,0] 1) (<= 0 X[0,1] 1)))(assert {assertion})"
+        );
+        Folder::new(&query).with("f.onnx", model.clone()).answer("--network f=f.onnx")[0].clone()
+    };
+    // Y₀ is at most 0.9, up to rounding, and Y₁ at most 0.3.
+    assert_eq!(answer("(>= (* Y[0,0] Y[0,0]) 0.8100001)"), "sat");
+    assert_eq!(answer("(>= (* Y[0,0] Y[0,0]) 0.81001)"), "unsat");
+    assert_eq!(answer("(>= (* X[0,0] Y[0,1]) 0.31)"), "unsat");
+    assert_eq!(answer("(>= (* X[0,0] X[0,1]) 1)"), "sat");
+}
+
+/// A ReLU rounds in no type; a product with a weight does.
+#[test]
+fn types_beside_others_are_read_where_nothing_is_rounded() {
+    let folder = |model: &[u8], bound: &str| {
+        let query = format!(
+            "(declare-network f (declare-input X float32 [1,2]) (declare-output Y float32 [1,2]))
+             (declare-network g (isomorphic-to f) (declare-input A float16 [1,2]) (declare-output B float16 [1,2]))
+             (assert (and (<= 0 X[0,0] 1) (<= 0 X[0,1] 1) (<= -1 A[0,0] 2) (<= 0 A[0,1] {bound})))
+             (assert (>= (- B[0,1] Y[0,1]) 0.1))"
+        );
+        Folder::new(&query).with("f.onnx", model.to_vec()).with("g.onnx", model.to_vec())
+    };
+    const NETWORKS: &str = "--network f=f.onnx --network g=g.onnx";
+    let mut writer = OnnxWriter::input(&[2]);
+    writer.relu();
+    let copies = writer.finish(&[2]);
+    assert_eq!(folder(&copies, "0.09").answer(NETWORKS), ["unsat"]);
+    // Only 0.1 is high enough, and it is no float16.
+    assert_eq!(folder(&copies, "0.1").answer(NETWORKS), ["unknown"]);
+    let mut writer = OnnxWriter::input(&[2]);
+    writer.gemm(Array2::eye(2).mapv(|w: f32| 0.3 * w).view(), &[0.0, 0.0]);
+    assert!(folder(&writer.finish(&[2]), "0.09").refused(NETWORKS).contains("of type float16"));
 }
 
 /// What bounds know of ordered inputs a checker does not.

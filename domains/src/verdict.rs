@@ -109,14 +109,13 @@ impl Witness {
             [x, x.next_up(), x.next_down()].into_iter().find(inside)
         };
         let x: Vec<f32> = input.iter().zip(lower.iter().zip(upper)).map(rounded).collect::<Option<_>>()?;
-        let widened = |values: &[f32]| values.iter().map(|&v| exact(f64::from(v))).collect::<Option<Vec<Rational>>>();
-        let input = widened(&x)?;
+        let input = x.iter().map(|&x| exact(f64::from(x))).collect::<Option<Vec<Rational>>>()?;
         if !case.region.contains(&input) {
             return None;
         }
         Order::ALL.into_iter().find_map(|order| {
             // What overflows, or is no number, shows nothing.
-            let y = widened(&network.evaluate_float32(&x, order)?)?;
+            let y = network.outputs_float32(&x, order)?.into_iter().map(exact).collect::<Option<Vec<Rational>>>()?;
             let holds = unsafe_set.atoms.iter().all(|a| a.holds(&input, &y));
             let output = y.iter().map(enclose).collect();
             holds.then(|| Self::shown(case, input.clone(), output, number, Some(order)))

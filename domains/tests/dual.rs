@@ -9,23 +9,26 @@ mod precise;
 
 use absint_domains::activation::{ActivationFn, Clip, LeakyRelu, Relu, Sigmoid, Silu};
 use absint_domains::budget::Budget;
-use absint_domains::domain::{AbstractDomain, Bounds, DeepPoly, LpDomain, Run, propagate};
+use absint_domains::domain::{AbstractDomain, Bounds, Concretise, DeepPoly, LpDomain, Run, propagate};
 use absint_domains::dual::{Compiled, Effort, Forest, Limits, Member, Objective, Refinement, Relaxed, Side};
 use absint_domains::lp::backends;
 use absint_domains::network::{Coefficients, LinearMap, Network, NetworkBuilder, NodeKind, Term};
 use absint_domains::num::{Interval, Rational, exact};
 use absint_domains::query::{LinearForms, Region};
 use common::maxima::random_maxima_network;
-use common::{Dice, dense, mostly_piecewise, random_member, random_network, random_product_network, random_region};
+use common::{
+    Dice, dense, mostly_piecewise, random_member, random_network, random_product_network, random_region, random_twins,
+};
 use ndarray::Array2;
 use proptest::prelude::*;
 use std::sync::Arc;
 
 const OUTPUTS: usize = 3;
 
-/// A random network; now and then one with products or maxima, or where two activations read the same node.
+/// A random network; now and then one with products or maxima, two in one, or where two activations read the same node.
 fn network_of(dice: &mut Dice, f: &Arc<dyn ActivationFn>) -> Network {
-    match dice.below(5) {
+    match dice.below(6) {
+        5 => return random_twins(dice, f),
         0 => return random_product_network(dice, f),
         4 => return random_maxima_network(dice, f),
         1 | 2 => return random_network(dice, f),
@@ -200,6 +203,48 @@ proptest! {
             prop_assert!(found <= program + 1e-6 * (1.0 + program.abs()), "{found} {program}");
         }
     }
+}
+
+/// Two networks in one: the roots begin with what back-substitution knows of differences, and steps on slopes and shares
+/// find more; a search closes what that leaves open.
+#[test]
+fn roots_of_twins_begin_at_back_substitution_and_rise() {
+    let relu: Arc<dyn ActivationFn> = Arc::new(Relu);
+    let (mut rises, mut ends, mut shared) = (0, 0, 0);
+    for seed in 0..150 {
+        let network = random_twins(&mut Dice::new(seed), &relu);
+        let (zero, one) = (Rational::ZERO, Rational::ONE);
+        let region = Region::new_box(vec![zero; network.input_len()], vec![one; network.input_len()]).unwrap();
+        let budget = Budget::unlimited();
+        let domain = DeepPoly { concretise: Concretise::Input, ..DeepPoly::default() };
+        let trace = propagate(&domain, &network, &region, &Bounds::unknown(), Run::silent(&budget)).unwrap();
+        let bounds = trace.bounds();
+        let n = network.output_len() / 2;
+        let mut forms = Array2::zeros((2, 2 * n));
+        [(0, 0, 1.0), (0, n, -1.0), (1, 0, -1.0), (1, n, 1.0)].into_iter().for_each(|(r, j, c)| forms[[r, j]] = c);
+        let forms = LinearForms::of_node(network.output(), forms);
+        let known = domain.minima(&forms, &trace).unwrap();
+        let compiled = Compiled::new(&network);
+        let relaxed = Relaxed::new(&compiled, &region, &bounds);
+        shared += relaxed.free().iter().filter(|(id, _)| network.twins().iter().any(|t| t.difference == *id)).count();
+        let objectives: Vec<Objective> = (0..2).map(|r| Objective::of_form(&forms, r, &bounds)).collect();
+        let roots: Vec<Member> = (0..2).map(|o| Member::root(&relaxed, o, network.output())).collect();
+        let found = relaxed.lower_bounds(&objectives, &roots.iter().collect::<Vec<_>>());
+        let effort = Effort { rounds: 20, alpha: 0.2, beta: 0.1 };
+        let limits = Limits { goal: f64::MAX, parts: 200, tolerance: 1e-4, root: effort, below: effort };
+        let mut forest = Forest::new(&relaxed, objectives, limits);
+        forest.plant(&budget);
+        let risen = forest.bounds();
+        while forest.grow(&budget).is_some() {}
+        for (o, bound) in forest.bounds().into_iter().enumerate() {
+            let tiny = 1e-9 * (1.0 + known[o].abs());
+            assert!(found[o] >= known[o] - tiny, "{seed}: {} {}", found[o], known[o]);
+            assert!(risen[o] >= found[o] - 1e-6 * (1.0 + found[o].abs()), "{seed}: {} {}", risen[o], found[o]);
+            rises += usize::from(risen[o] > found[o] + 1e-6);
+            ends += usize::from(f64::from(forest.attained(o)) - bound < 1e-3);
+        }
+    }
+    assert!(rises > 100 && ends > 250 && shared > 200, "{rises} {ends} {shared}");
 }
 
 /// Over balls the neurons of a layer are bounded jointly: with the same slopes that gives no less than lines alone, often

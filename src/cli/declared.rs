@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 pub struct Joint {
     pub network: Network,
     pub arithmetic: Arithmetic,
+    /// Whether counterexamples must be of the declared types, of which the arithmetic knows nothing.
+    pub is_typed: bool,
     /// What was dropped at the network's end.
     pub endings: Endings,
 }
@@ -45,20 +47,26 @@ fn files<'a>(arguments: &'a [PathBuf], query: &VnnlibQuery) -> CliResult<HashMap
 }
 
 /// The arithmetic that the types of the query ask for: that of real numbers where all are `real`, and float32 where
-/// all are `float32` or whole numbers.
-fn asked(query: &VnnlibQuery) -> CliResult<Arithmetic> {
+/// all are `float32` or whole numbers. Floats of other types are real numbers to networks that round nothing; to others there
+/// is an objection.
+fn asked(query: &VnnlibQuery) -> CliResult<(Arithmetic, Option<String>)> {
     let tensors = || query.networks.iter().flat_map(|network| &network.tensors);
     if tensors().all(|tensor| tensor.element == Element::REAL) {
-        return Ok(Arithmetic::Real);
+        return Ok((Arithmetic::Real, None));
     }
-    match tensors().find(|tensor| tensor.element.name != "float32" && !tensor.element.is_whole()) {
-        None => Ok(Arithmetic::Float32),
-        Some(DeclaredTensor { name, element, .. }) => Err(format!(
-            "`{name}` is of type {}, for which no sound analysis is known beside those of other types; declare all \
-             tensors `real`, or add --arithmetic real",
-            element.name
-        )
-        .into()),
+    let is_other = |tensor: &&DeclaredTensor| tensor.element.name != "float32" && !tensor.element.is_whole();
+    let is_float = |tensor: &DeclaredTensor| ["float16", "bfloat16", "float64"].contains(&tensor.element.name);
+    // What is not even a float comes first.
+    match tensors().filter(is_other).min_by_key(|tensor| is_float(tensor)) {
+        None => Ok((Arithmetic::Float32, None)),
+        Some(tensor @ DeclaredTensor { name, element, .. }) => {
+            let objection = format!(
+                "`{name}` is of type {}, for which no sound analysis is known beside those of other types; declare all \
+                 tensors `real`, or add --arithmetic real",
+                element.name
+            );
+            if is_float(tensor) { Ok((Arithmetic::Real, Some(objection))) } else { Err(objection.into()) }
+        }
     }
 }
 
@@ -67,7 +75,7 @@ fn asked(query: &VnnlibQuery) -> CliResult<Arithmetic> {
 /// Where the arithmetic is named, types of entries are not compared: whoever names it knows what it is about.
 pub fn load(query: &VnnlibQuery, arguments: &[PathBuf], arithmetic: Option<Arithmetic>) -> CliResult<Joint> {
     let files = files(arguments, query)?;
-    let arithmetic_asked = arithmetic.map_or_else(|| asked(query), Ok)?;
+    let (arithmetic_asked, objection) = arithmetic.map_or_else(|| asked(query), |named| Ok((named, None)))?;
     let is_typed = arithmetic.is_none() && arithmetic_asked == Arithmetic::Float32;
     let mut models = Vec::with_capacity(query.networks.len());
     let range = range(query);
@@ -87,24 +95,22 @@ pub fn load(query: &VnnlibQuery, arguments: &[PathBuf], arithmetic: Option<Arith
         }
         models.push(model.in_arithmetic(arithmetic_asked).map_err(|e| format!("{}: {e}", path.display()))?);
     }
+    let is_rounded = |model: &Model| model.final_softmax.is_some() || !model.network.copies();
+    if let Some(objection) = objection.as_ref().filter(|_| models.iter().any(is_rounded)) {
+        return Err(objection.clone().into());
+    }
     let endings = Endings::from(models[0].final_softmax);
     let network = join(query, models)?;
     if query.products.is_empty() {
-        return Ok(Joint { network, arithmetic: arithmetic_asked, endings });
-    }
-    if arithmetic_asked == Arithmetic::Float32 {
-        return Err(
-            "the query multiplies variables, which is supported in real arithmetic only: declare all tensors `real`, \
-             or add --arithmetic real"
-                .into(),
-        );
+        return Ok(Joint { network, arithmetic: arithmetic_asked, is_typed: objection.is_some(), endings });
     }
     let number = |variable: Variable| match variable {
         Variable::Input(i) => i,
         Variable::Output(i) => query.inputs + i,
     };
     let products: Vec<[usize; 2]> = query.products.iter().map(|factors| factors.map(number)).collect();
-    Ok(Joint { network: network.with_products(&products)?, arithmetic: arithmetic_asked, endings })
+    let network = network.with_products(&products)?;
+    Ok(Joint { network, arithmetic: arithmetic_asked, is_typed: objection.is_some(), endings })
 }
 
 /// Two numbers between which all inputs of the query lie, as they are or rounded to float32.

@@ -65,15 +65,13 @@ pub fn run(args: &SupportsArgs) -> CliResult<Exit> {
 impl SupportsArgs {
     fn answer(&self) -> String {
         let asked = &self.capability;
-        // Polynomials of float32 numbers are not decided.
-        let terms = &["BND", "OUTC", "LIN", "POLY"][..if self.types() == ["real"] { 4 } else { 3 }];
         let lists: [(bool, &[&str]); 8] = [
             (asked.vnnlib_versions, &["1.0", "2.0"]),
             (asked.hidden_node_theories, &["NH", "H"]),
             (asked.multiple_input_output_theories, &["SIO", "MIO"]),
             (asked.multiple_network_theories, &["SNET", "MENET", "MINET", "MNET"]),
             (asked.multiple_node_comparison_theories, &["SNC", "MNC"]),
-            (asked.arithmetic_complexity_theories, terms),
+            (asked.arithmetic_complexity_theories, &["BND", "OUTC", "LIN", "POLY"]),
             // Assertions are brought to disjunctive normal form.
             (asked.optimised_disjunctive_reasoning, &["false"]),
             (asked.serialise_assignments, &["true"]),

@@ -113,6 +113,9 @@ impl Question {
         let word = report::vnnlib_word(&analysis.verdict);
         let Verdict::Falsified(witness) = &analysis.verdict else { return Ok(word.into()) };
         let assigned = report::assigned(witness, &asked.networks, &asked.input_of, &joint.endings);
+        if joint.is_typed && assigned.iter().any(|one| not_held(one).is_some()) {
+            return Ok("unknown".into());
+        }
         match &self.folder {
             None => Ok(format!("{word}\n{}", report::assignment_lines(&assigned))),
             Some(folder) => {
@@ -140,17 +143,25 @@ impl Question {
     }
 }
 
+/// The first value that the type of its tensor should hold and does not: an input that is rounded is another one, and
+/// integers are meant; other outputs are near those of the model.
+fn not_held<'a>(one: &'a report::Assigned) -> Option<&'a str> {
+    let DeclaredTensor { element, kind, .. } = one.tensor;
+    let is_strict = element.is_whole() || *kind == TensorKind::Input && *element != Element::REAL;
+    let is_exact = |x: f64, decimal: &str| {
+        is_held(element.onnx, x) && parse_decimal(decimal).is_ok_and(|value| exact(x) == Some(value))
+    };
+    let mut both = one.floats.iter().zip(&one.decimals).filter(|_| is_strict);
+    both.find(|(x, decimal)| !is_exact(**x, decimal)).map(|(_, decimal)| &decimal[..])
+}
+
 /// Writes each tensor into a file of its own.
 fn serialise(assigned: &[report::Assigned], folder: &Path) -> CliResult<()> {
     std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    for report::Assigned { tensor, floats, decimals } in assigned {
+    for one in assigned {
+        let report::Assigned { tensor, floats, .. } = one;
         let DeclaredTensor { name, element, .. } = tensor;
-        // An input that is rounded is another one, and integers are meant; other outputs are near those of the model.
-        let is_strict = element.is_whole() || tensor.kind == TensorKind::Input && *element != Element::REAL;
-        let is_exact = |x: f64, decimal: &str| {
-            is_held(element.onnx, x) && parse_decimal(decimal).is_ok_and(|value| exact(x) == Some(value))
-        };
-        if is_strict && let Some((_, x)) = floats.iter().zip(decimals).find(|(x, decimal)| !is_exact(**x, decimal)) {
+        if let Some(x) = not_held(one) {
             return Err(format!(
                 "`{name}` is of type {}, which does not hold the value {x} of the counterexample; leave out \
                  --serialise-assignments, or --arithmetic real",

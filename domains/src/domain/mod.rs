@@ -16,8 +16,9 @@ pub use allowance::{allowance, reach, reaches};
 use allowance::{less, loosened};
 pub use bounds::{Bounds, NodeBounds};
 pub use deeppoly::{
-    BackSubstitution, Checked, Concretise, DeepPoly, DeepPolyFact, DeepPolyWithin, History, Kept, Narrowed, NodeLines,
-    Peaks, RationalDeepPoly, RationalFact, Relaxation, Wanted,
+    BackSubstitution, Checked, Concretise, DeepPoly, DeepPolyFact, DeepPolyWithin, DifferenceLines, Differences,
+    History, Kept, Narrowed, NodeLines, Peaks, RationalDeepPoly, RationalFact, Relaxation, Wanted, difference_lines,
+    open_differences,
 };
 pub use interval::IntervalDomain;
 use interval::quick_bounds;

@@ -3,9 +3,10 @@
 use super::ball::minimise;
 use super::batch::{Entry, Member, Objective, Walk, entries, of_activation, of_source, slopes};
 use super::joint::from_stars;
+use super::pairs::Moving;
 use super::relaxed::{Relaxed, share_of};
 use super::steps::{Moments, Step};
-use crate::network::{NodeId, NodeKind};
+use crate::network::{Affine, ColumnMap, NodeId, NodeKind};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -274,6 +275,9 @@ impl<'a, 'b> Ascent<'a, 'b> {
         for stars in walk.stars.iter_mut().filter(|stars| !stars.is_empty()) {
             keep_columns(stars, n, kept);
         }
+        for shared in walk.shared.iter_mut().filter(|shared| !shared.is_empty()) {
+            keep_columns(shared, n, kept);
+        }
         // On the way forth only those of relaxed nodes are read.
         for (id, a) in walk.coefficients.iter_mut().enumerate() {
             if walk.reached[id] && (self.relaxed.layers[id].is_some() || self.relaxed.choices[id].is_some()) {
@@ -323,65 +327,60 @@ impl<'a, 'b> Ascent<'a, 'b> {
             let len = network.node(id).len;
             let (before, rest) = values.split_at_mut(id);
             let (truth_before, truth_rest) = truth.split_at_mut(id);
-            match &network.node(id).kind {
-                NodeKind::Input => {}
-                NodeKind::Affine(affine) => {
-                    let apply = |from: &[Vec<f32>], to: &mut Vec<f32>, spare: &mut Vec<f32>| {
-                        to.clear();
-                        affine.bias.values().iter().for_each(|&b| to.extend(std::iter::repeat_n(b as f32, n)));
-                        for (source, map) in &relaxed.compiled.guess[id] {
-                            map.forth(&from[*source], n, to, spare);
-                        }
-                    };
-                    apply(before, &mut rest[0], &mut walk.spare);
-                    if steps.is_none() && id < first {
-                        truth_rest[0].clone_from(&rest[0]);
-                    } else if steps.is_none() {
-                        apply(truth_before, &mut truth_rest[0], &mut walk.spare);
-                    }
-                    if let Some(([_, step], improved)) = steps {
-                        let range = of_source(entries, id);
-                        let own = entries[range.clone()].iter_mut().zip(&mut self.of_entries[range]);
-                        improve_multipliers(own, &rest[0], n, improved, &self.scales, step);
-                    }
+            if let NodeKind::Affine(affine) = &network.node(id).kind {
+                let maps = &relaxed.compiled.guess[id];
+                apply(affine, maps, n, before, &mut rest[0], &mut walk.spare);
+                if steps.is_none() && id < first {
+                    truth_rest[0].clone_from(&rest[0]);
+                } else if steps.is_none() {
+                    apply(affine, maps, n, truth_before, &mut truth_rest[0], &mut walk.spare);
                 }
-                NodeKind::Activation(_) | NodeKind::Product(_) => {
-                    let (a, y) = (&mut walk.coefficients[id], &mut rest[0]);
-                    if !walk.reached[id] {
-                        a.clear();
-                        a.resize(len * n, 0.0);
-                    }
-                    y.resize(len * n, 0.0);
-                    truth_rest[0].resize(len * n, 0.0);
-                    let (best, moments) = (&mut self.best_slopes, &mut self.moments);
-                    if let Some(choices) = &relaxed.choices[id] {
-                        choices.forth(a, before, n, slopes, y);
-                        match steps {
-                            Some(([step, _], improved)) => {
-                                choices.improve(a, before, n, slopes, best, moments, improved, step);
-                            }
-                            None => choices.apply(truth_before, n, &mut truth_rest[0]),
-                        }
-                    }
-                    let Some(layer) = &relaxed.layers[id] else { continue };
-                    let z = &before[layer.source];
-                    layer.forth(a, z, n, slopes, y);
-                    let stars = &walk.stars[id];
-                    if !stars.is_empty() {
-                        layer.forth_jointly(stars, a, z, n, slopes, y);
-                    }
-                    for entry in of_activation(entries, id, layer.source) {
-                        let at = entry.neuron * n + entry.column;
-                        y[at] = entry.slope as f32 * z[at];
-                    }
-                    match steps {
-                        Some(([step, _], improved)) => {
-                            let z = if stars.is_empty() { Cow::Borrowed(z) } else { Cow::Owned(from_stars(stars, z)) };
-                            layer.improve(a, &z, n, slopes, best, moments, improved, step);
-                        }
-                        None => layer.apply(&truth_before[layer.source], n, &mut truth_rest[0]),
-                    }
+                if let Some(([_, step], improved)) = steps {
+                    let range = of_source(entries, id);
+                    let own = entries[range.clone()].iter_mut().zip(&mut self.of_entries[range]);
+                    improve_multipliers(own, &rest[0], n, improved, &self.scales, step);
                 }
+                continue;
+            }
+            let (a, y) = (&mut walk.coefficients[id], &mut rest[0]);
+            if !walk.reached[id] {
+                a.clear();
+                a.resize(len * n, 0.0);
+            }
+            y.resize(len * n, 0.0);
+            truth_rest[0].resize(len * n, 0.0);
+            let (best, moments) = (&mut self.best_slopes, &mut self.moments);
+            if let Some(choices) = &relaxed.choices[id] {
+                choices.forth(a, before, n, slopes, y);
+                match steps {
+                    Some(([step, _], improved)) => {
+                        choices.improve(a, before, n, slopes, best, moments, improved, step);
+                    }
+                    None => choices.apply(truth_before, n, &mut truth_rest[0]),
+                }
+            }
+            if let Some(layer) = &relaxed.layers[id] {
+                let z = &before[layer.source];
+                layer.forth(a, z, n, slopes, y);
+                let stars = &walk.stars[id];
+                if !stars.is_empty() {
+                    layer.forth_jointly(stars, a, z, n, slopes, y);
+                }
+                for entry in of_activation(entries, id, layer.source) {
+                    let at = entry.neuron * n + entry.column;
+                    y[at] = entry.slope as f32 * z[at];
+                }
+                match steps {
+                    Some(([step, _], improved)) => {
+                        let z = if stars.is_empty() { Cow::Borrowed(z) } else { Cow::Owned(from_stars(stars, z)) };
+                        layer.improve(a, &z, n, slopes, best, moments, improved, step);
+                    }
+                    None => layer.apply(&truth_before[layer.source], n, &mut truth_rest[0]),
+                }
+            }
+            if let Some(pair) = &relaxed.pairs[id] {
+                let step = steps.map(|([step, _], improved)| (step, improved));
+                pair.forth(relaxed, walk, entries, values, Moving { parameters: slopes, best, moments }, step);
             }
         }
     }
@@ -417,6 +416,9 @@ impl<'a, 'b> Ascent<'a, 'b> {
             }
             let (a, z, y) = (&work.guess.coefficients[id], &work.values[layer.source], &work.values[id]);
             layer.losses(a, z, y, n, &mut most, &mut pick);
+            if let Some(pair) = &relaxed.pairs[id] {
+                pair.losses(relaxed, &work.guess, entries, &work.values, &mut most, &mut pick);
+            }
         }
         for (r, &m) in self.active.iter().enumerate() {
             let column = || self.work.values[0].iter().skip(r).step_by(n).copied().collect();
@@ -424,6 +426,22 @@ impl<'a, 'b> Ascent<'a, 'b> {
             let pick = (pick[r] != u32::MAX).then(|| self.pick(pick[r], r));
             outcomes[m] = Some(Outcome { attained: attained[r], pick, input });
         }
+    }
+}
+
+/// The values of an affine node for `n` members, where those of its sources are in `from`, by node.
+fn apply(
+    affine: &Affine,
+    maps: &[(NodeId, ColumnMap<'_, f32>)],
+    n: usize,
+    from: &[Vec<f32>],
+    to: &mut Vec<f32>,
+    spare: &mut Vec<f32>,
+) {
+    to.clear();
+    affine.bias.values().iter().for_each(|&b| to.extend(std::iter::repeat_n(b as f32, n)));
+    for (source, map) in maps {
+        map.forth(&from[*source], n, to, spare);
     }
 }
 

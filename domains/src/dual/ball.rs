@@ -1,10 +1,11 @@
 //! Where a form is least over a region, in single precision: for guesses.
 
 use crate::num::kernel::multiplier_on_sphere;
-use crate::num::{nearest, vectorised};
+use crate::num::{Interval, nearest, vectorised};
 use crate::query::{Ball, Region};
 
-/// Whether the region's bounding box is the region, up to its lattice and half-spaces.
+/// Whether the region's bounding box is the region, up to its lattice and half-spaces; of these those that bound differences
+/// of inputs are heeded besides.
 pub(super) fn is_box(ball: &Ball) -> bool {
     matches!(ball, Ball::Box | Ball::Grid { .. })
 }
@@ -27,6 +28,15 @@ pub(super) fn minimise(region: &Region, a: &[f32], n: usize, x: &mut Vec<f32>, v
                 }
             },
         );
+        for (i, j, between) in region.differences() {
+            let ranges = [i, j].map(|i| region.bounds()[i]);
+            for (r, value) in values.iter_mut().enumerate() {
+                let (p, q) = (i * n + r, j * n + r);
+                let Some(least) = between_two([a[p], a[q]], ranges, between) else { continue };
+                *value += a[p] * (least[0] - x[p]) + a[q] * (least[1] - x[q]);
+                (x[p], x[q]) = (least[0], least[1]);
+            }
+        }
         return;
     }
     let room = Room::new(region);
@@ -37,6 +47,24 @@ pub(super) fn minimise(region: &Region, a: &[f32], n: usize, x: &mut Vec<f32>, v
             *value += a * x[i * n + r];
         }
     }
+}
+
+/// How far outside of its range a number may seem to be that is on its end.
+const NEARLY: f64 = 1e-9;
+
+/// Where `a · x` is least for two inputs in these ranges, the second of them less the first one `between` two numbers: at a
+/// corner, where two of the three ranges end.
+fn between_two(a: [f32; 2], [x, y]: [Interval; 2], between: Interval) -> Option<[f32; 2]> {
+    let [of_x, of_y, of_both] = [x, y, between].map(|range| [range.lo, range.hi]);
+    let from = |ends: [f64; 2], others: [f64; 2]| ends.into_iter().flat_map(move |e| others.map(|other| (e, other)));
+    let of_box = from(of_x, of_y).map(|(x, y)| [x, y]);
+    let all = of_box.chain(from(of_x, of_both).map(|(x, d)| [x, x + d]));
+    let all = all.chain(from(of_y, of_both).map(|(y, d)| [y - d, y]));
+    // A guess: next to a corner is good enough.
+    let is_near = |range: Interval, x: f64| Interval { lo: range.lo - NEARLY, hi: range.hi + NEARLY }.contains(x);
+    let is_in = |[p, q]: &[f64; 2]| is_near(x, *p) && is_near(y, *q) && is_near(between, q - p);
+    let corners = all.filter(is_in).map(|corner| corner.map(|x| x as f32));
+    corners.min_by(|p, q| (a[0] * p[0] + a[1] * p[1]).total_cmp(&(a[0] * q[0] + a[1] * q[1])))
 }
 
 /// A ball around a centre, with how far each input may move down and up from there.
@@ -55,7 +83,7 @@ enum Kind {
 impl Room {
     fn new(region: &Region) -> Self {
         let center: Vec<f32> = region.center().iter().map(|c| nearest(c) as f32).collect();
-        let reach = |(range, &c): (&crate::num::Interval, &f32)| (range.lo as f32 - c, range.hi as f32 - c);
+        let reach = |(range, &c): (&Interval, &f32)| (range.lo as f32 - c, range.hi as f32 - c);
         let ball = match region.ball() {
             Ball::L1 { radius, .. } | Ball::GridL1 { radius, .. } => Kind::L1(nearest(radius) as f32),
             Ball::L2 { radius, .. } => Kind::L2(nearest(radius) as f32),
@@ -112,6 +140,7 @@ impl Room {
 mod tests {
     use super::*;
     use crate::num::{Rational, exact};
+    use crate::query::HalfSpace;
     use ndarray::arr2;
 
     #[test]
@@ -127,7 +156,10 @@ mod tests {
             Region::hamming(&q(-1.0), &q(1.0), vec![true, false, true, true], 2).unwrap(),
         ];
         let rows = [[1.0, -2.0, 0.5, 0.25], [-1.0, 0.0, -3.0, 1.0], [0.0, 0.0, 0.0, 0.0]];
-        for region in regions {
+        let ordered = HalfSpace { terms: vec![(1, q(1.0)), (2, q(-1.0))], rhs: q(0.25) };
+        let plain = regions[0].clone().with_half_spaces(vec![ordered]).with_differences();
+        assert!(plain.has_differences());
+        for region in regions.into_iter().chain([plain]) {
             let a: Vec<f32> = (0..4).flat_map(|i| rows.map(|row| row[i] as f32)).collect();
             let (mut x, mut values) = (Vec::new(), vec![0.0; 3]);
             minimise(&region, &a, 3, &mut x, &mut values);

@@ -172,6 +172,8 @@ pub(super) struct Walk<T> {
     /// By activation node, where a layer was bounded jointly: the points at which its neurons' terms are
     /// least, as rows; not a number in columns where the lines alone were as good.
     pub stars: Vec<Vec<f32>>,
+    /// By second activation node of two that correspond: what was passed over their difference, a row per neuron of theirs.
+    pub shared: Vec<Vec<T>>,
     pub spare: Vec<T>,
     more: Vec<T>,
     /// What a node of curves or products passes to its factors.
@@ -189,6 +191,8 @@ impl<T: Real> Walk<T> {
         self.sums.reset(n);
         self.stars.resize_with(nodes, Vec::new);
         self.stars.iter_mut().for_each(Vec::clear);
+        self.shared.resize_with(nodes, Vec::new);
+        self.shared.iter_mut().for_each(Vec::clear);
     }
 
     /// Puts in the forms themselves.
@@ -250,7 +254,7 @@ impl<T: Real> Walk<T> {
     }
 
     /// Adds coefficients to those of a node.
-    fn add<const PROVES: bool>(&mut self, relaxed: &Relaxed, id: NodeId, more: &[T]) {
+    pub fn add<const PROVES: bool>(&mut self, relaxed: &Relaxed, id: NodeId, more: &[T]) {
         let had = self.reach(id, relaxed.network().node(id).len);
         self.coefficients[id].iter_mut().zip(more).for_each(|(sum, &more)| *sum += more);
         if PROVES && had {
@@ -353,6 +357,7 @@ impl<T: Real> Walk<T> {
             if !self.reached[id] {
                 continue;
             }
+            self.share::<PROVES>(relaxed, id, lines.parameters(), entries);
             match (&relaxed.network().node(id).kind, &relaxed.choices[id]) {
                 (NodeKind::Input, _) => {}
                 (NodeKind::Affine(_), _) => self.pass_affine::<PROVES>(relaxed, maps, id),

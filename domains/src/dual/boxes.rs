@@ -126,7 +126,7 @@ pub struct OnBoxes<'b> {
     memory: &'b mut Memory,
 }
 
-/// A relaxation of neurons with one convex corner at zero, in finite ranges, and of nothing else.
+/// A relaxation of neurons with one convex corner at zero, in finite ranges, of one network, and of nothing else.
 #[derive(Clone, Copy, Debug)]
 pub struct Corners<'a>(&'a Relaxed<'a>);
 
@@ -141,6 +141,7 @@ impl<'a> Corners<'a> {
         };
         let this = Self(relaxed);
         let has_corners = relaxed.network().nodes().iter().enumerate().all(of_node);
+        let has_corners = has_corners && relaxed.network().twins().is_empty();
         (has_corners && this.ranges().iter().all(|z| z.magnitude().is_finite())).then_some(this)
     }
 

@@ -2,6 +2,7 @@
 
 use super::ball::is_box;
 use super::batch::{Member, Objective, Walk, entries, slopes};
+use super::pairs::Pair;
 use super::relaxed::Relaxed;
 use crate::network::NodeId;
 use crate::num::error::{gamma, underflow};
@@ -40,6 +41,8 @@ impl Relaxed<'_> {
         let network = self.compiled.network;
         let passed = network.nodes()[..=top].iter().zip(network.consumers());
         let neurons: usize = passed.map(|(node, readers)| node.len * (1 + readers)).sum();
+        // Sharing a neuron charges three roundings, and another one where its difference is read.
+        let neurons = neurons + 4 * self.pairs.iter().flatten().map(Pair::len).sum::<usize>();
         let terms = 2 * (neurons + sides + 4);
         let absolute = (1..=top).fold(underflow(4 * terms), |sum, id| {
             let lost = if walk.reached[id] { self.lost(id) } else { 0.0 };
@@ -58,13 +61,14 @@ impl Relaxed<'_> {
     fn lost(&self, id: usize) -> f64 {
         let of_affine = self.errors[id].as_ref().map_or(0.0, |error| error.absolute);
         let of_choices = self.choices[id].as_ref().map_or(of_affine, |choices| choices.absolute);
-        self.layers[id].as_ref().map_or(of_choices, |layer| layer.absolute)
+        let of_node = self.layers[id].as_ref().map_or(of_choices, |layer| layer.absolute);
+        self.pairs[id].as_ref().map_or(of_node, |pair| add_up(of_node, pair.absolute))
     }
 
     /// Adds certified least values over the region.
     fn concretise_proof(&self, walk: &mut Walk<f64>) {
         let n = walk.n;
-        if is_box(self.region.ball()) {
+        if is_box(self.region.ball()) && !self.region.has_differences() {
             let (a, sums) = (&walk.coefficients[0], &mut walk.sums);
             return vectorised(
                 #[inline(always)]

@@ -300,4 +300,4 @@ impl Layer {
 
 /// What the intercept of the line above counts for, next to what the relaxation misses at the minimiser: it is what the
 /// bound loses at most, wherever the minimiser moves when the neuron is split.
-const SHARE_OF_INTERCEPT: f32 = 5.0;
+pub(super) const SHARE_OF_INTERCEPT: f32 = 5.0;

@@ -19,6 +19,7 @@ mod choices;
 mod joint;
 mod kept;
 mod layers;
+mod pairs;
 mod record;
 mod refine;
 mod relaxed;

@@ -9,7 +9,7 @@ use super::relaxed::{Compiled, Relaxed};
 use super::tree::{Forest, Limits};
 use crate::activation::ActivationFn;
 use crate::budget::Budget;
-use crate::domain::{Bounds, NodeBounds, allowance, products, reaches};
+use crate::domain::{Bounds, NodeBounds, allowance, open_differences, products, reaches};
 use crate::network::{Activation, Arithmetic, Network, NodeId, NodeKind};
 use crate::num::Interval;
 use crate::query::Region;
@@ -115,7 +115,7 @@ impl Refinement {
         refined
     }
 
-    /// Refines what activations and products read of the node `source`.
+    /// Refines what activations and products read of the node `source`, or what activations that correspond do.
     #[allow(clippy::too_many_arguments)]
     fn layer(
         &self,
@@ -135,7 +135,7 @@ impl Refinement {
             return;
         }
         let z = &before.nodes()[source];
-        let is_open = choices_of(compiled.network, source);
+        let is_open = choices_of(compiled.network, source, &before);
         let unstable: Vec<usize> = (0..z.len()).filter(|&i| is_open(z, i)).collect();
         let sides: Vec<(usize, f64)> = unstable.iter().flat_map(|&i| [(i, 1.0), (i, -1.0)]).collect();
         let forms = sides.iter().map(|&(i, sign)| Objective::neuron(source, i, sign)).collect();
@@ -185,25 +185,31 @@ fn recorded(
     sides.iter().zip(forest.proved(loss)).map(tell).collect()
 }
 
-/// The nodes whose bounds say how another one is passed, in order: pre-activations, and what products multiply.
+/// The nodes whose bounds say how another one is passed, in order: pre-activations, what products multiply, and what two
+/// pre-activations differ by.
 fn read_by_choices(network: &Network) -> Vec<NodeId> {
     let factors = network.products().flat_map(|(_, product)| product.factors.iter().map(|factor| factor.source));
     let sources = network.activations().map(|(_, activation)| activation.source);
     // The region itself is known.
-    let sources: BTreeSet<NodeId> = sources.chain(factors).filter(|&source| source > 0).collect();
+    let differences = network.twins().iter().map(|twin| twin.difference);
+    let sources: BTreeSet<NodeId> = sources.chain(factors).chain(differences).filter(|&source| source > 0).collect();
     sources.into_iter().collect()
 }
 
-/// Whether the bounds of a neuron of the node say how it is passed: it is unstable, or a factor that is no constant.
-fn choices_of(network: &Network, source: NodeId) -> impl Fn(&NodeBounds, usize) -> bool {
+/// Whether the bounds of a neuron of the node say how it is passed: it is unstable, the difference of two of which one is
+/// unstable by these `bounds`, or a factor that is no constant.
+fn choices_of(network: &Network, source: NodeId, bounds: &Bounds) -> impl Fn(&NodeBounds, usize) -> bool {
     let readers = network.activations().filter(move |(_, activation)| activation.source == source);
     let functions: Vec<&dyn ActivationFn> = readers.map(|(_, activation)| activation.function.as_ref()).collect();
     let factors = network.products().flat_map(|(_, product)| &product.factors);
     let factors: BTreeSet<usize> =
         factors.filter(|factor| factor.source == source).flat_map(|factor| factor.index.iter().copied()).collect();
+    let differences = open_differences(network, source, |id| &bounds.nodes()[id]);
     move |z, i| {
         let is_factor = || factors.contains(&i) && z.get(i).lo < z.get(i).hi;
-        functions.iter().any(|function| function.is_unstable(z.reach(i))) || is_factor()
+        let is_read = functions.iter().any(|function| function.is_unstable(z.reach(i)));
+        let differs = || differences.as_ref().is_some_and(|open| open[i]) && z.get(i).lo < z.get(i).hi;
+        is_read || is_factor() || differs()
     }
 }
 

@@ -2,6 +2,7 @@
 //! weights in both floats and with what passing it may lose.
 
 use super::choices::Choices;
+use super::pairs::Pair;
 use super::sphere::{Sphere, spheres};
 use crate::activation::{ActivationFn, Piece, Slopes};
 use crate::domain::{Bounds, NodeBounds, NodeLines};
@@ -95,11 +96,13 @@ pub struct Relaxed<'a> {
     pub(super) layers: Vec<Option<Layer>>,
     /// One per node of curves or products within the bounds.
     pub(super) choices: Vec<Option<Choices>>,
+    /// One per activation node within the bounds that is the second of two that correspond.
+    pub(super) pairs: Vec<Option<Pair>>,
     /// One per affine node within the bounds.
     pub(super) errors: Vec<Option<PullBackError>>,
     /// For each bounded node `|a| · error` bounds what rounding a coefficient `a` once may lose.
     pub(super) once: Vec<Vec<f64>>,
-    /// The free neurons as (node, neuron), by index; those of curves and products have two.
+    /// The free neurons as (node, neuron), by index; those of curves and products have two, and differences one.
     pub(super) free: Vec<(NodeId, usize)>,
     /// By index where the neuron's parameter lies, and the share of that range where it begins.
     parameters: Vec<((f64, f64), u16)>,
@@ -129,6 +132,7 @@ impl<'a> Relaxed<'a> {
             bounds,
             layers: vec![None; nodes.len()],
             choices: vec![None; nodes.len()],
+            pairs: vec![None; nodes.len()],
             errors: vec![None; nodes.len()],
             once: bounds.nodes().iter().map(once).collect(),
             free: Vec::new(),
@@ -149,6 +153,7 @@ impl<'a> Relaxed<'a> {
                 NodeKind::Affine(affine) => {
                     let magnitudes = |source: NodeId| bounds.nodes()[source].magnitudes();
                     relaxed.errors[id] = Some(affine.pull_back_error(magnitudes));
+                    relaxed.pair(id);
                 }
                 NodeKind::Activation(activation) => {
                     let z = &bounds.nodes()[activation.source];
@@ -157,6 +162,18 @@ impl<'a> Relaxed<'a> {
             }
         }
         relaxed
+    }
+
+    /// Where node `id` is the difference of what two activations read.
+    fn pair(&mut self, id: NodeId) {
+        let network = self.compiled.network;
+        let Some(twin) = network.twins().iter().find(|twin| twin.difference == id) else { return };
+        let (pair, parameters) = Pair::new(*twin, network, self.bounds, self.free.len());
+        for (neuron, first) in parameters {
+            self.free.push((id, neuron));
+            self.parameters.push(((0.0, 1.0), first));
+        }
+        self.pairs[twin.second] = Some(pair);
     }
 
     fn choose(&mut self, id: NodeId, mut choices: Choices) {
@@ -234,8 +251,8 @@ impl<'a> Relaxed<'a> {
         self.parameters[..count].iter().map(|&(_, first)| first).collect()
     }
 
-    /// Where the parameter of free neuron `index` lies: between the slopes of its corner, or from its first to its last
-    /// plane.
+    /// Where the parameter of free neuron `index` lies: between the slopes of its corner, from its first to its last
+    /// plane, or from no share to all.
     pub(super) fn range_of(&self, index: usize) -> (f64, f64) {
         self.parameters[index].0
     }

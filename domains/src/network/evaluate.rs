@@ -108,6 +108,20 @@ impl Network {
     pub fn evaluate_float32(&self, x: &[f32], order: Order) -> Option<Vec<f32>> {
         self.original.evaluate(x, order)
     }
+
+    /// The same, and products [with which](Self::with_products) a query reads it, exactly, or not a number where floats do
+    /// not hold one.
+    #[must_use]
+    pub fn outputs_float32(&self, x: &[f32], order: Order) -> Option<Vec<f64>> {
+        self.original.outputs(x, order)
+    }
+
+    /// Whether every float type's executions compute what is computed in real arithmetic, for inputs that it holds: each
+    /// operator of the file at most copies numbers, or puts zero in their place.
+    #[must_use]
+    pub fn copies(&self) -> bool {
+        self.original.copies()
+    }
 }
 
 impl Affine {

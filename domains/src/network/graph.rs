@@ -120,6 +120,15 @@ impl Network {
         })
     }
 
+    /// The activation at node `id`, where there is one.
+    #[must_use]
+    pub fn activation(&self, id: NodeId) -> Option<&Activation> {
+        match &self.nodes[id].kind {
+            NodeKind::Activation(activation) => Some(activation),
+            _ => None,
+        }
+    }
+
     /// The product nodes with their indices.
     pub fn products(&self) -> impl Iterator<Item = (NodeId, &Product)> + '_ {
         self.nodes.iter().enumerate().filter_map(|(id, node)| match &node.kind {
@@ -143,7 +152,8 @@ impl Network {
     /// What node `id` holds the maxima of, if that is known.
     #[must_use]
     pub fn maxima_at(&self, id: NodeId) -> Option<&Maxima> {
-        self.maxima.iter().find(|maxima| maxima.node == id)
+        let at = self.maxima.binary_search_by_key(&id, |maxima| maxima.node).ok()?;
+        self.maxima.get(at)
     }
 
     /// Whether something besides activations is relaxed over the node's bounds: a product that reads it, activations

@@ -1,15 +1,13 @@
 //! Products of a network's inputs and outputs as further outputs.
 
-use super::float32::{Operator, Original};
 use super::{
     Affine, Coefficients, Factor, LinearMap, Network, NetworkError, Node, NodeId, NodeKind, Product, Rounding, Term,
 };
-use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Network {
     /// The network with products as further outputs. The factors of a product are numbers: inputs count from 0, then
-    /// outputs, then the products before it. In real arithmetic only.
+    /// outputs, then the products before it. In float32, too, they are those of real numbers: no execution computes them.
     ///
     /// # Errors
     /// Factors that there are not.
@@ -20,33 +18,38 @@ impl Network {
         if products.iter().enumerate().any(|(k, factors)| factors.iter().any(|&f| f >= known + k)) {
             return Err(fault("has a factor that comes later"));
         }
-        let mut graph = Graph { nodes: self.nodes.clone() };
-        let part = |from: usize, len: usize| (0..known).map(move |i: usize| i.checked_sub(from).filter(|&i| i < len));
-        let mut all =
-            graph.select(vec![(0, part(0, inputs).collect()), (self.output, part(inputs, outputs).collect())]);
-        // Those whose factors are known already are made together.
-        let mut levels = vec![0usize; known];
-        for [a, b] in products {
-            levels.push(1 + levels[*a].max(levels[*b]));
-        }
-        let mut places: Vec<Option<usize>> = (0..known).map(Some).chain(products.iter().map(|_| None)).collect();
-        for level in 1..=levels.iter().copied().max().unwrap_or(0) {
-            let made: Vec<usize> = (known..levels.len()).filter(|&k| levels[k] == level).collect();
-            let place = |k: usize| places[k].unwrap_or_default();
-            let factors: Vec<[usize; 2]> = made.iter().map(|&k| products[k - known].map(place)).collect();
-            let (before, more) = (graph.nodes[all].len, graph.multiply(all, &factors));
-            let len = before + factors.len();
-            let old = (0..len).map(|i| Some(i).filter(|&i| i < before)).collect();
-            all = graph.select(vec![(all, old), (more, (0..len).map(|i| i.checked_sub(before)).collect())]);
-            made.iter().enumerate().for_each(|(i, &k)| places[k] = Some(before + i));
-        }
-        let output = graph.select(vec![(all, places.split_off(inputs))]);
-        let nodes = graph.nodes;
-        // No float32 execution computes these products.
-        let original = Arc::new(Original::new(&nodes, output, HashMap::from([(output, Operator::Unknown)])));
+        let multiplied = |nodes: &[Node], output| multiplied(nodes.to_vec(), output, inputs, products);
+        let (nodes, output) = multiplied(&self.nodes, self.output);
+        let original = Arc::new(self.original.extended(multiplied));
         let output_shape = vec![nodes[output].len];
-        Ok(Self { original, output_shape, ..self.rebuilt(nodes, output) })
+        Ok(Self { original, output_shape, arithmetic: self.arithmetic, ..self.rebuilt(nodes, output) })
     }
+}
+
+/// A graph over so many inputs and its output, with products behind the outputs.
+fn multiplied(nodes: Vec<Node>, output: NodeId, inputs: usize, products: &[[usize; 2]]) -> (Vec<Node>, NodeId) {
+    let (outputs, mut graph) = (nodes[output].len, Graph { nodes });
+    let known = inputs + outputs;
+    let part = |from: usize, len: usize| (0..known).map(move |i: usize| i.checked_sub(from).filter(|&i| i < len));
+    let mut all = graph.select(vec![(0, part(0, inputs).collect()), (output, part(inputs, outputs).collect())]);
+    // Those whose factors are known already are made together.
+    let mut levels = vec![0usize; known];
+    for [a, b] in products {
+        levels.push(1 + levels[*a].max(levels[*b]));
+    }
+    let mut places: Vec<Option<usize>> = (0..known).map(Some).chain(products.iter().map(|_| None)).collect();
+    for level in 1..=levels.iter().copied().max().unwrap_or(0) {
+        let made: Vec<usize> = (known..levels.len()).filter(|&k| levels[k] == level).collect();
+        let place = |k: usize| places[k].unwrap_or_default();
+        let factors: Vec<[usize; 2]> = made.iter().map(|&k| products[k - known].map(place)).collect();
+        let (before, more) = (graph.nodes[all].len, graph.multiply(all, &factors));
+        let len = before + factors.len();
+        let old = (0..len).map(|i| Some(i).filter(|&i| i < before)).collect();
+        all = graph.select(vec![(all, old), (more, (0..len).map(|i| i.checked_sub(before)).collect())]);
+        made.iter().enumerate().for_each(|(i, &k)| places[k] = Some(before + i));
+    }
+    let output = graph.select(vec![(all, places.split_off(inputs))]);
+    (graph.nodes, output)
 }
 
 /// What the added nodes are called.
@@ -65,7 +68,8 @@ impl Graph {
     fn affine(&mut self, terms: Vec<(NodeId, LinearMap)>) -> NodeId {
         let len = terms[0].1.output_len();
         let terms = terms.into_iter().map(|(source, map)| Term { source, map: map.into() }).collect();
-        let (bias, rounding) = (Coefficients::zeros(len), Rounding::unknown());
+        let bias = Coefficients::zeros(len);
+        let rounding = Rounding::exact(&bias);
         self.push(len, NodeKind::Affine(Affine { terms, bias, rounding }))
     }
 
@@ -80,13 +84,13 @@ impl Graph {
     /// The products of pairs of entries of `source`.
     fn multiply(&mut self, source: NodeId, pairs: &[[usize; 2]]) -> NodeId {
         let factor = |k: usize| Factor { source, index: pairs.iter().map(|pair| pair[k]).collect() };
-        self.push(pairs.len(), NodeKind::Product(Product { factors: [factor(0), factor(1)], is_part: false }))
+        self.push(pairs.len(), NodeKind::Product(Product { factors: [factor(0), factor(1)], is_part: true }))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::NetworkBuilder;
+    use super::super::{Arithmetic, NetworkBuilder, Order};
     use super::*;
     use crate::num::{Rational, parse_decimal};
     use ndarray::array;
@@ -105,6 +109,19 @@ mod tests {
             let (xy, yy) = (&x[0] * &y[1], &y[0] * &y[0]);
             let expected = [y.clone(), vec![xy.clone(), yy.clone(), &xy * &yy, &xy * &xy, &y[1] * &x[1]]].concat();
             assert_eq!(more.evaluate(&x).unwrap(), expected);
+        }
+        // In float32 the outputs are rounded, and what is multiplied are they.
+        let float32 = network.in_arithmetic(Arithmetic::Float32).with_products(&products).unwrap();
+        assert_eq!((float32.arithmetic(), float32.rounded_node()), (Arithmetic::Float32, None));
+        let x = [0.1f32, 0.7];
+        for order in Order::ALL {
+            let y = network.evaluate_float32(&x, order).unwrap();
+            let [x0, x1, y0, y1] = [x[0], x[1], y[0], y[1]].map(f64::from);
+            let all = float32.outputs_float32(&x, order).unwrap();
+            let [of_three, of_four] = [all[4], all[5]];
+            assert_eq!(all[..4], [y0, y1, x0 * y1, y0 * y0]);
+            assert!(of_three.is_nan() && of_four.is_nan(), "no float holds them");
+            assert_eq!(all[6], y1 * x1);
         }
         assert!(network.with_products(&[[0, 4]]).is_err());
         assert_eq!(network.with_products(&[]).unwrap().evaluate(&[1.0, 2.0]).unwrap(), vec![5.0, 1.0]);

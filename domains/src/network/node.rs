@@ -58,8 +58,8 @@ pub struct Factor {
 pub struct Product {
     /// `a` and `b`.
     pub factors: [Factor; 2],
-    /// Whether it is a part of an operator, of which no execution makes a number of its own: what is rounded is charged to
-    /// the affine node that reads it.
+    /// Whether it is a part of an operator, or of a query, of which no execution makes a number of its own: what is rounded
+    /// is charged to the affine node that reads it.
     pub is_part: bool,
 }
 

@@ -76,7 +76,7 @@ impl<'a> Boxes<'a> {
     pub fn new(problem: &'a Problem<'a>, relaxed: &'a Relaxed<'a>) -> Self {
         let of_node = |id| reaches(problem.network, id, &problem.bounds).into_iter().map(allowance).collect();
         let losses = problem.certify.then(|| (0..problem.network.nodes().len()).map(of_node).collect());
-        let has_order = !problem.network.twins().is_empty() || problem.case.region.has_differences();
+        let has_order = problem.case.region.has_differences();
         let atoms = (0..problem.forms.len()).map(|row| Objective::of_form(&problem.forms, row, &problem.bounds));
         Self {
             problem,

@@ -273,6 +273,8 @@ pub fn is_held(element: Option<i32>, x: f64) -> bool {
     const LARGEST: f64 = (1i64 << 53) as f64;
     match element.unwrap_or(proto::DOUBLE) {
         proto::FLOAT => f64::from(x as f32) == x,
+        proto::FLOAT16 => has_bits(x, 11, -24) && x.abs() <= 65504.0,
+        proto::BFLOAT16 => f64::from(x as f32) == x && has_bits(x, 8, -133),
         proto::INT8 => f64::from(x as i8) == x,
         proto::INT16 => f64::from(x as i16) == x,
         proto::INT32 => f64::from(x as i32) == x,
@@ -282,6 +284,12 @@ pub fn is_held(element: Option<i32>, x: f64) -> bool {
         proto::BOOL => x == 0.0 || x == 1.0,
         _ => true,
     }
+}
+
+/// Whether a number has no more than so many binary digits, and none below that of the exponent `least`.
+fn has_bits(x: f64, digits: i32, least: i32) -> bool {
+    let exponent = x.abs().log2().floor() as i32;
+    x == 0.0 || x.is_finite() && (x / f64::from((exponent - digits + 1).max(least)).exp2()).fract() == 0.0
 }
 
 /// A `float32` tensor of this name and shape, with a batch axis of length 1.
@@ -297,6 +305,15 @@ mod tests {
     use super::super::parse;
     use super::*;
     use ndarray::array;
+
+    #[test]
+    fn half_precision_holds_eleven_digits() {
+        let held = [1.0, -0.5, 2049.0 - 1.0, 65504.0, 2f64.powi(-24), 1.0 + 2f64.powi(-10), 0.0];
+        assert!(held.iter().all(|&x| is_held(Some(proto::FLOAT16), x)));
+        let lost = [0.1, 2049.0, 65536.0, 2f64.powi(-25), 1.0 + 2f64.powi(-11), f64::INFINITY, f64::NAN];
+        assert!(lost.iter().all(|&x| !is_held(Some(proto::FLOAT16), x)));
+        assert!(is_held(Some(proto::BFLOAT16), 1.0 + 2f64.powi(-7)) && !is_held(Some(proto::BFLOAT16), 257.0));
+    }
 
     #[test]
     fn small_integers_take_a_byte_each_and_are_read_back() {

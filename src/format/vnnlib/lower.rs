@@ -242,6 +242,11 @@ fn or_within(atoms: Vec<Atom>, half_spaces: &[HalfSpace]) -> Vec<Atom> {
     if atoms.is_empty() { half_spaces.iter().map(atom).collect() } else { atoms }
 }
 
+/// What no input does, by so much.
+fn never(gap: Rational) -> Disjunct {
+    Disjunct { atoms: vec![Atom { terms: BTreeMap::new(), constant: gap, is_strict: false }] }
+}
+
 impl EmptyBox {
     fn fault(&self, names: &Names) -> Fault {
         let problem = VnnlibProblem::Empty(names.of_input(self.input));
@@ -314,16 +319,19 @@ impl<'a> Builder<'a> {
         if copies > 0 {
             self.charge(copies.saturating_mul(self.of_half_spaces(&choice)), self.names.offset(0))?;
         }
-        let or_within = |half_spaces: &[HalfSpace]| Disjunct { atoms: or_within(atoms, half_spaces) };
+        let joins = self.names.networks.len() > 1;
+        let within = |region: &Region| match region.gap().filter(|_| joins) {
+            Some(gap) => never(gap),
+            None => Disjunct { atoms: or_within(atoms, region.half_spaces()) },
+        };
         if let Some(last) = self.cases.last_mut()
             && self.last_choice == choice
         {
-            let disjunct = or_within(last.region.half_spaces());
+            let disjunct = within(&last.region);
             last.property.disjuncts.push(disjunct);
             return Ok(());
         }
         let inputs = self.inputs(&choice);
-        let disjunct = or_within(&inputs.half_spaces);
         self.charge(2 * inputs.lower.len(), self.names.offset(0))?;
         if let Some((input, side, comparison)) = inputs.unbounded() {
             let variable = self.names.of_input(input);
@@ -332,8 +340,7 @@ impl<'a> Builder<'a> {
         }
         if let Some(empty) = inputs.emptiness() {
             self.first_empty.get_or_insert_with(|| empty.fault(self.names));
-            let never =
-                Disjunct { atoms: vec![Atom { terms: BTreeMap::new(), constant: empty.gap, is_strict: false }] };
+            let never = never(empty.gap);
             match self.cases.last_mut() {
                 Some(last) => last.property.disjuncts.push(never),
                 None => self.pending.push(never),
@@ -345,7 +352,8 @@ impl<'a> Builder<'a> {
         let region = Region::shared_box(ends)
             .map_err(|e| Fault { offset: self.names.offset(0), problem: e.into() })?
             .with_half_spaces(inputs.half_spaces);
-        let region = if self.names.networks.len() > 1 { region.with_differences() } else { region };
+        let disjunct = within(&region);
+        let region = if joins { region.with_differences() } else { region };
         self.last_choice = choice;
         match self.cases.last_mut() {
             Some(last) if last.region == region => last.property.disjuncts.push(disjunct),

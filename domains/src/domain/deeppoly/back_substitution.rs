@@ -12,6 +12,7 @@ use super::blocks::{BLOCK_ROWS, even_blocks, position_units};
 use super::here::Here;
 use super::part::{Entries, Kept, Narrowed, Part};
 use super::peaks::Peaks;
+use super::twins::Differences;
 use crate::budget::Budget;
 use crate::domain::{DomainError, NodeBounds, NodeLines, NodePlanes, Relaxation};
 use crate::network::{Activation, Affine, Network, NodeId, NodeKind, Product, PullBackError};
@@ -51,6 +52,10 @@ pub trait History: Sync {
     }
     /// The planes above the maxima that node `id` holds, where some tell more than the lines of what computes them.
     fn peaks(&self, _: NodeId) -> Option<&Peaks> {
+        None
+    }
+    /// What is known of the differences of the activation `id` and the one before it that it corresponds to.
+    fn differences(&self, _: NodeId) -> Option<&Differences> {
         None
     }
     /// The terms of the affine node `id` between the neurons kept of their sources and those kept of the activation that

@@ -22,6 +22,7 @@ pub use part::{Kept, Narrowed};
 pub use peaks::Peaks;
 pub use rational::{RationalDeepPoly, RationalFact};
 pub use relaxation::{NodeLines, Relaxation};
+pub use twins::{DifferenceLines, Differences, difference_lines, open_differences};
 pub use within::{Checked, DeepPolyWithin};
 
 use super::{AbstractDomain, DomainError, Fact, NodeBounds, NodePlanes, Trace};
@@ -68,6 +69,7 @@ pub struct DeepPolyFact {
     relaxation: Relaxation,
     kept: OnceLock<Option<Kept>>,
     peaks: OnceLock<Option<Peaks>>,
+    differences: OnceLock<Option<Differences>>,
     narrowed: OnceLock<Vec<Narrowed>>,
 }
 
@@ -75,7 +77,14 @@ impl DeepPolyFact {
     /// The fact of a node with these bounds and this relaxation.
     #[must_use]
     pub fn new(bounds: NodeBounds, relaxation: Relaxation) -> Self {
-        Self { bounds, relaxation, kept: OnceLock::new(), peaks: OnceLock::new(), narrowed: OnceLock::new() }
+        Self {
+            bounds,
+            relaxation,
+            kept: OnceLock::new(),
+            peaks: OnceLock::new(),
+            differences: OnceLock::new(),
+            narrowed: OnceLock::new(),
+        }
     }
 
     /// How back-substitution passes the node.
@@ -115,6 +124,10 @@ impl<F: Fact + AsRef<DeepPolyFact>> History for Trace<'_, F> {
         let relaxation = |id| self.relaxation(id);
         let new = || Peaks::new(maxima, &self.network, self.bounds_of(maxima.source), &relaxation);
         self.facts[id].as_ref().peaks.get_or_init(new).as_ref()
+    }
+    fn differences(&self, id: NodeId) -> Option<&Differences> {
+        let new = || Differences::new(id, &self.network, self);
+        self.facts[id].as_ref().differences.get_or_init(new).as_ref()
     }
     fn narrowed(&self, id: NodeId) -> &[Narrowed] {
         self.facts[id].as_ref().narrowed.get_or_init(|| {
@@ -200,8 +213,10 @@ impl DeepPoly {
                 bounds.intersect(known);
             }
             let readers: Vec<&dyn ActivationFn> = readers(&seen.network, id).collect();
+            let differences = open_differences(&seen.network, id, |source| seen.bounds_of(source));
             let is_open = |i: usize, z: Interval| {
                 let reach = bounds.reach(i).within(z);
+                let is_ranged = differences.as_ref().map_or(is_ranged, |open| open[i]);
                 is_ranged || readers.iter().any(|function| function.is_unstable(reach))
             };
             let enough = |i: usize, z: Interval| !is_open(i, z);

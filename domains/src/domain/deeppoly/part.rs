@@ -137,28 +137,38 @@ impl Part {
         Self::whole(whole)
     }
 
+    /// Both over the columns of both.
+    pub fn aligned(self, other: Self, spare: &Spare) -> [Self; 2] {
+        if self.columns == other.columns {
+            return [self, other];
+        }
+        match self.joint(&other) {
+            Some((joint, [a, b])) => [self.over(&a, &joint, spare), other.over(&b, &joint, spare)],
+            None => [self.spread(spare), other.spread(spare)],
+        }
+    }
+
+    /// Zeros over the same columns.
+    pub fn zeros(&self, spare: &Spare) -> Self {
+        Self::new(spare.zero_matrix(self.values.nrows(), self.values.ncols()), self.columns.clone())
+    }
+
     /// The sum of both, over the columns of both; and, where they are fewer, the columns of it at which anything was added.
     pub fn plus(self, other: Self, spare: &Spare) -> (Self, Option<Self>) {
-        if self.columns == other.columns {
-            return (self.plus_aligned(other, spare), None);
-        }
-        let windows = self.windows(&other).and_then(|[a, b]| Some((a.join(&b)?, a, b)));
-        let Some((joint, a, b)) = windows else {
-            return (self.spread(spare).plus_aligned(other.spread(spare), spare), None);
+        let joint = self.joint(&other).filter(|_| self.columns != other.columns);
+        let Some((joint, [a, b])) = joint else {
+            let [sum, more] = self.aligned(other, spare);
+            return (sum.plus_aligned(more, spare), None);
         };
-        let (mut sum, mut part, [outer, inner]) =
-            if joint == b { (other, self, [b, a]) } else { (self, other, [a, b]) };
-        if joint != outer {
-            let spread = Self::windowed((outer.spread(&sum.values, &joint, spare), joint.clone()));
-            std::mem::replace(&mut sum, spread).discard(spare);
-        }
+        let (sum, mut part, [outer, inner]) = if joint == b { (other, self, [b, a]) } else { (self, other, [a, b]) };
+        let mut sum = sum.over(&outer, &joint, spare);
         inner.add_within(&mut part.values, &mut sum.values, &joint);
         (sum.minima, sum.is_seen) = (None, false);
         (sum, Some(part))
     }
 
-    /// The windows over which both have columns, if either has one.
-    fn windows(&self, other: &Self) -> Option<[Window; 2]> {
+    /// The smallest window that holds the columns of both, and those of each, if either has a window.
+    fn joint(&self, other: &Self) -> Option<(Window, [Window; 2])> {
         let shape = [self, other].into_iter().find_map(|part| match &part.columns {
             Columns::Window(window) => Some(window.shape),
             _ => None,
@@ -168,7 +178,18 @@ impl Part {
             Columns::Window(window) => Some(window.clone()),
             Columns::Kept(..) => None,
         };
-        Some([of(self)?, of(other)?])
+        let both = [of(self)?, of(other)?];
+        Some((both[0].join(&both[1])?, both))
+    }
+
+    /// The same coefficients over a window that holds this one.
+    fn over(self, window: &Window, outer: &Window, spare: &Spare) -> Self {
+        if window == outer {
+            return self;
+        }
+        let wide = Self::windowed((window.spread(&self.values, outer, spare), outer.clone()));
+        self.discard(spare);
+        wide
     }
 
     fn plus_aligned(mut self, other: Self, spare: &Spare) -> Self {

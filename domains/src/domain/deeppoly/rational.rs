@@ -1,7 +1,7 @@
 //! DeepPoly in exact rational arithmetic, one form at a time: slow, without any rounding, for small
 //! networks and as the reference for the floating-point domain.
 
-use super::twins::difference_lines;
+use super::twins::{DifferenceLines, difference_lines};
 use crate::activation::{ActivationFn, Piece, Slopes};
 use crate::domain::{AbstractDomain, DomainError, Fact, NodeBounds, NodePlanes, Trace};
 use crate::network::{Activation, Affine, LinearMap, Network, NodeId, NodeKind, Product, Term};
@@ -154,7 +154,8 @@ fn pass_difference(
         }
         let bounds = |source| seen.bounds_of(source).get(i);
         let gap = |function: &dyn ActivationFn, z: Interval, _| function.lines(z.into()).gap(z);
-        let Some(lines) = difference_lines(twin, &seen.network, bounds, gap) else { continue };
+        let found = difference_lines(twin, &seen.network, bounds, gap).filter(|found| found.tells);
+        let Some(DifferenceLines { lines, .. }) = found else { continue };
         let shared = if (&*a + &*b > Rational::ZERO) == is_positive { -a.clone() } else { b.clone() };
         *a += shared.clone();
         *b -= shared.clone();

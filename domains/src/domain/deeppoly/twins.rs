@@ -6,7 +6,8 @@ use super::back_substitution::{BackSubstitution, History, Rows};
 use super::part::Part;
 use super::relaxation::{NodeLines, Relaxation};
 use crate::activation::{ActivationFn, Line, Lines};
-use crate::network::{Network, NodeId, NodeKind, Twin};
+use crate::domain::NodeBounds;
+use crate::network::{Activation, Network, NodeId, Twin};
 use crate::num::Interval;
 use crate::num::error::UNIT;
 use crate::num::kernel::{choose_slopes, chosen_dot_less_error, less_error};
@@ -42,82 +43,123 @@ fn lines(chords: Interval, d: Interval) -> Lines {
     }
 }
 
-impl<H: History> BackSubstitution<'_, H> {
-    /// Where `id` is the second of two activations that correspond, takes what the coefficients of the first have in common
-    /// with its own, `a`, over their difference; the coefficients that are left.
-    pub(super) fn pass_difference(&self, rows: &mut Rows, id: NodeId, a: Part) -> Part {
-        let Some(twin) = self.network.twins().iter().find(|twin| twin.second == id) else { return a };
-        let Some(first) = rows.pending.remove(&twin.first) else { return a };
-        let (mut first, mut second) = (first.spread(self.spare), a.spread(self.spare));
-        if let Some((neurons, lines)) = self.lines_of_differences(twin) {
-            let mut common = self.spare.zero_matrix(rows.constant.len(), lines.len());
-            let mut are_shared = false;
-            let magnitudes = [twin.first, twin.second].map(|id| self.history.bounds(id).magnitudes());
-            let coefficients = first.rows_mut().zip(second.rows_mut()).zip(common.rows_mut());
-            for (((first, second), common), constant) in coefficients.zip(&mut rows.constant) {
-                let Some(common) = common.into_slice() else { continue };
-                let mut is_shared = false;
-                for &i in &neurons {
-                    let (a, b) = (first[i], second[i]);
-                    if !(a < 0.0 && b > 0.0 || a > 0.0 && b < 0.0) {
-                        continue;
-                    }
-                    let shared = if a.abs() < b.abs() { -a } else { b };
-                    // One of them is zero then, and the other one a sum that is rounded.
-                    (first[i], second[i], common[i]) = (a + shared, b - shared, shared);
-                    is_shared = true;
-                }
-                are_shared |= is_shared;
-                if is_shared {
-                    let left = less_error(first, &magnitudes[0]) + less_error(second, &magnitudes[1]);
-                    *constant = sub_down(*constant, mul_up(4.0 * UNIT, -left));
-                    let intercepts =
-                        chosen_dot_less_error(common, &lines.lower_intercept, &lines.upper_intercept, &lines.error);
-                    *constant = sub_down(add_down(*constant, intercepts), lines.absolute);
-                    choose_slopes(common, &lines.lower_slope, &lines.upper_slope);
-                }
-            }
-            match are_shared {
-                true => self.add(rows, twin.difference, Part::whole(common)),
-                false => self.spare.give_matrix(common),
-            }
-        }
-        rows.pending.insert(twin.first, first);
-        second
-    }
+/// The neurons of two activations that correspond whose difference is known better than the relaxations of both alone
+/// tell, and lines around it over that of what they read.
+#[derive(Clone, Debug)]
+pub struct Differences {
+    twin: Twin,
+    neurons: Vec<usize>,
+    lines: NodeLines,
+}
 
-    /// The neurons whose difference is known better than the relaxations of both alone tell, and lines around it over that
-    /// of what they read.
-    fn lines_of_differences(&self, twin: &Twin) -> Option<(Vec<usize>, NodeLines)> {
-        let of = |id: NodeId| match self.history.relaxation(id) {
+impl Differences {
+    /// Those of the activation `second` and its like, where there are any.
+    pub(super) fn new(second: NodeId, network: &Network, history: &impl History) -> Option<Self> {
+        let twin = *network.twins().iter().find(|twin| twin.second == second)?;
+        let of = |id: NodeId| match history.relaxation(id) {
             Relaxation::Activation(lines) => Some(lines),
             _ => None,
         };
         let alone = [of(twin.first)?, of(twin.second)?];
-        let d = self.history.bounds(twin.difference);
+        let d = history.bounds(twin.difference);
         let line = |i: usize| {
             let own = |_: &dyn ActivationFn, z: Interval, which: usize| alone[which].get(i).gap(z);
-            difference_lines(twin, self.network, |source| self.history.bounds(source).get(i), own)
+            let found = difference_lines(&twin, network, |source| history.bounds(source).get(i), own)?;
+            found.tells.then_some(found.lines)
         };
         let all: Vec<Option<Lines>> = (0..d.len()).map(line).collect();
         let neurons: Vec<usize> = (0..d.len()).filter(|&i| all[i].is_some()).collect();
         let nothing = Line { slope: 0.0, intercept: 0.0 };
-        let around = NodeLines::of(d, |i| all[i].unwrap_or(Lines { lower: nothing, upper: nothing }));
-        (!neurons.is_empty()).then_some((neurons, around))
+        let lines = NodeLines::of(d, |i| all[i].unwrap_or(Lines { lower: nothing, upper: nothing }));
+        (!neurons.is_empty()).then_some(Self { twin, neurons, lines })
     }
 }
 
-/// Lines around the difference of a neuron of `twin` and its like over the difference of what they read, where that tells
-/// more than their own lines over what they read, whose `gap` is that of the first and of the second one. `bounds` are
-/// those of the neuron in a node.
-pub(super) fn difference_lines(
+impl<H: History> BackSubstitution<'_, H> {
+    /// Where `id` is the second of two activations that correspond, takes what the coefficients of the first have in common
+    /// with its own, `a`, over their difference; the coefficients that are left.
+    pub(super) fn pass_difference(&self, rows: &mut Rows, id: NodeId, a: Part) -> Part {
+        let Some(Differences { twin, neurons, lines }) = self.history.differences(id) else { return a };
+        let Some(first) = rows.pending.remove(&twin.first) else { return a };
+        let [mut first, mut second] = first.aligned(a, self.spare);
+        let (places, mut common) = (second.places(neurons), second.zeros(self.spare));
+        let mut are_shared = false;
+        let magnitudes = [twin.first, twin.second].map(|id| self.history.bounds(id).magnitudes());
+        let magnitudes = magnitudes.each_ref().map(|of_node| self.entries(&second, of_node));
+        let [low, high] = [&lines.lower_slope, &lines.upper_slope].map(|slopes| self.entries(&second, slopes));
+        let [below, above] = [&lines.lower_intercept, &lines.upper_intercept].map(|of| self.entries(&second, of));
+        let error = self.entries(&second, &lines.error);
+        let coefficients = first.rows_mut().zip(second.rows_mut()).zip(common.rows_mut());
+        for (((first, second), common), constant) in coefficients.zip(&mut rows.constant) {
+            let mut is_shared = false;
+            for &(at, _) in &places {
+                let (a, b) = (first[at], second[at]);
+                if !(a < 0.0 && b > 0.0 || a > 0.0 && b < 0.0) {
+                    continue;
+                }
+                let shared = if a.abs() < b.abs() { -a } else { b };
+                // One of them is zero then, and the other one a sum that is rounded.
+                (first[at], second[at], common[at]) = (a + shared, b - shared, shared);
+                is_shared = true;
+            }
+            are_shared |= is_shared;
+            if is_shared {
+                let left = less_error(first, &magnitudes[0]) + less_error(second, &magnitudes[1]);
+                *constant = sub_down(*constant, mul_up(4.0 * UNIT, -left));
+                let intercepts = chosen_dot_less_error(common, &below, &above, &error);
+                *constant = sub_down(add_down(*constant, intercepts), lines.absolute);
+                choose_slopes(common, &low, &high);
+            }
+        }
+        match are_shared {
+            true => self.add(rows, twin.difference, common),
+            false => common.discard(self.spare),
+        }
+        rows.pending.insert(twin.first, first);
+        second
+    }
+}
+
+/// For each neuron of node `id`, where that is the difference of what two activations read, whether these bounds leave one
+/// of both on several pieces: over the others nothing goes.
+#[must_use]
+pub fn open_differences<'a>(
+    network: &Network,
+    id: NodeId,
+    bounds: impl Fn(NodeId) -> &'a NodeBounds,
+) -> Option<Vec<bool>> {
+    let twin = network.twins().iter().find(|twin| twin.difference == id)?;
+    let read = [twin.first, twin.second].map(|id| network.activation(id));
+    let is_unstable = |activation: &Activation, i: usize| {
+        let z = bounds(activation.source).reach(i);
+        activation.function.is_unstable(z)
+    };
+    let is_open = |i: usize| read.iter().flatten().any(|activation| is_unstable(activation, i));
+    Some((0..network.node(id).len).map(is_open).collect())
+}
+
+/// What is known of the difference of a neuron and its like.
+#[derive(Clone, Copy, Debug)]
+pub struct DifferenceLines {
+    /// Around it, over the difference of what they read.
+    pub lines: Lines,
+    /// The slopes that chords have.
+    pub chords: Interval,
+    /// Whether that tells more than the lines of both alone.
+    pub tells: bool,
+}
+
+/// What is known of the difference of a neuron of `twin` and its like, besides their own lines over what they read, whose
+/// `gap` is that of the first and of the second one; nothing where these lose nothing. `bounds` are those of the neuron in
+/// a node.
+#[must_use]
+pub fn difference_lines(
     twin: &Twin,
     network: &Network,
     bounds: impl Fn(NodeId) -> Interval,
     gap: impl Fn(&dyn ActivationFn, Interval, usize) -> f64,
-) -> Option<Lines> {
-    let NodeKind::Activation(first) = &network.node(twin.first).kind else { return None };
-    let NodeKind::Activation(second) = &network.node(twin.second).kind else { return None };
+) -> Option<DifferenceLines> {
+    let (first, second) = (network.activation(twin.first)?, network.activation(twin.second)?);
     let (function, z1, z2) = (first.function.as_ref(), bounds(first.source), bounds(second.source));
     let alone = gap(function, z1, 0) + gap(function, z2, 1);
     // Where both are on one piece nothing is lost alone.
@@ -127,8 +169,9 @@ pub(super) fn difference_lines(
     let (chords, d) = (function.chords(z1.join(z2)), bounds(twin.difference));
     // Which of two is larger is worth more than by how much.
     let is_ordered = d.lo >= -NEARLY * d.hi || d.hi <= -NEARLY * d.lo;
-    let tells = d.magnitude().is_finite() && (is_ordered || chords.width() * d.magnitude() < alone);
-    tells.then(|| lines(chords, d)).filter(is_finite)
+    let tells = is_ordered || chords.width() * d.magnitude() < alone;
+    let found = DifferenceLines { lines: lines(chords, d), chords, tells };
+    (d.magnitude().is_finite() && is_finite(&found.lines)).then_some(found)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! DeepPoly on a part of a region, from the bounds that are known of the whole.
 
+use super::open_differences;
 use crate::domain::{AbstractDomain, Bounds, DeepPoly, DeepPolyFact, DomainError, Relaxation, Trace};
 use crate::network::{Activation, Affine, NodeId, Product};
 use crate::query::{LinearForms, Region};
@@ -56,7 +57,10 @@ impl AbstractDomain for DeepPolyWithin<'_> {
         if matches!(self.checked, Checked::Everywhere) {
             bounds.intersect(&checked(crate::domain::quick_bounds(node, &sources)));
         }
-        let is_unstable = |i| super::is_unstable(&seen.network, id, &bounds, i);
+        let differences = open_differences(&seen.network, id, |source| seen.bounds_of(source));
+        let is_unstable = |i: usize| {
+            differences.as_ref().is_none_or(|open| open[i]) && super::is_unstable(&seen.network, id, &bounds, i)
+        };
         let wanted: Vec<bool> = (0..known.len()).map(|i| id > self.settled && is_unstable(i)).collect();
         if wanted.contains(&true) {
             let found = self.base.back_substitution(seen).neuron_bounds_of(node, |i| [wanted[i]; 2])?;

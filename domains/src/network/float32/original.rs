@@ -1,7 +1,7 @@
 //! The operators of the file, before anything was folded, evaluated in float32 in a chosen order.
 
 use super::{Operator, Order};
-use crate::activation::Activate;
+use crate::activation::{Activate, Piece};
 use crate::network::node::{is_part, used};
 use crate::network::{Affine, Coefficients, LinearMap, Node, NodeId, NodeKind, Term};
 use crate::num::{Rational, exact, nearest};
@@ -20,6 +20,13 @@ fn narrow(x: f64) -> Option<f32> {
     (f64::from(x as f32) == x || x.is_nan()).then_some(x as f32)
 }
 
+/// `a · b` where no rounding happens, nor is near.
+fn exact_product(a: f64, b: f64) -> Option<f64> {
+    let product = a * b;
+    let is_safe = (1e-200..1e200).contains(&product.abs());
+    (is_safe && a.mul_add(b, -product) == 0.0).then_some(product)
+}
+
 /// `a + b` where no rounding happens.
 fn exact_sum(a: f64, b: f64) -> Option<f64> {
     let sum = a + b;
@@ -29,6 +36,39 @@ fn exact_sum(a: f64, b: f64) -> Option<f64> {
 impl Original {
     pub(crate) fn new(nodes: &[Node], output: NodeId, operators: HashMap<NodeId, Operator>) -> Self {
         Self { nodes: nodes.to_vec(), output, operators }
+    }
+
+    /// The same with more nodes behind the output, which `extend` makes of nodes and output: nothing of them is rounded.
+    pub(crate) fn extended(&self, extend: impl FnOnce(&[Node], NodeId) -> (Vec<Node>, NodeId)) -> Self {
+        let (nodes, output) = extend(&self.nodes, self.output);
+        Self { nodes, output, operators: self.operators.clone() }
+    }
+
+    /// Whether every operator at most copies numbers or puts zero in their place, which no float type rounds.
+    pub(crate) fn copies(&self) -> bool {
+        let is_copied = |i: usize, affine: &Affine| {
+            let sources = affine.terms.iter().map(|term| {
+                let copies = term.map.copies().filter(|_| term.map.is_exact())?;
+                let factor = if copies.source(i).is_some() { copies.factor(i) } else { 0.0 };
+                (factor == 0.0 || factor == 1.0).then_some(factor)
+            });
+            sources.sum::<Option<f64>>().is_some_and(|sum| sum <= 1.0)
+        };
+        let used = used(&self.nodes, self.output);
+        self.nodes.iter().enumerate().filter(|(id, _)| used[*id]).all(|(id, node)| match &node.kind {
+            NodeKind::Input => true,
+            NodeKind::Affine(affine) => {
+                let is_plain =
+                    affine.bias.is_zero() && matches!(self.operators.get(&id), None | Some(Operator::Choice));
+                is_plain && (0..node.len).all(|i| is_copied(i, affine))
+            }
+            NodeKind::Activation(activation) => activation.function.pieces().is_some_and(|pieces| {
+                let is_zero = |end: f64| end == 0.0 || end.is_infinite();
+                let copies = |p: &Piece| [0.0, 1.0].contains(&p.slope) && p.intercept == 0.0;
+                pieces.iter().all(|p| copies(p) && is_zero(p.from) && is_zero(p.to))
+            }),
+            NodeKind::Product(_) => false,
+        })
     }
 
     /// The members in one graph, which `join` makes of their nodes and outputs: its nodes, its output, and how far the
@@ -72,6 +112,11 @@ impl Original {
     }
 
     pub(crate) fn evaluate(&self, x: &[f32], order: Order) -> Option<Vec<f32>> {
+        self.outputs(x, order)?.into_iter().map(narrow).collect()
+    }
+
+    /// The output, of which what a query multiplies need not be `f32`; not a number where floats do not hold that.
+    pub(crate) fn outputs(&self, x: &[f32], order: Order) -> Option<Vec<f64>> {
         if x.len() != self.nodes[0].len {
             return None;
         }
@@ -100,14 +145,14 @@ impl Original {
                     let chosen = |[a, b]: [f64; 2]| match (a, b) {
                         (0.0, _) | (_, 0.0) => 0.0,
                         (1.0, x) | (x, 1.0) => x,
-                        _ => f64::NAN,
+                        (a, b) => exact_product(a, b).unwrap_or(f64::NAN),
                     };
                     product.pairs(|source, i| values[source][i]).map(chosen).collect()
                 }
             };
             values.push(value);
         }
-        values[self.output].iter().map(|&y| narrow(y)).collect()
+        Some(values.swap_remove(self.output))
     }
 
     /// What a node divides that reads the product with a reciprocal.

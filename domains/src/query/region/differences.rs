@@ -4,7 +4,7 @@
 use super::{HalfSpace, Region};
 use crate::num::kernel::finite_or_nothing;
 use crate::num::round::add_down;
-use crate::num::{Interval, Rational, enclose};
+use crate::num::{Interval, Rational, enclose, exact};
 use std::collections::BTreeMap;
 
 /// `x_j − x_i` lies in the range.
@@ -30,16 +30,7 @@ impl Region {
     /// input in one of them at most. What checks certificates does not.
     #[must_use]
     pub fn with_differences(mut self) -> Self {
-        let mut ranges: BTreeMap<(usize, usize), Interval> = BTreeMap::new();
-        for (a, b, most) in self.half_spaces.iter().filter_map(difference) {
-            let (pair, side) = if a > b {
-                ((b, a), Interval { lo: f64::NEG_INFINITY, hi: most })
-            } else {
-                ((a, b), Interval { lo: -most, hi: f64::INFINITY })
-            };
-            let range = ranges.entry(pair).or_insert(Interval::ALL);
-            *range = range.intersect(side);
-        }
+        let ranges = self.difference_ranges();
         if ranges.is_empty() {
             return self;
         }
@@ -53,6 +44,31 @@ impl Region {
             }
         }
         self
+    }
+
+    /// For two inputs each, where half-spaces are about their difference, a range that holds it.
+    fn difference_ranges(&self) -> BTreeMap<(usize, usize), Interval> {
+        let mut ranges: BTreeMap<(usize, usize), Interval> = BTreeMap::new();
+        for (a, b, most) in self.half_spaces.iter().filter_map(difference) {
+            let (pair, side) = if a > b {
+                ((b, a), Interval { lo: f64::NEG_INFINITY, hi: most })
+            } else {
+                ((a, b), Interval { lo: -most, hi: f64::INFINITY })
+            };
+            let range = ranges.entry(pair).or_insert(Interval::ALL);
+            *range = range.intersect(side);
+        }
+        ranges
+    }
+
+    /// By how much half-spaces that are about differences of two inputs exclude each other or the box, where they do: no
+    /// input is in the region then.
+    #[must_use]
+    pub fn gap(&self) -> Option<Rational> {
+        let bounds = self.bounds();
+        let left = |((i, j), range): ((usize, usize), Interval)| range.intersect(bounds[j] - bounds[i]);
+        let empty = self.difference_ranges().into_iter().map(left).find(|range| range.is_empty())?;
+        Some(exact(empty.lo)? - exact(empty.hi)?)
     }
 
     /// Whether bounds heed differences of inputs.
@@ -95,7 +111,6 @@ impl Region {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::num::exact;
     use ndarray::Array2;
     use proptest::prelude::*;
 
@@ -130,6 +145,7 @@ mod tests {
             let rest = f64::from(c[1]) * if c[1] > 0 { -1.0 } else { 1.5 };
             let row = Array2::from_shape_fn((1, 3), |(_, i)| f64::from(c[i]));
             let found = cut.minima(row.view())[0];
+            prop_assert_eq!(cut.gap().is_none(), least.is_some());
             if let Some(least) = least {
                 prop_assert_eq!(found, least + rest);
             }

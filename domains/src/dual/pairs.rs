@@ -67,7 +67,7 @@ impl Pair {
         self.neurons.len()
     }
 
-    /// For every neuron and each of `n` members which of both are on one side; nothing where no member has sides here.
+    /// For every neuron and each of `n` members what its sides tell; nothing where no member has sides here.
     fn kept(&self, relaxed: &Relaxed, entries: &[Entry], n: usize) -> Vec<Kept> {
         let both = [self.twin.first, self.twin.second].map(|id| relaxed.layers[id].as_ref().map(|layer| (id, layer)));
         let [Some(first), Some(second)] = both else { return Vec::new() };
@@ -76,12 +76,16 @@ impl Pair {
             return Vec::new();
         }
         let is_free = |layer: &Layer, i: usize| matches!(layer.passes[i], Pass::Free { .. });
-        let on_all = |neuron: &Neuron| Kept([first, second].map(|(_, layer)| !is_free(layer, neuron.i)));
+        let on_all = |neuron: &Neuron| Kept {
+            are_lines: [first, second].map(|(_, layer)| !is_free(layer, neuron.i)),
+            ..Kept::default()
+        };
         let mut kept: Vec<Kept> = self.neurons.iter().flat_map(|neuron| vec![on_all(neuron); n]).collect();
         for (which, own) in own.into_iter().enumerate() {
             for entry in own {
                 if let Ok(p) = self.neurons.binary_search_by_key(&entry.neuron, |neuron| neuron.i) {
-                    kept[p * n + entry.column].0[which] = true;
+                    let kept = &mut kept[p * n + entry.column];
+                    (kept.are_lines[which], kept.slopes[which]) = (true, Some(entry.slope));
                 }
             }
         }
@@ -89,21 +93,27 @@ impl Pair {
     }
 }
 
-/// Which of two neurons a member keeps on one side.
+/// What a member's sides tell of two neurons.
 #[derive(Clone, Copy, Debug, Default)]
-struct Kept([bool; 2]);
-
-impl Kept {
-    /// Both are lines then, and nothing is lost alone.
-    fn are_both(self) -> bool {
-        self.0 == [true; 2]
-    }
+struct Kept {
+    /// Which of them have one piece only.
+    are_lines: [bool; 2],
+    /// The slopes of the pieces on which the member keeps them.
+    slopes: [Option<f64>; 2],
 }
 
-impl Neuron {
-    /// The line on the side that a share `t` reads.
-    fn line<T: Real>(&self, t: T) -> Line {
-        if t > T::ZERO { self.lines.lower } else { self.lines.upper }
+impl Kept {
+    /// Nothing is lost alone then.
+    fn are_both(self) -> bool {
+        self.are_lines == [true; 2]
+    }
+
+    /// The line on the side that a share `t` reads. A convex function with a corner at zero is nowhere below a piece's line:
+    /// with the first on the piece of slope `s` the difference is at least `s d`, with the second there at most.
+    fn line<T: Real>(self, neuron: &Neuron, t: T) -> Line {
+        let Lines { lower, upper } = neuron.lines;
+        let (of_all, own) = if t > T::ZERO { (lower, self.slopes[0]) } else { (upper, self.slopes[1]) };
+        own.map_or(of_all, |slope| Line { slope, intercept: 0.0 })
     }
 }
 
@@ -140,7 +150,7 @@ impl<T: Real> Walk<T> {
                 if t == T::ZERO || kept.are_both() {
                     continue;
                 }
-                let Line { slope, intercept } = neuron.line(t);
+                let Line { slope, intercept } = kept.line(neuron, t);
                 (a[at], b[at], shared[p * n + r]) = (a[at] + t, b[at] - t, t);
                 passed[at] = T::of(slope) * t;
                 let term = T::of(intercept) * t;
@@ -192,7 +202,7 @@ impl Pair {
                 let (t, share) = (shared[p * n + r], parameters[parameter]);
                 let (a, b) = (walk.coefficients[first][at] - t, walk.coefficients[second][at] + t);
                 let most = if kept.are_both() { 0.0 } else { common(a, b) };
-                let Line { slope, intercept } = neuron.line(most);
+                let Line { slope, intercept } = kept.line(neuron, most);
                 let gain =
                     slope as f32 * values[difference][at] + intercept as f32 - (values[second][at] - values[first][at]);
                 if most != 0.0 {
@@ -235,11 +245,13 @@ impl Pair {
             });
             for (r, &t) in walk.shared[second].iter().skip(p * n).take(n).enumerate().filter(|(_, t)| **t != 0.0) {
                 let (at, kept) = (neuron.i * n + r, kept.get(p * n + r).copied().unwrap_or_default());
-                let Line { slope, intercept } = neuron.line(t);
+                let Line { slope, intercept } = kept.line(neuron, t);
                 let truth = function(values[of_second.source][at]) - function(values[of_first.source][at]);
                 let missed = slope as f32 * values[difference][at] + intercept as f32 - truth;
                 let score = (t * missed).abs() + SHARE_OF_INTERCEPT * (t * intercept as f32).abs();
-                let open = [0, 1].into_iter().find_map(|which| free[which].filter(|_| !kept.0[which]));
+                // On the sides of the one whose line that is first.
+                let order = if t > 0.0 { [0, 1] } else { [1, 0] };
+                let open = order.into_iter().find_map(|which| free[which].filter(|_| !kept.are_lines[which]));
                 if let Some(index) = open.filter(|_| score > best[r]) {
                     (best[r], pick[r]) = (score, index);
                 }

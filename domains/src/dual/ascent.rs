@@ -3,8 +3,8 @@
 use super::ball::minimise;
 use super::batch::{Entry, Member, Objective, Walk, entries, of_activation, of_source, slopes};
 use super::joint::from_stars;
-use super::pairs::Moving;
 use super::relaxed::{Relaxed, share_of};
+use super::shares::Moving;
 use super::steps::{Moments, Step};
 use crate::network::{Affine, ColumnMap, NodeId, NodeKind};
 use std::borrow::Cow;

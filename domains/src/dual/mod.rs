@@ -23,6 +23,7 @@ mod pairs;
 mod record;
 mod refine;
 mod relaxed;
+mod shares;
 mod sphere;
 mod steps;
 mod sums;

@@ -4,36 +4,32 @@
 //! For any `t` is `a σ(z₁) + b σ(z₂) = (a + t) σ(z₁) + (b − t) σ(z₂) + t (σ(z₂) − σ(z₁))`, and the last one lies between lines
 //! over `z₂ − z₁` ([`difference_lines`]). Where `a` and `b` are of opposite signs, `t` is a share of the smaller one.
 
-use super::batch::{Entry, Walk, of_activation};
-use super::layers::SHARE_OF_INTERCEPT;
-use super::relaxed::{Layer, Pass, Relaxed};
-use super::steps::{Moments, Step};
-use crate::activation::{ActivationFn, Line, Lines};
+use crate::activation::{ActivationFn, Lines};
 use crate::domain::{Bounds, DifferenceLines, difference_lines};
 use crate::network::{Network, NodeId, Twin};
+use crate::num::Interval;
 use crate::num::error::{ETA, UNIT};
 use crate::num::round::{add_up, mul_up};
-use crate::num::{Interval, Real};
 
 /// The neurons of two activation nodes that lines around their differences may serve.
 #[derive(Clone, Debug)]
 pub(super) struct Pair {
-    twin: Twin,
-    neurons: Vec<Neuron>,
+    pub twin: Twin,
+    pub neurons: Vec<Neuron>,
     /// What underflow may lose whatever the coefficients are.
     pub absolute: f64,
 }
 
 #[derive(Clone, Debug)]
-struct Neuron {
+pub(super) struct Neuron {
     /// Its number in both nodes.
-    i: usize,
+    pub i: usize,
     /// Which parameter is its share.
-    index: usize,
+    pub index: usize,
     /// Around the difference of both over that of what they read.
-    lines: Lines,
+    pub lines: Lines,
     /// `|t| · error` bounds what rounding the product with a slope may lose.
-    error: f64,
+    pub error: f64,
 }
 
 /// A share to begin with, from nothing to all.
@@ -65,185 +61,5 @@ impl Pair {
     /// How many neurons there are.
     pub fn len(&self) -> usize {
         self.neurons.len()
-    }
-
-    /// For every neuron and each of `n` members which of both are on one side; nothing where no member has sides here.
-    fn kept(&self, relaxed: &Relaxed, entries: &[Entry], n: usize) -> Vec<Kept> {
-        let both = [self.twin.first, self.twin.second].map(|id| relaxed.layers[id].as_ref().map(|layer| (id, layer)));
-        let [Some(first), Some(second)] = both else { return Vec::new() };
-        let own = [first, second].map(|(id, layer)| of_activation(entries, id, layer.source));
-        if own.iter().all(|own| own.clone().next().is_none()) {
-            return Vec::new();
-        }
-        let is_free = |layer: &Layer, i: usize| matches!(layer.passes[i], Pass::Free { .. });
-        let on_all = |neuron: &Neuron| Kept([first, second].map(|(_, layer)| !is_free(layer, neuron.i)));
-        let mut kept: Vec<Kept> = self.neurons.iter().flat_map(|neuron| vec![on_all(neuron); n]).collect();
-        for (which, own) in own.into_iter().enumerate() {
-            for entry in own {
-                if let Ok(p) = self.neurons.binary_search_by_key(&entry.neuron, |neuron| neuron.i) {
-                    kept[p * n + entry.column].0[which] = true;
-                }
-            }
-        }
-        kept
-    }
-}
-
-/// Which of two neurons a member keeps on one side.
-#[derive(Clone, Copy, Debug, Default)]
-struct Kept([bool; 2]);
-
-impl Kept {
-    /// Both are lines then, and nothing is lost alone.
-    fn are_both(self) -> bool {
-        self.0 == [true; 2]
-    }
-}
-
-impl Neuron {
-    /// The line on the side that a share `t` reads.
-    fn line<T: Real>(&self, t: T) -> Line {
-        if t > T::ZERO { self.lines.lower } else { self.lines.upper }
-    }
-}
-
-/// The most that coefficients of opposite signs have in common, with the sign of the second one.
-#[inline(always)]
-fn common<T: Real>(a: T, b: T) -> T {
-    let are_opposite = a < T::ZERO && b > T::ZERO || a > T::ZERO && b < T::ZERO;
-    match are_opposite {
-        true if a.magnitude() < b.magnitude() => T::ZERO - a,
-        true => b,
-        false => T::ZERO,
-    }
-}
-
-impl<T: Real> Walk<T> {
-    /// At the second of two activation nodes that correspond: takes shares of what their coefficients have in common over
-    /// their difference.
-    pub fn share<const PROVES: bool>(&mut self, relaxed: &Relaxed, id: NodeId, parameters: &[T], entries: &[Entry]) {
-        let Some(pair) = &relaxed.pairs[id] else { return };
-        let (n, Twin { first, second, difference }) = (self.n, pair.twin);
-        if !self.reached[first] {
-            return;
-        }
-        let kept = pair.kept(relaxed, entries, n);
-        let [mut a, mut b] = [first, second].map(|id| std::mem::take(&mut self.coefficients[id]));
-        let mut passed = vec![T::ZERO; relaxed.network().node(difference).len * n];
-        let mut shared = std::mem::take(&mut self.shared[id]);
-        shared.resize(pair.len() * n, T::ZERO);
-        for (p, neuron) in pair.neurons.iter().enumerate() {
-            let [once_a, once_b] = [first, second].map(|id| T::of(relaxed.once[id][neuron.i]));
-            for r in 0..n {
-                let (at, kept) = (neuron.i * n + r, kept.get(p * n + r).copied().unwrap_or_default());
-                let t = common(a[at], b[at]) * parameters[neuron.index * n + r];
-                if t == T::ZERO || kept.are_both() {
-                    continue;
-                }
-                let Line { slope, intercept } = neuron.line(t);
-                (a[at], b[at], shared[p * n + r]) = (a[at] + t, b[at] - t, t);
-                passed[at] = T::of(slope) * t;
-                let term = T::of(intercept) * t;
-                self.sums.value[r] += term;
-                if PROVES {
-                    self.sums.magnitude[r] += term.magnitude();
-                    // The rounding of both sums, and of the product with the slope.
-                    self.sums.charge[r] += once_a * a[at].magnitude();
-                    self.sums.charge[r] += once_b * b[at].magnitude();
-                    self.sums.charge[r] += T::of(neuron.error) * t.magnitude();
-                }
-            }
-        }
-        (self.coefficients[first], self.coefficients[second], self.shared[id]) = (a, b, shared);
-        self.add::<PROVES>(relaxed, difference, &passed);
-    }
-}
-
-/// What a gradient step moves: parameters, those of the best round, and the running means of their gradients.
-pub(super) struct Moving<'m> {
-    pub parameters: &'m mut [f32],
-    pub best: &'m mut [f32],
-    pub moments: &'m mut Moments,
-}
-
-impl Pair {
-    /// The values of both nodes by the lines in use: `values`, by node, hold those by their own lines. The smaller one of two
-    /// coefficients that are shared is the difference's and the larger one's. With a step the shares are moved.
-    pub fn forth(
-        &self,
-        relaxed: &Relaxed,
-        walk: &Walk<f32>,
-        entries: &[Entry],
-        values: &mut [Vec<f32>],
-        moving: Moving,
-        step: Option<(Step, &[f32])>,
-    ) {
-        let (n, Twin { first, second, difference }) = (walk.n, self.twin);
-        let shared = &walk.shared[second];
-        if shared.is_empty() {
-            return;
-        }
-        let Moving { parameters, best, moments } = moving;
-        let kept = self.kept(relaxed, entries, n);
-        for (p, neuron) in self.neurons.iter().enumerate() {
-            for r in 0..n {
-                let (at, parameter) = (neuron.i * n + r, neuron.index * n + r);
-                let kept = kept.get(p * n + r).copied().unwrap_or_default();
-                let (t, share) = (shared[p * n + r], parameters[parameter]);
-                let (a, b) = (walk.coefficients[first][at] - t, walk.coefficients[second][at] + t);
-                let most = if kept.are_both() { 0.0 } else { common(a, b) };
-                let Line { slope, intercept } = neuron.line(most);
-                let gain =
-                    slope as f32 * values[difference][at] + intercept as f32 - (values[second][at] - values[first][at]);
-                if most != 0.0 {
-                    if a.abs() < b.abs() {
-                        values[first][at] -= share * gain;
-                    } else {
-                        values[second][at] += share * gain;
-                    }
-                }
-                if let Some((step, improved)) = step {
-                    best[parameter] = if improved[r] > 0.0 { share } else { best[parameter] };
-                    let gradient = if most == 0.0 { 0.0 } else { most * gain };
-                    let by = step.of(gradient, &mut moments.first[parameter], &mut moments.second[parameter]);
-                    parameters[parameter] = (share + by).clamp(0.0, 1.0);
-                }
-            }
-        }
-    }
-
-    /// For each member the free neuron on whose side the lines around a difference lose most: `best` and `pick` take over
-    /// where that is more.
-    pub fn losses(
-        &self,
-        relaxed: &Relaxed,
-        walk: &Walk<f32>,
-        entries: &[Entry],
-        values: &[Vec<f32>],
-        best: &mut [f32],
-        pick: &mut [u32],
-    ) {
-        let (n, Twin { first, second, difference }) = (walk.n, self.twin);
-        let (Some(of_first), Some(of_second)) = (&relaxed.layers[first], &relaxed.layers[second]) else { return };
-        let (left, right) = (of_first.corner.0 as f32, of_first.corner.1 as f32);
-        let function = |z: f32| (left * z).max(right * z);
-        let kept = self.kept(relaxed, entries, n);
-        for (p, neuron) in self.neurons.iter().enumerate() {
-            let free = [of_first, of_second].map(|layer| match layer.passes[neuron.i] {
-                Pass::Free { index, .. } => Some(index as u32),
-                _ => None,
-            });
-            for (r, &t) in walk.shared[second].iter().skip(p * n).take(n).enumerate().filter(|(_, t)| **t != 0.0) {
-                let (at, kept) = (neuron.i * n + r, kept.get(p * n + r).copied().unwrap_or_default());
-                let Line { slope, intercept } = neuron.line(t);
-                let truth = function(values[of_second.source][at]) - function(values[of_first.source][at]);
-                let missed = slope as f32 * values[difference][at] + intercept as f32 - truth;
-                let score = (t * missed).abs() + SHARE_OF_INTERCEPT * (t * intercept as f32).abs();
-                let open = [0, 1].into_iter().find_map(|which| free[which].filter(|_| !kept.0[which]));
-                if let Some(index) = open.filter(|_| score > best[r]) {
-                    (best[r], pick[r]) = (score, index);
-                }
-            }
-        }
     }
 }

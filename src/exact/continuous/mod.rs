@@ -387,10 +387,7 @@ pub fn decide(question: &Question<'_>, run: Run<'_>) -> Result<Found, DomainErro
     let of_boxes = |which| which == Splitting::Inputs && part.is_some();
     let is_told = |which| splitting == which || which == Splitting::Neurons && splitting.is_of_neurons();
     let may = |which| is_told(which) || splitting == Splitting::Automatic && !is_small && !of_boxes(which);
-    // Of differences of two networks neurons' bounds tell more than small boxes, unless there are few inputs.
-    let has_pairs = !network.twins().is_empty() && has_corners(network) && !is_curved;
-    let most_inputs = if has_pairs && splitting == Splitting::Automatic { FEW_INPUTS } else { MOST_INPUTS };
-    if may(Splitting::Inputs) && boxes::applies(&case.region, most_inputs) {
+    if may(Splitting::Inputs) && boxes::applies(&case.region, MOST_INPUTS) {
         return split_inputs(&problem, open, most, run);
     }
     let is_joint = open.iter().any(|&(d, _)| problem.rows[d].len() > 1);

@@ -9,10 +9,10 @@
 //! columns only for the window that they depend on.
 
 use super::blocks::{BLOCK_ROWS, even_blocks, position_units};
+use super::differences::Differences;
 use super::here::Here;
 use super::part::{Entries, Kept, Narrowed, Part};
 use super::peaks::Peaks;
-use super::twins::Differences;
 use crate::budget::Budget;
 use crate::domain::{DomainError, NodeBounds, NodeLines, NodePlanes, Relaxation};
 use crate::network::{Activation, Affine, Network, NodeId, NodeKind, Product, PullBackError};

@@ -8,6 +8,7 @@
 
 mod back_substitution;
 mod blocks;
+mod differences;
 mod here;
 mod maxima;
 mod part;
@@ -18,11 +19,11 @@ mod twins;
 mod within;
 
 pub use back_substitution::{BackSubstitution, Concretise, History};
+pub use differences::{DifferenceLines, Differences, difference_lines, open_differences};
 pub use part::{Kept, Narrowed};
 pub use peaks::Peaks;
 pub use rational::{RationalDeepPoly, RationalFact};
 pub use relaxation::{NodeLines, Relaxation};
-pub use twins::{DifferenceLines, Differences, difference_lines, open_differences};
 pub use within::{Checked, DeepPolyWithin};
 
 use super::{AbstractDomain, DomainError, Fact, NodeBounds, NodePlanes, Trace};
@@ -126,7 +127,7 @@ impl<F: Fact + AsRef<DeepPolyFact>> History for Trace<'_, F> {
         self.facts[id].as_ref().peaks.get_or_init(new).as_ref()
     }
     fn differences(&self, id: NodeId) -> Option<&Differences> {
-        let new = || Differences::new(id, &self.network, self);
+        let new = || Differences::new(id, &self.network, |id| self.bounds_of(id), |id| self.relaxation(id));
         self.facts[id].as_ref().differences.get_or_init(new).as_ref()
     }
     fn narrowed(&self, id: NodeId) -> &[Narrowed] {

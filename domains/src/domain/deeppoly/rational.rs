@@ -1,7 +1,7 @@
 //! DeepPoly in exact rational arithmetic, one form at a time: slow, without any rounding, for small
 //! networks and as the reference for the floating-point domain.
 
-use super::twins::{DifferenceLines, difference_lines};
+use super::differences::{DifferenceLines, difference_lines};
 use crate::activation::{ActivationFn, Piece, Slopes};
 use crate::domain::{AbstractDomain, DomainError, Fact, NodeBounds, NodePlanes, Trace};
 use crate::network::{Activation, Affine, LinearMap, Network, NodeId, NodeKind, Product, Term};

@@ -1,6 +1,6 @@
 //! DeepPoly on a part of a region, from the bounds that are known of the whole.
 
-use super::open_differences;
+use super::differences::open_differences;
 use crate::domain::{AbstractDomain, Bounds, DeepPoly, DeepPolyFact, DomainError, Relaxation, Trace};
 use crate::network::{Activation, Affine, NodeId, Product};
 use crate::query::{LinearForms, Region};

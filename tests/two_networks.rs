@@ -119,6 +119,16 @@ fn types_beside_others_are_read_where_nothing_is_rounded() {
     assert_eq!(folder(&copies, "0.09").answer(NETWORKS), ["unsat"]);
     // Only 0.1 is high enough, and it is no float16.
     assert_eq!(folder(&copies, "0.1").answer(NETWORKS), ["unknown"]);
+    // What is wider than the file, or than another tensor of the network, is rounded on its way.
+    for types in [["float64", "float32"], ["float64", "float64"], ["float16", "bfloat16"], ["float16", "float32"]] {
+        let query = format!(
+            "(declare-network f (declare-input X {} [1,2]) (declare-output Y {} [1,2]))
+             (assert (and (<= 0 X[0,0] 0.1) (<= 0 X[0,1] 0.1) (> Y[0,0] 0.1)))",
+            types[0], types[1]
+        );
+        let refused = Folder::new(&query).with("f.onnx", copies.clone()).refused("--network f=f.onnx");
+        assert!(refused.contains(&format!("of type {}", types[0])), "{refused}");
+    }
     let mut writer = OnnxWriter::input(&[2]);
     writer.gemm(Array2::eye(2).mapv(|w: f32| 0.3 * w).view(), &[0.0, 0.0]);
     assert!(folder(&writer.finish(&[2]), "0.09").refused(NETWORKS).contains("of type float16"));

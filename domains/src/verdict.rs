@@ -115,7 +115,7 @@ impl Witness {
         }
         Order::ALL.into_iter().find_map(|order| {
             // What overflows, or is no number, shows nothing.
-            let y = network.outputs_float32(&x, order)?.into_iter().map(exact).collect::<Option<Vec<Rational>>>()?;
+            let y = network.outputs_float32(&x, order)?;
             let holds = unsafe_set.atoms.iter().all(|a| a.holds(&input, &y));
             let output = y.iter().map(enclose).collect();
             holds.then(|| Self::shown(case, input.clone(), output, number, Some(order)))

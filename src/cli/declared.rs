@@ -47,17 +47,20 @@ fn files<'a>(arguments: &'a [PathBuf], query: &VnnlibQuery) -> CliResult<HashMap
 }
 
 /// The arithmetic that the types of the query ask for: that of real numbers where all are `real`, and float32 where
-/// all are `float32` or whole numbers. Floats of other types are real numbers to networks that round nothing; to others there
-/// is an objection.
+/// all are `float32` or whole numbers. Where the tensors of each network are of one type of float32 or less, they are real
+/// numbers to files that round nothing; to others there is an objection.
 fn asked(query: &VnnlibQuery) -> CliResult<(Arithmetic, Option<String>)> {
     let tensors = || query.networks.iter().flat_map(|network| &network.tensors);
     if tensors().all(|tensor| tensor.element == Element::REAL) {
         return Ok((Arithmetic::Real, None));
     }
     let is_other = |tensor: &&DeclaredTensor| tensor.element.name != "float32" && !tensor.element.is_whole();
-    let is_float = |tensor: &DeclaredTensor| ["float16", "bfloat16", "float64"].contains(&tensor.element.name);
-    // What is not even a float comes first.
-    match tensors().filter(is_other).min_by_key(|tensor| is_float(tensor)) {
+    let is_half = |tensor: &DeclaredTensor| ["float16", "bfloat16"].contains(&tensor.element.name);
+    let is_of_one = |network: &DeclaredNetwork| {
+        let mut pairs = network.tensors.iter().zip(network.tensors.iter().skip(1));
+        pairs.all(|(a, b)| a.element == b.element) && !network.tensors.iter().any(|tensor| tensor.element.is_whole())
+    };
+    match tensors().filter(is_other).min_by_key(|tensor| is_half(tensor)) {
         None => Ok((Arithmetic::Float32, None)),
         Some(tensor @ DeclaredTensor { name, element, .. }) => {
             let objection = format!(
@@ -65,7 +68,8 @@ fn asked(query: &VnnlibQuery) -> CliResult<(Arithmetic, Option<String>)> {
                  tensors `real`, or add --arithmetic real",
                 element.name
             );
-            if is_float(tensor) { Ok((Arithmetic::Real, Some(objection))) } else { Err(objection.into()) }
+            let is_narrow = is_half(tensor) && query.networks.iter().all(is_of_one);
+            if is_narrow { Ok((Arithmetic::Real, Some(objection))) } else { Err(objection.into()) }
         }
     }
 }
@@ -95,7 +99,12 @@ pub fn load(query: &VnnlibQuery, arguments: &[PathBuf], arithmetic: Option<Arith
         }
         models.push(model.in_arithmetic(arithmetic_asked).map_err(|e| format!("{}: {e}", path.display()))?);
     }
-    let is_rounded = |model: &Model| model.final_softmax.is_some() || !model.network.copies();
+    // Conversions between these two round none of the narrower numbers.
+    let is_wide = |port: &Port| port.element.is_some_and(|e| ["float32", "float64"].contains(&onnx::type_name(e)));
+    let is_rounded = |model: &Model| {
+        let is_wide = model.inputs.iter().chain(&model.outputs).all(is_wide);
+        !is_wide || model.final_softmax.is_some() || !model.network.copies()
+    };
     if let Some(objection) = objection.as_ref().filter(|_| models.iter().any(is_rounded)) {
         return Err(objection.clone().into());
     }

@@ -2,6 +2,7 @@
 
 use super::{Affine, Network, NodeKind, Order, Product};
 use crate::activation::Activate;
+use crate::num::Rational;
 use ndarray::{Array2, ArrayView1};
 use thiserror::Error;
 
@@ -109,10 +110,9 @@ impl Network {
         self.original.evaluate(x, order)
     }
 
-    /// The same, and products [with which](Self::with_products) a query reads it, exactly, or not a number where floats do
-    /// not hold one.
+    /// The same exactly, and the products [with which](Self::with_products) a query reads it; nothing where a number is none.
     #[must_use]
-    pub fn outputs_float32(&self, x: &[f32], order: Order) -> Option<Vec<f64>> {
+    pub fn outputs_float32(&self, x: &[f32], order: Order) -> Option<Vec<Rational>> {
         self.original.outputs(x, order)
     }
 
@@ -143,7 +143,6 @@ mod tests {
     use super::*;
     use crate::activation::{Relu, Sign};
     use crate::network::{Coefficients, Factor, LinearMap, NetworkBuilder, Term};
-    use crate::num::Rational;
     use ndarray::array;
     use std::sync::Arc;
 

@@ -262,6 +262,8 @@ struct Builder<'a> {
     cases: Vec<Case>,
     /// The literals that, with the common ones, made the region of the last case.
     last_choice: Vec<u32>,
+    /// By how much its half-spaces contradict each other, where several networks' do.
+    last_gap: Option<Rational>,
     /// Unreachable disjuncts before the first case.
     pending: Vec<Disjunct>,
     first_empty: Option<Fault>,
@@ -273,7 +275,7 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(common: &'a Inputs, literals: &'a [Placed], names: &'a Names<'a>, limit: usize) -> Self {
         let (cases, last_choice, pending) = (Vec::new(), Vec::new(), Vec::new());
-        Self { common, literals, names, cases, last_choice, pending, first_empty: None, size: 0, limit }
+        Self { common, literals, names, cases, last_choice, last_gap: None, pending, first_empty: None, size: 0, limit }
     }
 
     /// What all disjuncts hold together, their regions aside, before any is made: a row of a choice occurs
@@ -320,14 +322,14 @@ impl<'a> Builder<'a> {
             self.charge(copies.saturating_mul(self.of_half_spaces(&choice)), self.names.offset(0))?;
         }
         let joins = self.names.networks.len() > 1;
-        let within = |region: &Region| match region.gap().filter(|_| joins) {
-            Some(gap) => never(gap),
+        let within = |region: &Region, gap: &Option<Rational>| match gap {
+            Some(gap) => never(gap.clone()),
             None => Disjunct { atoms: or_within(atoms, region.half_spaces()) },
         };
         if let Some(last) = self.cases.last_mut()
             && self.last_choice == choice
         {
-            let disjunct = within(&last.region);
+            let disjunct = within(&last.region, &self.last_gap);
             last.property.disjuncts.push(disjunct);
             return Ok(());
         }
@@ -352,7 +354,8 @@ impl<'a> Builder<'a> {
         let region = Region::shared_box(ends)
             .map_err(|e| Fault { offset: self.names.offset(0), problem: e.into() })?
             .with_half_spaces(inputs.half_spaces);
-        let disjunct = within(&region);
+        self.last_gap = region.gap().filter(|_| joins);
+        let disjunct = within(&region, &self.last_gap);
         let region = if joins { region.with_differences() } else { region };
         self.last_choice = choice;
         match self.cases.last_mut() {

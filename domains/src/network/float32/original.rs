@@ -13,18 +13,13 @@ pub(crate) struct Original {
     nodes: Vec<Node>,
     output: NodeId,
     operators: HashMap<NodeId, Operator>,
+    /// What a query multiplies: inputs count from 0, then outputs, then the products before.
+    products: Vec<[usize; 2]>,
 }
 
 /// A number as the `f32` that it is.
 fn narrow(x: f64) -> Option<f32> {
     (f64::from(x as f32) == x || x.is_nan()).then_some(x as f32)
-}
-
-/// `a · b` where no rounding happens, nor is near.
-fn exact_product(a: f64, b: f64) -> Option<f64> {
-    let product = a * b;
-    let is_safe = (1e-200..1e200).contains(&product.abs());
-    (is_safe && a.mul_add(b, -product) == 0.0).then_some(product)
 }
 
 /// `a + b` where no rounding happens.
@@ -35,13 +30,12 @@ fn exact_sum(a: f64, b: f64) -> Option<f64> {
 
 impl Original {
     pub(crate) fn new(nodes: &[Node], output: NodeId, operators: HashMap<NodeId, Operator>) -> Self {
-        Self { nodes: nodes.to_vec(), output, operators }
+        Self { nodes: nodes.to_vec(), output, operators, products: Vec::new() }
     }
 
-    /// The same with more nodes behind the output, which `extend` makes of nodes and output: nothing of them is rounded.
-    pub(crate) fn extended(&self, extend: impl FnOnce(&[Node], NodeId) -> (Vec<Node>, NodeId)) -> Self {
-        let (nodes, output) = extend(&self.nodes, self.output);
-        Self { nodes, output, operators: self.operators.clone() }
+    /// The same with products of inputs, outputs and products before them as further outputs.
+    pub(crate) fn with_products(&self, products: &[[usize; 2]]) -> Self {
+        Self { products: products.to_vec(), ..self.clone() }
     }
 
     /// Whether every operator at most copies numbers or puts zero in their place, which no float type rounds.
@@ -58,8 +52,9 @@ impl Original {
         self.nodes.iter().enumerate().filter(|(id, _)| used[*id]).all(|(id, node)| match &node.kind {
             NodeKind::Input => true,
             NodeKind::Affine(affine) => {
-                let is_plain =
-                    affine.bias.is_zero() && matches!(self.operators.get(&id), None | Some(Operator::Choice));
+                let is_plain = affine.bias.is_zero()
+                    && affine.rounding.is_exact()
+                    && matches!(self.operators.get(&id), None | Some(Operator::Choice));
                 is_plain && (0..node.len).all(|i| is_copied(i, affine))
             }
             NodeKind::Activation(activation) => activation.function.pieces().is_some_and(|pieces| {
@@ -83,7 +78,7 @@ impl Original {
             member.operators.iter().map(move |(id, operator)| (id + offset, operator.clone()))
         };
         let operators = members.zip(moved).flat_map(of_member).collect();
-        Self { nodes, output, operators }
+        Self { nodes, output, operators, products: Vec::new() }
     }
 
     /// The same behind `(x − mean_c) / std_c` for the `channel` c of each input, with these rounded to `f32`.
@@ -108,15 +103,19 @@ impl Original {
         let mut operators: HashMap<NodeId, Operator> =
             self.operators.iter().map(|(id, operator)| (id + ADDED, operator.clone())).collect();
         operators.insert(ADDED, Operator::Quotient(Coefficients::floats(rounded(std))));
-        Self { nodes, output: self.output + ADDED, operators }
+        Self { nodes, output: self.output + ADDED, operators, products: self.products.clone() }
+    }
+
+    /// The outputs of an execution, and the exact products of inputs and outputs behind them; nothing where a number is
+    /// none.
+    pub(crate) fn outputs(&self, x: &[f32], order: Order) -> Option<Vec<Rational>> {
+        let y = self.evaluate(x, order)?;
+        let mut known = x.iter().chain(&y).map(|&v| exact(f64::from(v))).collect::<Option<Vec<Rational>>>()?;
+        self.products.iter().for_each(|&[a, b]| known.push(&known[a] * &known[b]));
+        Some(known.split_off(x.len()))
     }
 
     pub(crate) fn evaluate(&self, x: &[f32], order: Order) -> Option<Vec<f32>> {
-        self.outputs(x, order)?.into_iter().map(narrow).collect()
-    }
-
-    /// The output, of which what a query multiplies need not be `f32`; not a number where floats do not hold that.
-    pub(crate) fn outputs(&self, x: &[f32], order: Order) -> Option<Vec<f64>> {
         if x.len() != self.nodes[0].len {
             return None;
         }
@@ -145,14 +144,14 @@ impl Original {
                     let chosen = |[a, b]: [f64; 2]| match (a, b) {
                         (0.0, _) | (_, 0.0) => 0.0,
                         (1.0, x) | (x, 1.0) => x,
-                        (a, b) => exact_product(a, b).unwrap_or(f64::NAN),
+                        _ => f64::NAN,
                     };
                     product.pairs(|source, i| values[source][i]).map(chosen).collect()
                 }
             };
             values.push(value);
         }
-        Some(values.swap_remove(self.output))
+        values[self.output].iter().map(|&y| narrow(y)).collect()
     }
 
     /// What a node divides that reads the product with a reciprocal.

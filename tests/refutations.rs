@@ -149,7 +149,7 @@ fn proof_by(network: &Network, query: &Query, splitting: Splitting, most: usize)
     let mut script = Script::default();
     script.back_substitution(network, &known);
     script.append(&found.script);
-    (found.bounds[&0] > 0.0).then(|| Script::proof(&[&script]).unwrap())
+    (found.bounds[&0] > 0.0).then(|| Script::proof(vec![script]).unwrap())
 }
 
 /// Near ties: margins that nothing but exact rationals shows to be above zero, whatever is taken apart and however soon it

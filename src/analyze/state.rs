@@ -128,14 +128,14 @@ impl<'a> State<'a> {
     }
 
     /// The answer in the end.
-    pub fn finish(self, context: &Context) -> Analysis {
+    pub fn finish(mut self, context: &Context) -> Analysis {
         let mut analysis = self.answer(context, context.run.budget.is_spent());
         // A part of the cases refuted proves nothing.
         if matches!(analysis.verdict, Verdict::Verified(_)) {
             analysis.certificates = self.certificates;
-            let scripts: Vec<&Script> = self.cases.iter().map(|c| &c.script).collect();
+            let scripts = self.cases.iter_mut().map(|c| std::mem::take(&mut c.script)).collect();
             let is_script = context.options.certify && !context.network.is_signum();
-            analysis.proof = is_script.then(|| Script::proof(&scripts)).flatten();
+            analysis.proof = is_script.then(|| Script::proof(scripts)).flatten();
         }
         analysis.bounds = self.cases.into_iter().map(|c| c.bounds).collect();
         analysis

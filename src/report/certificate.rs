@@ -159,19 +159,17 @@ impl Write for Compared {
     }
 }
 
-/// Reads what [`write_certificates`] wrote.
+/// How many cases of a signum network [`write_certificates`] wrote.
+pub(super) fn formulas_in(folder: &Path) -> usize {
+    (0..).take_while(|&case| file(folder, case, "opb").exists()).count()
+}
+
+/// The formula of a case, and its proof, which is read as it is checked.
 ///
 /// # Errors
-/// A failure to read, with the file's name; a formula without its proof.
-pub fn read_certificates(folder: &Path) -> io::Result<Vec<Certificate>> {
-    let mut certificates = Vec::new();
-    while file(folder, certificates.len(), "opb").exists() {
-        let i = certificates.len();
-        let (opb, proof) = (file(folder, i, "opb"), file(folder, i, "pbp"));
-        certificates.push(Certificate {
-            opb: std::fs::read_to_string(&opb).map_err(|e| named(&opb, &e))?,
-            proof: std::fs::read(&proof).map_err(|e| named(&proof, &e))?,
-        });
-    }
-    Ok(certificates)
+/// A failure to read, with the file's name.
+pub(super) fn open_formula(folder: &Path, case: usize) -> io::Result<(String, BufReader<File>)> {
+    let opb = file(folder, case, "opb");
+    let formula = std::fs::read_to_string(&opb).map_err(|e| named(&opb, &e))?;
+    Ok((formula, open(&file(folder, case, "pbp"))?))
 }

@@ -1,6 +1,6 @@
 //! Checks the certificate in a folder, and that it is about a network and a query.
 
-use super::certificate::{asks, is_about, open_network, open_refutation, read_certificates};
+use super::certificate::{asks, formulas_in, is_about, open_formula, open_network, open_refutation};
 use crate::domains::network::Network;
 use crate::domains::query::Query;
 use crate::exact::signum;
@@ -51,23 +51,23 @@ pub fn check_refutation(folder: &Path, network: &check::Network, about: Option<&
 /// # Errors
 /// What is missing, is not understood or does not hold.
 pub fn check_formulas(folder: &Path, about: Option<(&Network, &Query)>) -> Result<Accepted, Refused> {
-    let certificates = read_certificates(folder)?;
-    if certificates.is_empty() {
+    let certified = formulas_in(folder);
+    if certified == 0 {
         return Err("there is no certificate here (proof.txt, or case-0.opb)".into());
     }
-    let certified = certificates.len();
     if let Some((_, query)) = about.filter(|(_, query)| query.cases.len() != certified) {
         return Err(format!("{certified} cases are certified, the query has {}", query.cases.len()).into());
     }
     let mut accepted = Accepted { counts: Vec::new(), lemmas: 0 };
-    for (i, certificate) in certificates.iter().enumerate() {
+    for i in 0..certified {
+        let (formula, proof) = open_formula(folder, i)?;
         match about {
             Some((network, query)) => {
-                signum::check_formula(network, query, i, &certificate.opb).map_err(|e| format!("case {i}: {e}"))?;
+                signum::check_formula(network, query, i, &formula).map_err(|e| format!("case {i}: {e}"))?;
             }
-            None => accepted.lemmas += check::lemmas(&certificate.opb),
+            None => accepted.lemmas += check::lemmas(&formula),
         }
-        let found = certificate.check().map_err(|e| format!("case {i}: {e}"))?;
+        let found = check::check(formula.as_bytes(), proof).map_err(|e| format!("case {i}: {e}"))?;
         let steps = found.propagated + found.added;
         accepted.counts.push(format!("case {i}: {} constraints, {steps} steps", found.constraints));
     }

@@ -14,9 +14,7 @@ mod whole;
 
 pub use attack::{Attacked, attack_json, attack_text};
 pub use bounds::write_bounds;
-pub use certificate::{
-    certificates_in, is_about, open_network, read_certificates, write_certificates, write_refutation,
-};
+pub use certificate::{certificates_in, is_about, open_network, write_certificates, write_refutation};
 pub use checked::{Accepted, Refused, check_folder, check_formulas, check_refutation};
 pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};

@@ -126,7 +126,7 @@ pub fn proof(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let (formula, proof) = text.split_once("\n===\n").unwrap_or((text, ""));
     let read = opb::parse(formula, "formula");
-    let accepted = check::check(formula, proof).is_ok();
+    let accepted = check::check(formula.as_bytes(), proof.as_bytes()).is_ok();
     if let Some(formula) = read.ok().filter(|f| accepted && f.variables <= MOST_VARIABLES) {
         assert!((0..1usize << formula.variables).all(|point| !solves(&formula, point)), "a wrong proof is accepted");
     }

@@ -9,7 +9,7 @@
 //! The half-spaces on which the literals lie (and those of the region, `h0`, `h1`, …), each `Σ a x ≥ b` with a
 //! first coefficient of ±1, are added with the multipliers; the sum does not hold anywhere in the box.
 
-use crate::refutation::number;
+use crate::refutation::{Form, number};
 use dashu_ratio::RBig;
 use std::fmt;
 
@@ -56,6 +56,7 @@ const MALFORMED: &str = "this is no lemma about real inputs (`* lemma x5 3/4 …
 /// Why a lemma is not accepted.
 const UNKNOWN: &str = "the lemma names a variable or a half-space that says nothing about real inputs";
 const MULTIPLIER: &str = "a multiplier of the lemma is not positive";
+const TOO_LONG: &str = "the lemma's sums have fractions that are too long";
 const NO_CONTRADICTION: &str = "the lemma does not hold: the sum of its half-spaces is satisfied in the box";
 
 fn spelled((variable, is_negated): Literal) -> String {
@@ -109,34 +110,32 @@ impl RealInputs {
     /// # Errors
     /// Why the lemma shows nothing.
     pub fn check(&self, lemma: &Lemma) -> Result<(), &'static str> {
-        let mut sum = vec![RBig::ZERO; self.lower.len()];
-        let mut bound = RBig::ZERO;
+        let mut sum = Form::default();
         let mut is_strict = false;
-        let mut add = |half_space: &HalfSpace, is_negated: bool, by: &RBig| {
+        let sides = lemma.sides.iter().map(|((variable, is_negated), by)| {
+            let (_, side) = self.sides.iter().find(|side| side.0 == *variable)?;
+            Some((side, *is_negated, by))
+        });
+        let always = lemma.always.iter().map(|(i, by)| Some((self.always.get(*i)?, false, by)));
+        for added in sides.chain(always) {
+            let (half_space, is_negated, by) = added.ok_or(UNKNOWN)?;
             if by <= &RBig::ZERO {
                 return Err(MULTIPLIER);
             }
             let by = if is_negated { -by } else { by.clone() };
-            for (i, a) in &half_space.terms {
-                *sum.get_mut(*i).ok_or(UNKNOWN)? += a * &by;
-            }
-            bound += &half_space.bound * &by;
+            half_space.terms.iter().for_each(|(i, a)| sum.add((0, *i), a * &by));
+            sum.add_constant(-(&half_space.bound * &by));
             is_strict |= half_space.is_strict != is_negated;
-            Ok(())
-        };
-        for ((variable, is_negated), by) in &lemma.sides {
-            let (_, side) = self.sides.iter().find(|s| s.0 == *variable).ok_or(UNKNOWN)?;
-            add(side, *is_negated, by)?;
         }
-        for (i, by) in &lemma.always {
-            add(self.always.get(*i).ok_or(UNKNOWN)?, false, by)?;
+        // The most that is left of the sum in the box.
+        for ((_, i), c) in std::mem::take(&mut sum.terms) {
+            let end = if c > RBig::ZERO { self.upper.get(i) } else { self.lower.get(i) };
+            sum.add_constant(c * end.ok_or(UNKNOWN)?);
         }
-        let ends = self.lower.iter().zip(&self.upper);
-        let most = sum
-            .iter()
-            .zip(ends)
-            .fold(RBig::ZERO, |most, (c, (lower, upper))| most + c * if *c > RBig::ZERO { upper } else { lower });
-        let fails = most < bound || (most == bound && is_strict);
+        if sum.is_too_long {
+            return Err(TOO_LONG);
+        }
+        let fails = sum.constant < RBig::ZERO || (sum.constant == RBig::ZERO && is_strict);
         if fails { Ok(()) } else { Err(NO_CONTRADICTION) }
     }
 }

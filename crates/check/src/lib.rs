@@ -19,9 +19,9 @@
 //! let formula = "+1 x1 +1 x2 >= 1 ;\n+1 ~x1 +1 x2 >= 1 ;\n+1 ~x2 >= 1 ;\n";
 //! let proof = "pseudo-Boolean proof version 3.0\nf 3;\nrup 1 x2 >= 1;\nrup >= 1;\noutput NONE;
 //! conclusion UNSAT : 5;\nend pseudo-Boolean proof;\n";
-//! assert_eq!(absint_check::check(formula, proof).map(|checked| checked.propagated), Ok(2));
+//! assert_eq!(absint_check::check(formula.as_bytes(), proof.as_bytes()).map(|checked| checked.propagated), Ok(2));
 //! // Another formula has a solution.
-//! assert!(absint_check::check(&formula.replace("~x2", "x2"), proof).is_err());
+//! assert!(absint_check::check(formula.replace("~x2", "x2").as_bytes(), proof.as_bytes()).is_err());
 //! ```
 
 #![forbid(unsafe_code)]
@@ -39,8 +39,9 @@ pub use refutation::{Network, Query, Refusal, Refuted, check_refutation, read_ne
 
 use database::Database;
 use inequality::Inequality;
-use reader::{Names, integer};
+use reader::Names;
 use refutation::{Reader, shown};
+use std::io::BufRead;
 use thiserror::Error;
 
 /// Why a proof is rejected.
@@ -68,19 +69,20 @@ pub struct Checked {
     pub added: usize,
 }
 
-/// Checks that `proof` shows the formula `opb` to be unsatisfiable.
+/// Checks that `proof` shows the formula `opb` to be unsatisfiable. What is held is the formula, the inequalities that the
+/// proof has not deleted, and a line.
 ///
 /// # Errors
 /// The first line that cannot be read or does not follow.
-pub fn check(opb: &str, proof: &(impl AsRef<[u8]> + ?Sized)) -> Result<Checked, CheckError> {
+pub fn check(opb: impl BufRead, proof: impl BufRead) -> Result<Checked, CheckError> {
     let (mut checked, mut database, mut names) = (Checked::default(), Database::default(), Names::default());
-    let mut reader = Reader::new(opb.as_bytes(), "formula", '*');
+    let mut reader = Reader::new(opb, "formula", '*');
     while let Some(mut words) = reader.next()? {
         words.statement()?;
         checked.constraints += 1;
         database.add(names.inequality(words)?);
     }
-    let mut reader = Reader::new(proof.as_ref(), "proof", '%');
+    let mut reader = Reader::new(proof, "proof", '%');
     let mut words = reader.expect()?;
     ["pseudo-Boolean", "proof", "version", "3.0"].iter().try_for_each(|word| words.exactly(word))?;
     words.end()?;
@@ -89,9 +91,7 @@ pub fn check(opb: &str, proof: &(impl AsRef<[u8]> + ?Sized)) -> Result<Checked, 
         words.statement()?;
         match words.word()? {
             "f" => {
-                if integer(&mut words)? != checked.constraints as i128 {
-                    return Err(words.error("the formula has another number of constraints").into());
-                }
+                words.exactly(&checked.constraints.to_string())?;
                 words.end()?;
             }
             "pol" => {

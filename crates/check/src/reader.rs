@@ -16,7 +16,7 @@ enum Operand<'a> {
     Number(i128),
 }
 
-pub(super) fn integer(words: &mut Words<'_>) -> Result<i128, Refusal> {
+fn integer(words: &mut Words<'_>) -> Result<i128, Refusal> {
     // Almost all numbers are small.
     let integer = |word: &str| word.parse::<i32>().map(i128::from).or_else(|_| word.parse()).ok();
     words.read(integer, "integer")

@@ -66,8 +66,8 @@ impl Tree {
         self.parts[number] = (shown, children);
     }
 
-    /// Everything in order, from the parts that the search began with.
-    fn script(&self, roots: usize) -> Script {
+    /// Everything in order, from the parts that the search began with. Parts go as they are written.
+    fn script(mut self, roots: usize) -> Script {
         let mut script = Script::default();
         if self.bytes > MOST_BYTES {
             script.give_up();
@@ -76,8 +76,8 @@ impl Tree {
         script
     }
 
-    fn write(&self, number: usize, script: &mut Script) {
-        let Some((shown, children)) = self.parts.get(number) else { return };
+    fn write(&mut self, number: usize, script: &mut Script) {
+        let Some((shown, children)) = self.parts.get_mut(number).map(std::mem::take) else { return };
         script.append(&shown.head);
         match (&shown.split, &children[..]) {
             (Some((neuron, at, open)), &[below, above]) => {

@@ -17,6 +17,6 @@ impl Certificate {
     /// # Errors
     /// Those of [`check`].
     pub fn check(&self) -> Result<Checked, CheckError> {
-        check(&self.opb, &self.proof)
+        check(self.opb.as_bytes(), &self.proof[..])
     }
 }

@@ -1,11 +1,10 @@
 //! A network and a query in the normal form of certificates.
 
-use super::numbers::{Exact, Float, Number};
+use super::numbers::{Digits, Exact, Float, Number};
 use crate::domains::activation::Piece;
 use crate::domains::network::{Affine, LinearMap, Network, NodeKind};
 use crate::domains::num::Rational;
 use crate::domains::query::{Atom, Query, Variable};
-use std::fmt::Display;
 use std::io::{Result, Write};
 
 /// Writes the network: every node in order, every weight as the number that it is.
@@ -55,30 +54,49 @@ fn write_affine(affine: &Affine, out: &mut impl Write) -> Result<()> {
 /// One line per output with its weights: all of them, or after the word `row` those that are not zero, each behind its
 /// input.
 fn write_rows(map: &LinearMap, is_dense: bool, out: &mut impl Write) -> Result<()> {
-    let (mut rows, mut written) = (0, Ok(()));
-    let mut put = |i: usize, j: usize, w: &dyn Display| -> Result<()> {
+    let (mut rows, mut line, mut written) = (0, Vec::new(), Ok(()));
+    let mut put = |i: usize, j: usize, number: &dyn Fn(&mut Vec<u8>)| {
         while rows <= i {
-            let (end, begin) = (if rows > 0 { "\n" } else { "" }, if is_dense { "" } else { "row" });
-            write!(out, "{end}{begin}")?;
+            begin_row(rows, is_dense, &mut line);
             rows += 1;
+            if line.len() > LONG {
+                let result = out.write_all(&line);
+                written = std::mem::replace(&mut written, Ok(())).and(result);
+                line.clear();
+            }
         }
-        if is_dense { write!(out, " {w}") } else { write!(out, " {j} {w}") }
+        if !is_dense {
+            line.push(b' ');
+            line.extend_from_slice(Digits::of_index(j).bytes());
+        }
+        line.push(b' ');
+        number(&mut line);
     };
-    let mut note = |result: Result<()>| written = std::mem::replace(&mut written, Ok(())).and(result);
     if map.is_exact() {
         map.for_each_product(|i, j, w| {
             if is_dense || w != 0.0 {
-                note(put(i, j, &Float(w)));
+                put(i, j, &|line| line.extend_from_slice(Digits::of_float(w).bytes()));
             }
         });
     } else {
-        map.for_each_parameter(|i, j, w| note(put(i, j, &Number(&w))));
+        map.for_each_parameter(|i, j, w| put(i, j, &|line| line.extend_from_slice(Number(&w).to_string().as_bytes())));
     }
+    (rows..map.output_len()).for_each(|row| begin_row(row, is_dense, &mut line));
     written?;
-    for row in rows..map.output_len() {
-        write!(out, "{}{}", if row > 0 { "\n" } else { "" }, if is_dense { "" } else { "row" })?;
+    line.push(b'\n');
+    out.write_all(&line)
+}
+
+/// Bytes that are kept before they are written.
+const LONG: usize = 1 << 16;
+
+fn begin_row(row: usize, is_dense: bool, line: &mut Vec<u8>) {
+    if row > 0 {
+        line.push(b'\n');
     }
-    writeln!(out)
+    if !is_dense {
+        line.extend_from_slice(b"row");
+    }
 }
 
 fn write_piece(piece: &Piece, out: &mut impl Write) -> Result<()> {

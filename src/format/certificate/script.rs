@@ -30,15 +30,23 @@ const NEARLY: f64 = 1e-6;
 pub const MOST_BYTES: usize = 1 << 30;
 
 impl Script {
-    /// The whole proof: the statements of every case; `None` where those of one became too long.
+    /// The whole proof: the statements of every case, which take no more memory for it; `None` where those of one became too
+    /// long.
     #[must_use]
-    pub fn proof(cases: &[&Self]) -> Option<String> {
-        if cases.iter().any(|case| case.is_given_up) {
-            return None;
-        }
-        let mut text = String::from("absint proof 2\n");
-        for (c, case) in cases.iter().enumerate() {
-            let _ = write!(text, "case {c}\n{}end\n", case.text);
+    pub fn proof(cases: Vec<Self>) -> Option<String> {
+        let mut text = String::new();
+        for (c, case) in cases.into_iter().enumerate() {
+            if case.is_given_up {
+                return None;
+            }
+            let (begin, mut statements) = (if c == 0 { "absint proof 2\n" } else { "" }, case.text);
+            statements.insert_str(0, &format!("{begin}case {c}\n"));
+            statements.push_str("end\n");
+            if c == 0 {
+                text = statements;
+            } else {
+                text.push_str(&statements);
+            }
         }
         Some(text)
     }

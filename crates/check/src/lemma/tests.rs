@@ -32,6 +32,14 @@ fn a_lemma_holds_only_with_positive_multipliers_that_add_up_to_a_contradiction()
     assert_eq!(check("* lemma x1 1 h1 1", "+1 ~x1 >= 1 ;"), Err(UNKNOWN));
 }
 
+/// A lemma with fractions that have nothing in common is refused before their sum takes long.
+#[test]
+fn long_sums_are_refused() {
+    let by = |k: usize| number(&format!("1/1{}{}", "0".repeat(8000), 2 * k + 1)).unwrap();
+    let sides = (0..300).map(|k| ((1, k % 2 == 0), by(k))).collect();
+    assert_eq!(inputs().check(&Lemma { sides, always: Vec::new() }), Err(TOO_LONG));
+}
+
 #[test]
 fn only_the_two_lines_of_a_lemma_are_read() {
     for (comment, clause) in [

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// A linear form over neurons, exactly: a coefficient per node and neuron, and a constant.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Form {
+pub(crate) struct Form {
     pub terms: BTreeMap<(usize, usize), RBig>,
     pub constant: RBig,
     /// Whether a coefficient became so long that nothing more was added: the form is good for nothing then.
@@ -14,7 +14,7 @@ pub(super) struct Form {
 }
 
 /// Bits of a coefficient, at most: fractions of nothing in common would grow with each that is added.
-const MOST_BITS: usize = 1 << 18;
+const MOST_BITS: usize = 1 << 16;
 
 impl Form {
     /// `self += factor · x_i` of a node.

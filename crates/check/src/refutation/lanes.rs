@@ -23,9 +23,7 @@ pub(super) trait Lanes: Clone {
     /// `self += a · w`, each operation rounded to the nearest.
     fn accumulate(&mut self, a: &Self, w: f64);
     /// The same for any number, where nothing rounds.
-    fn correct(&mut self, _: &Self, _: &RBig, _: &mut Self::Sum) {}
-    /// Loses the sum, rather than a coefficient that is too long.
-    fn shorten(&mut self, _: &mut Self::Sum) {}
+    fn correct(&mut self, _: &Self, _: &RBig) {}
     /// `self += more`, of a neuron that is no larger than `reach`.
     fn add(&mut self, more: &Self, reach: f64, sum: &mut Self::Sum);
     /// The products with the slope of the line below, where the coefficient is positive, or else above, of a neuron that is
@@ -152,68 +150,70 @@ impl<const K: usize> Lanes for [f64; K] {
     }
 }
 
-/// One form, exactly. The sum is lost where an end is not known, or fractions become too long.
-impl Lanes for RBig {
-    const ROUNDS: bool = false;
-    type Number = Self;
-    type Sum = Option<Self>;
+/// One form, exactly. None is a number that is not known, or whose fraction became too long to go on with.
+pub(super) type Exact = Option<RBig>;
 
-    fn sums(constants: &[&Self]) -> Option<Self> {
+/// The sum, unless it is too long.
+fn sum(a: Exact, b: Exact) -> Exact {
+    a.zip(b).map(|(a, b)| a + b).filter(|sum| !is_long(sum))
+}
+
+impl Lanes for Exact {
+    const ROUNDS: bool = false;
+    type Number = RBig;
+    type Sum = Self;
+
+    fn sums(constants: &[&RBig]) -> Self {
         constants.first().map(|&c| c.clone())
     }
 
     fn zero() -> Self {
-        Self::ZERO
+        Some(RBig::ZERO)
     }
 
     fn is_zero(&self) -> bool {
-        *self == Self::ZERO
+        self.as_ref() == Some(&RBig::ZERO)
     }
 
-    fn set(&mut self, _: usize, q: &Self, _: f64, _: &mut Option<Self>) {
-        *self = q.clone();
+    fn set(&mut self, _: usize, q: &RBig, _: f64, _: &mut Self) {
+        *self = Some(q.clone());
     }
 
     fn accumulate(&mut self, a: &Self, w: f64) {
         if w != 0.0 {
-            *self += a * Self::of(w);
+            self.correct(a, &RBig::of(w));
         }
     }
 
-    fn correct(&mut self, a: &Self, w: &Self, sum: &mut Option<Self>) {
-        self.add(&(a * w), 0.0, sum);
+    fn correct(&mut self, a: &Self, w: &RBig) {
+        *self = sum(self.take(), a.as_ref().map(|a| a * w));
     }
 
-    fn shorten(&mut self, sum: &mut Option<Self>) {
-        if is_long(self) {
-            (*self, *sum) = (Self::ZERO, None);
+    fn add(&mut self, more: &Self, _: f64, _: &mut Self) {
+        if !more.is_zero() {
+            *self = sum(self.take(), more.clone());
         }
     }
 
-    fn add(&mut self, more: &Self, _: f64, sum: &mut Option<Self>) {
-        *self += more;
-        self.shorten(sum);
+    fn along(&self, below: f64, above: f64, _: f64, _: &mut Self) -> Self {
+        let product = self.as_ref().map(|a| a * RBig::of(if a > &RBig::ZERO { below } else { above }));
+        product.filter(|product| !is_long(product))
     }
 
-    fn along(&self, below: f64, above: f64, _: f64, _: &mut Option<Self>) -> Self {
-        self * Self::of(if *self > Self::ZERO { below } else { above })
-    }
-
-    fn add_end(&self, sum: &mut Option<Self>, end: impl Fn(bool) -> Option<Self>) {
+    fn add_end(&self, total: &mut Self, end: impl Fn(bool) -> Exact) {
         if !self.is_zero() {
-            let product = end(*self > Self::ZERO).map(|end| self * end);
-            *sum = sum.take().zip(product).map(|(sum, product)| sum + product).filter(|sum| !is_long(sum));
+            *total = sum(total.take(), self.as_ref().and_then(|a| Some(a * end(a > &RBig::ZERO)?)));
         }
     }
 
-    fn charge(&self, sum: &mut Option<Self>, rate: f64, reach: f64, loss: f64) {
-        let (low, high) = enclose(self);
+    fn charge(&self, total: &mut Self, rate: f64, reach: f64, loss: f64) {
+        let (low, high) = self.as_ref().map_or((f64::NEG_INFINITY, f64::INFINITY), enclose);
         let charge = add_up(mul_up(rate, mul_up(high.max(-low), reach)), loss);
-        *sum = sum.take().filter(|_| charge.is_finite()).map(|sum| sum - Self::of(charge));
+        *total = sum(total.take(), charge.is_finite().then(|| RBig::of(-charge)));
     }
 
-    fn bounds(sum: &Option<Self>) -> Vec<(f64, f64)> {
-        vec![sum.as_ref().map_or(UNKNOWN, enclose)]
+    fn bounds(total: &Self) -> Vec<(f64, f64)> {
+        vec![total.as_ref().map_or(UNKNOWN, enclose)]
     }
 }
 

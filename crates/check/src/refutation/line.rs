@@ -10,6 +10,13 @@ pub(super) struct Range {
     pub open: (bool, bool),
 }
 
+impl Range {
+    /// All between two bounds, these among it.
+    pub fn closed(bounds: (f64, f64)) -> Self {
+        Self { bounds, open: (false, false) }
+    }
+}
+
 /// What of each piece lies in the range, its open ends closed: the function's graph is among it.
 pub(super) fn between(pieces: &[Piece], range: Range) -> Vec<Piece> {
     let Range { bounds: (l, u), open } = range;
@@ -22,19 +29,8 @@ pub(super) fn between(pieces: &[Piece], range: Range) -> Vec<Piece> {
     let parts: Vec<Piece> = pieces.iter().filter(is_reached).map(part).collect();
     // A point that lies on a neighbour adds nothing to it.
     let holds = |p: &Piece, z: f64| p.from < p.to && p.from <= z && z <= p.to;
-    let is_point_of = |p: &Piece, q: &Piece| p.from == p.to && holds(q, p.from) && agree(p, q, p.from);
+    let is_point_of = |p: &Piece, q: &Piece| p.from == p.to && holds(q, p.from) && p.value(p.from) == q.value(p.from);
     parts.iter().filter(|p| !parts.iter().any(|q| is_point_of(p, q))).copied().collect()
-}
-
-/// Whether two pieces surely have one value at `z`: at zero, or where both are 0 or the identity.
-fn agree(p: &Piece, q: &Piece, z: f64) -> bool {
-    let value = |p: &Piece| match p.slope {
-        0.0 => Some(p.intercept),
-        1.0 if p.intercept == 0.0 => Some(z),
-        _ if z == 0.0 => Some(p.intercept),
-        _ => None,
-    };
-    value(p).is_some() && value(p) == value(q)
 }
 
 fn below<N: Number>(piece: &Piece, z: f64) -> N {
@@ -46,7 +42,7 @@ fn mirrored(piece: &Piece) -> Piece {
 }
 
 /// Bounds of the function's values.
-pub(super) fn image(pieces: &[Piece], range: Range) -> (f64, f64) {
+pub(super) fn image(pieces: &[Piece], range: Range) -> Range {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for part in between(pieces, range) {
         for z in [part.from, part.to] {
@@ -54,7 +50,8 @@ pub(super) fn image(pieces: &[Piece], range: Range) -> (f64, f64) {
             high = high.max(-below::<f64>(&mirrored(&part), z));
         }
     }
-    if low.is_nan() || high.is_nan() || low > high { (f64::NEG_INFINITY, f64::INFINITY) } else { (low, high) }
+    let is_known = !low.is_nan() && !high.is_nan() && low <= high;
+    Range::closed(if is_known { (low, high) } else { (f64::NEG_INFINITY, f64::INFINITY) })
 }
 
 /// The line of this slope that lies below all parts, as high as it can be told.

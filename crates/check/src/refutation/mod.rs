@@ -16,6 +16,7 @@ mod state;
 mod tests;
 mod text;
 
+pub(crate) use form::Form;
 pub use network::{Network, read_network};
 pub use proof::{Refuted, check_refutation};
 pub use query::{Query, read_query};

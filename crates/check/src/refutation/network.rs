@@ -88,6 +88,13 @@ pub(super) struct Piece {
     pub intercept: f64,
 }
 
+impl Piece {
+    /// The value at a finite number.
+    pub fn value(&self, z: f64) -> RBig {
+        RBig::of(self.slope) * RBig::of(z) + RBig::of(self.intercept)
+    }
+}
+
 /// Numbers, most of them floats.
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -147,7 +154,7 @@ impl Other {
     /// `out += a · (number − near)` for `|x| ≤ reach`: added exactly, or charged.
     fn correct<L: Lanes>(&self, near: f64, out: &mut L, a: &L, reach: f64, sum: &mut L::Sum) {
         match self.exact.as_ref().filter(|_| !L::ROUNDS) {
-            Some(exact) => out.correct(a, &(exact - RBig::of(near)), sum),
+            Some(exact) => out.correct(a, &(exact - RBig::of(near))),
             None => a.charge(sum, 1.0, mul_up(self.radius, reach), TINY),
         }
     }
@@ -347,7 +354,6 @@ fn read_map<R: BufRead>(
 /// `piece FROM TO SLOPE INTERCEPT`, an end being `-inf`, `+inf`, or a number with `[` or `(` before it, `]` or `)` behind.
 fn read_piece(mut words: Words<'_>) -> Result<Piece, Refusal> {
     words.exactly("piece")?;
-    let (from, to) = (words.word()?, words.word()?);
     let end = |word: &str, infinite: &str, value: f64, open: char, closed: char| {
         if word == infinite {
             return Some((value, false));
@@ -356,9 +362,8 @@ fn read_piece(mut words: Words<'_>) -> Result<Piece, Refusal> {
         let number = if value < 0.0 { word.strip_prefix(is_end) } else { word.strip_suffix(is_end) };
         Some((float(number?)?, word.contains(closed)))
     };
-    let wrong = |word: &str| words.error(format!("`{}` is no end of a piece", shown(word)));
-    let (from, from_closed) = end(from, "-inf", f64::NEG_INFINITY, '(', '[').ok_or_else(|| wrong(from))?;
-    let (to, to_closed) = end(to, "+inf", f64::INFINITY, ')', ']').ok_or_else(|| wrong(to))?;
+    let (from, from_closed) = words.read(|word| end(word, "-inf", f64::NEG_INFINITY, '(', '['), "end of a piece")?;
+    let (to, to_closed) = words.read(|word| end(word, "+inf", f64::INFINITY, ')', ']'), "end of a piece")?;
     let (slope, intercept) = (words.float()?, words.float()?);
     words.end()?;
     Ok(Piece { from, to, from_closed, to_closed, slope, intercept })
@@ -367,10 +372,9 @@ fn read_piece(mut words: Words<'_>) -> Result<Piece, Refusal> {
 /// Whether the pieces stand from left to right and every number lies on one of them; where two meet and both are closed
 /// the function has one value.
 fn covers_the_line(pieces: &[Piece]) -> bool {
-    let value = |p: &Piece, z: f64| RBig::of(p.slope) * RBig::of(z) + RBig::of(p.intercept);
     let meets = |pair: &[Piece]| {
         let [a, b] = [&pair[0], &pair[1]];
-        let is_once = a.to_closed != b.from_closed || (a.to_closed && value(a, a.to) == value(b, a.to));
+        let is_once = a.to_closed != b.from_closed || (a.to_closed && a.value(a.to) == b.value(a.to));
         a.to == b.from && is_once
     };
     let is_some = |p: &Piece| p.from < p.to || (p.from == p.to && p.from_closed && p.to_closed);

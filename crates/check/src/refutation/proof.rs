@@ -1,15 +1,18 @@
 //! The statements of a proof, each recomputed when it is read.
 
 use super::form::Form;
+use super::lanes::Exact;
+use super::line::Range;
 use super::network::Network;
 use super::number::Number;
 use super::query::{Case, Query};
 use super::row::{bound, interval, minima, whole};
 use super::shown::Shown;
-use super::slopes::Spoken;
+use super::slopes::hear;
 use super::state::{Mark, State};
 use super::text::{Reader, Refusal, Words, shown};
 use dashu_ratio::RBig;
+use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::rc::Rc;
 
@@ -29,10 +32,8 @@ pub struct Refuted {
 enum Goal {
     /// That no input of the part satisfies a disjunct.
     Disjuncts,
-    /// That a neuron is at least the number on the part, or at most.
-    Bound { node: usize, i: usize, at_least: bool, value: f64 },
-    /// That a form is at most zero on the part.
-    Row(Rc<Form>),
+    /// That a form is at most zero on the part, perhaps since a neuron is in this range.
+    Row(Rc<Form>, Option<(usize, usize, Range)>),
 }
 
 /// A block that is open: the case, one half of a split, or a lemma.
@@ -52,7 +53,6 @@ enum BlockKind {
 
 /// Where a neuron is split, and whether the number is left out of the first half, and of the second one: of one of them at
 /// most.
-#[derive(Clone)]
 struct Split {
     neuron: (usize, usize),
     at: RBig,
@@ -70,7 +70,8 @@ struct Checker<'a> {
     state: State<'a>,
     case: &'a Case,
     blocks: Vec<Block>,
-    spoken: Spoken,
+    /// For each activation node the neurons that `slopes` speaks of.
+    free: Vec<Vec<usize>>,
     refuted: Refuted,
 }
 
@@ -95,7 +96,8 @@ pub fn check_refutation(network: &Network, query: &Query, proof: impl BufRead) -
             return Err(reader.error("the query is about another number of inputs"));
         }
         let state = whole(network, case);
-        let mut checker = Checker { state, case, blocks: Vec::new(), spoken: Spoken::new(network), refuted };
+        let free = vec![Vec::new(); network.nodes.len()];
+        let mut checker = Checker { state, case, blocks: Vec::new(), free, refuted };
         checker.open(Goal::Disjuncts, BlockKind::Case);
         checker.run(&mut reader)?;
         refuted = checker.refuted;
@@ -130,7 +132,7 @@ impl Checker<'_> {
                     self.state.is_exact = arithmetic == "exact";
                 }
                 which @ ("area" | "free" | "slopes" | "steep" | "lines") => {
-                    self.spoken.hear(&mut self.state, which, words)?;
+                    hear(&mut self.state, &mut self.free, which, words)?;
                 }
                 "refute" => self.refute(words)?,
                 "prove" => self.prove(words)?,
@@ -170,12 +172,17 @@ impl Checker<'_> {
     /// The multipliers that end a line: `NODE I C` for what a neuron's bound says, `limit K C` for a half-space of the
     /// case and `row K C` for a row, `C ≥ 0`. What they multiply is at most zero on the part.
     fn add_multipliers(&self, words: &mut Words<'_>, form: &mut Form) -> Result<(), Refusal> {
+        let mut named = BTreeSet::new();
         while words.peek().is_some() {
             let is_limit = words.take("limit");
             if is_limit || words.take("row") {
                 let known = if is_limit { &self.case.limits } else { &self.state.rows };
-                let row = &known[words.index(known.len())?];
-                form.add_multiple(row, &words.weight()?);
+                let index = words.index(known.len())?;
+                // A limit may be as long as the inputs are many: so that a line costs no more than these and itself.
+                if !named.insert((is_limit, index)) {
+                    return Err(words.error("a limit or row is multiplied twice"));
+                }
+                form.add_multiple(&known[index], &words.weight()?);
                 continue;
             }
             let (node, i) = self.state.network.neuron(words)?;
@@ -225,16 +232,9 @@ impl Checker<'_> {
 
     /// `prove MULTIPLIERS`: the bound of the lemma, or the row.
     fn prove(&mut self, words: Words<'_>) -> Result<(), Refusal> {
+        let Goal::Row(row, _) = self.goal() else { return Err(words.error("no lemma or row is open")) };
         let mut form = Form::default();
-        match self.goal() {
-            Goal::Disjuncts => return Err(words.error("no lemma or row is open")),
-            Goal::Bound { node, i, at_least, value } => {
-                let sign = RBig::from(if at_least { 1 } else { -1 });
-                form.constant = -&sign * RBig::of(value);
-                form.add((node, i), sign);
-            }
-            Goal::Row(row) => form.add_multiple(&row, &RBig::NEG_ONE),
-        }
+        form.add_multiple(&row, &RBig::NEG_ONE);
         self.show_by(words, form, true, None)
     }
 
@@ -250,42 +250,36 @@ impl Checker<'_> {
         let open = (below, !below && words.take(">"));
         let at = words.number()?;
         words.end()?;
-        let split = Split { neuron, at, open };
-        self.open(self.goal(), BlockKind::Split { split: split.clone(), first: None });
-        self.enter(&split, true);
+        let split = Split { neuron, at: at.clone(), open };
+        self.open(self.goal(), BlockKind::Split { split, first: None });
+        self.state.keep(neuron, true, &at, open.0);
         Ok(())
-    }
-
-    /// Goes into a half of a split: the first one is below the number.
-    fn enter(&mut self, split: &Split, below: bool) {
-        let ((node, i), is_open) = (split.neuron, if below { split.open.0 } else { split.open.1 });
-        self.state.keep(node, i, below, &split.at, is_open);
     }
 
     /// `else`: the other half of the split.
     fn other_half(&mut self, words: Words<'_>) -> Result<(), Refusal> {
-        let wrong = words.error("no first half of a split is open");
         let Some(Block { kind: BlockKind::Split { split, first: first @ None }, shown, mark, .. }) =
             self.blocks.last_mut()
         else {
-            return Err(wrong);
+            return Err(words.error("no first half of a split is open"));
         };
         *first = Some(std::mem::take(shown));
-        let split = split.clone();
         self.state.undo(*mark);
-        self.enter(&split, false);
+        self.state.keep(split.neuron, false, &split.at, split.open.1);
         words.end()
     }
 
     /// `lemma NODE I >= VALUE`, or `<=`; what follows up to its end shows it.
     fn lemma(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
         let (node, i) = self.state.network.neuron(&mut words)?;
-        let at_least = words.take(">=");
-        if !at_least {
-            words.exactly("<=")?;
-        }
+        let at_least = words.read(|word| [">=", "<="].contains(&word).then(|| word == ">="), "comparison")?;
         let value = words.float()?;
-        self.open(Goal::Bound { node, i, at_least, value }, BlockKind::Lemma);
+        // V − x ≤ 0, or x − V ≤ 0.
+        let sign = if at_least { RBig::NEG_ONE } else { RBig::ONE };
+        let mut form = Form { constant: -&sign * RBig::of(value), ..Form::default() };
+        form.add((node, i), sign);
+        let bounds = if at_least { (value, f64::INFINITY) } else { (f64::NEG_INFINITY, value) };
+        self.open(Goal::Row(Rc::new(form), Some((node, i, Range::closed(bounds)))), BlockKind::Lemma);
         words.end()
     }
 
@@ -299,7 +293,7 @@ impl Checker<'_> {
                 return Err(words.error(format!("a row has at most {MOST_TERMS} terms")));
             }
         }
-        self.open(Goal::Row(Rc::new(form)), BlockKind::Lemma);
+        self.open(Goal::Row(Rc::new(form), None), BlockKind::Lemma);
         Ok(())
     }
 
@@ -319,11 +313,8 @@ impl Checker<'_> {
                 self.refuted.lemmas += 1;
                 match goal {
                     Goal::Disjuncts => {}
-                    Goal::Bound { node, i, at_least, value } => {
-                        let bounds = if at_least { (value, f64::INFINITY) } else { (f64::NEG_INFINITY, value) };
-                        self.state.tighten(node, i, bounds);
-                    }
-                    Goal::Row(form) => self.state.rows.push(form),
+                    Goal::Row(_, Some((node, i, range))) => self.state.tighten(node, i, range),
+                    Goal::Row(form, None) => self.state.rows.push(form),
                 }
             }
             (BlockKind::Case, _) => {
@@ -347,6 +338,6 @@ fn shows(state: &State<'_>, form: &Form, may_be_zero: bool) -> (bool, f64) {
             return (is_shown(low), low);
         }
     }
-    let low = minima::<RBig>(state, form, false, &is_shown)[0].0;
+    let low = minima::<Exact>(state, form, false, &is_shown)[0].0;
     (is_shown(low), low)
 }

@@ -68,14 +68,16 @@ fn read_ends(mut words: Words<'_>) -> Result<(RBig, RBig), Refusal> {
 
 /// `CONSTANT C Xi C Yj …`, where variables with these initials are the neurons of a node, so many.
 fn read_form(mut words: Words<'_>, variables: &[(char, usize, usize)]) -> Result<Form, Refusal> {
+    let neuron = |name: &str| {
+        let of = |&(initial, node, len): &(char, usize, usize)| {
+            Some((node, name.strip_prefix(initial)?.parse().ok().filter(|&i: &usize| i < len)?))
+        };
+        variables.iter().find_map(of)
+    };
     let mut form = Form { constant: words.number()?, ..Form::default() };
     while words.peek().is_some() {
-        let (c, name) = (words.number()?, words.word()?);
-        let neuron = variables.iter().find_map(|&(initial, node, len)| {
-            let index = name.strip_prefix(initial)?.parse().ok();
-            index.filter(|&index: &usize| index < len).map(|index| (node, index))
-        });
-        form.add(neuron.ok_or_else(|| words.error(format!("`{}` is no variable", shown(name))))?, c);
+        let c = words.number()?;
+        form.add(words.read(neuron, "variable")?, c);
     }
     Ok(form)
 }

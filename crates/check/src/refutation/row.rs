@@ -1,7 +1,8 @@
 //! Linear forms on their way back through the network: every step leaves lower bounds of them.
 
 use super::form::Form;
-use super::lanes::{Lanes, TINY, UNKNOWN};
+use super::lanes::{Exact, Lanes, TINY, UNKNOWN};
+use super::line::Range;
 use super::network::{Kind, Network, Table, Term};
 use super::number::gamma;
 use super::query::Case;
@@ -21,6 +22,10 @@ struct Rows<'a, L: Lanes> {
 /// Forms that are bounded side by side: neurons from below and from above.
 const LANES: usize = 4;
 
+/// Nodes that forms may read for each that was passed since they were last bounded: where they are more, that is done less
+/// often, so that it costs no more than what is passed.
+const MOST_READ: usize = 64;
+
 /// For each form a lower bound over the part: the best of those that it has on its way back to the input, or where `is_late`
 /// that at the input, which ends where all are `enough`; and what another arithmetic might find at most.
 pub(super) fn minima<L: Lanes>(
@@ -36,6 +41,8 @@ pub(super) fn minima<L: Lanes>(
     if !is_late {
         rows.improve(&mut best);
     }
+    // Nodes that were passed since the forms were bounded.
+    let mut passed = 0;
     while let Some((id, a)) = rows.at.pop_last().filter(|(id, _)| *id > 0)
         && !best.iter().all(|(low, _)| enough(*low))
     {
@@ -45,9 +52,11 @@ pub(super) fn minima<L: Lanes>(
             _ => false,
         };
         rows.pass(id, &a);
+        passed += 1;
         let is_input = rows.at.last_key_value().is_none_or(|(&id, _)| id == 0);
-        if is_input || !(is_seen || is_late) {
+        if is_input || !(is_seen || is_late || rows.at.len() > MOST_READ * passed) {
             rows.improve(&mut best);
+            passed = 0;
         }
     }
     best
@@ -71,7 +80,7 @@ pub(super) fn interval(state: &mut State<'_>, id: usize) {
     let signs = [RBig::ONE, RBig::NEG_ONE];
     for i in 0..state.network.nodes[id].len {
         let least = by_row::<[f64; 2]>(state, i, (terms, bias), &signs);
-        let exact = |state: &State, side: usize| by_row::<RBig>(state, i, (terms, bias), &signs[side..=side])[0];
+        let exact = |state: &State, side: usize| by_row::<Exact>(state, i, (terms, bias), &signs[side..=side])[0];
         take(state, (id, i), &least, false, exact);
     }
 }
@@ -89,8 +98,8 @@ fn take(
         let is_decided = !is_exact && !state.is_undecided(node, i, side == 0, least[side]);
         if is_decided { least[side].0 } else { exact(state, side).0 }
     };
-    let (low, high) = (of_side(0), -of_side(1));
-    state.tighten(node, i, (low, high));
+    let bounds = (of_side(0), -of_side(1));
+    state.tighten(node, i, Range::closed(bounds));
 }
 
 /// Lower bounds of `± x_i` of an affine node, for each of the signs, by the neurons that it reads: weights are multiplied
@@ -125,7 +134,7 @@ pub(super) fn bound(state: &mut State<'_>, node: usize, neurons: &[usize], is_la
         }
         for (k, &i) in neurons.iter().enumerate() {
             let one = |side: usize| std::slice::from_ref(&forms[2 * k + side]);
-            let exact = |state: &State, side| minima::<RBig>(state, one(side), is_late, &|_| false)[0];
+            let exact = |state: &State, side| minima::<Exact>(state, one(side), is_late, &|_| false)[0];
             take(state, (node, i), &least[2 * k..], state.is_exact, exact);
         }
     }
@@ -140,10 +149,9 @@ impl<L: Lanes> Rows<'_, L> {
     }
 
     /// Adds coefficients of a node to those that it has.
-    fn add(&mut self, node: usize, mut more: Vec<L>) {
+    fn add(&mut self, node: usize, more: Vec<L>) {
         match self.at.entry(node) {
             Entry::Vacant(place) => {
-                more.iter_mut().for_each(|a| a.shorten(&mut self.sum));
                 place.insert(more);
             }
             Entry::Occupied(mut a) => {

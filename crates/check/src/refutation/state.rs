@@ -69,7 +69,7 @@ impl<'a> State<'a> {
                 readers[*source].push((id, &pieces[..]));
             }
         }
-        let range = Range { bounds: (f64::NEG_INFINITY, f64::INFINITY), open: (false, false) };
+        let range = Range::closed((f64::NEG_INFINITY, f64::INFINITY));
         let mut state = Self {
             network,
             magnitudes: Vec::new(),
@@ -138,7 +138,7 @@ impl<'a> State<'a> {
     pub fn is_unstable(&self, node: usize, i: usize) -> bool {
         let (l, u) = self.neurons[node][i].range.bounds;
         let little = NEARLY * (1.0 + l.abs().max(u.abs()));
-        let range = Range { bounds: (l - little, u + little), open: (false, false) };
+        let range = Range::closed((l - little, u + little));
         self.readers[node].iter().any(|(_, pieces)| between(pieces, range).len() != 1)
     }
 
@@ -159,22 +159,22 @@ impl<'a> State<'a> {
         }
     }
 
-    /// Takes over bounds of a neuron where they are tighter, and what follows for its activations. NaN says nothing.
-    pub fn tighten(&mut self, node: usize, i: usize, bounds: (f64, f64)) {
-        if self.take_over(node, i, bounds) {
+    /// Takes over ends of a neuron's range that are tighter, and what follows for its activations. NaN says nothing.
+    pub fn tighten(&mut self, node: usize, i: usize, range: Range) {
+        if self.take_over(node, i, range) {
             self.follow(node, i);
         }
     }
 
     /// Whether they are.
-    fn take_over(&mut self, node: usize, i: usize, (low, high): (f64, f64)) -> bool {
+    fn take_over(&mut self, node: usize, i: usize, Range { bounds: (low, high), open }: Range) -> bool {
         let mut new = self.neurons[node][i];
-        let Range { bounds, open } = &mut new.range;
-        if low > bounds.0 {
-            (bounds.0, open.0) = (low, false);
+        let known = &mut new.range;
+        if low > known.bounds.0 || (low == known.bounds.0 && open.0) {
+            (known.bounds.0, known.open.0) = (low, open.0);
         }
-        if high < bounds.1 {
-            (bounds.1, open.1) = (high, false);
+        if high < known.bounds.1 || (high == known.bounds.1 && open.1) {
+            (known.bounds.1, known.open.1) = (high, open.1);
         }
         self.set(node, i, new)
     }
@@ -216,7 +216,7 @@ impl<'a> State<'a> {
 
     /// Keeps a neuron to one side of a number, which is left out where that side is open, and forgets what was said of its
     /// lines; of an input only the box is narrowed.
-    pub fn keep(&mut self, node: usize, i: usize, below: bool, at: &RBig, is_open: bool) {
+    pub fn keep(&mut self, (node, i): (usize, usize), below: bool, at: &RBig, is_open: bool) {
         let (low, high) = enclose(at);
         if node == 0 {
             let (lower, upper) = &mut self.ends[i];
@@ -232,17 +232,8 @@ impl<'a> State<'a> {
                 self.set_slopes(self.readers[node][at].0, i, None);
             }
         }
-        self.tighten(node, i, if below { (f64::NEG_INFINITY, high) } else { (low, f64::INFINITY) });
-        let mut new = self.neurons[node][i];
-        let Range { bounds, open } = &mut new.range;
-        if is_open && below && bounds.1 == high {
-            open.1 = true;
-        } else if is_open && !below && bounds.0 == low {
-            open.0 = true;
-        }
-        if self.set(node, i, new) {
-            self.follow(node, i);
-        }
+        let bounds = if below { (f64::NEG_INFINITY, high) } else { (low, f64::INFINITY) };
+        self.tighten(node, i, Range { bounds, open: (is_open && !below, is_open && below) });
     }
 
     /// Sets the slopes of the lines around neuron `i` of an activation node.

@@ -2,7 +2,8 @@
 
 use dashu_int::{IBig, UBig};
 use dashu_ratio::RBig;
-use std::io::BufRead;
+use std::fmt::Display;
+use std::io::{BufRead, Read};
 use thiserror::Error;
 
 /// Why a certificate is refused.
@@ -23,8 +24,11 @@ const VERSION: &str = "2";
 /// Bytes of a number, at most.
 const LONGEST: usize = 10_000;
 
-/// Exponents of two are at most so large.
-const LARGEST_EXPONENT: usize = 4096;
+/// Exponents of two are at most so large: a little beyond those of floats.
+const LARGEST_EXPONENT: usize = 1100;
+
+/// Bytes of a line, at most: what a reader holds.
+const LONGEST_LINE: u64 = 1 << 28;
 
 /// A reader of lines; empty ones and comments say nothing.
 pub(crate) struct Reader<R> {
@@ -46,13 +50,15 @@ impl<R: BufRead> Reader<R> {
 
     /// The words of the next line that says something; `None` at the end.
     pub fn next(&mut self) -> Result<Option<Words<'_>>, Refusal> {
-        self.line.clear();
-        while self.line.trim().is_empty() || self.line.starts_with(self.comment) {
+        loop {
             self.line.clear();
             self.number += 1;
-            let read = self.source.read_line(&mut self.line);
-            if read.map_err(|e| self.error(e.to_string()))? == 0 {
-                return Ok(None);
+            let read = (&mut self.source).take(LONGEST_LINE).read_line(&mut self.line);
+            match read.map_err(|e| self.error(e.to_string()))? as u64 {
+                0 => return Ok(None),
+                LONGEST_LINE => return Err(self.error("the line is too long")),
+                _ if self.line.trim().is_empty() || self.line.starts_with(self.comment) => {}
+                _ => break,
             }
         }
         Ok(Some(Words { rest: &self.line, file: self.file, line: self.number }))
@@ -129,14 +135,14 @@ impl<'a> Words<'a> {
     }
 
     /// The next word, as what it is read as.
-    pub fn read<T>(&mut self, as_what: impl FnOnce(&str) -> Option<T>, what: &str) -> Result<T, Refusal> {
+    pub fn read<T>(&mut self, as_what: impl FnOnce(&str) -> Option<T>, what: impl Display) -> Result<T, Refusal> {
         let word = self.word()?;
         as_what(word).ok_or_else(|| self.error(format!("`{}` is no {what}", shown(word))))
     }
 
     /// An index below `end`.
     pub fn index(&mut self, end: usize) -> Result<usize, Refusal> {
-        self.read(|word| word.parse().ok().filter(|&index| index < end), &format!("index below {end}"))
+        self.read(|word| word.parse().ok().filter(|&index| index < end), format_args!("index below {end}"))
     }
 
     /// A number.

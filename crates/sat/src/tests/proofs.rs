@@ -2,7 +2,7 @@
 
 use super::super::{Config, Constraint, Formula, Limits, Outcome, Solver, VeripbLog};
 use super::generate::{Dice, constraints};
-use absint_check::{CheckError, Refusal, check};
+use absint_check::{CheckError, Checked, Refusal};
 
 fn formula(dice: &mut Dice, vars: usize) -> Formula {
     let constraints = constraints(dice, vars);
@@ -30,6 +30,10 @@ fn solve(formula: &Formula, seed: u64) -> (Outcome, String) {
     drop(solver);
     log.finish().unwrap();
     (outcome, String::from_utf8(proof).unwrap())
+}
+
+fn check(formula: &str, proof: &str) -> Result<Checked, CheckError> {
+    absint_check::check(formula.as_bytes(), proof.as_bytes())
 }
 
 #[test]

@@ -43,6 +43,9 @@ const SLACK: f64 = 1e-10;
 /// Factors by which a ray is tried where a branch holds no point.
 const RAYS: [f64; 4] = [1.0, 1e2, 1e4, 1e6];
 
+/// Steps of an ascent.
+const MOST_STEPS: usize = 8;
+
 /// Multipliers below this share of the largest are solver's noise.
 const NOISE: f64 = 1e-9;
 
@@ -88,7 +91,7 @@ impl Cut {
             all.filter(|(d, _)| is_joint(d)).map(|(d, &upper)| (d, add_up(upper, lost))).collect();
         let (mut branches, mut least) = (Vec::new(), f64::INFINITY);
         for branch in segments.iter().map(|list| list.iter()).multi_cartesian_product() {
-            let (bound, factors) = self.branch(&branch, &rows, (backend, seen.run.budget))?;
+            let (bound, factors) = self.branch(&branch, (&rows, lost), (backend, seen.run.budget))?;
             least = least.min(bound);
             branches.push(factors);
         }
@@ -104,7 +107,7 @@ impl Cut {
     fn branch(
         &self,
         branch: &[&Segment],
-        rows: &[(Vec<i8>, f64)],
+        (rows, lost): (&[(Vec<i8>, f64)], f64),
         (backend, budget): (&dyn LpBackend, &Budget),
     ) -> Option<(f64, Vec<(usize, f64)>)> {
         let mut program = LinearProgram::new();
@@ -119,25 +122,64 @@ impl Cut {
             program.add_row(&entries, f64::NEG_INFINITY, *upper);
         }
         let bound = |multipliers: &[f64]| certified_minimum_of(&program, &objective, multipliers);
-        let session = backend.session(&program).and_then(|mut session| session.minimise(&objective, budget));
-        let solved = session.map(|solution| solution.multipliers).unwrap_or_default();
-        let largest = solved.iter().fold(0.0, |most: f64, m| most.max(m.abs()));
-        let clean: Vec<f64> = solved.iter().map(|&m| if m < -NOISE * largest { m } else { 0.0 }).collect();
-        let scaled = |factor: &f64| clean.iter().map(|m| m * factor).collect::<Vec<f64>>();
         let enough = -self.facet.rhs - constant;
-        let mut best = vec![0.0; rows.len()];
-        for candidate in RAYS.iter().map(scaled) {
-            if bound(&candidate) > bound(&best) {
-                best = candidate;
-            }
-            if bound(&best) >= enough {
-                break;
+        let mut best = ascent(&objective, branch, rows, enough);
+        // The facet is one of the octahedron without what its rows may lose here.
+        let factors = best.iter().fold(1.0, |sum, m| sum - m);
+        let close = enough - lost * factors - SLACK * enough.abs().max(self.facet.rhs.abs());
+        if bound(&best) < close {
+            let session = backend.session(&program).and_then(|mut session| session.minimise(&objective, budget));
+            let solved = session.map(|solution| solution.multipliers).unwrap_or_default();
+            let largest = solved.iter().fold(0.0, |most: f64, m| most.max(m.abs()));
+            let clean: Vec<f64> = solved.iter().map(|&m| if m < -NOISE * largest { m } else { 0.0 }).collect();
+            for factor in RAYS {
+                let candidate: Vec<f64> = clean.iter().map(|m| m * factor).collect();
+                if bound(&candidate) > bound(&best) {
+                    best = candidate;
+                }
+                if bound(&best) >= enough {
+                    break;
+                }
             }
         }
         let used = best.iter().enumerate().filter(|(_, m)| **m < 0.0).map(|(row, m)| (row, -m)).collect();
         let found = bound(&best) + constant;
         found.is_finite().then_some((found, used))
     }
+}
+
+/// Multipliers of rows found one by one, without a program: at each step that row's is moved which gains most, to where the
+/// coefficient of a variable vanishes or its own does; or so far that all is gained, where the row excludes the branch. Most
+/// branches follow from a row or two.
+fn ascent(objective: &[f64], branch: &[&Segment], rows: &[(Vec<i8>, f64)], enough: f64) -> Vec<f64> {
+    let least = |c: f64, s: &Segment| if c == 0.0 { 0.0 } else { c * if c > 0.0 { s.from } else { s.to } };
+    let (mut reduced, mut multipliers) = (objective.to_vec(), vec![0.0; rows.len()]);
+    let mut value: f64 = reduced.iter().zip(branch).map(|(&c, s)| least(c, s)).sum();
+    for _ in 0..MOST_STEPS {
+        let (mut best, least_gain) = ((0.0, 0, 0.0f64), SLACK * value.abs());
+        for (row, (direction, upper)) in rows.iter().enumerate() {
+            let of_variable = || direction.iter().map(|&d| f64::from(d)).zip(reduced.iter().zip(branch));
+            let ends = of_variable().filter(|(d, _)| *d != 0.0).map(|(d, (c, _))| -c / d);
+            let excluded = of_variable().map(|(d, (_, s))| least(d, s)).sum::<f64>() - upper;
+            let far = if excluded > 0.0 { 2.0 * (enough - value) / excluded } else { 0.0 };
+            for step in ends.chain([multipliers[row], far]).filter(|step| multipliers[row] - step <= 0.0) {
+                let gains = of_variable().map(|(d, (&c, s))| least(c + step * d, s) - least(c, s));
+                let gain = gains.sum::<f64>() - step * upper;
+                // Of steps that gain as much the shortest leaves most to other rows.
+                let is_as_good = gain > best.0 - least_gain && step.abs() < best.2.abs();
+                if gain > best.0 + least_gain || is_as_good {
+                    best = (gain, row, step);
+                }
+            }
+        }
+        let (gain, row, step) = best;
+        if value >= enough || step == 0.0 {
+            break;
+        }
+        reduced.iter_mut().zip(&rows[row].0).for_each(|(c, &d)| *c += step * f64::from(d));
+        (multipliers[row], value) = (multipliers[row] - step, value + gain);
+    }
+    multipliers
 }
 
 /// The magnitudes that are summed up to neuron `i` of an affine node.
@@ -148,4 +190,33 @@ fn reach(affine: &Affine, i: usize, seen: &Trace<LpFact>) -> f64 {
         row.iter().zip(magnitudes).map(|(w, x)| w.abs() * x).sum::<f64>()
     };
     affine.bias.enclosure(i).magnitude() + affine.terms.iter().map(of_term).sum::<f64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By a row, by two, by a row that no point of the branch satisfies, and by none; what they show is certified apart.
+    #[test]
+    fn an_ascent_finds_the_rows_that_a_bound_rests_on() {
+        let shown = |[from, to]: [f64; 2], objective: &[f64], rows: &[(Vec<i8>, f64)], enough: f64| {
+            let segment = Segment::new(from, to, 0.0, 0.0);
+            let branch = vec![&segment; objective.len()];
+            let multipliers = ascent(objective, &branch, rows, enough);
+            assert!(multipliers.iter().all(|m| *m <= 0.0));
+            let mut program = LinearProgram::new();
+            branch.iter().for_each(|s| drop(program.add_variable(s.from, s.to)));
+            for (direction, upper) in rows {
+                let entries: Vec<(usize, f64)> = direction.iter().map(|&a| f64::from(a)).enumerate().collect();
+                program.add_row(&entries, f64::NEG_INFINITY, *upper);
+            }
+            certified_minimum_of(&program, objective, &multipliers)
+        };
+        let row = |direction: &[i8], upper: f64| (direction.to_vec(), upper);
+        let rows = [row(&[1, 1, 0], 1.0), row(&[0, 1, 1], 1.0), row(&[1, 1, 1], 2.5)];
+        assert!(shown([0.0, 1.0], &[-1.0, -1.0, 0.0], &rows, -1.0) > -1.0 - 1e-9);
+        assert!(shown([0.0, 1.0], &[-1.0, -3.0, -2.0], &rows, -3.0) > -3.0 - 1e-9);
+        assert!(shown([0.0, 1.0], &[1.0, 0.0, 0.5], &rows, 0.0) > -1e-9);
+        assert!(shown([1.0, 2.0], &[-1.0, 0.0, 5.0], &rows, 1e6) > 1e5);
+    }
 }

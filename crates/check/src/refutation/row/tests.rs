@@ -93,7 +93,7 @@ proptest! {
             for i in 0..M {
                 let one = Form { terms: BTreeMap::from([((1, i), RBig::ONE)]), ..Form::default() };
                 let low = minima::<[f64; 1]>(&state, &[one], false, &|_| false)[0].0;
-                state.tighten(1, i, (low, f64::INFINITY));
+                state.tighten(1, i, Range::closed((low, f64::INFINITY)));
             }
         }
         let forms: Vec<Form> = form.chunks(M).map(|row| {
@@ -103,7 +103,7 @@ proptest! {
         let side_by_side = minima::<[f64; 4]>(&state, &forms, false, &|_| false);
         for (k, form) in forms.iter().enumerate() {
             let alone = minima::<[f64; 1]>(&state, std::slice::from_ref(form), false, &|_| false);
-            let exact = minima::<RBig>(&state, std::slice::from_ref(form), false, &|_| false)[0].0;
+            let exact = minima::<Exact>(&state, std::slice::from_ref(form), false, &|_| false)[0].0;
             for shares in shares.chunks(N) {
                 let x: Vec<RBig> = ends.iter().zip(shares).map(|(&(a, b), &k)| {
                     RBig::of(a) + (RBig::of(b) - RBig::of(a)) * RBig::from(k) / RBig::from(2)

@@ -1,10 +1,9 @@
-//! Integer programs against the exact engines: up to which radius each of them settles an image, as CSV.
+//! Integer programs against the exact engines: time per query and how they end.
 //!
-//! `cargo run --release -p absint-lab --features highs --bin milp_table NETWORK CSV [THRESHOLD|-] RADII IMAGES SECONDS`
+//! `cargo run --release -p absint-lab --features highs --bin milp_table NETWORK CSV [THRESHOLD|-] RADIUS IMAGES SECONDS`
 //!
-//! With a threshold (grey values from 0 to 255) the inputs are binarised to ±1 and a radius counts flips;
-//! with `-` it is that of an L∞ ball. Each way climbs the radii, separated by commas, until it leaves one open or finds a
-//! counterexample; the limit holds for each question.
+//! With a threshold (grey values from 0 to 255) the inputs are binarised to ±1 and the radius counts flips;
+//! with `-` it is that of an L∞ ball.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
@@ -12,12 +11,11 @@ use absint::analyze::{Method, Options, analyze_within, beaten_by, deadline};
 use absint::attack::Target;
 use absint::domains::domain::{Bounds, Run};
 use absint::domains::network::Network;
-use absint::domains::num::{Rational, parse_decimal};
+use absint::domains::num::{Rational, nearest, parse_decimal};
 use absint::domains::query::{Query, Region, Ties};
 use absint::domains::verdict::Verdict;
 use absint::exact::milp::{MilpOptions, optimise};
-use absint::format::images::{self, Image};
-use absint::format::onnx;
+use absint::format::{images, onnx};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -51,59 +49,60 @@ fn programs(network: &Network, query: &Query, options: &MilpOptions, limit: Dura
     (start.elapsed().as_secs_f64(), verdict)
 }
 
-/// A region around an image, binarised where there is a threshold, with this radius.
-fn region(pixels: &[Rational], threshold: &str, radius: &str) -> Region {
-    let (zero, one) = (Rational::ZERO, Rational::ONE);
-    if threshold == "-" {
-        return Region::linf(pixels, &parse_decimal(radius).unwrap(), Some((&zero, &one))).unwrap();
-    }
-    let at_upper = pixels.iter().map(|x| *x == one).collect();
-    Region::hamming(&Rational::from(-1), &one, at_upper, radius.parse().unwrap()).unwrap()
-}
-
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [network, data, threshold, radii, count, seconds] = &arguments[..] else {
-        println!("NETWORK CSV THRESHOLD|- RADII IMAGES SECONDS");
+    let [network, data, threshold, radius, count, seconds] = &arguments[..] else {
+        println!("NETWORK CSV THRESHOLD|- RADIUS IMAGES SECONDS");
         return;
     };
     let network = onnx::read(Path::new(network)).unwrap().network;
     let images = images::read(Path::new(data)).unwrap();
     let limit = Duration::from_secs_f64(seconds.parse().unwrap());
+    let (zero, one) = (Rational::ZERO, Rational::ONE);
+    let mut queries = Vec::new();
+    for image in (0..images.len()).map_while(|i| images.get(i)) {
+        if queries.len() == count.parse::<usize>().unwrap() {
+            break;
+        }
+        let mut pixels = image.pixels;
+        let region = if threshold == "-" {
+            Region::linf(&pixels, &parse_decimal(radius).unwrap(), Some((&zero, &one))).unwrap()
+        } else {
+            let least: f64 = threshold.parse().unwrap();
+            let at_upper: Vec<bool> = pixels.iter().map(|x| nearest(x) * 255.0 >= least - 1e-9).collect();
+            pixels = at_upper.iter().map(|&high| if high { one.clone() } else { Rational::from(-1) }).collect();
+            Region::hamming(&Rational::from(-1), &one, at_upper, radius.parse().unwrap()).unwrap()
+        };
+        if beaten_by(&network, &pixels, image.label, Ties::Unsafe).is_none() {
+            queries.push(Query::robustness(region, network.output_len(), image.label));
+        }
+    }
     let base = MilpOptions { target: -1e-6, ..MilpOptions::default() };
     let settings = [
-        ("exact", None),
-        ("milp", Some(base)),
-        ("milp counts", Some(MilpOptions { counts: true, ..base })),
-        ("milp hull", Some(MilpOptions { hull: true, ..base })),
-        ("milp single", Some(MilpOptions { single: true, ..base })),
-        ("milp single counts", Some(MilpOptions { single: true, counts: true, ..base })),
+        ("milp", base),
+        ("milp counts", MilpOptions { counts: true, ..base }),
+        ("milp hull", MilpOptions { hull: true, ..base }),
+        ("milp single", MilpOptions { single: true, ..base }),
+        ("milp single counts", MilpOptions { single: true, counts: true, ..base }),
     ];
-    let least: Option<u8> = threshold.parse().ok();
-    let image = |i| least.map_or_else(|| images.get(i), |least| images.get_binarized(i, least));
-    let members = (0..images.len()).filter_map(|i| image(i).map(|Image { pixels, label }| (i, pixels, label)));
-    let right = members.filter(|(_, pixels, label)| beaten_by(&network, pixels, *label, Ties::Unsafe).is_none());
-    println!("image,method,safe_up_to,unsafe_from,open_at,seconds");
-    for (i, pixels, label) in right.take(count.parse().unwrap()) {
-        for (name, options) in &settings {
-            let (mut safe, mut counterexample, mut open, mut took) = ("", "", "", Vec::new());
-            for radius in radii.split(',') {
-                let query = Query::robustness(region(&pixels, threshold, radius), network.output_len(), label);
-                let (time, verdict) = match options {
-                    None => exact(&network, &query, limit),
-                    Some(options) => programs(&network, &query, options, limit),
-                };
-                took.push(format!("{time:.2}"));
-                match verdict {
-                    1 => safe = radius,
-                    -1 => counterexample = radius,
-                    _ => open = radius,
-                }
-                if verdict != 1 {
-                    break;
-                }
-            }
-            println!("{i},{name},{safe},{counterexample},{open},{}", took.join(" "));
-        }
+    let report = |name: &str, answers: &[Answer], reference: &[Answer]| {
+        let count = |verdict| answers.iter().filter(|a| a.1 == verdict).count();
+        let mut times: Vec<f64> = answers.iter().map(|a| a.0).collect();
+        times.sort_by(f64::total_cmp);
+        let contradictions = answers.iter().zip(reference).filter(|(a, r)| a.1 * r.1 < 0).count();
+        println!(
+            "{name:<20} safe {:>3}  unsafe {:>3}  open {:>3}  median {:>8.3} s  mean {:>8.3} s  contradictions {contradictions}",
+            count(1),
+            count(-1),
+            count(0),
+            times[times.len() / 2],
+            times.iter().sum::<f64>() / times.len() as f64,
+        );
+    };
+    let reference: Vec<Answer> = queries.iter().map(|q| exact(&network, q, limit)).collect();
+    report("exact", &reference, &reference);
+    for (name, options) in settings {
+        let answers: Vec<Answer> = queries.iter().map(|q| programs(&network, q, &options, limit)).collect();
+        report(name, &answers, &reference);
     }
 }

@@ -17,8 +17,6 @@ import platform
 import sys
 from pathlib import Path
 
-import numpy as np
-
 import absint
 from absint import bnn
 from absint.bnn.training import tensors
@@ -139,14 +137,12 @@ def row(table: str, name: str, asked: argparse.Namespace) -> dict:
     found = bnn.evaluate(net, *part, eps, timed=asked.timed, out=work / f"{verdicts}.jsonl", **limits)
     last = history[-1]
     found |= {"natural": natural, "mean_bound": last["mean_bound"], "max_bound": last["max_bound"]}
-    if asked.strict:
-        found["verified_ties_unsafe"] = strict(net, *part, eps, work / f"{verdicts}.strict.jsonl", limits)
     line = {"row": name}
     for column, published in zip(MEASURED, paper):
         line[column] = f"{found[column]:.{1 if 'bound' in column else 4}f}"
         line[f"{column}_paper"] = published
     return line | {
-        "verified_ties_unsafe": f"{found['verified_ties_unsafe']:.4f}" if asked.strict else "",
+        "verified_ties_unsafe": f"{found['verified_ties_unsafe']:.4f}",
         "falsified": f"{found['falsified']:.4f}",
         "unknown": found["unknown"],
         "images": found["images"],
@@ -181,14 +177,6 @@ def ensemble_row(name: str, asked: argparse.Namespace) -> dict:
     return line | {"unknown": found["unknown"], "images": found["images"], "timeout_s": f"{asked.timeout:g}"}
 
 
-def strict(net: bnn.Net, images: np.ndarray, labels: np.ndarray, eps: str, out: Path, limits: dict) -> float:
-    """The share that is verified when equal scores count as a counterexample."""
-    network, choices = bnn.network_of(net), {"method": "exact", "attack": False, "ties": "unsafe"}
-    run = absint.certify(network, (images, labels), eps, out=out, **choices, **limits)
-    verdicts = [line["verdict"] for line in run]
-    return verdicts.count("verified") / len(verdicts)
-
-
 def kept(out: Path, lines: list[dict]) -> list[dict]:
     """These rows, and those that the table has besides."""
     if not out.exists():
@@ -207,7 +195,6 @@ def main() -> int:
     parser.add_argument("--rows", help="only these rows, separated by commas; the table keeps its others")
     parser.add_argument("--count", type=int, help="attack and verify only the first so many test images")
     parser.add_argument("--timed", type=int, default=40, help="measure times on the first so many of them")
-    parser.add_argument("--strict", action="store_true", help="verify with equal scores as counterexamples, too")
     parser.add_argument("--timeout", type=float, default=120)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--work", default="target/eev")
@@ -222,7 +209,7 @@ def main() -> int:
             machine = f"{platform.machine()}, {os.cpu_count()} cores, {asked.threads} threads"
             file.write(f"# {datetime.date.today()}, {machine}, absint {absint.__version__}\n")
             file.write(f"# python scripts/eev.py {asked.table} IMAGES --threads {asked.threads}, and by row --seed, ")
-            file.write("--count IMAGES, --timed, --timeout as its columns say; --strict where ties are unsafe, too\n")
+            file.write("--count IMAGES, --timed, --timeout as its columns say\n")
             file.write(f"# differs from the paper: 10,000 training images, {DIFFERS[asked.table]}\n")
             writer = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
             writer.writeheader()

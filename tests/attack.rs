@@ -180,6 +180,18 @@ fn it_finds_the_counterexamples_of_the_small_networks() {
     assert!(found * 100 >= all * 80, "{found} of {all}, not {missed:?}");
 }
 
+/// What the signs of neurons far from their thresholds pass on hides what a small move changes: with the same slopes
+/// from the first step to the last no counterexample was found.
+#[test]
+fn slopes_that_become_sharper_find_the_counterexample_of_a_traffic_sign_at_radius_one() {
+    let Some(folder) = folder("a traffic sign", "vnncomp2023_traffic_signs") else { return };
+    let name = "3_48_48_QConv_32_5_MP_2_BN_QConv_64_5_MP_2_BN_QConv_64_3_BN_Dense_256_BN_Dense_43_ep_30.onnx";
+    let network = onnx::read(&folder.join("onnx").join(name)).unwrap().network;
+    let query = vnnlib::read(folder.join("vnnlib/model_48_idx_7040_eps_1.00000.vnnlib")).unwrap().query;
+    let found = run(&Attack::short(0), &network, &query);
+    assert!(found.witness.is_some(), "{:?}", found.closest);
+}
+
 fn absint(arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_absint"));
     let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).arg("-q").output().unwrap();

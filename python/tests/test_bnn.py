@@ -290,6 +290,10 @@ def test_an_evaluation_says_what_the_network_is_worth(trained, images, tmp_path)
         net, pixels, labels, "1/10", count=20, timeout=60, threads=1, out=out, resume=True, progress=False
     )
     assert again["verified"] == found["verified"]
+    # By both rules as each of them alone says, asked about all images.
+    for ties, share in [("safe", "verified"), ("unsafe", "verified_ties_unsafe")]:
+        run = absint.certify(bnn.network_of(net), (pixels, labels), "1/10", images=range(20), method="exact", ties=ties, progress=False)
+        assert [line["verdict"] for line in run].count("verified") == round(20 * found[share])
 
 
 @pytest.fixture(scope="module")

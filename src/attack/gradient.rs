@@ -39,15 +39,16 @@ impl Reach {
 /// layers, large integers, do not cancel all of it.
 #[must_use]
 pub fn gradient(network: &Network, values: &[Array2<f64>], seeds: Array2<f64>) -> Array2<f64> {
-    gradient_within(network, values, seeds, &Reach::default())
+    gradient_within(network, values, seeds, &Reach::default(), 1.0)
 }
 
-/// [`gradient`], where the `1/α` of a neuron is at most half of how far its `z` can move.
+/// [`gradient`] with `α` times `sharpness`, where the `1/α` of a neuron is at most half of how far its `z` can move.
 pub(super) fn gradient_within(
     network: &Network,
     values: &[Array2<f64>],
     seeds: Array2<f64>,
     reach: &Reach,
+    sharpness: f64,
 ) -> Array2<f64> {
     let rows = seeds.nrows();
     let at_input = backwards(network, seeds, values, |_, activation, adjoints| {
@@ -55,7 +56,7 @@ pub(super) fn gradient_within(
         let jumps = activation.function.is_step();
         for (mut adjoint, z) in adjoints.rows_mut().into_iter().zip(values[activation.source].rows()) {
             if jumps {
-                let typical = root_mean_square(z);
+                let typical = root_mean_square(z) / sharpness;
                 for (i, (a, z)) in adjoint.iter_mut().zip(z).enumerate() {
                     let spread = typical.min(0.5 * reach.at(activation.source, i)).max(f64::MIN_POSITIVE);
                     let cancelled = (z / spread).tanh();

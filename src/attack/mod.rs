@@ -163,7 +163,7 @@ impl Attack {
             let aims: Vec<Option<usize>> = batch.iter().map(|&d| Some(d)).collect();
             let mut x = rows(&vec![&center; batch.len()]);
             let look = search.look(&x, &aims)?;
-            search.step(&mut x, &look, 2.0);
+            search.step(&mut x, &look, 2.0, 1.0);
             search.look(&x, &aims)?;
         }
         let mut order = all;
@@ -199,17 +199,21 @@ impl Attack {
         aims: &[Option<usize>],
         budget: &Budget,
     ) -> Result<(), Option<Witness>> {
+        // Of step functions all neurons count at first, in the end those near their jump: what others do says nothing
+        // about a small move.
+        const SHARPEST: f64 = 8.0;
         let mut x = rows(&starts);
         for step in 0..self.steps {
             if budget.is_spent() {
                 return Err(None);
             }
             let look = search.look(&x, aims)?;
+            let done = step as f64 / self.steps as f64;
             let length = match self.schedule {
                 Schedule::Constant => self.step_size,
-                Schedule::Linear => self.step_size * (1.0 - step as f64 / self.steps as f64),
+                Schedule::Linear => self.step_size * (1.0 - done),
             };
-            search.step(&mut x, &look, length);
+            search.step(&mut x, &look, length, SHARPEST.powf(done));
         }
         search.look(&x, aims).map(|_| ())
     }

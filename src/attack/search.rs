@@ -146,8 +146,8 @@ impl<'a> Search<'a> {
         Ok(Look { values, followed })
     }
 
-    /// One step for every point, each down the margin that it follows.
-    pub(super) fn step(&self, x: &mut Array2<f64>, look: &Look, length: f64) {
+    /// One step for every point, each down the margin that it follows, with slopes at jumps of this sharpness.
+    pub(super) fn step(&self, x: &mut Array2<f64>, look: &Look, length: f64, sharpness: f64) {
         let mut seeds = Array2::zeros((x.nrows(), self.target.network.output_len()));
         let mut direct: Vec<(usize, usize, f64)> = Vec::new();
         let y = &look.values[self.target.network.output()];
@@ -170,7 +170,7 @@ impl<'a> Search<'a> {
             let positive = |atom: &&FloatAtom| atom.margin(x.row(row), y.row(row)) > 0.0;
             atoms.iter().filter(positive).for_each(add);
         }
-        let mut slopes = gradient_within(self.target.network, &look.values, seeds, &self.reach);
+        let mut slopes = gradient_within(self.target.network, &look.values, seeds, &self.reach, sharpness);
         for (row, i, c) in direct {
             slopes[[row, i]] += c;
         }

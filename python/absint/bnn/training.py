@@ -102,8 +102,6 @@ class Trainer:
         if config.surrogate == "adaptive" and eps > 0:
             sample = torch.randperm(len(self.x), generator=generator)[:SAMPLE]
             adapt(self.net, self.x[sample], self.labels[sample], eps, config.steps, config.seed)
-        for group in self.optimiser.param_groups:
-            group["lr"] = config.rate * (1 - self.epoch / config.epochs)
         is_verified = self.epoch >= config.epochs - config.verify_epochs and eps > 0
         if is_verified:
             # Threads inherit the mode, and bounds need subnormal numbers.
@@ -114,6 +112,8 @@ class Trainer:
         self.recent = []
         total, order = 0.0, torch.randperm(len(self.x), generator=generator)
         for i in range(0, len(order), config.batch):
+            for group in self.optimiser.param_groups:
+                group["lr"] = config.rate * (1 - (self.epoch + i / len(order)) / config.epochs)
             total += self.one_batch(order[i : i + config.batch], eps, generator) * len(order[i : i + config.batch])
         # What the running averages say of weights that keep changing sign is far from what the last ones give.
         self.net.calibrate(torch.cat(self.recent)[-CALIBRATION:])

@@ -100,7 +100,7 @@ pub fn load(query: &VnnlibQuery, arguments: &[PathBuf], arithmetic: Option<Arith
         models.push(model.in_arithmetic(arithmetic_asked).map_err(|e| format!("{}: {e}", path.display()))?);
     }
     // Conversions between these two round none of the narrower numbers.
-    let is_wide = |port: &Port| port.element.is_some_and(|e| ["float32", "float64"].contains(&onnx::type_name(e)));
+    let is_wide = |port: &Port| port.element.is_some_and(|e| ["float32", "float64"].contains(&&*onnx::type_name(e)));
     let is_rounded = |model: &Model| {
         let is_wide = model.inputs.iter().chain(&model.outputs).all(is_wide);
         !is_wide || model.final_softmax.is_some() || !model.network.copies()

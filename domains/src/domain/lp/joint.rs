@@ -205,7 +205,9 @@ mod tests {
             let multipliers = ascent(objective, &branch, rows, enough);
             assert!(multipliers.iter().all(|m| *m <= 0.0));
             let mut program = LinearProgram::new();
-            branch.iter().for_each(|s| drop(program.add_variable(s.from, s.to)));
+            for segment in branch {
+                program.add_variable(segment.from, segment.to);
+            }
             for (direction, upper) in rows {
                 let entries: Vec<(usize, f64)> = direction.iter().map(|&a| f64::from(a)).enumerate().collect();
                 program.add_row(&entries, f64::NEG_INFINITY, *upper);

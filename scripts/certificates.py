@@ -96,11 +96,12 @@ def main():
     fixed = ["--timeout", timeout, "--threads", threads, "-q"]
     about = f"{timeout} s each, {threads} threads; {' '.join(Path(folder).name for folder in folders)}"
     begins = open(out).readline() if kept else f"# {date.today()}, {os.cpu_count()} cores, {platform.machine()}: {about}\n"
-    with open(out, "w") as file:
+    with open(f"{out}.new", "w") as file:
         file.write(begins)
+        csv.writer(file, lineterminator="\n").writerows(kept or [HEADER])
+    os.replace(f"{out}.new", out)
+    with open(out, "a") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerows(kept or [HEADER])
-        file.flush()
         for line in [*lines, *filter(str.strip, sys.stdin)]:
             for name, words in listed(line):
                 if name not in done:

@@ -90,10 +90,7 @@ pub fn check(opb: impl BufRead, proof: impl BufRead) -> Result<Checked, CheckErr
     while let Some(mut words) = reader.next()? {
         words.statement()?;
         match words.word()? {
-            "f" => {
-                words.exactly(&checked.constraints.to_string())?;
-                words.end()?;
-            }
+            "f" => words.exactly(&checked.constraints.to_string()).and_then(|()| words.end())?,
             "pol" => {
                 checked.added += 1;
                 database.add(names.polish(words, &database)?);

@@ -16,6 +16,9 @@ enum Operand<'a> {
     Number(i128),
 }
 
+/// Operands that wait, at most: each may be as long as a constraint that a few letters name.
+const MOST_OPERANDS: usize = 64;
+
 fn integer(words: &mut Words<'_>) -> Result<i128, Refusal> {
     // Almost all numbers are small.
     let integer = |word: &str| word.parse::<i32>().map(i128::from).or_else(|_| word.parse()).ok();
@@ -74,6 +77,9 @@ impl Names {
                 }
             };
             stack.push(Operand::Inequality(Cow::Owned(result.ok_or_else(|| too_large(&words))?)));
+            if stack.len() > MOST_OPERANDS {
+                return Err(words.error("too many operands wait"));
+            }
         }
         let result = operand(stack.pop(), &words, database)?;
         if !stack.is_empty() {

@@ -1,7 +1,7 @@
 //! Certificates that were made to cost much: they are refused, or cost what they are long. None of these tests would end
 //! otherwise.
 
-use absint_check::{Refusal, Refuted, check_refutation, read_network, read_query};
+use absint_check::{Refusal, Refuted, check, check_refutation, read_network, read_query};
 use std::io::{BufReader, repeat};
 
 fn outcome(network: &str, query: &str, proof: &str) -> Result<Refuted, Refusal> {
@@ -66,6 +66,25 @@ fn nodes_that_read_many_are_passed() {
     assert!(outcome(&network, query, "absint proof 2\ncase 0\nexact\nrefute 0 1\nend\n").is_ok());
     let tie = query.replace("atom 1", "atom 0");
     assert!(outcome(&network, &tie, "absint proof 2\ncase 0\nrefute 0 1\nend\n").is_err());
+}
+
+/// A few letters make a copy of a wide node, of a constraint, or of a neuron's name.
+#[test]
+fn what_a_few_letters_copy_has_an_end() {
+    const WIDTH: usize = 3000;
+    let copies = "identity 0\n".repeat(10_000);
+    let network =
+        format!("absint network 2\ninput {WIDTH}\naffine\nbias{}\n{copies}end\noutput 1\n", " 0".repeat(WIDTH));
+    assert!(read_network(network.as_bytes()).unwrap_err().what.contains("neurons"));
+    let network = "absint network 2\ninput 1\nactivation 0 1\npiece -inf +inf 1 0\noutput 1\n";
+    let query = "absint query 2\ncase\nx 0 1\nunsafe\natom 1 1 Y0\n";
+    let proof = |times: usize| format!("absint proof 2\ncase 0\nfree 1{}\nrefute 0 1\nend\n", " 0".repeat(times));
+    assert!(outcome(network, query, &proof(1)).is_ok());
+    assert!(outcome(network, query, &proof(2)).is_err());
+    let formula: String = (1..=2000).map(|i| format!("+1 x{i} ")).collect();
+    let proof = format!("pseudo-Boolean proof version 3.0\npol{};\n", " 1 s".repeat(65));
+    let refusal = check(format!("{formula}>= 1 ;\n").as_bytes(), proof.as_bytes()).unwrap_err();
+    assert!(refusal.to_string().contains("too many operands"), "{refusal}");
 }
 
 #[test]

@@ -55,11 +55,14 @@ impl<'a> Arguments<'a> {
         let mut multipliers = Multipliers::default();
         argument.bounds.iter().for_each(|&(neuron, factor)| multipliers.float_bound(neuron, factor));
         argument.half_spaces.iter().for_each(|&(k, factor)| multipliers.half_space(k, &exact_or_zero(factor)));
+        // Two cuts may be one row, which is multiplied once.
+        let mut rows: BTreeMap<usize, f64> = BTreeMap::new();
         for (cut, factor) in &argument.cuts {
             if let Some(row) = self.cut(cut, script) {
-                multipliers.row(row, *factor);
+                *rows.entry(row).or_default() += factor;
             }
         }
+        rows.into_iter().for_each(|(row, factor)| multipliers.row(row, factor));
         multipliers
     }
 

@@ -249,13 +249,13 @@ pub fn read_network(source: impl BufRead) -> Result<Network, Refusal> {
         return Err(reader.error("there is no input"));
     }
     let mut nodes = vec![Node { len, kind: Kind::Input }];
-    let mut neurons = len;
+    let mut room = MOST_NEURONS - len;
     loop {
         let mut words = reader.expect()?;
         let node = match words.word()? {
             "affine" => {
                 words.end()?;
-                read_affine(&mut reader, &nodes)?
+                read_affine(&mut reader, &nodes, &mut room)?
             }
             "activation" => {
                 let source = words.index(nodes.len())?;
@@ -275,16 +275,17 @@ pub fn read_network(source: impl BufRead) -> Result<Network, Refusal> {
             }
             other => return Err(words.error(format!("`{}` is no node", shown(other)))),
         };
-        neurons = neurons.saturating_add(node.len);
-        if neurons > MOST_NEURONS {
-            return Err(reader.error(format!("more than {MOST_NEURONS} neurons")));
-        }
+        room = room.checked_sub(node.len).ok_or_else(|| too_many(&reader))?;
         nodes.push(node);
     }
 }
 
-/// The bias on one line, which says how many outputs there are; then the terms.
-fn read_affine<R: BufRead>(reader: &mut Reader<R>, nodes: &[Node]) -> Result<Node, Refusal> {
+fn too_many<R: BufRead>(reader: &Reader<R>) -> Refusal {
+    reader.error(format!("more than {MOST_NEURONS} neurons"))
+}
+
+/// The bias on one line, which says how many outputs there are; then the terms, of which copies take room as neurons do.
+fn read_affine<R: BufRead>(reader: &mut Reader<R>, nodes: &[Node], room: &mut usize) -> Result<Node, Refusal> {
     let mut words = reader.expect()?;
     words.exactly("bias")?;
     let mut bias = Table::default();
@@ -306,7 +307,10 @@ fn read_affine<R: BufRead>(reader: &mut Reader<R>, nodes: &[Node]) -> Result<Nod
         let source = words.index(nodes.len())?;
         let inputs = nodes[source].len;
         let map = match kind {
-            "identity" if inputs == len => Map::identity(len),
+            "identity" if inputs == len => {
+                *room = room.checked_sub(len).ok_or_else(|| too_many(reader))?;
+                Map::identity(len)
+            }
             "dense" | "sparse" => {
                 let columns = (kind == "sparse").then(Vec::new);
                 read_map(reader, inputs, len, columns)?

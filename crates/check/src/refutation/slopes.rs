@@ -25,9 +25,8 @@ pub(super) fn hear(
         "free" => free[id] = neurons(node.len, &mut words)?,
         // `slopes NODE HEX`: four digits for each of the free neurons, or one that stands for four like it.
         "slopes" => {
-            let shares = shares(words.word()?, free[id].len());
-            let shares = shares
-                .ok_or_else(|| words.error("one or four hexadecimal digits are expected for each free neuron"))?;
+            let of_all = |digits: &str| shares(digits, free[id].len());
+            let shares = words.read(of_all, "list of one or four hexadecimal digits for each free neuron")?;
             for (&i, share) in free[id].iter().zip(shares) {
                 let lower = first + (last - first) * (f64::from(share) / f64::from(u16::MAX));
                 state.set_slopes(id, i, Some((lower, None)));
@@ -35,9 +34,8 @@ pub(super) fn hear(
         }
         // `steep NODE I…`: below those neurons lines have the slope of the last piece, below the others that of the first.
         "steep" => {
-            let mut slopes = vec![first; node.len];
-            neurons(node.len, &mut words)?.into_iter().for_each(|i| slopes[i] = last);
-            slopes.into_iter().enumerate().for_each(|(i, slope)| state.set_slopes(id, i, Some((slope, None))));
+            (0..node.len).for_each(|i| state.set_slopes(id, i, Some((first, None))));
+            neurons(node.len, &mut words)?.into_iter().for_each(|i| state.set_slopes(id, i, Some((last, None))));
         }
         // `lines NODE I LOWER UPPER`: the slopes of one neuron's lines; only the lower one where the other is left out.
         _ => {
@@ -49,13 +47,9 @@ pub(super) fn hear(
     words.end()
 }
 
-/// The neurons of a node that are named up to the end of the line.
+/// The neurons of a node that are named up to the end of the line: no more than there are.
 fn neurons(len: usize, words: &mut Words<'_>) -> Result<Vec<usize>, Refusal> {
-    let mut neurons = Vec::new();
-    while words.peek().is_some() {
-        neurons.push(words.index(len)?);
-    }
-    Ok(neurons)
+    std::iter::from_fn(|| words.peek().is_some().then(|| words.index(len))).take(len).collect()
 }
 
 /// So many shares, four hexadecimal digits each, or one that stands for four like it.

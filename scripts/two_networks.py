@@ -2,7 +2,7 @@
 
 python scripts/two_networks.py target/release/absint [--before OTHER] [--only NAME] [--out results/two_networks.csv]
 
-Needs numpy and onnx. Equivalence: by how much the outputs of a network and of its copy with rounded weights can differ,
+Needs numpy and onnx, and for some cases public networks in a folder that ABSINT_DATA names. Equivalence: by how much the outputs of a network and of its copy with rounded weights can differ,
 the least bound that each method proves, to 5 %, and the largest difference that sampling finds. Monotonicity: how fast the
 output of a network may fall while one input rises, the rest being equal. --before names a binary to be measured beside.
 Rows that are not measured again stay as they are.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import datetime
+import os
 import platform
 import subprocess
 import sys
@@ -182,6 +183,14 @@ def cases(folder: Path) -> list[Case]:
     add(Monotonicity, "rising 4-20-20-1", rising, rising, -np.ones(4), np.ones(4))
     free = random_layers(rng, [4, 20, 20, 1])
     add(Monotonicity, "random 4-20-20-1", free, free, -np.ones(4), np.ones(4))
+    wide = random_layers(rng, [30, 40, 40, 40, 2])
+    add(Equivalence, "random 30-40-40-40-2, weights moved by 1e-3", wide, moved(wide), -np.ones(30) / 10, np.ones(30) / 10)
+    if data := os.environ.get("ABSINT_DATA"):
+        trained = read(Path(data, "kpoly_nets", "mnist_6_100.onnx"))
+        pixels = np.loadtxt(Path(data, "images", "mnist_test_1000.csv"), delimiter=",", max_rows=1)[1:] / 255
+        for eps in (0.01, 0.02):
+            lower, upper = np.clip(pixels - eps, 0, 1), np.clip(pixels + eps, 0, 1)
+            add(Equivalence, f"mnist_6_100, weights in float16, eps {eps}", trained, half(trained), lower, upper)
     return found
 
 

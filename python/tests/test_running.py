@@ -46,8 +46,10 @@ def test_others_run_while_it_works(network, slow_query):
     assert counted > 10
 
 
+# A program in the background of a script is begun with Ctrl-C ignored.
 INTERRUPTED = """
-import sys, absint
+import signal, sys, absint
+signal.signal(signal.SIGINT, signal.default_int_handler)
 network, image, label = absint.example()
 print("begun", flush=True)
 try:

@@ -78,7 +78,7 @@ ROWS = {
     "4": {
         "conv-small eps 0.1": SMALL | {"eps": 0.1, "interval": 0.1},
         "conv-small eps 0.3": SMALL | {"eps": 0.3, "interval": 0.2},
-        "conv-large eps 0.1": LARGE | {"eps": 0.1, "interval": 0.2},
+        "conv-large eps 0.1": LARGE | {"eps": 0.1, "interval": 0.2, "shrink": 0.12, "epochs": 12},
         "conv-large eps 0.3": LARGE | {"eps": 0.3, "interval": 0.5, "shrink": 0.12, "epochs": 12, "warmup": 1.0},
     },
 }

@@ -79,6 +79,15 @@ fn lines_that_do_not_fit_the_cache_go_one_after_the_other() {
     assert_eq!(LinearMap::Conv2d(conv).pull_back_reusing(a.view(), &spare()), exact);
 }
 
+#[test]
+fn taps_that_lie_far_apart_take_no_room() {
+    let (weight, shape) = (Array4::from_elem((1, 1, 2, 2), 3.0), [1, 4, 5]);
+    let (stride, padding, dilation) = ([1, 1], [0, 0], [1 << 20, 1 << 20]);
+    let conv = LinearMap::Conv2d(Conv2d { weight, input: shape, output: shape, stride, padding, dilation, groups: 1 });
+    let a = numbers(2, 20, 1);
+    assert_eq!(conv.pull_back(a.view()), &a * 3.0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 

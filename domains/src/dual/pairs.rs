@@ -48,6 +48,7 @@ impl Pair {
             let gap = |function: &dyn ActivationFn, z: Interval, _| function.lines(z.into()).gap(z);
             let found = difference_lines(&twin, network, known, gap);
             let Some(DifferenceLines { lines, chords, tells }) = found else { continue };
+            // One of both is free, so that the chords have the slopes of both pieces, which sides may put in place of lines.
             let slope = steepest(&lines).max(chords.magnitude());
             let m = d.get(i).magnitude();
             pair.absolute = add_up(pair.absolute, mul_up(ETA, m));

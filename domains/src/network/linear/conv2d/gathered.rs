@@ -28,7 +28,10 @@ impl<'a> Gathering<'a> {
     pub(super) fn new(conv: &'a Conv2d, window: &'a Window, source: &'a Window) -> Option<Self> {
         let (channels, per_group, kernel_h, kernel_w) = conv.weight.dim();
         let (readers, taps) = (channels / conv.groups, kernel_h * kernel_w);
-        if conv.stride != [1, 1] || readers > MOST_PER_INPUT * per_group {
+        let reach = [0, 1].map(|axis| (conv.kernel()[axis] - 1) * conv.dilation[axis]);
+        // Taps far apart would leave planes of nothing but zeros.
+        let is_far = reach[0] > source.rows.len() || reach[1] > source.columns.len();
+        if conv.stride != [1, 1] || readers > MOST_PER_INPUT * per_group || is_far {
             return None;
         }
         let kernels = conv.kernels();
@@ -42,7 +45,6 @@ impl<'a> Gathering<'a> {
             }
             weights
         };
-        let reach = [0, 1].map(|axis| (conv.kernel()[axis] - 1) * conv.dilation[axis]);
         Some(Self { conv, window, source, reach, weights: (0..conv.groups).map(of_group).collect() })
     }
 

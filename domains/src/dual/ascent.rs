@@ -32,6 +32,8 @@ const SPARSE: f32 = 0.75;
 pub(super) struct Pick {
     /// Its index.
     pub index: u32,
+    /// What its relaxation loses.
+    pub loss: f32,
     /// First multipliers of the sides below and above.
     pub beta: [f32; 2],
 }
@@ -80,13 +82,15 @@ struct Ascent<'a, 'b> {
 
 impl Relaxed<'_> {
     /// Improves the members until their guessed bounds exceed `goals` or the rounds are over. Returns nothing for those
-    /// that reached their goal, whose guess is still to be proved; of the others what a split needs to know.
+    /// that reached their goal, whose guess is still to be proved; of the others what a split needs to know, where a free
+    /// neuron's loss counts for as much as `weights` say.
     pub(super) fn ascend(
         &self,
         forms: &[Objective],
         members: &mut [Member],
         goals: &[f32],
         effort: Effort,
+        weights: &[f32],
         work: &mut Workspace,
     ) -> Vec<Option<Outcome>> {
         let mut outcomes: Vec<Option<Outcome>> = Vec::new();
@@ -113,7 +117,7 @@ impl Relaxed<'_> {
         ascent.drop_done();
         // What a split needs to know is taken from the last multipliers, be they the best or next to them.
         ascent.forth(None);
-        ascent.finish(members, &mut outcomes);
+        ascent.finish(members, weights, &mut outcomes);
         outcomes
     }
 }
@@ -387,17 +391,17 @@ impl<'a, 'b> Ascent<'a, 'b> {
 
     /// A split of column `r`. Where its form reads the line below a free neuron, there are multipliers with which both
     /// pieces are that line: the halves begin with the bound of the whole.
-    fn pick(&self, index: u32, r: usize) -> Pick {
+    fn pick(&self, index: u32, loss: f32, r: usize) -> Pick {
         let n = self.active.len();
         let (id, neuron) = self.relaxed.free[index as usize];
         let (left, right) = self.relaxed.range_of(index as usize);
         let a = self.work.guess.coefficients[id][neuron * n + r].max(0.0);
         let slope = self.slopes[index as usize * n + r];
-        Pick { index, beta: [a * (slope - left as f32), a * (right as f32 - slope)] }
+        Pick { index, loss, beta: [a * (slope - left as f32), a * (right as f32 - slope)] }
     }
 
     /// What the last passes say of the members.
-    fn finish(mut self, members: &mut [Member], outcomes: &mut [Option<Outcome>]) {
+    fn finish(mut self, members: &mut [Member], weights: &[f32], outcomes: &mut [Option<Outcome>]) {
         self.keep_best(members);
         let (top, n) = (self.top(), self.active.len());
         let Self { relaxed, work, start, entries, .. } = &mut self;
@@ -415,15 +419,16 @@ impl<'a, 'b> Ascent<'a, 'b> {
                 work.values[id][entry.neuron * n + entry.column] = f32::NAN;
             }
             let (a, z, y) = (&work.guess.coefficients[id], &work.values[layer.source], &work.values[id]);
-            layer.losses(a, z, y, n, &mut most, &mut pick);
+            layer.losses(a, z, y, n, weights, &mut most, &mut pick);
             if let Some(pair) = &relaxed.pairs[id] {
-                pair.losses(relaxed, &work.guess, entries, &work.values, &mut most, &mut pick);
+                pair.losses(relaxed, &work.guess, entries, &work.values, weights, &mut most, &mut pick);
             }
         }
         for (r, &m) in self.active.iter().enumerate() {
             let column = || self.work.values[0].iter().skip(r).step_by(n).copied().collect();
             let input = (attained[r] <= 0.0).then(column);
-            let pick = (pick[r] != u32::MAX).then(|| self.pick(pick[r], r));
+            let loss = |index: u32| most[r] / weights[index as usize];
+            let pick = (pick[r] != u32::MAX).then(|| self.pick(pick[r], loss(pick[r]), r));
             outcomes[m] = Some(Outcome { attained: attained[r], pick, input });
         }
     }

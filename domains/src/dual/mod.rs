@@ -20,6 +20,7 @@ mod joint;
 mod kept;
 mod layers;
 mod pairs;
+mod pseudo_costs;
 mod record;
 mod refine;
 mod relaxed;

@@ -173,6 +173,7 @@ impl Pair {
         walk: &Walk<f32>,
         entries: &[Entry],
         values: &[Vec<f32>],
+        weights: &[f32],
         best: &mut [f32],
         pick: &mut [u32],
     ) {
@@ -195,7 +196,9 @@ impl Pair {
                 // On the sides of the one whose line that is first.
                 let order = if t > 0.0 { [0, 1] } else { [1, 0] };
                 let open = order.into_iter().find_map(|which| free[which].filter(|_| !kept.are_lines[which]));
-                if let Some(index) = open.filter(|_| score > best[r]) {
+                let Some(index) = open else { continue };
+                let score = weights[index as usize] * score;
+                if score > best[r] {
                     (best[r], pick[r]) = (score, index);
                 }
             }

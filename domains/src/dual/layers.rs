@@ -279,6 +279,15 @@ impl Layer {
         );
     }
 
+    /// The index of a neuron, where it is free and not left out, and what its relaxation loses.
+    pub fn loss(&self, neuron: usize, a: f32, z: f32, y: f32) -> Option<(u32, f32)> {
+        let Pass::Free { index, upper } = self.passes[neuron] else { return None };
+        let corner = (self.corner.0 as f32, self.corner.1 as f32);
+        let (mut loss, mut pick) = ([-1.0], [u32::MAX]);
+        loss_row(&[a], &[z], &[y], corner, upper.1 as f32, (index as u32, 1.0), &mut loss, &mut pick);
+        (pick[0] != u32::MAX).then_some((pick[0], loss[0]))
+    }
+
     /// For each member the free neuron whose relaxation loses most: `best` and `pick` (an index as a float) take over
     /// where this layer has more, by the neurons' `weights`.
     #[allow(clippy::too_many_arguments)]

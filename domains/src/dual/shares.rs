@@ -167,6 +167,7 @@ impl Pair {
 
     /// For each member the free neuron on whose side the lines around a difference lose most: `best` and `pick` take over
     /// where that is more.
+    #[allow(clippy::too_many_arguments)]
     pub fn losses(
         &self,
         relaxed: &Relaxed,

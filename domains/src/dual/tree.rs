@@ -30,9 +30,9 @@ pub struct Limits {
 
 /// A part with the neuron on which it is to be split.
 #[derive(Debug)]
-struct Part {
-    member: Member,
-    pick: Pick,
+pub(super) struct Part {
+    pub member: Member,
+    pub pick: Pick,
 }
 
 impl Part {
@@ -90,7 +90,11 @@ pub struct Forest<'a> {
     /// Parts that are closed, where they are kept.
     pub(super) kept: Option<Kept>,
     number: usize,
-    costs: PseudoCosts,
+    pub(super) costs: PseudoCosts,
+    /// The share of parts that only tell how much splits gain.
+    pub look_ahead: f64,
+    /// Splits that were only tried.
+    pub(super) tried: usize,
     pool: Mutex<Vec<Workspace>>,
 }
 
@@ -116,7 +120,7 @@ const BATCHES: usize = 4;
 const MANY_BYTES: usize = 1 << 31;
 
 /// A member that was examined.
-struct Examined {
+pub(super) struct Examined {
     member: Member,
     /// A certified bound above the goal.
     closed: Option<f64>,
@@ -146,7 +150,19 @@ impl<'a> Forest<'a> {
         };
         let trees = forms.iter().map(|_| tree()).collect();
         let costs = PseudoCosts::new(relaxed.free_up_to(start));
-        Self { relaxed, forms, limits, start, trees, kept: None, number: 0, costs, pool: Mutex::default() }
+        Self {
+            relaxed,
+            forms,
+            limits,
+            start,
+            trees,
+            kept: None,
+            number: 0,
+            costs,
+            look_ahead: 0.0,
+            tried: 0,
+            pool: Mutex::default(),
+        }
     }
 
     /// Members of one batch.
@@ -183,18 +199,21 @@ impl<'a> Forest<'a> {
                 parts.push(part);
             }
         }
-        if parts.is_empty() {
-            return None;
-        }
+        let member = parts.first()?.member.clone();
+        self.try_splits(&member, budget);
+        let halves = self.split(parts, budget);
+        Some(self.file(halves))
+    }
+
+    /// Examines the halves of parts, and learns from what they gain.
+    pub(super) fn split(&mut self, parts: Vec<Part>, budget: &Budget) -> Vec<Examined> {
         let splits: Vec<(Pick, f32)> = parts.iter().map(|part| (part.pick, part.member.bound)).collect();
         let halves = self.examine(parts, Part::halves, self.limits.below, budget);
-        for (of_split, (pick, bound)) in halves.chunks_exact(2).zip(splits) {
-            for (half, above) in of_split.iter().zip([false, true]).filter(|(half, _)| half.is_known()) {
-                self.costs.note(pick, above, half.member.bound.min(self.limits.goal as f32) - bound);
-            }
-        }
-        self.costs.learn();
-        Some(self.file(halves))
+        let goal = self.limits.goal as f32;
+        let gain = |half: &Examined, bound: f32| half.is_known().then(|| half.member.bound.min(goal) - bound);
+        let of_split = |(pair, (pick, bound)): (&[Examined], _)| (pick, [gain(&pair[0], bound), gain(&pair[1], bound)]);
+        self.costs.learn(halves.chunks_exact(2).zip(splits).map(of_split));
+        halves
     }
 
     /// Whether a tree is open and worth more parts.
@@ -313,7 +332,7 @@ impl<'a> Forest<'a> {
     /// Parts examined in all.
     #[must_use]
     pub fn parts(&self) -> usize {
-        self.trees.iter().map(|tree| tree.used + 1).sum()
+        2 * self.tried + self.trees.iter().map(|tree| tree.used + 1).sum::<usize>()
     }
 
     /// How many more parts the trees may need until all are closed: guesses rise like the logarithm of the parts.

@@ -34,6 +34,7 @@ use boxes::Boxes;
 use names::Names;
 use neurons::{Neurons, PARTS_PER_COSTLY};
 use phases::{Incumbent, Phase, Phases};
+use rayon::prelude::*;
 use search::{Examined, Part, search};
 use std::ops::Range;
 

@@ -11,7 +11,7 @@ use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::{Rational, parse_decimal};
 use crate::domains::query::{Query, Region, RegionError, Ties};
 use crate::format::images::{self, Channels, Image, ImageSet, Layout, StatedChannels};
-use crate::format::onnx::Endings;
+use crate::format::onnx::{Endings, Ports};
 use crate::format::{file, json_query, onnx, vnnlib};
 use clap::{Args, ValueEnum, builder::PossibleValue};
 use std::path::{Path, PathBuf};
@@ -424,7 +424,11 @@ pub fn read_model(path: &Path, arithmetic: Arithmetic) -> CliResult<onnx::Model>
     in_arithmetic(onnx::read(path)?, path, arithmetic)
 }
 
-fn in_arithmetic(model: onnx::Model, path: &Path, arithmetic: Arithmetic) -> CliResult<onnx::Model> {
+/// In float32 a Softmax at the end is computed and not dropped: it may make different logits equal.
+fn in_arithmetic(mut model: onnx::Model, path: &Path, arithmetic: Arithmetic) -> CliResult<onnx::Model> {
+    if arithmetic == Arithmetic::Float32 && model.final_softmax.is_some() {
+        model = onnx::read_ports(path, &Ports { computes_softmax: true, ..Ports::default() })?;
+    }
     model.in_arithmetic(arithmetic).map_err(|e| named(path, &e))
 }
 

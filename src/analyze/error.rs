@@ -29,7 +29,7 @@ pub enum AnalyzeError {
     /// An activation or a product of which no float32 execution is known.
     #[error(
         "node `{0}`: nothing is known of how it is computed in float32 (functions such as Exp need an --assume-ulps above 0; \
-         LayerNormalization, Gelu and x · Sigmoid(x) are not modelled); use --arithmetic real"
+         LayerNormalization and Gelu are not modelled); use --arithmetic real"
     )]
     Float32Activation(String),
     /// Certificates of a signum network are asked for of another method than the exact one.

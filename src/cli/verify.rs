@@ -1,7 +1,7 @@
 //! `absint verify`.
 
 use super::declared;
-use super::inputs::{read_model, refuse_softmax};
+use super::model::{read_model, refuse_softmax};
 use super::options::EngineArgs;
 use super::{CliResult, Exit, Global, answer};
 use crate::analyze::{Options, analyze_within, deadline, portable};

@@ -271,40 +271,6 @@ impl Network {
         self.arithmetic == Arithmetic::Float32 && self.nodes.iter().any(calls)
     }
 
-    /// Behind each activation and product that rounds an affine node that rounds in its place. Where nothing is known of
-    /// what is rounded, the node stays as it is.
-    fn with_rounded_nodes(self) -> Self {
-        let mut nodes: Vec<Node> = Vec::with_capacity(self.nodes.len());
-        // Where each node is now, and the node of its rounded values.
-        let (mut places, mut rounded) = (Vec::new(), Vec::new());
-        for node in &self.nodes {
-            let mut node = node.clone().moved(|source| rounded[source]);
-            let rounding = match &mut node.kind {
-                NodeKind::Activation(Activation { rounding, .. }) | NodeKind::Product(Product { rounding, .. })
-                    if !rounding.is_exact() && rounding.assuming(self.ulps).is_known() =>
-                {
-                    Some(std::mem::take(rounding))
-                }
-                _ => None,
-            };
-            let (len, name) = (node.len, node.name.clone());
-            places.push(nodes.len());
-            nodes.push(node);
-            if let Some(rounding) = rounding {
-                let terms = vec![Term { source: nodes.len() - 1, map: LinearMap::Identity(len).into() }];
-                let affine = Affine { terms, bias: Coefficients::zeros(len), rounding };
-                nodes.push(Node { len, kind: NodeKind::Affine(affine), name });
-            }
-            rounded.push(nodes.len() - 1);
-        }
-        if nodes.len() == self.nodes.len() {
-            return self;
-        }
-        // Twins must stand next to each other, which they do no more.
-        let maxima = self.maxima.iter().filter_map(|maxima| maxima.moved(|id| Some(rounded[id]))).collect();
-        Self { nodes, output: rounded[self.output], derived: Derived::default(), twins: Vec::new(), maxima, ..self }
-    }
-
     /// The real network of other nodes in the place of these, of which the same is known.
     pub(super) fn rebuilt(&self, nodes: Vec<Node>, output: NodeId) -> Self {
         Self {

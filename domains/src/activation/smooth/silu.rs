@@ -1,6 +1,6 @@
 //! SiLU: the sigmoid times its argument.
 use super::super::{ActivationFn, Shape};
-use super::{Computed, Part, Sigmoid, Smooth, convex_within};
+use super::{Part, Sigmoid, Smooth, convex_within};
 use crate::num::Interval;
 
 /// The inflections are where `z tanh (z / 2) = 2`, between these floats and their opposites.
@@ -51,10 +51,5 @@ impl Smooth for Silu {
 
     fn range(&self) -> Interval {
         LEAST
-    }
-
-    fn computed(&self) -> Computed {
-        // Its error is one of a factor, however small the product.
-        Computed::Unknown
     }
 }

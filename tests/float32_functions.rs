@@ -42,9 +42,11 @@ enum Step {
     Quotient,
 }
 
-/// The operators of one operand, how each is computed, and its exact value: by operations of IEEE 754, or by a function
-/// whose error is counted in units of the value or of so much.
-const FUNCTIONS: [(&str, Option<f64>, fn(f64) -> f64); 9] = [
+/// An operator of one operand, how it is computed, and its exact value: by operations of IEEE 754, or by a function whose error
+/// is counted in units of the value or of so much.
+type Function = (&'static str, Option<f64>, fn(f64) -> f64);
+
+const FUNCTIONS: [Function; 9] = [
     ("Sigmoid", Some(1.0), |x| 1.0 / (1.0 + (-x).exp())),
     ("Tanh", Some(1.0), f64::tanh),
     ("Exp", Some(0.0), f64::exp),

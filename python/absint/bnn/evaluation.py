@@ -59,7 +59,8 @@ def evaluate(
     asked["out"] = None if out is None else Path(out).with_suffix(f".ties{Path(out).suffix}")
     verdicts = [verdict for verdict, _ in strict]
     if rest:
-        for i, (verdict, _) in zip(rest, verdicts_of(network, rows[rest], classes[rest], eps, len(rest), "safe", **asked)):
+        again = verdicts_of(network, rows[rest], classes[rest], eps, len(rest), "safe", **asked)
+        for i, (verdict, _) in zip(rest, again):
             verdicts[i] = verdict
     timed = min(number, timed)
     is_open = [verdict == "unknown" for verdict in verdicts[:timed]]

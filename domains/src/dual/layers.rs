@@ -288,7 +288,7 @@ impl Layer {
         (pick[0] != u32::MAX).then_some((pick[0], loss[0]))
     }
 
-    /// For each member the free neuron whose relaxation loses most: `best` and `pick` (an index as a float) take over
+    /// For each member the free neuron whose relaxation loses most: `best` and `pick`, its index, take over
     /// where this layer has more, by the neurons' `weights`.
     #[allow(clippy::too_many_arguments)]
     pub fn losses(

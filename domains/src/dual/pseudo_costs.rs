@@ -43,7 +43,7 @@ impl PseudoCosts {
         &self.weights
     }
 
-    /// Whether enough splits on a neuron were seen.
+    /// Whether enough splits on a neuron were seen, both of whose halves were bounded.
     pub fn is_reliable(&self, index: u32) -> bool {
         self.neurons[index as usize].iter().all(|half| half.count >= RELIABLE)
     }
@@ -52,8 +52,9 @@ impl PseudoCosts {
     pub fn learn(&mut self, splits: impl Iterator<Item = (Pick, [Option<f32>; 2])>) {
         for (pick, gains) in splits {
             for (half, gain) in self.neurons[pick.index as usize].iter_mut().zip(gains) {
-                let (gain, loss) = (f64::from(gain.unwrap_or(f32::NAN).max(0.0)), f64::from(pick.loss));
-                if gain.is_finite() && loss.is_finite() && loss > 0.0 {
+                let Some(gain) = gain.filter(|gain| gain.is_finite()) else { continue };
+                let (gain, loss) = (f64::from(gain.max(0.0)), f64::from(pick.loss));
+                if loss.is_finite() && loss > 0.0 {
                     half.add(gain, loss);
                     self.all.add(gain, loss);
                 }
@@ -83,7 +84,7 @@ mod tests {
             (pick(1, 2.0), [Some(1.0), Some(1.0)]),
             // Nobody knows, and what is not a number says nothing.
             (pick(2, 1.0), [None, Some(f32::NAN)]),
-            (pick(3, f32::INFINITY), [Some(1.0), Some(f32::INFINITY)]),
+            (pick(3, f32::INFINITY), [Some(1.0), Some(1.0)]),
         ];
         costs.learn(splits.into_iter());
         let weights = costs.weights();

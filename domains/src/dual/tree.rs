@@ -329,10 +329,10 @@ impl<'a> Forest<'a> {
         self.trees.iter().map(|tree| tree.open.len() + tree.leaves.len()).sum()
     }
 
-    /// Parts examined in all.
+    /// Parts examined in all, but for those that were only tried.
     #[must_use]
     pub fn parts(&self) -> usize {
-        2 * self.tried + self.trees.iter().map(|tree| tree.used + 1).sum::<usize>()
+        self.trees.iter().map(|tree| tree.used + 1).sum()
     }
 
     /// How many more parts the trees may need until all are closed: guesses rise like the logarithm of the parts.

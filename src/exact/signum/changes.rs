@@ -92,6 +92,11 @@ impl<'a> Front<'a> {
         }
         let mut front = Self { own: vec![Vec::new(); inputs.len()], first: Vec::new(), is_deeper: Vec::new() };
         for constraint in &encoded.network.formula.constraints {
+            // That one step of a neuron needs the one before follows from what both are.
+            if constraint.target.is_none() {
+                front.is_deeper.push(false);
+                continue;
+            }
             let owners: Option<Vec<usize>> = constraint.terms.iter().map(|t| owner[t.1.var().index()]).collect();
             front.is_deeper.push(owners.is_none());
             let Some(owners) = owners else { continue };
@@ -102,8 +107,6 @@ impl<'a> Front<'a> {
                     front.own[input].push(constraint);
                 }
                 (Some((_, Direction::Both)), None) => front.first.push(constraint),
-                // That one step of a neuron needs the one before.
-                (None, Some(_)) => {}
                 _ => return None,
             }
         }

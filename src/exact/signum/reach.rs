@@ -15,8 +15,8 @@ use super::encode::Encoded;
 use crate::domains::budget::Budget;
 use absint_sat::Lit;
 
-/// More states with the same number of changes are not kept.
-const MOST_STATES: usize = 1 << 23;
+/// States that take more bytes are not kept.
+const MOST_BYTES: usize = 1 << 30;
 /// More blocks of patterns are not computed: these take some ten seconds on networks of a few hundred neurons.
 const MOST_BLOCKS: usize = 1 << 16;
 /// Entries of the cache of patterns are a power of two, at most this one.
@@ -99,6 +99,10 @@ impl Level {
 
     fn len(&self) -> usize {
         self.origins.len()
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&*self.planes) + size_of_val(&*self.origins) + size_of_val(&*self.table)
     }
 
     fn state(&self, i: usize) -> &[u64] {
@@ -198,13 +202,16 @@ impl Reach {
                 if budget.is_spent() {
                     return Enumerated::OutOfTime;
                 }
-                if patterns.blocks > MOST_BLOCKS || after.iter().any(|level| level.len() > MOST_STATES) {
+                let bytes = before.iter().chain(&*after).map(Level::bytes).sum::<usize>();
+                if patterns.blocks > MOST_BLOCKS || bytes > MOST_BYTES {
                     return Enumerated::TooMany;
                 }
                 if let Some((d, origin, used)) = self.expand(level, i, used, after, &mut patterns) {
                     return Enumerated::Point(d, self.point(&levels, origin, used));
                 }
             }
+            // Only where they come from is asked again.
+            (levels[used].planes, levels[used].table) = Default::default();
         }
         match self.compute(&mut patterns) {
             Some((d, origin, used)) => Enumerated::Point(d, self.point(&levels, origin, used)),

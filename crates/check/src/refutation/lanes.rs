@@ -29,8 +29,8 @@ pub(super) trait Lanes: Clone {
     /// The products with the slope of the line below, where the coefficient is positive, or else above, of a neuron that is
     /// no larger than `reach`.
     fn along(&self, below: f64, above: f64, reach: f64, sum: &mut Self::Sum) -> Self;
-    /// `sum += self · end`, where that is the lower end (`true`) for a positive coefficient, or else the upper one.
-    fn add_end(&self, sum: &mut Self::Sum, end: impl Fn(bool) -> Option<Self::Number>);
+    /// `sum += self · end`, where that is the lower end for a positive coefficient, or else the upper one.
+    fn add_end(&self, sum: &mut Self::Sum, ends: [Option<Self::Number>; 2]);
     /// Charges `rate · |self| · reach + loss` for a coefficient, at a rate of at most 1; `loss` is at least [`TINY`].
     fn charge(&self, sum: &mut Self::Sum, rate: f64, reach: f64, loss: f64);
     /// For each form a lower bound of its sum, and what the sum might be at most.
@@ -65,12 +65,12 @@ impl<const K: usize> Lanes for [f64; K] {
         Floats { value, magnitude: value.map(f64::abs), lost: [0.0; K], terms: 1 }
     }
 
-    #[inline]
+    #[inline(always)]
     fn zero() -> Self {
         [0.0; K]
     }
 
-    #[inline]
+    #[inline(always)]
     fn is_zero(&self) -> bool {
         self.iter().all(|&a| a == 0.0)
     }
@@ -82,14 +82,14 @@ impl<const K: usize> Lanes for [f64; K] {
         sum.terms += usize::from(low < high);
     }
 
-    #[inline]
+    #[inline(always)]
     fn accumulate(&mut self, a: &Self, w: f64) {
         for k in 0..K {
             self[k] += a[k] * w;
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, more: &Self, reach: f64, sum: &mut Floats<K>) {
         if !more.is_zero() {
             self.accumulate(more, 1.0);
@@ -97,7 +97,7 @@ impl<const K: usize> Lanes for [f64; K] {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn along(&self, below: f64, above: f64, reach: f64, sum: &mut Floats<K>) -> Self {
         sum.terms += 1;
         std::array::from_fn(|k| {
@@ -110,9 +110,9 @@ impl<const K: usize> Lanes for [f64; K] {
         })
     }
 
-    #[inline]
-    fn add_end(&self, sum: &mut Floats<K>, end: impl Fn(bool) -> Option<f64>) {
-        let (low, high) = (end(true).unwrap_or(f64::NEG_INFINITY), end(false).unwrap_or(f64::INFINITY));
+    #[inline(always)]
+    fn add_end(&self, sum: &mut Floats<K>, [low, high]: [Option<f64>; 2]) {
+        let (low, high) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
         sum.terms += 1;
         for (k, &a) in self.iter().enumerate() {
             let end = if a > 0.0 { low } else { high };
@@ -123,7 +123,7 @@ impl<const K: usize> Lanes for [f64; K] {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn charge(&self, sum: &mut Floats<K>, rate: f64, reach: f64, loss: f64) {
         sum.terms += usize::from(!self.is_zero());
         for (k, &a) in self.iter().enumerate() {
@@ -200,9 +200,9 @@ impl Lanes for Exact {
         product.filter(|product| !is_long(product))
     }
 
-    fn add_end(&self, total: &mut Self, end: impl Fn(bool) -> Exact) {
+    fn add_end(&self, total: &mut Self, [low, high]: [Exact; 2]) {
         if !self.is_zero() {
-            *total = sum(total.take(), self.as_ref().and_then(|a| Some(a * end(a > &RBig::ZERO)?)));
+            *total = sum(total.take(), self.as_ref().and_then(|a| Some(a * if a > &RBig::ZERO { low } else { high }?)));
         }
     }
 

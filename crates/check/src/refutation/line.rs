@@ -27,6 +27,9 @@ pub(super) fn between(pieces: &[Piece], range: Range) -> Vec<Piece> {
         p.from <= u && l <= p.to && !misses_left && !misses_right
     };
     let parts: Vec<Piece> = pieces.iter().filter(is_reached).map(part).collect();
+    if parts.len() < 2 {
+        return parts;
+    }
     // A point that lies on a neighbour adds nothing to it.
     let holds = |p: &Piece, z: f64| p.from < p.to && p.from <= z && z <= p.to;
     let is_point_of = |p: &Piece, q: &Piece| p.from == p.to && holds(q, p.from) && p.value(p.from) == q.value(p.from);

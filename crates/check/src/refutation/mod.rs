@@ -15,6 +15,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod text;
+mod vectors;
 
 pub(crate) use form::Form;
 pub use network::{Network, read_network};

@@ -9,6 +9,9 @@ use std::io::BufRead;
 /// Neurons of all nodes together, at most: what a short file can make a checker hold.
 const MOST_NEURONS: usize = 1 << 23;
 
+/// Columns of a dense matrix that are multiplied at once.
+const TILE: usize = 4;
+
 /// Pieces of an activation, at most.
 const MOST_PIECES: usize = 64;
 
@@ -138,15 +141,15 @@ impl Table {
         Ok(())
     }
 
-    /// The least that number `i` may be, or the largest.
+    /// The least that number `i` may be, and the largest.
     #[inline]
-    pub fn end<N: Number>(&self, i: usize, lower: bool) -> Option<N> {
+    pub fn ends<N: Number>(&self, i: usize) -> [Option<N>; 2] {
         let Ok(at) = self.others.binary_search_by_key(&i, |(index, _)| *index) else {
-            return Some(N::of(self.near[i]));
+            return [Some(N::of(self.near[i])), Some(N::of(self.near[i]))];
         };
         let other = &self.others[at].1;
-        let rounded = if lower { add_down(self.near[i], -other.radius) } else { add_up(self.near[i], other.radius) };
-        rounded.is_finite().then(|| N::end(|| other.exact.clone(), rounded))
+        let rounded = [add_down(self.near[i], -other.radius), add_up(self.near[i], other.radius)];
+        rounded.map(|end| end.is_finite().then(|| N::end(|| other.exact.clone(), end)))
     }
 }
 
@@ -177,37 +180,38 @@ impl Map {
         self.columns.as_ref().map_or(entry - start, |columns| columns[entry])
     }
 
-    /// `out += a W`, rounded to the nearest; what numbers lose that are no floats is charged, where `|x_j| ≤ reach(j)`.
+    /// `out = a W`, where that is zero, rounded to the nearest; what numbers lose that are no floats is charged, where `|x_j| ≤ reach(j)`.
+    #[inline(always)]
     pub fn pull_back<L: Lanes>(&self, a: &[L], out: &mut [L], reach: &dyn Fn(usize) -> f64, sum: &mut L::Sum) {
-        let near = |i: usize| &self.weights.near[self.starts[i]..self.starts[i + 1]];
-        let mut rows = (0..a.len()).filter(|&i| !a[i].is_zero());
-        match &self.columns {
-            Some(columns) => rows.for_each(|i| {
-                for (&j, &w) in columns[self.starts[i]..].iter().zip(near(i)) {
-                    out[j].accumulate(&a[i], w);
+        let rows = || a.iter().enumerate().filter(|(_, a)| !a.is_zero());
+        let entries = |i: usize| self.starts[i]..self.starts[i + 1];
+        if let Some(columns) = &self.columns {
+            for (i, a) in rows() {
+                for (&j, &w) in columns[entries(i)].iter().zip(&self.weights.near[entries(i)]) {
+                    out[j].accumulate(a, w);
                 }
-            }),
-            // Two at a time, so that half as much is loaded and stored.
-            None => {
-                while let Some(i) = rows.next() {
-                    match rows.next() {
-                        None => out.iter_mut().zip(near(i)).for_each(|(out, &w)| out.accumulate(&a[i], w)),
-                        Some(k) => out.iter_mut().zip(near(i)).zip(near(k)).for_each(|((out, &w), &v)| {
-                            let mut sum = std::mem::replace(out, L::zero());
-                            sum.accumulate(&a[i], w);
-                            sum.accumulate(&a[k], v);
-                            *out = sum;
-                        }),
+            }
+        } else {
+            // Some columns at a time, so that their sums stay in registers.
+            let rows: Vec<(&L, &[f64])> = rows().map(|(i, a)| (a, &self.weights.near[entries(i)])).collect();
+            for (tile, at) in out.chunks_mut(TILE).zip((0..).step_by(TILE)) {
+                let mut sums: [L; TILE] = std::array::from_fn(|_| L::zero());
+                for (a, row) in &rows {
+                    if let Some(weights) = row[at..].first_chunk::<TILE>() {
+                        sums.iter_mut().zip(weights).for_each(|(sum, &w)| sum.accumulate(a, w));
+                    } else {
+                        sums.iter_mut().zip(&row[at..]).for_each(|(sum, &w)| sum.accumulate(a, w));
                     }
                 }
+                tile.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum);
             }
         }
         let others = &self.weights.others;
         let first = |entry: usize| others.partition_point(|(at, _)| *at < entry);
-        for i in (0..a.len()).filter(|&i| !others.is_empty() && !a[i].is_zero()) {
+        for (i, a) in rows().filter(|_| !others.is_empty()) {
             for (entry, other) in &others[first(self.starts[i])..first(self.starts[i + 1])] {
                 let j = self.column(self.starts[i], *entry);
-                other.correct(self.weights.near[*entry], &mut out[j], &a[i], reach(j), sum);
+                other.correct(self.weights.near[*entry], &mut out[j], a, reach(j), sum);
             }
         }
     }

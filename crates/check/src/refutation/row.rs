@@ -7,6 +7,7 @@ use super::network::{Kind, Network, Table, Term};
 use super::number::gamma;
 use super::query::Case;
 use super::state::State;
+use super::vectors::vectorised;
 use dashu_ratio::RBig;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -20,7 +21,7 @@ struct Rows<'a, L: Lanes> {
 }
 
 /// Forms that are bounded side by side: neurons from below and from above.
-const LANES: usize = 4;
+const LANES: usize = 8;
 
 /// Nodes that forms may read for each that was passed since they were last bounded: where they are more, that is done less
 /// often, so that it costs no more than what is passed.
@@ -51,11 +52,17 @@ pub(super) fn minima<L: Lanes>(
             Kind::Activation { source, .. } => source > 0 && !rows.at.contains_key(&source),
             _ => false,
         };
-        rows.pass(id, &a);
+        vectorised(
+            #[inline(always)]
+            || rows.pass(id, &a),
+        );
         passed += 1;
         let is_input = rows.at.last_key_value().is_none_or(|(&id, _)| id == 0);
         if is_input || !(is_seen || is_late || rows.at.len() > MOST_READ * passed) {
-            rows.improve(&mut best);
+            vectorised(
+                #[inline(always)]
+                || rows.improve(&mut best),
+            );
             passed = 0;
         }
     }
@@ -108,11 +115,11 @@ fn by_row<L: Lanes>(state: &State<'_>, i: usize, (terms, bias): (&[Term], &Table
     let mut sum = L::sums(&vec![&RBig::ZERO; signs.len()]);
     let mut a = L::zero();
     signs.iter().enumerate().for_each(|(lane, sign)| a.set(lane, sign, 0.0, &mut sum));
-    a.add_end(&mut sum, |lower| bias.end(i, lower));
+    a.add_end(&mut sum, bias.ends(i));
     for Term { source, map } in terms {
         for (entry, j) in map.row(i) {
             let product = map.product(entry, &a, state.reach(*source, j), &mut sum);
-            product.add_end(&mut sum, |lower| state.end::<L::Number>(*source, j, lower));
+            product.add_end(&mut sum, state.ends(*source, j));
         }
     }
     L::bounds(&sum)
@@ -149,6 +156,7 @@ impl<L: Lanes> Rows<'_, L> {
     }
 
     /// Adds coefficients of a node to those that it has.
+    #[inline(always)]
     fn add(&mut self, node: usize, more: Vec<L>) {
         match self.at.entry(node) {
             Entry::Vacant(place) => {
@@ -163,18 +171,23 @@ impl<L: Lanes> Rows<'_, L> {
     }
 
     /// Replaces a node's neurons by what they are computed from.
+    #[inline(always)]
     fn pass(&mut self, id: usize, a: &[L]) {
         match &self.state.network.nodes[id].kind {
             Kind::Input => {}
             Kind::Affine { terms, bias } => {
-                let rows = a.iter().enumerate().filter(|(_, a)| !a.is_zero());
-                rows.for_each(|(i, a)| a.add_end(&mut self.sum, |lower| bias.end(i, lower)));
-                terms.iter().enumerate().for_each(|(t, term)| self.pass_term(id, t, a, term));
+                for (i, a) in a.iter().enumerate().filter(|(_, a)| !a.is_zero()) {
+                    a.add_end(&mut self.sum, bias.ends(i));
+                }
+                for (t, term) in terms.iter().enumerate() {
+                    self.pass_term(id, t, a, term);
+                }
             }
             Kind::Activation { source, .. } => self.pass_activation(id, *source, a),
         }
     }
 
+    #[inline(always)]
     fn pass_term(&mut self, id: usize, t: usize, a: &[L], term: &Term) {
         let state = self.state;
         let mut out = vec![L::zero(); state.network.nodes[term.source].len];
@@ -184,21 +197,22 @@ impl<L: Lanes> Rows<'_, L> {
             let rate = gamma(a.iter().filter(|a| !a.is_zero()).count());
             let (of_rows, of_all) = &state.magnitudes[id][t];
             let loss = TINY * of_all.max(1.0);
-            a.iter().zip(of_rows).for_each(|(a, &row)| a.charge(&mut self.sum, rate, row, loss));
+            for (a, &row) in a.iter().zip(of_rows) {
+                a.charge(&mut self.sum, rate, row, loss);
+            }
         }
         self.add(term.source, out);
     }
 
+    #[inline(always)]
     fn pass_activation(&mut self, id: usize, source: usize, a: &[L]) {
         let state = self.state;
         let mut out = vec![L::zero(); a.len()];
-        for (i, a) in a.iter().enumerate().filter(|(_, a)| !a.is_zero()) {
+        let lines = state.lines::<L::Number>(id, |i| !a[i].is_zero());
+        for (i, (a, pair)) in a.iter().zip(&*lines).enumerate().filter(|(_, (a, _))| !a.is_zero()) {
             // Below y where the coefficient is positive, above where it is negative: in either case below a · y.
-            let pair = state.lines::<L::Number>(id, i);
-            a.add_end(&mut self.sum, |lower| {
-                let pair = pair.as_ref()?;
-                Some(if lower { &pair.lower } else { &pair.upper }.intercept.clone())
-            });
+            let intercepts = pair.as_ref().map(|pair| [&pair.lower, &pair.upper].map(|line| line.intercept.clone()));
+            a.add_end(&mut self.sum, intercepts.map_or([None, None], |ends| ends.map(Some)));
             if let Some(pair) = pair {
                 out[i] = a.along(pair.lower.slope, pair.upper.slope, state.reach(source, i), &mut self.sum);
             }
@@ -207,11 +221,12 @@ impl<L: Lanes> Rows<'_, L> {
     }
 
     /// Takes over the least values that the forms have by the bounds of what they read, where these are better.
+    #[inline(always)]
     fn improve(&self, best: &mut [(f64, f64)]) {
         let mut sum = self.sum.clone();
         for (&node, a) in &self.at {
             for (i, a) in a.iter().enumerate().filter(|(_, a)| !a.is_zero()) {
-                a.add_end(&mut sum, |lower| self.state.end::<L::Number>(node, i, lower));
+                a.add_end(&mut sum, self.state.ends(node, i));
             }
         }
         for (best, (low, high)) in best.iter_mut().zip(L::bounds(&sum)) {

@@ -25,7 +25,7 @@ proptest! {
         let mut sum = <[f64; 2] as Lanes>::sums(&[&q, &q]);
         let (mut exact, mut is_number, mut magnitude) = (q, true, constant.abs());
         for (a, low, high) in products {
-            [a, 0.0].add_end(&mut sum, |is_lower| Some(if is_lower { low } else { high }));
+            [a, 0.0].add_end(&mut sum, [Some(low), Some(high)]);
             if a != 0.0 {
                 let end = if a > 0.0 { low } else { high };
                 is_number &= a.is_finite() && end.is_finite();
@@ -78,7 +78,7 @@ proptest! {
         exact *= RBig::of(slope);
         let x = RBig::of(reach) * RBig::from(part) / RBig::from(4);
         // c x ≥ the computed coefficient times x, less what was charged.
-        c.add_end(&mut sum, |_| Some(nearest(&x)));
+        c.add_end(&mut sum, [Some(nearest(&x)); 2]);
         let low = <[f64; 1]>::bounds(&sum)[0].0;
         let is_float = RBig::try_from(nearest(&x)).is_ok_and(|near| near == x);
         prop_assert!(!is_float || !low.is_finite() || RBig::of(low) <= exact * x, "{low:e}");

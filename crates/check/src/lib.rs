@@ -53,7 +53,7 @@ pub enum CheckError {
     /// A step that does not follow.
     #[error("proof, line {0}: the constraint does not follow by unit propagation")]
     NotImplied(usize),
-    /// The proof ends without a contradiction.
+    /// The proof ends without a contradiction, or without its end.
     #[error("the proof does not conclude unsatisfiability")]
     NoConclusion,
 }
@@ -86,7 +86,7 @@ pub fn check(opb: impl BufRead, proof: impl BufRead) -> Result<Checked, CheckErr
     let mut words = reader.expect()?;
     ["pseudo-Boolean", "proof", "version", "3.0"].iter().try_for_each(|word| words.exactly(word))?;
     words.end()?;
-    let mut contradiction = None;
+    let (mut contradiction, mut is_ended) = (None, false);
     while let Some(mut words) = reader.next()? {
         words.statement()?;
         match words.word()? {
@@ -118,10 +118,14 @@ pub fn check(opb: impl BufRead, proof: impl BufRead) -> Result<Checked, CheckErr
                 let is_unsat = words.take("UNSAT") && words.take(":");
                 contradiction = words.index(u32::MAX as usize).ok().filter(|_| is_unsat);
             }
-            "end" => break,
+            "end" => {
+                is_ended = true;
+                break;
+            }
             rule => return Err(words.error(format!("the rule `{}` is not known", shown(rule))).into()),
         }
     }
-    let concluded = contradiction.and_then(|id| database.get(id as u32));
+    reader.finish("nothing may follow the end")?;
+    let concluded = contradiction.filter(|_| is_ended).and_then(|id| database.get(id as u32));
     if concluded.is_some_and(Inequality::is_contradiction) { Ok(checked) } else { Err(CheckError::NoConclusion) }
 }

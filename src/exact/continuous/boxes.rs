@@ -44,8 +44,10 @@ pub(super) struct Boxes<'a> {
 /// The bounds around the box stand in for those that concretising on the way would give.
 const BASE: DeepPoly = DeepPoly { concretise: Concretise::Input, slopes: Slopes::Area, wanted: Wanted::Unstable };
 
-/// Where a certificate is written, cuts take away at least this share of an input's range.
+/// Where a certificate is written, cuts take away at least this share of an input's range, and this one where few neurons are
+/// unstable: what is left there is near to a tie, and gets smaller by little.
 const LEAST_CUT: f64 = 0.02;
+const LEAST_CUT_NEAR: f64 = 1e-3;
 
 /// What counts as deep, and where activations jump: no box at a jump is small enough for bounds.
 const DEEP: usize = 30;
@@ -304,7 +306,9 @@ impl Boxes<'_> {
                 examined.shown.head.refute(one.disjunct, &exact_weights(&one.weights), &Multipliers::default());
             }
         }
-        let inner = self.inner(&open, ranges, &mut examined.shown);
+        let unstable = self.unstable(&known);
+        let least = if unstable <= FEW_UNSTABLE { LEAST_CUT_NEAR } else { LEAST_CUT };
+        let inner = self.inner(&open, ranges, least, &mut examined.shown);
         for (Undecided { disjunct, bound, mut forms, point, .. }, inner) in open.into_iter().zip(inner) {
             let slopes = slopes(&below(&forms), ranges);
             let Some(inner) = inner else {
@@ -325,7 +329,6 @@ impl Boxes<'_> {
         // What shrinking leaves out is refuted there, by this much.
         examined.closed.extend(disjuncts.iter().map(|&d| (d, forms::LEFT_OUT)));
         // Without unstable neurons what stays open is a violation or a tie, and halving would not end.
-        let unstable = self.unstable(&known);
         let has_few = part.depth >= self.deep && unstable <= FEW_UNSTABLE && !network.has_curves();
         let is_final =
             unstable == 0 || has_few || self.problem.is_too_near(&left.open, candidates.front().map(|x| &x[..]));
@@ -355,40 +358,68 @@ fn slopes(forms: &[Below], ranges: &[Interval]) -> Vec<f64> {
 
 impl Boxes<'_> {
     /// The part of a box that each disjunct's forms leave, the last of them that with its weights. A script splits off what
-    /// all of them leave out.
-    fn inner(&self, open: &[Undecided], ranges: &[Interval], shown: &mut Shown) -> Vec<Option<Vec<Interval>>> {
+    /// those of one disjunct leave out where nothing is left, and else what all of them leave out.
+    fn inner(
+        &self,
+        open: &[Undecided],
+        ranges: &[Interval],
+        least: f64,
+        shown: &mut Shown,
+    ) -> Vec<Option<Vec<Interval>>> {
         let forms: Vec<Vec<Below>> = open.iter().map(|one| below(&one.forms)).collect();
         if !self.problem.certify {
             return forms.iter().map(|forms| forms::shrunk(forms, ranges, forms::LEFT_OUT)).collect();
         }
-        let mut inner = ranges.to_vec();
-        let cuts = forms::cuts(&forms, &mut inner, forms::LEFT_OUT.max(self.problem.goal), LEAST_CUT);
-        let mut tails = Vec::new();
-        for Cut { forms, input, is_upper, at } in cuts {
-            let mut refuted = Script::default();
-            for (one, form) in open.iter().zip(forms) {
-                if form < one.weights.len() {
-                    refuted.refute_by_atom(one.disjunct, form, &Multipliers::default());
-                } else {
-                    refuted.refute(one.disjunct, &exact_weights(&one.weights), &Multipliers::default());
-                }
-            }
-            shown.head.split((0, input), &exact_or_zero(at), OpenEnds::default());
-            let mut tail = Script::default();
-            if is_upper {
-                tail.otherwise();
-                tail.append(&refuted);
+        let left_out = forms::LEFT_OUT.max(self.problem.goal);
+        let is_left = |inner: &[Interval]| !inner.iter().any(|x| x.is_empty());
+        let mut rest: Vec<usize> = Vec::new();
+        for (d, one) in open.iter().enumerate() {
+            let (mut inner, own) = (ranges.to_vec(), &forms[d..=d]);
+            let cuts = forms::cuts(own, &mut inner, left_out, 0.0);
+            if is_left(&inner) {
+                rest.push(d);
             } else {
-                shown.head.append(&refuted);
-                shown.head.otherwise();
+                let tail = say_cuts(&[one], cuts, &mut shown.head);
+                shown.head.append(&tail);
             }
-            tail.end();
-            tails.push(tail);
         }
-        tails.iter().rev().for_each(|tail| shown.tail.append(tail));
-        let is_left = !inner.iter().any(|x| x.is_empty());
-        vec![is_left.then_some(inner); open.len()]
+        let (mut inner, mut left) = (ranges.to_vec(), vec![None; open.len()]);
+        let of_rest: Vec<Vec<Below>> = rest.iter().map(|&d| forms[d].clone()).collect();
+        let cuts = forms::cuts(&of_rest, &mut inner, left_out, least);
+        let those: Vec<&Undecided> = rest.iter().map(|&d| &open[d]).collect();
+        shown.tail = say_cuts(&those, cuts, &mut shown.head);
+        rest.iter().filter(|_| is_left(&inner)).for_each(|&d| left[d] = Some(inner.clone()));
+        left
     }
+}
+
+/// Splits off where each of the disjuncts is refuted; what is returned ends the splits.
+fn say_cuts(disjuncts: &[&Undecided], cuts: Vec<Cut>, head: &mut Script) -> Script {
+    let mut tails = Vec::new();
+    for Cut { forms, input, is_upper, at } in cuts {
+        let mut refuted = Script::default();
+        for (one, form) in disjuncts.iter().zip(forms) {
+            if form < one.weights.len() {
+                refuted.refute_by_atom(one.disjunct, form, &Multipliers::default());
+            } else {
+                refuted.refute(one.disjunct, &exact_weights(&one.weights), &Multipliers::default());
+            }
+        }
+        head.split((0, input), &exact_or_zero(at), OpenEnds::default());
+        let mut tail = Script::default();
+        if is_upper {
+            tail.otherwise();
+            tail.append(&refuted);
+        } else {
+            head.append(&refuted);
+            head.otherwise();
+        }
+        tail.end();
+        tails.push(tail);
+    }
+    let mut all = Script::default();
+    tails.iter().rev().for_each(|tail| all.append(tail));
+    all
 }
 
 fn exact_weights(weights: &[f64]) -> Vec<Rational> {

@@ -254,6 +254,45 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// At every point that a cut takes away each disjunct has a form, the one that it names, above what is left out;
+        /// what no cut takes away is left.
+        #[test]
+        fn cuts_take_away_what_all_disjuncts_exclude(
+            a in prop::collection::vec(-3.0..3.0f64, 12), b in prop::collection::vec(-2.0..4.0f64, 4),
+            least in prop::sample::select(vec![0.0, 0.02, 0.3]), together in 1..=4_usize,
+            points in prop::collection::vec(prop::collection::vec(0.0..=1.0f64, 3), 30),
+        ) {
+            let ranges = vec![Interval::new(-1.0, 1.0), Interval::new(0.0, 2.0), Interval::new(0.5, 0.5)];
+            let forms: Vec<Below> =
+                (0..4).map(|i| Below { coefficients: &a[3 * i..3 * i + 3], constant: b[i] }).collect();
+            let disjuncts: Vec<Vec<Below>> = forms.chunks(together).map(<[Below]>::to_vec).collect();
+            let mut inner = ranges.clone();
+            let cuts = cuts(&disjuncts, &mut inner, LEFT_OUT, least);
+            for t in points {
+                let x: Vec<f64> = ranges.iter().zip(&t).map(|(r, t)| r.lo + t * (r.hi - r.lo)).collect();
+                let value = |f: &Below| f.constant + f.coefficients.iter().zip(&x).map(|(a, x)| a * x).sum::<f64>();
+                let is_beyond = |cut: &&Cut| if cut.is_upper { x[cut.input] > cut.at } else { x[cut.input] < cut.at };
+                if let Some(cut) = cuts.iter().find(is_beyond) {
+                    prop_assert_eq!(cut.forms.len(), disjuncts.len());
+                    for (disjunct, &form) in disjuncts.iter().zip(&cut.forms) {
+                        prop_assert!(value(&disjunct[form]) > LEFT_OUT - 1e-12, "{:?}", cut);
+                    }
+                } else {
+                    prop_assert!(inner.iter().zip(&x).all(|(r, &x)| r.contains(x)));
+                }
+            }
+        }
+    }
+
+    /// No disjunct is left: there is nothing to cut.
+    #[test]
+    fn nothing_is_cut_for_no_disjunct() {
+        let mut ranges = [Interval::new(-1.0, 1.0)];
+        assert!(cuts(&[], &mut ranges, LEFT_OUT, 0.0).is_empty());
+        assert_eq!(ranges[0], Interval::new(-1.0, 1.0));
+    }
+
     #[test]
     fn two_forms_refute_together_what_neither_does() {
         let ranges = [Interval::new(-1.0, 1.0)];

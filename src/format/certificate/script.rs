@@ -178,7 +178,9 @@ impl Script {
             return;
         }
         let _ = write!(self.text, "steep {node}");
-        neurons.for_each(|i| drop(write!(self.text, " {i}")));
+        for i in neurons {
+            let _ = write!(self.text, " {i}");
+        }
         self.say(format_args!(""));
     }
 

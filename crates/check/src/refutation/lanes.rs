@@ -55,6 +55,12 @@ pub(super) struct Floats<const K: usize> {
 /// More than what a product loses when it underflows. Smaller ones would do, but processors are slow with these.
 pub(super) const TINY: f64 = f64::MIN_POSITIVE;
 
+/// One of two numbers, both of which are computed: lanes have no branches.
+#[inline(always)]
+fn choose(is_first: bool, first: f64, second: f64) -> f64 {
+    if is_first { first } else { second }
+}
+
 impl<const K: usize> Lanes for [f64; K] {
     const ROUNDS: bool = true;
     type Number = f64;
@@ -77,7 +83,7 @@ impl<const K: usize> Lanes for [f64; K] {
 
     fn set(&mut self, lane: usize, q: &RBig, reach: f64, sum: &mut Floats<K>) {
         let (low, high) = enclose(q);
-        self[lane] = nearest(q);
+        self[lane] = if low == high { low } else { nearest(q) };
         sum.lost[lane] += mul_up(add_up(high, -low), reach);
         sum.terms += usize::from(low < high);
     }
@@ -100,34 +106,38 @@ impl<const K: usize> Lanes for [f64; K] {
     #[inline(always)]
     fn along(&self, below: f64, above: f64, reach: f64, sum: &mut Floats<K>) -> Self {
         sum.terms += 1;
-        std::array::from_fn(|k| {
-            let slope = if self[k] > 0.0 { below } else { above };
-            let product = self[k] * slope;
-            if self[k] != 0.0 && slope != 0.0 && slope.abs() != 1.0 {
-                sum.lost[k] += UNIT * (product.abs() * reach) + TINY * reach.max(1.0);
+        // What a product with a slope loses, per unit of the coefficient, and by underflow.
+        let rounds = |slope: f64| slope != 0.0 && slope.abs() != 1.0;
+        let losses = |slope: f64| if rounds(slope) { (UNIT * slope.abs(), TINY * reach.max(1.0)) } else { (0.0, 0.0) };
+        let ((rate_below, tiny_below), (rate_above, tiny_above)) = (losses(below), losses(above));
+        if rounds(below) || rounds(above) {
+            for k in 0..K {
+                let rate = choose(self[k] > 0.0, rate_below, rate_above);
+                let tiny = choose(self[k] > 0.0, tiny_below, tiny_above);
+                sum.lost[k] += choose(self[k] == 0.0, 0.0, rate * (self[k].abs() * reach) + tiny);
             }
-            product
-        })
+        }
+        std::array::from_fn(|k| self[k] * choose(self[k] > 0.0, below, above))
     }
 
     #[inline(always)]
     fn add_end(&self, sum: &mut Floats<K>, [low, high]: [Option<f64>; 2]) {
         let (low, high) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
         sum.terms += 1;
-        for (k, &a) in self.iter().enumerate() {
-            let end = if a > 0.0 { low } else { high };
+        for k in 0..K {
+            let end = choose(self[k] > 0.0, low, high);
             // Where nothing is read an end may be infinite; a coefficient that is no number must not be passed over.
-            let product = if a == 0.0 { 0.0 } else { a * end };
+            let product = choose(self[k] == 0.0, 0.0, self[k] * end);
             sum.value[k] += product;
-            sum.magnitude[k] += product.abs() + if a != 0.0 && end != 0.0 { TINY } else { 0.0 };
+            sum.magnitude[k] += product.abs() + choose((self[k] == 0.0) | (end == 0.0), 0.0, TINY);
         }
     }
 
     #[inline(always)]
     fn charge(&self, sum: &mut Floats<K>, rate: f64, reach: f64, loss: f64) {
         sum.terms += usize::from(!self.is_zero());
-        for (k, &a) in self.iter().enumerate() {
-            sum.lost[k] += if a == 0.0 { 0.0 } else { rate * (a.abs() * reach) + loss };
+        for k in 0..K {
+            sum.lost[k] += choose(self[k] == 0.0, 0.0, rate * (self[k].abs() * reach) + loss);
         }
     }
 

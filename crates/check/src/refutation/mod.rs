@@ -15,7 +15,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod text;
-mod vectors;
 
 pub(crate) use form::Form;
 pub use network::{Network, read_network};

@@ -9,9 +9,6 @@ use std::io::BufRead;
 /// Neurons of all nodes together, at most: what a short file can make a checker hold.
 const MOST_NEURONS: usize = 1 << 23;
 
-/// Columns of a dense matrix that are multiplied at once.
-const TILE: usize = 4;
-
 /// Pieces of an activation, at most.
 const MOST_PIECES: usize = 64;
 
@@ -180,7 +177,7 @@ impl Map {
         self.columns.as_ref().map_or(entry - start, |columns| columns[entry])
     }
 
-    /// `out = a W`, where that is zero, rounded to the nearest; what numbers lose that are no floats is charged, where `|x_j| ≤ reach(j)`.
+    /// `out += a W`, rounded to the nearest; what numbers lose that are no floats is charged, where `|x_j| ≤ reach(j)`.
     #[inline(always)]
     pub fn pull_back<L: Lanes>(&self, a: &[L], out: &mut [L], reach: &dyn Fn(usize) -> f64, sum: &mut L::Sum) {
         let rows = || a.iter().enumerate().filter(|(_, a)| !a.is_zero());
@@ -192,18 +189,22 @@ impl Map {
                 }
             }
         } else {
-            // Some columns at a time, so that their sums stay in registers.
             let rows: Vec<(&L, &[f64])> = rows().map(|(i, a)| (a, &self.weights.near[entries(i)])).collect();
-            for (tile, at) in out.chunks_mut(TILE).zip((0..).step_by(TILE)) {
-                let mut sums: [L; TILE] = std::array::from_fn(|_| L::zero());
-                for (a, row) in &rows {
-                    if let Some(weights) = row[at..].first_chunk::<TILE>() {
-                        sums.iter_mut().zip(weights).for_each(|(sum, &w)| sum.accumulate(a, w));
-                    } else {
-                        sums.iter_mut().zip(&row[at..]).for_each(|(sum, &w)| sum.accumulate(a, w));
-                    }
+            // Some at a time, so that less is loaded and stored.
+            let (fours, rest) = rows.as_chunks::<4>();
+            for [a, b, c, d] in fours {
+                let weights = a.1.iter().zip(b.1).zip(c.1).zip(d.1);
+                for (out, (((&w_a, &w_b), &w_c), &w_d)) in out.iter_mut().zip(weights) {
+                    let mut sum = std::mem::replace(out, L::zero());
+                    sum.accumulate(a.0, w_a);
+                    sum.accumulate(b.0, w_b);
+                    sum.accumulate(c.0, w_c);
+                    sum.accumulate(d.0, w_d);
+                    *out = sum;
                 }
-                tile.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum);
+            }
+            for (a, row) in rest {
+                out.iter_mut().zip(*row).for_each(|(out, &w)| out.accumulate(a, w));
             }
         }
         let others = &self.weights.others;

@@ -7,8 +7,10 @@ use super::network::{Kind, Network, Table, Term};
 use super::number::gamma;
 use super::query::Case;
 use super::state::State;
-use super::vectors::vectorised;
 use dashu_ratio::RBig;
+use pulp::NullaryFnOnce;
+#[cfg(target_arch = "x86_64")]
+use pulp::x86::V3;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -18,12 +20,37 @@ struct Rows<'a, L: Lanes> {
     /// The coefficients of the nodes that are read.
     at: BTreeMap<usize, Vec<L>>,
     sum: L::Sum,
+    /// Neurons of these nodes, and those from and to which forms were taken since they were last bounded.
+    read: usize,
+    passed: usize,
 }
 
-/// Forms that are bounded side by side: neurons from below and from above.
-const LANES: usize = 8;
+/// Takes rows from a node.
+struct Pass<'p, 'a, L: Lanes>(&'p mut Rows<'a, L>, usize, &'p [L]);
 
-/// Nodes that forms may read for each that was passed since they were last bounded: where they are more, that is done less
+impl<L: Lanes> NullaryFnOnce for Pass<'_, '_, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.0.pass(self.1, self.2);
+    }
+}
+
+/// Does so by AVX2 where the processor has it, which changes no operation. (For wider vectors compilers make slower loops of
+/// them.)
+fn vectorised<L: Lanes>(pass: Pass<'_, '_, L>) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(processor) = V3::try_new() {
+        return processor.vectorize(pass);
+    }
+    pass.call();
+}
+
+/// Forms that are bounded side by side: neurons from below and from above. (Of eight compilers make slow loops.)
+const LANES: usize = 16;
+
+/// Neurons that forms may read for each that was passed since they were last bounded: where they are more, that is done less
 /// often, so that it costs no more than what is passed.
 const MOST_READ: usize = 64;
 
@@ -36,14 +63,12 @@ pub(super) fn minima<L: Lanes>(
     enough: &dyn Fn(f64) -> bool,
 ) -> Vec<(f64, f64)> {
     let constants: Vec<&RBig> = forms.iter().map(|form| &form.constant).collect();
-    let mut rows = Rows::<L> { state, at: BTreeMap::new(), sum: L::sums(&constants) };
+    let mut rows = Rows::<L> { state, at: BTreeMap::new(), sum: L::sums(&constants), read: 0, passed: 0 };
     forms.iter().enumerate().for_each(|(lane, form)| rows.begin(lane, form));
     let mut best = vec![UNKNOWN; forms.len()];
     if !is_late {
         rows.improve(&mut best);
     }
-    // Nodes that were passed since the forms were bounded.
-    let mut passed = 0;
     while let Some((id, a)) = rows.at.pop_last().filter(|(id, _)| *id > 0)
         && !best.iter().all(|(low, _)| enough(*low))
     {
@@ -52,18 +77,13 @@ pub(super) fn minima<L: Lanes>(
             Kind::Activation { source, .. } => source > 0 && !rows.at.contains_key(&source),
             _ => false,
         };
-        vectorised(
-            #[inline(always)]
-            || rows.pass(id, &a),
-        );
-        passed += 1;
+        rows.read -= a.len();
+        rows.passed += a.len();
+        vectorised(Pass(&mut rows, id, &a));
         let is_input = rows.at.last_key_value().is_none_or(|(&id, _)| id == 0);
-        if is_input || !(is_seen || is_late || rows.at.len() > MOST_READ * passed) {
-            vectorised(
-                #[inline(always)]
-                || rows.improve(&mut best),
-            );
-            passed = 0;
+        if is_input || !(is_seen || is_late || rows.read > MOST_READ * rows.passed) {
+            rows.improve(&mut best);
+            rows.passed = 0;
         }
     }
     best
@@ -150,7 +170,10 @@ pub(super) fn bound(state: &mut State<'_>, node: usize, neurons: &[usize], is_la
 impl<L: Lanes> Rows<'_, L> {
     fn begin(&mut self, lane: usize, form: &Form) {
         for (&(node, i), q) in &form.terms {
-            let a = self.at.entry(node).or_insert_with(|| vec![L::zero(); self.state.network.nodes[node].len]);
+            let a = self.at.entry(node).or_insert_with(|| {
+                self.read += self.state.network.nodes[node].len;
+                vec![L::zero(); self.state.network.nodes[node].len]
+            });
             a[i].set(lane, q, self.state.reach(node, i), &mut self.sum);
         }
     }
@@ -158,8 +181,10 @@ impl<L: Lanes> Rows<'_, L> {
     /// Adds coefficients of a node to those that it has.
     #[inline(always)]
     fn add(&mut self, node: usize, more: Vec<L>) {
+        self.passed += more.len();
         match self.at.entry(node) {
             Entry::Vacant(place) => {
+                self.read += more.len();
                 place.insert(more);
             }
             Entry::Occupied(mut a) => {
@@ -221,7 +246,6 @@ impl<L: Lanes> Rows<'_, L> {
     }
 
     /// Takes over the least values that the forms have by the bounds of what they read, where these are better.
-    #[inline(always)]
     fn improve(&self, best: &mut [(f64, f64)]) {
         let mut sum = self.sum.clone();
         for (&node, a) in &self.at {

@@ -1,19 +1,17 @@
-//! A checker of proofs, which shares no code with the solver that writes them: it depends on nothing that
-//! proves, only on exact rationals.
+//! A checker of proofs, which shares no code with what writes them: it depends on nothing that proves, only on exact
+//! rationals, and on `pulp`, which compiles its loops for AVX2.
 //!
-//! * [`check`] reads a formula in OPB format and a proof with the steps `pol` (sums of inequalities), `rup`
-//!   (reverse unit propagation), `del id` and `conclusion UNSAT` of the VeriPB format, version 3.0
-//!   (Gocht & Nordström 2021), and believes nothing but what it recomputes.
-//! * [`check_formula`] compares a formula line by line with the one that a query has, and adds up the
-//!   half-spaces of its [lemmas](Lemma) about real inputs.
+//! * [`check`] reads a formula in OPB format and a proof with the steps `pol` (sums of inequalities), `rup` (reverse unit
+//!   propagation), `del id` and `conclusion UNSAT` of the VeriPB format, version 3.0 (Gocht & Nordström 2021), and
+//!   believes nothing but what it recomputes.
+//! * [`check_formula`] compares a formula line by line with the one that a query has, and adds up the half-spaces of its
+//!   [lemmas](Lemma) about real inputs.
 //!
 //! # What is trusted
 //!
-//! That a formula has no solution rests on this crate alone. That it is *about a network and a query* rests
-//! also on whoever writes the expected lines: the crate `absint` reads the network file and the query, and
-//! evaluates the network, by the code that replays counterexamples, on sums over unknown bits
-//! (`src/exact/signum/original`). It stays there because it needs the network's graph; it shares no code with
-//! the encoder that the search uses.
+//! That a formula has no solution rests on this crate alone. That it is *about a network and a query* rests also on whoever
+//! writes the expected lines: the crate `absint` reads both files and evaluates the network, by the code that replays
+//! counterexamples, on sums over unknown bits (`src/exact/signum/original`), sharing none with the encoder of the search.
 //!
 //! ```
 //! let formula = "+1 x1 +1 x2 >= 1 ;\n+1 ~x1 +1 x2 >= 1 ;\n+1 ~x2 >= 1 ;\n";
@@ -53,7 +51,7 @@ pub enum CheckError {
     /// A step that does not follow.
     #[error("proof, line {0}: the constraint does not follow by unit propagation")]
     NotImplied(usize),
-    /// The proof ends without a contradiction, or without its end.
+    /// The proof ends without a contradiction.
     #[error("the proof does not conclude unsatisfiability")]
     NoConclusion,
 }
@@ -86,8 +84,9 @@ pub fn check(opb: impl BufRead, proof: impl BufRead) -> Result<Checked, CheckErr
     let mut words = reader.expect()?;
     ["pseudo-Boolean", "proof", "version", "3.0"].iter().try_for_each(|word| words.exactly(word))?;
     words.end()?;
-    let (mut contradiction, mut is_ended) = (None, false);
-    while let Some(mut words) = reader.next()? {
+    let mut contradiction = None;
+    loop {
+        let mut words = reader.expect()?;
         words.statement()?;
         match words.word()? {
             "f" => words.exactly(&checked.constraints.to_string()).and_then(|()| words.end())?,
@@ -118,14 +117,11 @@ pub fn check(opb: impl BufRead, proof: impl BufRead) -> Result<Checked, CheckErr
                 let is_unsat = words.take("UNSAT") && words.take(":");
                 contradiction = words.index(u32::MAX as usize).ok().filter(|_| is_unsat);
             }
-            "end" => {
-                is_ended = true;
-                break;
-            }
+            "end" => break,
             rule => return Err(words.error(format!("the rule `{}` is not known", shown(rule))).into()),
         }
     }
     reader.finish("nothing may follow the end")?;
-    let concluded = contradiction.filter(|_| is_ended).and_then(|id| database.get(id as u32));
+    let concluded = contradiction.and_then(|id| database.get(id as u32));
     if concluded.is_some_and(Inequality::is_contradiction) { Ok(checked) } else { Err(CheckError::NoConclusion) }
 }

@@ -77,8 +77,7 @@ fn line_below<N: Number>(parts: &[Piece], slope: f64) -> Option<Line<N>> {
     least.map(|intercept| Line { slope, intercept })
 }
 
-/// The slopes of the segments between ends of parts, then those of the parts: among the lines of these is every edge of
-/// the hull.
+/// The slopes of segments between ends of parts, then those of the parts: every edge of the hull has one of them.
 fn slopes(parts: &[Piece]) -> Vec<f64> {
     let own: Vec<f64> = parts.iter().map(|p| p.slope).collect();
     let mut ends: Vec<(f64, f64)> = Vec::new();
@@ -103,8 +102,7 @@ fn slopes(parts: &[Piece]) -> Vec<f64> {
     slopes
 }
 
-/// The line below that is highest in the middle: the one of least area. Of equal ones the last. Which one that is floats
-/// decide.
+/// The line below that is highest in the middle, of least area: floats decide which. Of equal ones the last.
 fn highest<N: Number>(parts: &[Piece], slopes: &[f64], middle: f64) -> Option<Line<N>> {
     let mut best: Option<(f64, f64)> = None;
     for &slope in slopes {

@@ -8,7 +8,7 @@ use std::io::BufRead;
 
 /// Neurons of all nodes together, at most: what a short file can make a checker hold.
 const MOST_NEURONS: usize = 1 << 23;
-
+const TOO_MANY: &str = "more than 8388608 neurons";
 /// Pieces of an activation, at most.
 const MOST_PIECES: usize = 64;
 
@@ -280,13 +280,9 @@ pub fn read_network(source: impl BufRead) -> Result<Network, Refusal> {
             }
             other => return Err(words.error(format!("`{}` is no node", shown(other)))),
         };
-        room = room.checked_sub(node.len).ok_or_else(|| too_many(&reader))?;
+        room = room.checked_sub(node.len).ok_or_else(|| reader.error(TOO_MANY))?;
         nodes.push(node);
     }
-}
-
-fn too_many<R: BufRead>(reader: &Reader<R>) -> Refusal {
-    reader.error(format!("more than {MOST_NEURONS} neurons"))
 }
 
 /// The bias on one line, which says how many outputs there are; then the terms, of which copies take room as neurons do.
@@ -313,7 +309,7 @@ fn read_affine<R: BufRead>(reader: &mut Reader<R>, nodes: &[Node], room: &mut us
         let inputs = nodes[source].len;
         let map = match kind {
             "identity" if inputs == len => {
-                *room = room.checked_sub(len).ok_or_else(|| too_many(reader))?;
+                *room = room.checked_sub(len).ok_or_else(|| reader.error(TOO_MANY))?;
                 Map::identity(len)
             }
             "dense" | "sparse" => {
@@ -378,8 +374,7 @@ fn read_piece(mut words: Words<'_>) -> Result<Piece, Refusal> {
     Ok(Piece { from, to, from_closed, to_closed, slope, intercept })
 }
 
-/// Whether the pieces stand from left to right and every number lies on one of them; where two meet and both are closed
-/// the function has one value.
+/// Whether the pieces stand from left to right, each number on one, or on two closed ones where they meet with one value.
 fn covers_the_line(pieces: &[Piece]) -> bool {
     let meets = |pair: &[Piece]| {
         let [a, b] = [&pair[0], &pair[1]];

@@ -37,8 +37,7 @@ impl<L: Lanes> NullaryFnOnce for Pass<'_, '_, L> {
     }
 }
 
-/// Does so by AVX2 where the processor has it, which changes no operation. (For wider vectors compilers make slower loops of
-/// them.)
+/// Does so by AVX2 where the processor has it, which changes no operation. (Wider vectors make slower loops.)
 fn vectorised<L: Lanes>(pass: Pass<'_, '_, L>) {
     #[cfg(target_arch = "x86_64")]
     if let Some(processor) = V3::try_new() {
@@ -50,8 +49,7 @@ fn vectorised<L: Lanes>(pass: Pass<'_, '_, L>) {
 /// Forms that are bounded side by side: neurons from below and from above. (Of eight compilers make slow loops.)
 const LANES: usize = 16;
 
-/// Neurons that forms may read for each that was passed since they were last bounded: where they are more, that is done less
-/// often, so that it costs no more than what is passed.
+/// Neurons that forms may read for each that was passed since they were last bounded: so passing costs as much as bounding.
 const MOST_READ: usize = 64;
 
 /// For each form a lower bound over the part: the best of those that it has on its way back to the input, or where `is_late`
@@ -65,6 +63,7 @@ pub(super) fn minima<L: Lanes>(
     let constants: Vec<&RBig> = forms.iter().map(|form| &form.constant).collect();
     let mut rows = Rows::<L> { state, at: BTreeMap::new(), sum: L::sums(&constants), read: 0, passed: 0 };
     forms.iter().enumerate().for_each(|(lane, form)| rows.begin(lane, form));
+    rows.read = rows.at.values().map(Vec::len).sum();
     let mut best = vec![UNKNOWN; forms.len()];
     if !is_late {
         rows.improve(&mut best);
@@ -112,8 +111,7 @@ pub(super) fn interval(state: &mut State<'_>, id: usize) {
     }
 }
 
-/// Takes over lower bounds of a neuron and of its negative, from another arithmetic where rounding may decide on which side
-/// of a number they are.
+/// Takes over lower bounds of a neuron and its negative, exact ones where rounding may decide on which side they are.
 fn take(
     state: &mut State<'_>,
     (node, i): (usize, usize),
@@ -129,8 +127,7 @@ fn take(
     state.tighten(node, i, Range::closed(bounds));
 }
 
-/// Lower bounds of `± x_i` of an affine node, for each of the signs, by the neurons that it reads: weights are multiplied
-/// by 1 or −1, which rounds nothing.
+/// Lower bounds of `± x_i` of an affine node by the neurons that it reads: a sign times a weight rounds nothing.
 fn by_row<L: Lanes>(state: &State<'_>, i: usize, (terms, bias): (&[Term], &Table), signs: &[RBig]) -> Vec<(f64, f64)> {
     let mut sum = L::sums(&vec![&RBig::ZERO; signs.len()]);
     let mut a = L::zero();
@@ -145,8 +142,7 @@ fn by_row<L: Lanes>(state: &State<'_>, i: usize, (terms, bias): (&[Term], &Table
     L::bounds(&sum)
 }
 
-/// Bounds neurons of a node by back-substitution. Where rounding may decide on which side of a number a bound is, in exact
-/// numbers.
+/// Bounds neurons of a node by back-substitution, in exact numbers where rounding may decide on which side a bound is.
 pub(super) fn bound(state: &mut State<'_>, node: usize, neurons: &[usize], is_late: bool) {
     for neurons in neurons.chunks(LANES / 2) {
         let mut forms = Vec::new();
@@ -170,10 +166,8 @@ pub(super) fn bound(state: &mut State<'_>, node: usize, neurons: &[usize], is_la
 impl<L: Lanes> Rows<'_, L> {
     fn begin(&mut self, lane: usize, form: &Form) {
         for (&(node, i), q) in &form.terms {
-            let a = self.at.entry(node).or_insert_with(|| {
-                self.read += self.state.network.nodes[node].len;
-                vec![L::zero(); self.state.network.nodes[node].len]
-            });
+            let len = self.state.network.nodes[node].len;
+            let a = self.at.entry(node).or_insert_with(|| vec![L::zero(); len]);
             a[i].set(lane, q, self.state.reach(node, i), &mut self.sum);
         }
     }

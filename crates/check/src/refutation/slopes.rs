@@ -4,8 +4,7 @@ use super::network::Kind;
 use super::state::State;
 use super::text::{Refusal, Words};
 
-/// The statement that begins with `which`, about one activation node. `free` has for each such node the neurons that
-/// `slopes` speaks of.
+/// The statement that begins with `which`, about an activation node; `free` has for each the neurons of which `slopes` speaks.
 pub(super) fn hear(
     state: &mut State<'_>,
     free: &mut [Vec<usize>],

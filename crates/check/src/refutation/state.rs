@@ -36,10 +36,8 @@ pub(super) struct Mark {
 
 /// Changes that are kept for being undone, at most.
 const MOST_CHANGES: usize = 1 << 22;
-
 /// A neuron is bounded again that is so near to another piece, relatively.
 const NEARLY: f64 = 1e-6;
-
 /// For each term of an affine node `Σ_j |W_ij| reach_j` of its rows, and `Σ_j reach_j`.
 type Magnitudes = Vec<(Vec<f64>, f64)>;
 
@@ -143,8 +141,7 @@ impl<'a> State<'a> {
         self.readers[node].iter().any(|(_, pieces)| !pieces.iter().any(is_inside) && !is_one(pieces))
     }
 
-    /// Whether a bound of a neuron that is between two numbers, and so much as the first one surely, is on either side of
-    /// another bound, or of an end of an activation's piece.
+    /// Whether a neuron's bound between two numbers may be on either side of another bound, or of an end of a piece.
     pub fn is_undecided(&self, node: usize, i: usize, at_least: bool, (low, high): (f64, f64)) -> bool {
         let is_between = |at: f64| if at_least { low < at && at <= high } else { -low > at && at >= -high };
         let (l, u) = self.neurons[node][i].range.bounds;
@@ -215,8 +212,7 @@ impl<'a> State<'a> {
         }
     }
 
-    /// Keeps a neuron to one side of a number, which is left out where that side is open, and forgets what was said of its
-    /// lines; of an input only the box is narrowed.
+    /// Keeps a neuron to one side of a number, or an open one without it, and forgets what was said of its lines, if it has.
     pub fn keep(&mut self, (node, i): (usize, usize), below: bool, at: &RBig, is_open: bool) {
         let (low, high) = enclose(at);
         if node == 0 {
@@ -273,8 +269,7 @@ impl<'a> State<'a> {
         self.undo.clear();
     }
 
-    /// Adds what a bound of neuron `i` of a node says, which is at most zero: `c (l − x_i)` for `c > 0`, `c (u − x_i)` for
-    /// `c < 0`. `None` where there is no such bound.
+    /// Adds `c (l − x_i)` for `c > 0`, `c (u − x_i)` for `c < 0`, which is at most zero. `None` where there is no such bound.
     pub fn add_bound(&self, form: &mut Form, (node, i): (usize, usize), c: &RBig) -> Option<()> {
         let [low, high] = self.ends::<RBig>(node, i);
         form.add_constant(c * if c > &RBig::ZERO { low } else { high }?);

@@ -20,13 +20,10 @@ pub struct Refusal {
 
 /// The version of the format.
 const VERSION: &str = "2";
-
 /// Bytes of a number, at most.
 const LONGEST: usize = 10_000;
-
 /// Exponents of two are at most so large: a little beyond those of floats.
 const LARGEST_EXPONENT: usize = 1100;
-
 /// Bytes of a line, at most: what a reader holds.
 const LONGEST_LINE: u64 = 1 << 28;
 
@@ -189,8 +186,7 @@ pub(crate) fn number(word: &str) -> Option<RBig> {
     Some(RBig::from_parts(integer(p)?, q))
 }
 
-/// The same where it is a float, without the detour: a whole number of at most 53 bits times a power of two that is
-/// not extreme.
+/// The same where it is a float, without the detour: at most 53 bits times a power of two that is not extreme.
 pub(super) fn float(word: &str) -> Option<f64> {
     let (p, e) = word.split_once('b').unwrap_or((word, "0"));
     let (p, e): (i64, i32) = (p.parse().ok()?, e.parse().ok()?);

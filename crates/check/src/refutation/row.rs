@@ -147,9 +147,7 @@ pub(super) fn bound(state: &mut State<'_>, node: usize, neurons: &[usize], is_la
     for neurons in neurons.chunks(LANES / 2) {
         let mut forms = Vec::new();
         for (&i, sign) in neurons.iter().flat_map(|i| [(i, RBig::ONE), (i, RBig::NEG_ONE)]) {
-            let mut form = Form::default();
-            form.add((node, i), sign);
-            forms.push(form);
+            forms.push(Form { terms: BTreeMap::from([((node, i), sign)]), ..Form::default() });
         }
         let mut least = vec![UNKNOWN; LANES];
         if !state.is_exact {

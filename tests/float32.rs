@@ -21,6 +21,7 @@ use absint::exact::continuous::minimum;
 use absint::exact::signum::{self, SignumOptions};
 use absint::{Options, analyze};
 use common::Dice;
+use common::sums::random_sum;
 use ndarray::{Array2, array};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -65,29 +66,6 @@ fn build(inputs: usize, layers: &[Layer]) -> Network {
     }
     let n = b.len(last);
     b.finish(last, &[n]).unwrap().in_arithmetic(Arithmetic::Float32).into_owned()
-}
-
-/// A sum of products and a bias along a random tree, some products fused into a sum.
-fn random_sum(dice: &mut Dice, products: Vec<(f32, f32)>, bias: f32) -> f32 {
-    enum Item {
-        Product(f32, f32),
-        Value(f32),
-    }
-    let value = |item: &Item| match item {
-        Item::Product(w, x) => w * x,
-        Item::Value(v) => *v,
-    };
-    let mut items: Vec<Item> = products.into_iter().map(|(w, x)| Item::Product(w, x)).collect();
-    items.push(Item::Value(bias));
-    while items.len() > 1 {
-        let a = items.swap_remove(dice.below(items.len()));
-        let b = items.swap_remove(dice.below(items.len()));
-        items.push(Item::Value(match (&a, dice.below(2)) {
-            (Item::Product(w, x), 0) => w.mul_add(*x, value(&b)),
-            _ => value(&a) + value(&b),
-        }));
-    }
-    value(&items[0])
 }
 
 /// The values behind each activation and at the end, in a random order for every neuron.
@@ -220,7 +198,7 @@ fn random_choices(dice: &mut Dice) -> Network {
     let chosen = if dice.below(2) == 0 {
         let reciprocal = b.activation("reciprocal", y, Arc::new(Reciprocal)).unwrap();
         let product = b.product("product", [factor(x), factor(reciprocal)]).unwrap();
-        b.declare_part(product).unwrap();
+        b.declare_operator(product, Operator::Part).unwrap();
         let quotient = b.linear("quotient", product, LinearMap::Identity(n), zeros(n)).unwrap();
         b.declare_operator(quotient, Operator::Division).unwrap();
         quotient
@@ -230,7 +208,7 @@ fn random_choices(dice: &mut Dice) -> Network {
         let half = LinearMap::Diagonal(Coefficients::floats(vec![0.5; n]));
         let truth = b.linear("truth", sign, half, Coefficients::floats(vec![0.5; n])).unwrap();
         let product = b.product("product", [factor(truth), factor(difference)]).unwrap();
-        b.declare_part(product).unwrap();
+        b.declare_operator(product, Operator::Part).unwrap();
         let chosen = b.affine("chosen", vec![identity(product, 1.0), identity(y, 1.0)], zeros(n)).unwrap();
         for node in [difference, truth, chosen] {
             b.declare_operator(node, Operator::Choice).unwrap();

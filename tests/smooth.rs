@@ -99,10 +99,17 @@ fn ties_within_the_enclosure_are_no_counterexamples() {
 
 #[test]
 fn float32_is_refused_by_name() {
-    let network = network(&mut Dice::new(3), &[2, 3, 1], &["Sigmoid"]);
-    let options = Options { arithmetic: Arithmetic::Float32, ..Options::default() };
-    let error = analyze(&network, &at_most(square(2), 0.0), &options).unwrap_err();
-    assert_eq!(error, AnalyzeError::Float32Activation("Sigmoid_1".into()));
+    let refused = |operator: &str, assumed_ulps| {
+        let network = network(&mut Dice::new(3), &[2, 3, 1], &[operator]);
+        let options = Options { arithmetic: Arithmetic::Float32, assumed_ulps, ..Options::default() };
+        analyze(&network, &at_most(square(2), 0.0), &options).err()
+    };
+    let named = |name: &str| Some(AnalyzeError::Float32Activation(name.into()));
+    assert_eq!(refused("Gelu", Network::ULPS), named("Gelu_1"));
+    assert_eq!(refused("Sigmoid", 0), named("Sigmoid_1"));
+    assert_eq!(refused("Sigmoid", 1), None);
+    // What IEEE 754 specifies needs no assumption.
+    assert_eq!(refused("Softsign", 0), None);
 }
 
 /// Gradients lead the attack through curves.

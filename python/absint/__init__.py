@@ -181,7 +181,8 @@ def verify(
         method: a name from :func:`methods`, with parameters such as ``kpoly(k=3,refine)``.
         timeout: seconds, after which what is known is the answer.
         threads: threads to use; one per core without.
-        arithmetic: ``real``, or ``float32`` for every float32 execution of the operators in the file.
+        arithmetic: ``real``, or ``float32`` for every float32 execution of the operators in the file, where functions such as
+            exp are assumed to be within 4 units in the last place (``assumed_ulps`` of the result).
         attack: whether counterexamples are looked for.
         all_margins: bound every margin as well as the method can, even where the verdict no longer depends on it.
         certificate: keep a proof of what is verified, for :meth:`Result.write_certificate`. Every method but

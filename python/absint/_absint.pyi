@@ -133,6 +133,10 @@ class Result:
     def out_of_time(self) -> bool:
         """Whether it is unknown because the time was up."""
     @property
+    def assumed_ulps(self) -> int | None:
+        """In float32 by how many units in the last place functions such as exp are assumed to be off at most, where the answer
+        rests on that."""
+    @property
     def because(self) -> list[str]:
         """Why it is unknown, in the words of the command line."""
     @property

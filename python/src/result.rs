@@ -169,6 +169,12 @@ impl Result {
         matches!(&self.analysis.verdict, Verdict::Unknown(gap) if gap.out_of_time)
     }
 
+    /// What is assumed of functions of the runtime.
+    #[getter]
+    fn assumed_ulps(&self) -> Option<u32> {
+        self.analysis.assumed_ulps
+    }
+
     /// Why it is unknown.
     #[getter]
     fn because(&self) -> Vec<String> {

@@ -87,6 +87,9 @@ pub struct Analysis {
     pub verdict: Verdict,
     /// Why the query stayed open, where it did.
     pub reasons: Vec<Reason>,
+    /// By how many units in the last place functions of the runtime are assumed to be off at most, where the answer rests on
+    /// that: float32 executions of what no standard specifies.
+    pub assumed_ulps: Option<u32>,
     /// The stages that ran, in order.
     pub stages: Vec<Stage>,
     /// One per atom, in file order.
@@ -131,6 +134,7 @@ impl Analysis {
         Self {
             verdict: Verdict::Unknown(Gap { open, out_of_time: true }),
             reasons: vec![Reason::OutOfTime],
+            assumed_ulps: None,
             stages: Vec::new(),
             margins: all.flat_map(of_disjunct).collect(),
             disjuncts,

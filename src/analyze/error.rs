@@ -26,10 +26,10 @@ pub enum AnalyzeError {
     /// Certificates are asked for where there are none.
     #[error("only signum networks over two-valued or quantised inputs, or few real ones, have certificates")]
     NoCertificate,
-    /// An activation or a product that rounds in float32.
+    /// An activation or a product of which no float32 execution is known.
     #[error(
-        "node `{0}`: float32 analysis takes activations whose values are exact in float32 (ReLU, Sign, Clip), and no \
-         products of two computed numbers; use --arithmetic real"
+        "node `{0}`: nothing is known of how it is computed in float32 (functions such as Exp need an --assume-ulps above 0; \
+         LayerNormalization and Gelu are not modelled); use --arithmetic real"
     )]
     Float32Activation(String),
     /// Certificates of a signum network are asked for of another method than the exact one.

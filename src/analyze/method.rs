@@ -272,6 +272,9 @@ pub struct Options {
     pub attack: bool,
     /// The arithmetic in which the network is executed.
     pub arithmetic: Arithmetic,
+    /// By how many units in the last place functions of the runtime are [assumed](Network::assuming) to be off at most in
+    /// float32.
+    pub assumed_ulps: u32,
     /// What equal outputs count as in runs over data sets; a query says it itself.
     pub ties: Ties,
     /// Seed of everything random.
@@ -290,7 +293,11 @@ impl Options {
     pub fn executed<'a>(&self, network: &'a Network) -> Cow<'a, Network> {
         match self.arithmetic {
             Arithmetic::Real => Cow::Borrowed(network),
-            Arithmetic::Float32 => network.in_arithmetic(Arithmetic::Float32),
+            Arithmetic::Float32 if network.ulps() == self.assumed_ulps => network.in_arithmetic(Arithmetic::Float32),
+            Arithmetic::Float32 => {
+                let assuming = network.clone().assuming(self.assumed_ulps);
+                Cow::Owned(assuming.in_arithmetic(Arithmetic::Float32).into_owned())
+            }
         }
     }
 
@@ -324,6 +331,7 @@ impl From<Method> for Options {
             all_bounds: false,
             attack: true,
             arithmetic: Arithmetic::Real,
+            assumed_ulps: Network::ULPS,
             ties: Ties::Unsafe,
             seed: 0,
             certify: false,

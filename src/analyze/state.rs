@@ -124,7 +124,8 @@ impl<'a> State<'a> {
         let of_case = |c: &CaseState| c.case.numbers().zip(c.margins()).flat_map(of_disjunct).collect::<Vec<_>>();
         let margins = self.cases.iter().flat_map(of_case).collect();
         let (stages, bounds, certificates) = (self.stages.clone(), Vec::new(), Vec::new());
-        Analysis { verdict, reasons, certificates, proof: None, stages, margins, disjuncts, bounds }
+        let assumed_ulps = context.network.rests_on_functions().then(|| context.network.ulps());
+        Analysis { verdict, reasons, assumed_ulps, certificates, proof: None, stages, margins, disjuncts, bounds }
     }
 
     /// The answer in the end.

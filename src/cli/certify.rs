@@ -1,6 +1,6 @@
 //! `absint certify`.
 
-use super::data_set::{self, check_labels};
+use super::data_set::{self, check_labels, say_assumption};
 use super::inputs::{ImageArgs, radius};
 use super::options::EngineArgs;
 use super::range::ImageRange;
@@ -76,6 +76,7 @@ pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     let files = (&*args.network, &*args.ensemble, &*args.data);
     let (ensemble, network_hash, images) = data_set::read(&args.images, files, options.arithmetic, global)?;
     let (network, members) = (ensemble.network, ensemble.members);
+    say_assumption(&network, &options);
     let range = args.range.within(&images, &args.data)?;
     check_labels(&args.data, &range, &images, members.classes)?;
     let images_hash = images.fingerprint().to_string();

@@ -2,8 +2,9 @@
 
 use super::data_set::check_labels;
 use super::ensemble::Members;
-use super::inputs::{ImageArgs, Problem, radius, read_queries, refuse_softmax};
+use super::inputs::{ImageArgs, Problem, radius, read_queries};
 use super::limit::reading;
+use super::model::refuse_softmax;
 use super::outputs::OutputArgs;
 use super::progress::Progress;
 use super::range::ImageRange;

@@ -5,9 +5,11 @@ use super::inputs::ImageArgs;
 use super::limit::reading;
 use super::progress::DataSetProgress;
 use super::{CliResult, Exit, Global};
+use crate::analyze::Options;
 use crate::campaign::{Campaign, Outcomes, Worker};
-use crate::domains::network::Arithmetic;
+use crate::domains::network::{Arithmetic, Network};
 use crate::format::images::ImageSet;
+use crate::report;
 use serde_json::Value;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,13 @@ pub fn read(
         let images = args.read_images(&data, &ensemble.network, ensemble.channels)?;
         Ok((ensemble, hashes, images))
     })
+}
+
+/// Says once what all verdicts rest on.
+pub fn say_assumption(network: &Network, options: &Options) {
+    if network.rests_on_functions() {
+        tracing::warn!("in float32 {}", report::assumption(options.assumed_ulps));
+    }
 }
 
 /// Refuses images whose label a network of so many classes does not have.

@@ -94,7 +94,9 @@ pub fn load(query: &VnnlibQuery, arguments: &[PathBuf], arithmetic: Option<Arith
         let mut model = onnx::read_ports(path, &ports(network, range))?;
         check(network, &model, is_typed).map_err(|e| format!("{}: {e}", path.display()))?;
         let only_compares = query.networks.len() == 1 && query.products.is_empty();
-        if model.final_softmax.is_some() && !(only_compares && model.check_softmax(&query.query).is_ok()) {
+        let is_dropped =
+            arithmetic_asked == Arithmetic::Real && only_compares && model.check_softmax(&query.query).is_ok();
+        if model.final_softmax.is_some() && !is_dropped {
             model = onnx::read_ports(path, &Ports { computes_softmax: true, ..ports(network, range) })?;
         }
         models.push(model.in_arithmetic(arithmetic_asked).map_err(|e| format!("{}: {e}", path.display()))?);

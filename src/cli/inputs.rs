@@ -4,6 +4,7 @@ mod of_images;
 mod unasked;
 
 use super::ensemble::{Ensemble, Members, REAL_ONLY};
+use super::model::{in_arithmetic, named, read_model, refuse_softmax};
 use super::{CliResult, Global};
 use crate::analyze::check_query;
 use crate::campaign::{Preparation, Subject};
@@ -419,19 +420,6 @@ impl QueryArgs {
     }
 }
 
-/// Reads a network that is executed in this arithmetic.
-pub fn read_model(path: &Path, arithmetic: Arithmetic) -> CliResult<onnx::Model> {
-    in_arithmetic(onnx::read(path)?, path, arithmetic)
-}
-
-fn in_arithmetic(model: onnx::Model, path: &Path, arithmetic: Arithmetic) -> CliResult<onnx::Model> {
-    model.in_arithmetic(arithmetic).map_err(|e| named(path, &e))
-}
-
-fn named(path: &Path, problem: &str) -> Box<dyn std::error::Error + Send + Sync> {
-    format!("{}: {problem}", path.display()).into()
-}
-
 /// Reads queries from VNN-LIB files and from JSON files, each with the name of its file.
 pub fn read_queries<'a>(
     vnnlib: impl IntoIterator<Item = &'a PathBuf>,
@@ -448,11 +436,6 @@ pub fn read_queries<'a>(
 /// Reads a VNN-LIB query about the network.
 pub fn read_vnnlib(path: &Path, network: &Network) -> CliResult<Query> {
     vnnlib::read(path)?.of_network(network).map_err(|e| named(path, &e))
-}
-
-/// A Softmax at the end was dropped, which only properties that compare outputs allow.
-pub fn refuse_softmax(model: &onnx::Model, query: &Query, path: &Path) -> CliResult<()> {
-    model.check_softmax(query).map_err(|e| named(path, e))
 }
 
 /// The ball around an image with pixels from `low` to `high`, clipped to these.

@@ -14,6 +14,7 @@ mod info;
 mod inputs;
 mod limit;
 mod merge;
+mod model;
 mod options;
 mod outputs;
 mod progress;

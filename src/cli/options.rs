@@ -4,7 +4,7 @@ use crate::analyze::{Method, Options};
 use crate::domains::activation::Slopes;
 use crate::domains::domain::Concretise;
 use crate::domains::lp::{LpBackend, backend, backends};
-use crate::domains::network::Arithmetic;
+use crate::domains::network::{Arithmetic, Network};
 use clap::{Args, ValueEnum};
 use std::sync::LazyLock;
 
@@ -89,6 +89,10 @@ pub struct EngineArgs {
     /// types ask for]
     #[arg(long, value_enum)]
     arithmetic: Option<ArithmeticName>,
+    /// In float32, by how many units in the last place the runtime's functions that no standard specifies (Exp, Log, Pow,
+    /// Sigmoid, Tanh and others) are assumed to be off at most; 0 assumes nothing and refuses them
+    #[arg(long, value_name = "ULPS", default_value_t = Network::ULPS, value_parser = clap::value_parser!(u32).range(..=65536))]
+    assume_ulps: u32,
     /// Solver of linear programs
     #[arg(long, default_value = "interior", value_parser = lp_backend)]
     lp: Lp,
@@ -119,6 +123,7 @@ impl EngineArgs {
             lp: self.lp.0,
             attack: !self.no_attack,
             arithmetic: self.arithmetic().unwrap_or(Arithmetic::Real),
+            assumed_ulps: self.assume_ulps,
             seed,
             ..Options::default()
         }

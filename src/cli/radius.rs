@@ -1,7 +1,7 @@
 //! `absint radius`.
 
 use super::attack::PgdArgs;
-use super::data_set::{self, check_labels};
+use super::data_set::{self, check_labels, say_assumption};
 use super::inputs::ImageArgs;
 use super::options::EngineArgs;
 use super::range::ImageRange;
@@ -79,6 +79,7 @@ pub fn run(args: &RadiusArgs, global: &Global) -> CliResult<Exit> {
     let files = (&*args.network, &[][..], &*args.data);
     let (model, network_hash, images) = data_set::read(&args.images, files, analysis.arithmetic, global)?;
     let network = model.network;
+    say_assumption(&network, &analysis);
     let range = args.range.within(&images, &args.data)?;
     check_labels(&args.data, &range, &images, network.output_len())?;
     let options = RadiusOptions {

@@ -2,8 +2,9 @@
 
 use super::options::ArithmeticName;
 use super::{CliResult, Exit, answer};
-use crate::domains::network::Arithmetic;
+use crate::domains::network::{Arithmetic, Network};
 use crate::format::onnx::{self, OPSETS};
+use crate::report;
 use clap::Args;
 
 #[derive(Args)]
@@ -59,6 +60,9 @@ struct Capability {
 
 pub fn run(args: &SupportsArgs) -> CliResult<Exit> {
     answer(&args.answer())?;
+    if args.capability.onnx_operators && args.types().contains(&"float32") {
+        tracing::warn!("in float32 {}", report::assumption(Network::ULPS));
+    }
     Ok(Exit::Success)
 }
 

@@ -1,7 +1,7 @@
 //! `absint verify`.
 
 use super::declared;
-use super::inputs::{read_model, refuse_softmax};
+use super::model::{read_model, refuse_softmax};
 use super::options::EngineArgs;
 use super::{CliResult, Exit, Global, answer};
 use crate::analyze::{Options, analyze_within, deadline, portable};
@@ -136,6 +136,9 @@ impl Question {
         let run = Run { budget, observer: &Silent };
         let options = Options { arithmetic, ..self.options.clone() };
         let mut analysis = analyze_within(network, query, &options, run)?;
+        if let Some(ulps) = analysis.assumed_ulps {
+            tracing::warn!("in float32 {}", report::assumption(ulps));
+        }
         if let Verdict::Falsified(witness) = analysis.verdict {
             analysis.verdict = Verdict::Falsified(portable(network, query, witness));
         }

@@ -19,8 +19,8 @@ fn numbers(values: &[f64]) -> Value {
     values.iter().map(|&x| number(x)).collect()
 }
 
-/// The analysis as one object: `{schema, verdict, network, query, domain, arithmetic, stages, margins, disjuncts,
-/// open?, out_of_time?, because?, may_help?, witness?}`; the last but one say why a query is open, and what may help.
+/// The analysis as one object: `{schema, verdict, network, query, domain, arithmetic, assumed_ulps?, stages, margins,
+/// disjuncts, open?, out_of_time?, because?, may_help?, witness?}`; the last but one say why a query is open, and what may help.
 #[must_use]
 pub fn analysis_json(analysis: &Analysis, context: &Context) -> Value {
     let stages: Vec<Value> = analysis
@@ -57,6 +57,9 @@ pub fn analysis_json(analysis: &Analysis, context: &Context) -> Value {
     object.insert("query".into(), context.query.into());
     object.insert("domain".into(), context.domain.as_str().into());
     object.insert("arithmetic".into(), context.arithmetic.to_string().into());
+    if let Some(ulps) = analysis.assumed_ulps {
+        object.insert("assumed_ulps".into(), ulps.into());
+    }
     object.insert("stages".into(), stages.into());
     object.insert("margins".into(), margins.into());
     object.insert("disjuncts".into(), disjuncts.into());

@@ -20,7 +20,7 @@ pub use info::{info_json, info_text};
 pub use json::{SCHEMA, analysis_json};
 pub(crate) use json::{number, reasons_json, witness_json};
 pub use proof_folder::{ProofFolder, is_of_images, members, why_none};
-pub use text::analysis_text;
+pub use text::{analysis_text, assumption};
 pub use vnnlib::{Assigned, TIMED_OUT, UNKNOWN, assigned, assignment_lines, vnnlib_answer, vnnlib_word};
 pub use whole::{try_whole, write_whole};
 

@@ -61,7 +61,8 @@ fn write_analysis(
     writeln!(out, "network   {}", name(context.network))?;
     writeln!(out, "query     {}", name(context.query))?;
     if context.arithmetic != Arithmetic::Real {
-        writeln!(out, "numbers   {}, sums in any order", context.arithmetic)?;
+        let assumed = analysis.assumed_ulps.map_or_else(String::new, |ulps| format!("; {}", assumption(ulps)));
+        writeln!(out, "numbers   {}, sums in any order{assumed}", context.arithmetic)?;
     }
     write_margins(out, analysis, query)?;
     write_stages(out, analysis)?;
@@ -69,6 +70,12 @@ fn write_analysis(
         write_witness(out, witness, &context.endings)?;
     }
     Ok(())
+}
+
+/// What is assumed of the runtime.
+#[must_use]
+pub fn assumption(ulps: u32) -> String {
+    format!("functions such as Exp are assumed to be within {ulps} units in the last place (--assume-ulps)")
 }
 
 /// What the model puts out at a witness, in floats: a Softmax at its end included.

@@ -11,5 +11,6 @@ pub mod journal;
 #[path = "../../domains/tests/common/mod.rs"]
 mod random;
 pub mod refutations;
+pub mod sums;
 
 pub use random::*;

@@ -43,8 +43,8 @@ pub fn cases() -> Vec<Case> {
     let refused = Case::new("usage.refused-certificate", "check cert", &["cert: ", "query, line 2: ", "`box`"]);
     let float32 = "analyze net.onnx --data i.csv --eps 0.1 --domain exact --proof cert --arithmetic float32";
     let float32 = Case::new("analyze.float32-certificate", float32, &["--arithmetic float32"]);
-    let leaky = "analyze net.onnx --data i.csv --eps 0.1 --arithmetic float32";
-    let leaky = Case::new("analyze.float32-activation", leaky, &["`LeakyRelu_0`", "--arithmetic real"]);
+    let gelu = "analyze net.onnx --data i.csv --eps 0.1 --arithmetic float32";
+    let gelu = Case::new("analyze.float32-activation", gelu, &["`Gelu_0`", "--arithmetic real"]);
     vec![
         case("check.malformed", "1 x1 1 x2 >= 1\n", "", &["cert: case 0: ", "formula, line 1: ", "`;`"]),
         case("check.malformed", two, "sum 1 2 ;\n", &["cert: case 0: ", "proof, line 2: ", "`sum`"]),
@@ -56,7 +56,7 @@ pub fn cases() -> Vec<Case> {
         ball.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
         curve.file("net.onnx", node(&[2], "Tanh", &[], &[])).file("i.csv", "0,1,2\n"),
         float32.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
-        leaky.file("net.onnx", node(&[2], "LeakyRelu", &[], &[])).file("i.csv", "0,1,2\n"),
+        gelu.file("net.onnx", node(&[2], "Gelu", &[], &[])).file("i.csv", "0,1,2\n"),
         refused
             .file("cert/network.txt", "absint network 2\ninput 2\noutput 0\n")
             .file("cert/query.txt", "absint query 2\nbox\n")

@@ -20,7 +20,7 @@ pub use lines::{HalfPlane, Line, Lines, Slopes};
 pub use relu::Relu;
 pub use sign::{Sign, SignWithZero};
 pub use smooth::{Arctan, Cos, Elu, Erf, Exp, Gelu, Log, Power, Reciprocal, Sigmoid, Silu, Sin, Softplus, Softsign};
-pub use smooth::{Bend, Part, Smooth, Sqrt, Tanh};
+pub use smooth::{Bend, Computed, Part, Smooth, Sqrt, Tanh};
 pub use staircase::Staircase;
 
 use crate::num::{Interval, Lattice};

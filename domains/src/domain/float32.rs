@@ -10,7 +10,7 @@
 //! its values from the threshold changes nothing.
 
 use super::{DomainError, NodeBounds, lattice};
-use crate::network::{Affine, Coefficients, Network, NodeId, NodeKind, Parameter};
+use crate::network::{Activation, Affine, Coefficients, Network, NodeId, NodeKind, Parameter, Product, Rounding};
 use crate::num::round::{add_up, mul_up};
 use crate::num::{Interval, Lattice, Rational, Scalar, exact};
 use crate::query::{Ball, Region};
@@ -55,31 +55,25 @@ pub(super) fn widened<'a>(
     inputs: &Inputs,
     bounds: &dyn Fn(NodeId) -> &'a NodeBounds,
 ) -> Result<Option<Widened>, DomainError> {
+    let refuse = || DomainError::Float32 { node: id, name: network.node(id).name.clone() };
     let affine = match &network.node(id).kind {
         NodeKind::Affine(affine) => affine,
         // Nothing stands between the input and the activation that its rounding could be charged to.
-        NodeKind::Activation(a) if a.source == 0 && !inputs.are_kept => {
-            return Err(DomainError::Float32 { node: id, name: network.node(id).name.clone() });
+        _ if network.node(id).sources().any(|source| source == 0) && !inputs.are_kept => return Err(refuse()),
+        // What others round is charged to what reads them.
+        NodeKind::Activation(Activation { rounding, .. }) | NodeKind::Product(Product { rounding, .. }) => {
+            return if rounding.is_exact() { Ok(None) } else { Err(refuse()) };
         }
-        // What a product rounds is charged to what reads it, or to nothing.
-        NodeKind::Product(product) => {
-            let reads_rounded = !inputs.are_kept && product.factors.iter().any(|factor| factor.source == 0);
-            if !product.is_part || reads_rounded {
-                return Err(DomainError::Float32 { node: id, name: network.node(id).name.clone() });
-            }
-            return Ok(None);
-        }
-        NodeKind::Input | NodeKind::Activation(_) => return Ok(None),
+        NodeKind::Input => return Ok(None),
     };
-    let refuse = || DomainError::Float32 { node: id, name: network.node(id).name.clone() };
-    let rounding = &affine.rounding;
+    let rounding = &*affine.rounding.assuming(network.ulps());
     let largest = affine.terms.iter().flat_map(|t| bounds(t.source).iter()).fold(0.0, |m: f64, x| m.max(x.magnitude()));
     let is_in_range = rounding.largest(largest) < f64::from(f32::MAX) / 2.0;
     if !is_in_range {
         return Err(refuse());
     }
     let more = usize::from(!inputs.are_kept && affine.terms.iter().any(|t| t.source == 0));
-    let errors = errors(affine, more, bounds);
+    let errors = errors(affine, rounding, more, bounds);
     if errors.iter().all(|e| *e == 0.0) {
         return Ok(None);
     }
@@ -113,8 +107,12 @@ pub(super) fn widened<'a>(
 }
 
 /// For each output what its float32 execution can lose.
-fn errors<'a>(affine: &Affine, more: usize, bounds: &dyn Fn(NodeId) -> &'a NodeBounds) -> Vec<f64> {
-    let rounding = &affine.rounding;
+fn errors<'a>(
+    affine: &Affine,
+    rounding: &Rounding,
+    more: usize,
+    bounds: &dyn Fn(NodeId) -> &'a NodeBounds,
+) -> Vec<f64> {
     if rounding.is_exact() && more == 0 {
         return vec![0.0; affine.bias.len()];
     }

@@ -2,11 +2,12 @@
 
 use super::ball::minimise;
 use super::batch::{Entry, Member, Objective, Walk, entries, of_activation, of_source, slopes};
+use super::columns::{apply, keep_columns};
 use super::joint::from_stars;
 use super::relaxed::{Relaxed, share_of};
 use super::shares::Moving;
 use super::steps::{Moments, Step};
-use crate::network::{Affine, ColumnMap, NodeId, NodeKind};
+use crate::network::{NodeId, NodeKind};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ const SPARSE: f32 = 0.75;
 pub(super) struct Pick {
     /// Its index.
     pub index: u32,
+    /// What its relaxation loses.
+    pub loss: f32,
     /// First multipliers of the sides below and above.
     pub beta: [f32; 2],
 }
@@ -80,13 +83,15 @@ struct Ascent<'a, 'b> {
 
 impl Relaxed<'_> {
     /// Improves the members until their guessed bounds exceed `goals` or the rounds are over. Returns nothing for those
-    /// that reached their goal, whose guess is still to be proved; of the others what a split needs to know.
+    /// that reached their goal, whose guess is still to be proved; of the others what a split needs to know, where a free
+    /// neuron's loss counts for as much as `weights` say.
     pub(super) fn ascend(
         &self,
         forms: &[Objective],
         members: &mut [Member],
         goals: &[f32],
         effort: Effort,
+        weights: &[f32],
         work: &mut Workspace,
     ) -> Vec<Option<Outcome>> {
         let mut outcomes: Vec<Option<Outcome>> = Vec::new();
@@ -113,8 +118,25 @@ impl Relaxed<'_> {
         ascent.drop_done();
         // What a split needs to know is taken from the last multipliers, be they the best or next to them.
         ascent.forth(None);
-        ascent.finish(members, &mut outcomes);
+        ascent.finish(members, weights, &mut outcomes);
         outcomes
+    }
+
+    /// All free neurons on which a member can be split.
+    pub(super) fn picks(&self, forms: &[Objective], member: &Member, work: &mut Workspace) -> Vec<Pick> {
+        let mut ascent = Ascent::new(self, forms, std::slice::from_ref(member), &[f32::INFINITY], work);
+        ascent.back();
+        ascent.forth(None);
+        let mut picks = Vec::new();
+        for id in 1..=ascent.top() {
+            let (Some(layer), true) = (&self.layers[id], ascent.work.guess.reached[id]) else { continue };
+            ascent.leave_out_split(id, layer.source);
+            let Workspace { guess, values, .. } = &*ascent.work;
+            let neurons = guess.coefficients[id].iter().zip(&values[layer.source]).zip(&values[id]).enumerate();
+            let losses = neurons.filter_map(|(neuron, ((&a, &z), &y))| layer.loss(neuron, a, z, y));
+            picks.extend(losses.map(|(index, loss)| ascent.pick(index, loss, 0)));
+        }
+        picks
     }
 }
 
@@ -387,20 +409,28 @@ impl<'a, 'b> Ascent<'a, 'b> {
 
     /// A split of column `r`. Where its form reads the line below a free neuron, there are multipliers with which both
     /// pieces are that line: the halves begin with the bound of the whole.
-    fn pick(&self, index: u32, r: usize) -> Pick {
+    fn pick(&self, index: u32, loss: f32, r: usize) -> Pick {
         let n = self.active.len();
         let (id, neuron) = self.relaxed.free[index as usize];
         let (left, right) = self.relaxed.range_of(index as usize);
         let a = self.work.guess.coefficients[id][neuron * n + r].max(0.0);
         let slope = self.slopes[index as usize * n + r];
-        Pick { index, beta: [a * (slope - left as f32), a * (right as f32 - slope)] }
+        Pick { index, loss, beta: [a * (slope - left as f32), a * (right as f32 - slope)] }
+    }
+
+    /// Neurons of an activation node that are split already are no choice.
+    fn leave_out_split(&mut self, id: NodeId, source: NodeId) {
+        let n = self.active.len();
+        for entry in of_activation(&self.entries, id, source) {
+            self.work.values[id][entry.neuron * n + entry.column] = f32::NAN;
+        }
     }
 
     /// What the last passes say of the members.
-    fn finish(mut self, members: &mut [Member], outcomes: &mut [Option<Outcome>]) {
+    fn finish(mut self, members: &mut [Member], weights: &[f32], outcomes: &mut [Option<Outcome>]) {
         self.keep_best(members);
         let (top, n) = (self.top(), self.active.len());
-        let Self { relaxed, work, start, entries, .. } = &mut self;
+        let (relaxed, start, work) = (self.relaxed, &self.start, &*self.work);
         let (mut most, mut pick) = (vec![-1.0f32; n], vec![u32::MAX; n]);
         let mut attained = start.sums.value.clone();
         for id in (0..=top).filter(|&id| start.reached[id]) {
@@ -409,39 +439,22 @@ impl<'a, 'b> Ascent<'a, 'b> {
             }
         }
         for id in 1..=top {
-            let (Some(layer), true) = (&relaxed.layers[id], work.guess.reached[id]) else { continue };
-            // A neuron that is split already is no choice.
-            for entry in of_activation(entries, id, layer.source) {
-                work.values[id][entry.neuron * n + entry.column] = f32::NAN;
-            }
+            let (Some(layer), true) = (&relaxed.layers[id], self.work.guess.reached[id]) else { continue };
+            self.leave_out_split(id, layer.source);
+            let Self { work, entries, .. } = &self;
             let (a, z, y) = (&work.guess.coefficients[id], &work.values[layer.source], &work.values[id]);
-            layer.losses(a, z, y, n, &mut most, &mut pick);
+            layer.losses(a, z, y, n, weights, &mut most, &mut pick);
             if let Some(pair) = &relaxed.pairs[id] {
-                pair.losses(relaxed, &work.guess, entries, &work.values, &mut most, &mut pick);
+                pair.losses(relaxed, &work.guess, entries, &work.values, weights, &mut most, &mut pick);
             }
         }
         for (r, &m) in self.active.iter().enumerate() {
             let column = || self.work.values[0].iter().skip(r).step_by(n).copied().collect();
             let input = (attained[r] <= 0.0).then(column);
-            let pick = (pick[r] != u32::MAX).then(|| self.pick(pick[r], r));
+            let loss = |index: u32| most[r] / weights[index as usize];
+            let pick = (pick[r] != u32::MAX).then(|| self.pick(pick[r], loss(pick[r]), r));
             outcomes[m] = Some(Outcome { attained: attained[r], pick, input });
         }
-    }
-}
-
-/// The values of an affine node for `n` members, where those of its sources are in `from`, by node.
-fn apply(
-    affine: &Affine,
-    maps: &[(NodeId, ColumnMap<'_, f32>)],
-    n: usize,
-    from: &[Vec<f32>],
-    to: &mut Vec<f32>,
-    spare: &mut Vec<f32>,
-) {
-    to.clear();
-    affine.bias.values().iter().for_each(|&b| to.extend(std::iter::repeat_n(b as f32, n)));
-    for (source, map) in maps {
-        map.forth(&from[*source], n, to, spare);
     }
 }
 
@@ -462,15 +475,4 @@ fn improve_multipliers<'e>(
         let by = Step { rate: step.rate * scales[entry.column], ..step }.of(gradient, first, second);
         entry.beta = (entry.beta + by).max(0.0);
     }
-}
-
-/// Keeps the columns `kept` (in increasing order) of a matrix with `n`.
-fn keep_columns(a: &mut Vec<f32>, n: usize, kept: &[usize]) {
-    let rows = a.len() / n;
-    for row in 0..rows {
-        for (to, &from) in kept.iter().enumerate() {
-            a[row * kept.len() + to] = a[row * n + from];
-        }
-    }
-    a.truncate(rows * kept.len());
 }

@@ -84,7 +84,7 @@ fn improve_row(
     }
 }
 
-/// Where a neuron loses more than `best`, takes its loss and `index` over.
+/// Where a neuron loses more than `best`, times `weight`, takes its loss and `index` over.
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
 fn loss_row(
@@ -93,7 +93,7 @@ fn loss_row(
     y: &[f32],
     (left, right): (f32, f32),
     intercept: f32,
-    index: u32,
+    (index, weight): (u32, f32),
     best: &mut [f32],
     pick: &mut [u32],
 ) {
@@ -101,7 +101,7 @@ fn loss_row(
     let (z, y, best, pick) = (&z[..n], &y[..n], &mut best[..n], &mut pick[..n]);
     for r in 0..n {
         let missed = (a[r] * (y[r] - (left * z[r]).max(right * z[r]))).abs();
-        let score = missed + SHARE_OF_INTERCEPT * (-a[r]).max(0.0) * intercept;
+        let score = weight * (missed + SHARE_OF_INTERCEPT * (-a[r]).max(0.0) * intercept);
         let is_more = score > best[r];
         best[r] = if is_more { score } else { best[r] };
         pick[r] = if is_more { index } else { pick[r] };
@@ -279,9 +279,28 @@ impl Layer {
         );
     }
 
+    /// The index of a neuron, where it is free and not left out, and what its relaxation loses.
+    pub fn loss(&self, neuron: usize, a: f32, z: f32, y: f32) -> Option<(u32, f32)> {
+        let Pass::Free { index, upper } = self.passes[neuron] else { return None };
+        let corner = (self.corner.0 as f32, self.corner.1 as f32);
+        let (mut loss, mut pick) = ([-1.0], [u32::MAX]);
+        loss_row(&[a], &[z], &[y], corner, upper.1 as f32, (index as u32, 1.0), &mut loss, &mut pick);
+        (pick[0] != u32::MAX).then_some((pick[0], loss[0]))
+    }
+
     /// For each member the free neuron whose relaxation loses most: `best` and `pick` (an index as a float) take over
-    /// where this layer has more.
-    pub fn losses(&self, a: &[f32], z: &[f32], y: &[f32], n: usize, best: &mut [f32], pick: &mut [u32]) {
+    /// where this layer has more, by the neurons' `weights`.
+    #[allow(clippy::too_many_arguments)]
+    pub fn losses(
+        &self,
+        a: &[f32],
+        z: &[f32],
+        y: &[f32],
+        n: usize,
+        weights: &[f32],
+        best: &mut [f32],
+        pick: &mut [u32],
+    ) {
         let (left, right) = (self.corner.0 as f32, self.corner.1 as f32);
         vectorised(
             #[inline(always)]
@@ -291,7 +310,7 @@ impl Layer {
                     a.chunks_exact(n).zip(z.chunks_exact(n)).zip(y.chunks_exact(n)).zip(&self.passes)
                 {
                     let Pass::Free { index, upper } = *pass else { continue };
-                    loss_row(a, z, y, (left, right), upper.1 as f32, index as u32, best, pick);
+                    loss_row(a, z, y, (left, right), upper.1 as f32, (index as u32, weights[index]), best, pick);
                 }
             },
         );

@@ -4,7 +4,7 @@ use super::ascent::Workspace;
 use super::batch::Member;
 use super::kept::{Kept, MOST_KEPT};
 use super::relaxed::Relaxed;
-use super::tree::Forest;
+use super::tree::{Forest, even};
 use crate::network::NodeId;
 use rayon::prelude::*;
 
@@ -80,7 +80,7 @@ impl Forest<'_> {
         let bounds = self.bounds().into_iter().map(|bound| (bound - loss).min(0.0));
         let mut found: Vec<(f64, Vec<Member>)> = bounds.map(|bound| (bound, Vec::new())).collect();
         let mut open: Vec<Member> = self.trees.iter_mut().flat_map(|tree| tree.take_open()).collect();
-        let size = self.together();
+        let size = even(open.len(), self.together());
         open.par_chunks_mut(size).for_each(|chunk| {
             let enough: Vec<f64> = chunk.iter().map(|member| found[member.objective].0).collect();
             let mut own: Vec<&mut Member> = chunk.iter_mut().collect();

@@ -225,7 +225,7 @@ fn follow(network: &Network, bounds: &mut Bounds, end: NodeId) {
     let mut nodes = bounds.nodes().to_vec();
     for id in 0..end {
         let image: NodeBounds = match &network.node(id).kind {
-            NodeKind::Activation(Activation { source, function }) => {
+            NodeKind::Activation(Activation { source, function, .. }) => {
                 nodes[*source].reaches().map(|z| function.image(z)).collect()
             }
             NodeKind::Product(product) => products(product, |source, i| nodes[source].get(i)).collect(),

@@ -185,7 +185,7 @@ impl<'a> Relaxed<'a> {
     }
 
     fn layer(&mut self, id: NodeId, activation: &Activation, z: &NodeBounds) -> Layer {
-        let &Activation { source, ref function } = activation;
+        let &Activation { source, ref function, .. } = activation;
         let lines = NodeLines::new(function.as_ref(), z, Slopes::Area);
         let corner = function.pieces().and_then(corner);
         let mut absolute = lines.absolute;

@@ -167,12 +167,14 @@ impl Pair {
 
     /// For each member the free neuron on whose side the lines around a difference lose most: `best` and `pick` take over
     /// where that is more.
+    #[allow(clippy::too_many_arguments)]
     pub fn losses(
         &self,
         relaxed: &Relaxed,
         walk: &Walk<f32>,
         entries: &[Entry],
         values: &[Vec<f32>],
+        weights: &[f32],
         best: &mut [f32],
         pick: &mut [u32],
     ) {
@@ -195,7 +197,9 @@ impl Pair {
                 // On the sides of the one whose line that is first.
                 let order = if t > 0.0 { [0, 1] } else { [1, 0] };
                 let open = order.into_iter().find_map(|which| free[which].filter(|_| !kept.are_lines[which]));
-                if let Some(index) = open.filter(|_| score > best[r]) {
+                let Some(index) = open else { continue };
+                let score = weights[index as usize] * score;
+                if score > best[r] {
                     (best[r], pick[r]) = (score, index);
                 }
             }

@@ -4,6 +4,7 @@
 use super::ascent::{Effort, Outcome, Pick, Workspace};
 use super::batch::{Member, Objective, Side};
 use super::kept::Kept;
+use super::pseudo_costs::PseudoCosts;
 use super::relaxed::Relaxed;
 use crate::budget::Budget;
 use crate::network::NodeId;
@@ -29,15 +30,15 @@ pub struct Limits {
 
 /// A part with the neuron on which it is to be split.
 #[derive(Debug)]
-struct Part {
-    member: Member,
-    pick: Pick,
+pub(super) struct Part {
+    pub member: Member,
+    pub pick: Pick,
 }
 
 impl Part {
     /// Both sides of its neuron.
     fn halves(self) -> [Member; 2] {
-        let Self { member, pick: Pick { index, beta } } = self;
+        let Self { member, pick: Pick { index, beta, .. } } = self;
         [false, true].map(|above| member.on(Side { index, above }, beta[usize::from(above)]))
     }
 }
@@ -89,6 +90,11 @@ pub struct Forest<'a> {
     /// Parts that are closed, where they are kept.
     pub(super) kept: Option<Kept>,
     number: usize,
+    pub(super) costs: PseudoCosts,
+    /// The share of parts that only tell how much splits gain.
+    pub look_ahead: f64,
+    /// Splits that were only tried.
+    pub(super) tried: usize,
     pool: Mutex<Vec<Workspace>>,
 }
 
@@ -105,20 +111,27 @@ pub struct Candidate {
 const NUMBERS: usize = 1 << 18;
 
 /// Members of a batch, at most.
-const MEMBERS: usize = 256;
+const MEMBERS: usize = 128;
 
 /// Batches per thread and round.
-const BATCHES: usize = 2;
+const BATCHES: usize = 4;
 
 /// Bytes of open parts beyond which those nearest to their end go first.
 const MANY_BYTES: usize = 1 << 31;
 
 /// A member that was examined.
-struct Examined {
+pub(super) struct Examined {
     member: Member,
     /// A certified bound above the goal.
     closed: Option<f64>,
     outcome: Option<Outcome>,
+}
+
+impl Examined {
+    /// Whether there was time to bound it.
+    fn is_known(&self) -> bool {
+        self.closed.is_some() || self.outcome.is_some()
+    }
 }
 
 impl<'a> Forest<'a> {
@@ -136,7 +149,20 @@ impl<'a> Forest<'a> {
             used: 0,
         };
         let trees = forms.iter().map(|_| tree()).collect();
-        Self { relaxed, forms, limits, start, trees, kept: None, number: 0, pool: Mutex::default() }
+        let costs = PseudoCosts::new(relaxed.free_up_to(start));
+        Self {
+            relaxed,
+            forms,
+            limits,
+            start,
+            trees,
+            kept: None,
+            number: 0,
+            costs,
+            look_ahead: 0.0,
+            tried: 0,
+            pool: Mutex::default(),
+        }
     }
 
     /// Members of one batch.
@@ -150,7 +176,8 @@ impl<'a> Forest<'a> {
         let root = |o: usize| Member::root(self.relaxed, o, self.start);
         let members = (0..self.forms.len()).map(root).collect();
         self.trees.iter_mut().for_each(|tree| tree.away = 0);
-        let candidates = self.examine(members, |member| vec![member], self.limits.root, budget);
+        let examined = self.examine(members, |member| [member], self.limits.root, budget);
+        let candidates = self.file(examined);
         self.trees.iter_mut().for_each(|tree| tree.root = tree.guess());
         candidates
     }
@@ -172,7 +199,21 @@ impl<'a> Forest<'a> {
                 parts.push(part);
             }
         }
-        (!parts.is_empty()).then(|| self.examine(parts, Part::halves, self.limits.below, budget))
+        let member = parts.first()?.member.clone();
+        self.try_splits(&member, budget);
+        let halves = self.split(parts, budget);
+        Some(self.file(halves))
+    }
+
+    /// Examines the halves of parts, and learns from what they gain.
+    pub(super) fn split(&mut self, parts: Vec<Part>, budget: &Budget) -> Vec<Examined> {
+        let splits: Vec<(Pick, f32)> = parts.iter().map(|part| (part.pick, part.member.bound)).collect();
+        let halves = self.examine(parts, Part::halves, self.limits.below, budget);
+        let goal = self.limits.goal as f32;
+        let gain = |half: &Examined, bound: f32| half.is_known().then(|| half.member.bound.min(goal) - bound);
+        let of_split = |(pair, (pick, bound)): (&[Examined], _)| (pick, [gain(&pair[0], bound), gain(&pair[1], bound)]);
+        self.costs.learn(halves.chunks_exact(2).zip(splits).map(of_split));
+        halves
     }
 
     /// Whether a tree is open and worth more parts.
@@ -182,26 +223,30 @@ impl<'a> Forest<'a> {
         !tree.open.is_empty() && tree.used < self.limits.parts && tree.leaves.is_empty() && !is_near
     }
 
-    /// Bounds, in batches, the members that each of some parts stands for, and files what comes out. Threads make the
-    /// members: what one of them does alone, the others wait for.
+    /// Bounds, in batches, the members that each of some parts stands for, in order. Threads make the members: what one of
+    /// them does alone, the others wait for.
     fn examine<P: Send, M: IntoIterator<Item = Member>>(
-        &mut self,
+        &self,
         parts: Vec<P>,
         members: impl Fn(P) -> M + Sync,
         effort: Effort,
         budget: &Budget,
-    ) -> Vec<Candidate> {
+    ) -> Vec<Examined> {
         let mut batches: Vec<Vec<P>> = Vec::new();
-        let size = (self.together() / 2).min(parts.len().div_ceil(rayon::current_num_threads())).max(1);
+        let size = even(parts.len(), self.together() / 2);
         let mut parts = parts.into_iter().peekable();
         while parts.peek().is_some() {
             batches.push(parts.by_ref().take(size).collect());
         }
-        let this = &*self;
-        let of_batch = |batch: Vec<P>| this.batch(batch.into_iter().flat_map(&members).collect(), effort, budget);
+        let of_batch = |batch: Vec<P>| self.batch(batch.into_iter().flat_map(&members).collect(), effort, budget);
         let found: Vec<Vec<Examined>> = batches.into_par_iter().map(of_batch).collect();
+        found.into_iter().flatten().collect()
+    }
+
+    /// Takes in what was found of members; returns minimisers where a form seems not to be positive.
+    fn file(&mut self, examined: Vec<Examined>) -> Vec<Candidate> {
         let mut candidates = Vec::new();
-        for Examined { member, closed, outcome } in found.into_iter().flatten() {
+        for Examined { member, closed, outcome } in examined {
             let tree = &mut self.trees[member.objective];
             if let Some(bound) = closed {
                 tree.closed = tree.closed.min(bound);
@@ -244,7 +289,7 @@ impl<'a> Forest<'a> {
         self.with_workspace(|work| {
             let goal = self.limits.goal as f32;
             let goals = vec![goal + SLACK * (1.0 + goal.abs()); members.len()];
-            let outcomes = self.relaxed.ascend(&self.forms, &mut members, &goals, effort, work);
+            let outcomes = self.relaxed.ascend(&self.forms, &mut members, &goals, effort, self.costs.weights(), work);
             let mut reached: Vec<usize> = (0..members.len()).filter(|&m| outcomes[m].is_none()).collect();
             let mut closed = vec![None; members.len()];
             if self.kept.is_some() {
@@ -268,8 +313,11 @@ impl<'a> Forest<'a> {
                 .collect();
             for failed in examined.iter_mut().filter(|e| e.closed.is_none() && e.outcome.is_none()) {
                 let member = std::slice::from_mut(&mut failed.member);
-                failed.outcome =
-                    self.relaxed.ascend(&self.forms, member, &[f32::INFINITY], NO_STEPS, work).pop().flatten();
+                failed.outcome = self
+                    .relaxed
+                    .ascend(&self.forms, member, &[f32::INFINITY], NO_STEPS, self.costs.weights(), work)
+                    .pop()
+                    .flatten();
             }
             examined
         })
@@ -284,7 +332,7 @@ impl<'a> Forest<'a> {
     /// Parts examined in all.
     #[must_use]
     pub fn parts(&self) -> usize {
-        self.trees.iter().map(|tree| tree.used + 1).sum()
+        2 * self.tried + self.trees.iter().map(|tree| tree.used + 1).sum::<usize>()
     }
 
     /// How many more parts the trees may need until all are closed: guesses rise like the logarithm of the parts.
@@ -360,13 +408,19 @@ impl<'a> Forest<'a> {
             self.trees.iter().flat_map(|t| t.open.values().map(|part| &part.member).chain(&t.leaves)).collect();
         let certify =
             |chunk: &[&Member]| self.with_workspace(|w| self.relaxed.certified(&self.forms, chunk, &mut w.proof));
-        let found: Vec<Vec<f64>> = open.par_chunks(self.together()).map(certify).collect();
+        let found: Vec<Vec<f64>> = open.par_chunks(even(open.len(), self.together())).map(certify).collect();
         for (member, bound) in open.iter().zip(found.into_iter().flatten()) {
             let least = &mut bounds[member.objective];
             *least = least.min(bound);
         }
         bounds
     }
+}
+
+/// The size of batches, up to `most`, that give every thread as many of `all`.
+pub(super) fn even(all: usize, most: usize) -> usize {
+    let batches = all.div_ceil(most.max(1)).next_multiple_of(rayon::current_num_threads());
+    all.div_ceil(batches.max(1)).max(1)
 }
 
 /// A guess must exceed the goal by this much, relative to one more than its magnitude, before a proof is tried.

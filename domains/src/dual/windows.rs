@@ -103,7 +103,8 @@ impl<'a> Windows<'a> {
     #[must_use]
     pub fn new(network: &'a Network, region: &'a Region, bounds: &'a Bounds) -> Option<Self> {
         let mut activations = network.activations();
-        let (Some((activation, &Activation { source, ref function })), None) = (activations.next(), activations.next())
+        let (Some((activation, &Activation { source, ref function, .. })), None) =
+            (activations.next(), activations.next())
         else {
             return None;
         };

@@ -2,7 +2,7 @@
 
 use super::derived::Derived;
 use super::float32::Original;
-use super::node::{maps, used};
+use super::node::{is_divisor, maps, used};
 use super::threshold::{is_signum, plain_thresholds};
 use super::{
     Activation, Affine, Arithmetic, Coefficients, Factor, LinearMap, Maxima, Network, NetworkError, Node, NodeId,
@@ -119,7 +119,8 @@ impl NetworkBuilder {
             return Err(NetworkError::Graph { node: name.into(), what: "reads a node that does not exist yet" });
         }
         let len = self.nodes[source].len;
-        Ok(self.push(name, len, NodeKind::Activation(Activation { source, function })))
+        let rounding = Rounding::of_function(function.as_ref());
+        Ok(self.push(name, len, NodeKind::Activation(Activation { source, function, rounding })))
     }
 
     /// Adds the products of the two factors, entry by entry.
@@ -137,34 +138,30 @@ impl NetworkBuilder {
         if found != expected {
             return Err(NetworkError::Shape { node: node(), what: "the first factor", found, expected });
         }
-        Ok(self.push(name, found, NodeKind::Product(Product { factors, is_part: false })))
+        let product = Product { factors, rounding: Rounding::of_operations(1) };
+        Ok(self.push(name, found, NodeKind::Product(product)))
     }
 
-    /// Declares how the affine node `node` is computed in float32, where that is not by sums of products with
-    /// its weights.
+    /// Declares how the node `node` is computed in float32, where that is not by sums of products with its weights or as
+    /// its function says. A reciprocal that nothing reads but products that are parts, as their second factor, is one too: they
+    /// are quotients.
     pub fn declare_operator(&mut self, node: NodeId, operator: Operator) -> Result<(), NetworkError> {
         let fault = |what| NetworkError::Graph { node: "operator".into(), what };
-        let Some(Node { kind: NodeKind::Affine(affine), .. }) = self.nodes.get_mut(node) else {
+        let rounding = self.nodes.get(node).and_then(|node| operator.rounding(&node.kind));
+        let Some((Node { len, kind, .. }, declared)) = self.nodes.get_mut(node).zip(rounding) else {
             return Err(fault("is declared of a node that is not affine"));
         };
-        if operator.len().is_some_and(|len| len != affine.bias.len()) {
+        if operator.len().is_some_and(|expected| expected != *len) {
             return Err(fault("is declared with parameters of another length"));
         }
-        affine.rounding = operator.rounding(affine);
+        match kind {
+            NodeKind::Affine(Affine { rounding, .. })
+            | NodeKind::Activation(Activation { rounding, .. })
+            | NodeKind::Product(Product { rounding, .. }) => *rounding = declared,
+            NodeKind::Input => {}
+        }
         self.operators.insert(node, operator);
         Ok(())
-    }
-
-    /// Declares that the product `node` is a part of the operator that its reader is declared to be: a number times 0 or 1
-    /// of a choice, or a number times the reciprocal of another one, which nothing else reads, of a quotient.
-    pub fn declare_part(&mut self, node: NodeId) -> Result<(), NetworkError> {
-        match self.nodes.get_mut(node).map(|node| &mut node.kind) {
-            Some(NodeKind::Product(product)) => {
-                product.is_part = true;
-                Ok(())
-            }
-            _ => Err(NetworkError::Graph { node: "part".into(), what: "is declared of a node that is no product" }),
-        }
     }
 
     /// Declares that each entry of `node` is the largest of a group of entries of `source`, so that its sign may
@@ -192,7 +189,7 @@ impl NetworkBuilder {
     }
 
     /// The finished network, whose output tensor has shape `output_shape` (without the batch axis).
-    pub fn finish(self, output: NodeId, output_shape: &[usize]) -> Result<Network, NetworkError> {
+    pub fn finish(mut self, output: NodeId, output_shape: &[usize]) -> Result<Network, NetworkError> {
         let graph = |node: &str, what| NetworkError::Graph { node: node.into(), what };
         let Some(node) = self.nodes.get(output) else {
             return Err(graph("output", "does not exist"));
@@ -204,6 +201,13 @@ impl NetworkBuilder {
         if node.len != found {
             let (node, expected) = (node.name.clone(), node.len);
             return Err(NetworkError::Shape { node, what: "the output shape", found, expected });
+        }
+        for id in (0..self.nodes.len()).filter(|&id| id != output) {
+            if is_divisor(&self.nodes, id)
+                && let NodeKind::Activation(activation) = &mut self.nodes[id].kind
+            {
+                activation.rounding = Rounding::part();
+            }
         }
         let original = Original::new(&self.nodes, output, self.operators);
         let mut maxima: Vec<Maxima> = self.maxima.values().cloned().collect();
@@ -221,6 +225,7 @@ impl NetworkBuilder {
             output_shape: output_shape.to_vec(),
             original: Arc::new(original),
             arithmetic: Arithmetic::Real,
+            ulps: Network::ULPS,
             derived: Derived::default(),
             has_lattices: true,
             twins: Vec::new(),

@@ -69,6 +69,12 @@ impl Network {
             output_shape,
             original: Arc::new(original),
             arithmetic: Arithmetic::Real,
+            // Nothing is assumed of all where nothing is of one.
+            ulps: members
+                .iter()
+                .map(|(m, _)| m.ulps)
+                .reduce(|a, b| if a.min(b) == 0 { 0 } else { a.max(b) })
+                .unwrap_or(0),
             derived: Derived::default(),
             has_lattices: true,
             twins: Vec::new(),

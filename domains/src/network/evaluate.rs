@@ -103,17 +103,19 @@ impl Network {
     }
 
     /// The output of the original operators at `x` in float32 arithmetic, the terms of every sum taken in this
-    /// order. `None` where the execution is not known: for parameters that are no `f32`, and operators that are
-    /// not modelled.
+    /// order. `None` where the execution is not known: for parameters that are no `f32`, operators that are not modelled, and
+    /// functions of the runtime, of which no more is [assumed](Self::assuming) than how far they are off.
     #[must_use]
     pub fn evaluate_float32(&self, x: &[f32], order: Order) -> Option<Vec<f32>> {
-        self.original.evaluate(x, order)
+        let y = self.original.evaluate(x, order, self.ulps)?;
+        y.iter().map(|y| (y.lo == y.hi).then_some(y.lo as f32)).collect()
     }
 
-    /// The same exactly, and the products [with which](Self::with_products) a query reads it; nothing where a number is none.
+    /// The same exactly, between two numbers where functions of the runtime may be off, and the products
+    /// [with which](Self::with_products) a query reads it; nothing where a number is none.
     #[must_use]
-    pub fn outputs_float32(&self, x: &[f32], order: Order) -> Option<Vec<Rational>> {
-        self.original.outputs(x, order)
+    pub fn outputs_float32(&self, x: &[f32], order: Order) -> Option<Vec<[Rational; 2]>> {
+        self.original.outputs(x, order, self.ulps)
     }
 
     /// Whether every float type's executions compute what is computed in real arithmetic, for inputs that it holds: each

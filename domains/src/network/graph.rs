@@ -2,7 +2,6 @@
 
 use super::derived::Derived;
 use super::float32::Original;
-use super::node::is_part;
 use super::{
     Activation, Affine, Arithmetic, Coefficients, LinearMap, Maxima, Node, NodeId, NodeKind, Product, Rounding, Term,
     Twin,
@@ -21,6 +20,8 @@ pub struct Network {
     /// The operators before any were folded.
     pub(super) original: Arc<Original>,
     pub(super) arithmetic: Arithmetic,
+    /// What functions of the runtime are assumed to be off by at most in float32.
+    pub(super) ulps: u32,
     pub(super) derived: Derived,
     pub(super) has_lattices: bool,
     pub(super) twins: Vec<Twin>,
@@ -224,30 +225,50 @@ impl Network {
 
     /// The same network executed in another arithmetic. Domains then bound the values of every float32 execution:
     /// each affine node gets the interval of [`Rounding`] added to its bias, as far as the bounds of what it reads
-    /// tell. Maxima stay known where they are of the execution's own numbers and none of these is rounded.
+    /// tell; behind each activation and product that rounds stands one that does nothing else. Maxima stay known where they
+    /// are of the execution's own numbers and none of these is rounded.
     #[must_use]
     pub fn in_arithmetic(&self, arithmetic: Arithmetic) -> Cow<'_, Self> {
         if self.arithmetic == arithmetic {
-            Cow::Borrowed(self)
-        } else {
-            let is_exact = |node: &Node| match &node.kind {
-                NodeKind::Affine(affine) => affine.rounding.is_exact(),
-                _ => true,
-            };
-            let is_known = |maxima: &&Maxima| {
-                let between = &self.nodes[maxima.source + 1..=maxima.node];
-                arithmetic == Arithmetic::Real || (maxima.source > 0 && between.iter().all(is_exact))
-            };
-            let maxima = self.maxima.iter().filter(is_known).cloned().collect();
-            let same = Self { arithmetic, maxima, ..self.clone() };
-            let chooses = |node: &Node| !matches!(node.kind, NodeKind::Input | NodeKind::Affine(_));
-            let reads_input = self.nodes.iter().any(|node| chooses(node) && node.sources().any(|source| source == 0));
-            Cow::Owned(if arithmetic == Arithmetic::Float32 && reads_input {
-                same.behind_rounded_input()
-            } else {
-                same
-            })
+            return Cow::Borrowed(self);
         }
+        if arithmetic == Arithmetic::Real {
+            return Cow::Owned(Self { arithmetic, ..self.clone() });
+        }
+        let is_exact = |node: &Node| match &node.kind {
+            NodeKind::Affine(affine) => affine.rounding.is_exact(),
+            _ => true,
+        };
+        let is_known =
+            |maxima: &&Maxima| maxima.source > 0 && self.nodes[maxima.source + 1..=maxima.node].iter().all(is_exact);
+        let maxima = self.maxima.iter().filter(is_known).cloned().collect();
+        let same = Self { arithmetic, maxima, ..self.clone() }.with_rounded_nodes();
+        let chooses = |node: &Node| !matches!(node.kind, NodeKind::Input | NodeKind::Affine(_));
+        let reads_input = self.nodes.iter().any(|node| chooses(node) && node.sources().any(|source| source == 0));
+        Cow::Owned(if reads_input { same.behind_rounded_input() } else { same })
+    }
+
+    /// Units in the last place that functions of the runtime such as `exp` are off by at most in float32, where nothing else
+    /// is said: what the mathematical libraries of processors and graphics cards publish or stay within.
+    pub const ULPS: u32 = 4;
+
+    /// The same with another such assumption; with 0 nothing is known of such functions.
+    #[must_use]
+    pub fn assuming(self, ulps: u32) -> Self {
+        Self { ulps, ..self }
+    }
+
+    /// What is assumed of functions of the runtime, in units in the last place; 0 for nothing.
+    #[must_use]
+    pub fn ulps(&self) -> u32 {
+        self.ulps
+    }
+
+    /// What is said of the network rests on an assumption about functions of the runtime, which no standard specifies.
+    #[must_use]
+    pub fn rests_on_functions(&self) -> bool {
+        let calls = |node: &Node| node.rounding().is_some_and(|rounding| rounding.calls > 0);
+        self.arithmetic == Arithmetic::Float32 && self.nodes.iter().any(calls)
     }
 
     /// The real network of other nodes in the place of these, of which the same is known.
@@ -259,6 +280,7 @@ impl Network {
             output_shape: self.output_shape.clone(),
             original: Arc::clone(&self.original),
             arithmetic: Arithmetic::Real,
+            ulps: self.ulps,
             derived: Derived::default(),
             has_lattices: self.has_lattices,
             twins: self.twins.clone(),
@@ -292,22 +314,16 @@ impl Network {
         self.has_lattices
     }
 
-    /// The first node that rounds in float32, which no bound accounts for: an activation with a slope other than 0 and 1,
-    /// or with a value that is no `f32`; every smooth one, and every product, but where they are parts of an operator whose
-    /// rounding is charged to it.
+    /// The first activation or product of which no float32 execution is known, or none without an assumption.
     #[must_use]
     pub fn rounded_node(&self) -> Option<NodeId> {
-        let is_exact = |piece: &crate::activation::Piece| {
-            let ends = [piece.from, piece.to].into_iter().filter(|end| end.is_finite());
-            let is_float32 = |x: f64| f64::from(x as f32) == x;
-            ends.chain([piece.intercept]).all(is_float32)
-                && (piece.slope == 0.0 || (piece.slope == 1.0 && piece.intercept == 0.0))
-        };
-        let rounds = |a: &Activation| a.function.pieces().is_none_or(|pieces| !pieces.iter().all(is_exact));
-        self.nodes.iter().enumerate().position(|(id, node)| match &node.kind {
-            NodeKind::Input | NodeKind::Affine(_) => false,
-            NodeKind::Activation(activation) => rounds(activation) && (id == self.output || !is_part(&self.nodes, id)),
-            NodeKind::Product(product) => !product.is_part,
+        let is_known = |rounding: &Rounding| rounding.assuming(self.ulps).is_known();
+        self.nodes.iter().position(|node| match &node.kind {
+            NodeKind::Input => false,
+            NodeKind::Affine(affine) => affine.rounding.calls > 0 && !is_known(&affine.rounding),
+            NodeKind::Activation(Activation { rounding, .. }) | NodeKind::Product(Product { rounding, .. }) => {
+                !is_known(rounding)
+            }
         })
     }
 

@@ -83,7 +83,10 @@ impl Graph {
     /// The products of pairs of entries of `source`.
     fn multiply(&mut self, source: NodeId, pairs: &[[usize; 2]]) -> NodeId {
         let factor = |k: usize| Factor { source, index: pairs.iter().map(|pair| pair[k]).collect() };
-        self.push(pairs.len(), NodeKind::Product(Product { factors: [factor(0), factor(1)], is_part: true }))
+        self.push(
+            pairs.len(),
+            NodeKind::Product(Product { factors: [factor(0), factor(1)], rounding: Rounding::part() }),
+        )
     }
 }
 
@@ -118,6 +121,7 @@ mod tests {
             let [x0, x1, y0, y1] = [x[0], x[1], y[0], y[1]].map(|v| exact(f64::from(v)).unwrap());
             let (xy, yy) = (&x0 * &y1, &y0 * &y0);
             let expected = [y0, y1.clone(), xy.clone(), yy.clone(), &xy * &yy, &xy * &xy, y1 * x1];
+            let expected: Vec<_> = expected.iter().map(|y| [y.clone(), y.clone()]).collect();
             assert_eq!(float32.outputs_float32(&x, order).unwrap(), expected);
         }
         assert!(network.with_products(&[[0, 4]]).is_err());

@@ -42,6 +42,8 @@ pub struct Activation {
     pub source: NodeId,
     /// `σ`.
     pub function: Arc<dyn ActivationFn>,
+    /// What computing it in float32 can lose.
+    pub rounding: Rounding,
 }
 
 /// A factor of a product: `x_{index_k}` for its neuron `k`.
@@ -58,9 +60,9 @@ pub struct Factor {
 pub struct Product {
     /// `a` and `b`.
     pub factors: [Factor; 2],
-    /// Whether it is a part of an operator, or of a query, of which no execution makes a number of its own: what is rounded
-    /// is charged to the affine node that reads it.
-    pub is_part: bool,
+    /// What computing it in float32 can lose; nothing where it is a part of an operator, or of a query, of which no execution
+    /// makes a number of its own.
+    pub rounding: Rounding,
 }
 
 impl Product {
@@ -114,6 +116,16 @@ impl Node {
         terms.iter().map(|t| t.source).chain(others.into_iter().flatten())
     }
 
+    /// What computing it in float32 can lose; the input is no computation.
+    pub(super) fn rounding(&self) -> Option<&Rounding> {
+        match &self.kind {
+            NodeKind::Input => None,
+            NodeKind::Affine(Affine { rounding, .. })
+            | NodeKind::Activation(Activation { rounding, .. })
+            | NodeKind::Product(Product { rounding, .. }) => Some(rounding),
+        }
+    }
+
     /// The node where those that it reads are at other places.
     pub(super) fn moved(mut self, place: impl Fn(NodeId) -> NodeId) -> Self {
         match &mut self.kind {
@@ -143,11 +155,13 @@ pub(super) fn used(nodes: &[Node], output: NodeId) -> Vec<bool> {
 
 /// Whether node `id` is the reciprocal in a quotient and nothing else: products that are parts of operators read it as their
 /// second factor.
-pub(super) fn is_part(nodes: &[Node], id: NodeId) -> bool {
+pub(super) fn is_divisor(nodes: &[Node], id: NodeId) -> bool {
     let NodeKind::Activation(activation) = &nodes[id].kind else { return false };
     let mut readers = nodes.iter().filter(|node| node.sources().any(|source| source == id)).peekable();
     let divides = |node: &Node| match &node.kind {
-        NodeKind::Product(Product { factors: [a, b], is_part: true }) => a.source != id && b.source == id,
+        NodeKind::Product(Product { factors: [a, b], rounding }) => {
+            rounding.is_exact() && a.source != id && b.source == id
+        }
         _ => false,
     };
     activation.function.name() == "reciprocal" && readers.peek().is_some() && readers.all(divides)

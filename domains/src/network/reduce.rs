@@ -1,6 +1,6 @@
 //! Networks without the neurons that are zero on all of a region, and without the products by zero.
 
-use super::{Activation, Affine, Network, Node, NodeId, NodeKind, Rounding, Term};
+use super::{Affine, Network, Node, NodeId, NodeKind, Rounding, Term};
 use std::sync::Arc;
 
 /// A network with fewer neurons, and which of the whole network's neurons they are.
@@ -69,9 +69,7 @@ fn is_dense(term: &Term) -> bool {
 fn reduced(node: &Node, own: Option<&[usize]>, kept: &[Option<Vec<usize>>]) -> Node {
     let kind = match &node.kind {
         NodeKind::Input => NodeKind::Input,
-        NodeKind::Activation(Activation { source, function }) => {
-            NodeKind::Activation(Activation { source: *source, function: function.clone() })
-        }
+        NodeKind::Activation(activation) => NodeKind::Activation(activation.clone()),
         NodeKind::Product(product) => NodeKind::Product(product.clone()),
         NodeKind::Affine(affine) => {
             let selected = |term: &Term| {

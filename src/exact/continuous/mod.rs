@@ -35,6 +35,7 @@ use boxes::Boxes;
 use names::Names;
 use neurons::{Neurons, PARTS_PER_COSTLY};
 use phases::{Incumbent, Phase, Phases};
+use rayon::prelude::*;
 use search::{Examined, Part, search};
 use std::ops::Range;
 
@@ -204,9 +205,14 @@ impl<'a> Problem<'a> {
         if !self.attack {
             return None;
         }
-        let restarts = parts.div_ceil(PARTS_PER_RESTART * open.len().max(1));
-        let attack = Attack { restarts, ..Attack::pgd(parts as u64) };
-        attack.run(Target { network: self.whole, case: self.case, open }, self.run.budget).witness
+        let threads = rayon::current_num_threads();
+        let restarts = parts.div_ceil(PARTS_PER_RESTART * open.len().max(1)).div_ceil(threads);
+        let target = Target { network: self.whole, case: self.case, open };
+        let of_thread = |thread| {
+            let attack = Attack { restarts, ..Attack::pgd((parts + thread) as u64) };
+            attack.run(target, self.run.budget).witness
+        };
+        (0..threads).into_par_iter().find_map_first(of_thread)
     }
 
     /// The forms of some disjuncts' atoms, and for each disjunct its rows among them.

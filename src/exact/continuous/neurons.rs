@@ -31,6 +31,9 @@ const LEAST_SHARE: f64 = 1.0 / 32.0;
 const AT_ROOT: Effort = Effort { rounds: 30, alpha: 0.2, beta: 0.1 };
 const BELOW: Effort = Effort { rounds: 4, alpha: 0.05, beta: 0.1 };
 
+/// The share of parts that only tell how much splits gain.
+const LOOK_AHEAD: f64 = 1.0 / 8.0;
+
 /// With more open parts than this their bounds are not proved when the search ends undecided.
 const MOST_PROVED: usize = 10_000;
 
@@ -300,6 +303,7 @@ impl<'a> Trees<'a> {
         limits: Limits,
     ) -> Self {
         let mut forest = Forest::new(relaxed, forms(&rows), limits);
+        forest.look_ahead = LOOK_AHEAD;
         let writer = Writer { names: &problem.names, relaxed };
         let atoms = rows.iter().map(|&(d, row)| (d, row - problem.rows[d].start)).collect();
         let grown = problem.certify.then(|| Grown::new(writer, atoms));

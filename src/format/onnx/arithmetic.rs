@@ -152,7 +152,7 @@ fn quotient(op: &Operator, net: &mut Lowering, y: &Tensor, shape: Vec<usize>) ->
     match op.value(0)? {
         Value::Tensor(x) => {
             let product = products::entrywise(op, net, [x, &reciprocal], shape)?;
-            net.builder.declare_part(product.node)?;
+            net.computed_by(&product, NodeOperator::Part)?;
             let (len, shape) = (net.builder.len(product.node), product.shape);
             let quotient = net.linear(op, product.node, LinearMap::Identity(len), Coefficients::zeros(len), shape)?;
             net.computed_by(&quotient, NodeOperator::Division)?;
@@ -160,8 +160,11 @@ fn quotient(op: &Operator, net: &mut Lowering, y: &Tensor, shape: Vec<usize>) ->
         }
         Value::Constant(c) => {
             let factors = finite(c, 0)?.broadcast_to(&shape)?;
+            net.computed_by(&reciprocal, NodeOperator::Part)?;
             let reciprocal = net.expand(op, &reciprocal, &shape)?;
-            Ok(scaled(op, net, &reciprocal, factors)?.into())
+            let quotient = scaled(op, net, &reciprocal, factors)?;
+            net.computed_by(&quotient, NodeOperator::Operations(1))?;
+            Ok(quotient.into())
         }
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn choose(
     };
     net.computed_by(&difference, known.clone())?;
     let part = products::entrywise(op, net, [&c, &difference], to)?;
-    net.builder.declare_part(part.node)?;
+    net.computed_by(&part, NodeOperator::Part)?;
     let Value::Tensor(chosen) = add(&with(part.into(), y.clone()), net)? else {
         return Err("data are a constant".into());
     };

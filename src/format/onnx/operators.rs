@@ -111,28 +111,7 @@ const BIPOLAR: &str = "BipolarQuant";
 const QONNX: &[&str] = &["onnx.brevitas", "qonnx.custom_op.general"];
 
 /// The operators whose float32 execution is not modelled, whatever their operands.
-const REAL_ONLY: &[&str] = &[
-    "Atan",
-    "Cos",
-    "Elu",
-    "Erf",
-    "Exp",
-    "Gelu",
-    "HardSigmoid",
-    "LeakyRelu",
-    "Log",
-    "LogSoftmax",
-    "PRelu",
-    "Pow",
-    "Reciprocal",
-    "Sigmoid",
-    "Sin",
-    "Softmax",
-    "Softplus",
-    "Softsign",
-    "Sqrt",
-    "Tanh",
-];
+const REAL_ONLY: &[&str] = &["Gelu", "LayerNormalization"];
 
 /// The standard operators that are supported, in alphabetical order, and whether any network of them has a float32
 /// execution that is modelled.

@@ -5,7 +5,7 @@ use super::lowering::{Lowering, Operator, Tensor};
 use super::reduce::sums;
 use super::shape::{self, product};
 use crate::domains::activation::{Power, Reciprocal, Silu};
-use crate::domains::network::{Coefficients, Factor, NodeId};
+use crate::domains::network::{Coefficients, Factor, NodeId, Operator as NodeOperator};
 use std::sync::Arc;
 
 /// `a · b`, entry by entry with broadcasting. A number times itself, or times its sigmoid, is a function of one number,
@@ -22,7 +22,9 @@ pub(super) fn entrywise(
         };
         let silu = [(a, b), (b, a)].into_iter().find(|(x, y)| is_sigmoid_of(y, x.node)).map(|(x, _)| x);
         if let (Some(square), true) = (Power::new(2), a.node == b.node) {
-            return net.activation(op, a, Arc::new(square));
+            let square = net.activation(op, a, Arc::new(square))?;
+            net.computed_by(&square, NodeOperator::Operations(1))?;
+            return Ok(square);
         }
         if let Some(x) = silu {
             return net.activation(op, x, Arc::new(Silu));

@@ -7,7 +7,7 @@ use crate::domains::activation::{
     ActivationFn, Arctan, Clip, Cos, Elu, Erf, Exp, Gelu, Log, Power, Reciprocal, Sigmoid, Sin, Softplus, Softsign,
     Sqrt, Tanh,
 };
-use crate::domains::network::{Coefficients, LinearMap, Term};
+use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator, Term};
 use std::sync::Arc;
 
 fn apply(op: &Operator, net: &mut Lowering, f: impl ActivationFn + 'static) -> Result<Value, Fault> {
@@ -125,11 +125,15 @@ fn to_power(op: &Operator, net: &mut Lowering, x: &Tensor, p: f64) -> Result<Ten
     if x.of_integers && (p < 0.0 || p.fract() != 0.0) {
         return Err(ROUNDS_INTEGERS.into());
     }
+    let power = raised(op, net, x, p.abs())?;
     if p >= 0.0 {
-        return raised(op, net, x, p);
+        net.computed_by(&power, NodeOperator::Call)?;
+        return Ok(power);
     }
-    let power = raised(op, net, x, -p)?;
-    products::reciprocal(op, net, &power)
+    net.computed_by(&power, NodeOperator::Part)?;
+    let result = products::reciprocal(op, net, &power)?;
+    net.computed_by(&result, NodeOperator::Call)?;
+    Ok(result)
 }
 
 /// Why a power with a computed exponent is refused.
@@ -153,8 +157,14 @@ fn exponential(op: &Operator, net: &mut Lowering, exponent: &Tensor) -> Result<V
     };
     let logarithm = net.activation(op, &base, Arc::new(Log))?;
     let shape = shape::broadcast(&base.shape, &exponent.shape)?;
+    net.computed_by(&logarithm, NodeOperator::Part)?;
     let power = products::entrywise(op, net, [exponent, &logarithm], shape)?;
-    Ok(net.activation(op, &power, Arc::new(Exp))?.into())
+    net.computed_by(&power, NodeOperator::Part)?;
+    let result = net.activation(op, &power, Arc::new(Exp))?;
+    // A computed base may be rounded to a number below zero.
+    let is_known = matches!(op.value(0)?, Value::Constant(_));
+    net.computed_by(&result, if is_known { NodeOperator::Call } else { NodeOperator::Unknown })?;
+    Ok(result.into())
 }
 
 /// `x^p` for one of the exponents `p` that are supported.
@@ -166,7 +176,10 @@ fn raised(op: &Operator, net: &mut Lowering, x: &Tensor, p: f64) -> Result<Tenso
             let nothing = LinearMap::Select { input_len: net.builder.len(x.node), index: vec![None; len] };
             net.linear(op, x.node, nothing, Coefficients::floats(vec![1.0; len]), x.shape.clone())
         }
-        1.0 => Ok(x.clone()),
+        1.0 => {
+            let len = net.reserve_tensor(&x.shape)?;
+            net.linear(op, x.node, LinearMap::Identity(len), Coefficients::zeros(len), x.shape.clone())
+        }
         0.5 => net.activation(op, x, Arc::new(Sqrt)),
         p if p.fract() == 0.0 && (2.0..=LARGEST).contains(&p) => {
             let power = Power::new(p as u32).ok_or("an exponent below 2")?;

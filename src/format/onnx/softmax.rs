@@ -8,7 +8,7 @@ use super::reduce::sums;
 use super::select::transposed;
 use super::shape::{self, product};
 use crate::domains::activation::{ActivationFn, Exp, Log, Reciprocal, Sigmoid};
-use crate::domains::network::{Coefficients, LinearMap, Sparse};
+use crate::domains::network::{Coefficients, LinearMap, Operator as NodeOperator, Sparse};
 use std::sync::Arc;
 
 /// The exponentials of all entries, divided by their sum along an axis.
@@ -60,13 +60,28 @@ pub(super) fn whole(op: &Operator, net: &mut Lowering, x: &Tensor) -> Result<Ten
     of_groups(op, net, &plain, product(&x.shape)?, kind)
 }
 
-/// The Softmax of groups of so many neighbours. Of two the first is a sigmoid of their difference, and the second the rest.
+/// The Softmax of groups of so many neighbours, whose execution in float32 is charged to the last node.
 fn of_groups(op: &Operator, net: &mut Lowering, x: &Tensor, classes: usize, kind: Softmax) -> Result<Tensor, Fault> {
+    let y = exactly(op, net, x, classes, kind)?;
+    let operator = match kind {
+        Softmax::Probabilities => NodeOperator::Softmax(classes),
+        Softmax::Logarithms => NodeOperator::LogSoftmax(classes),
+    };
+    net.computed_by(&y, operator)?;
+    Ok(y)
+}
+
+/// Of two classes the first is a sigmoid of their difference, and the second the rest.
+fn exactly(op: &Operator, net: &mut Lowering, x: &Tensor, classes: usize, kind: Softmax) -> Result<Tensor, Fault> {
     let len = product(&x.shape)?;
     let others = classes - 1;
     let n = net.reserve(&[len, others])?;
     net.reserve(&[n, 6])?;
-    let apply = |net: &mut Lowering, x: &Tensor, f: Arc<dyn ActivationFn>| net.activation(op, x, f);
+    let apply = |net: &mut Lowering, x: &Tensor, f: Arc<dyn ActivationFn>| {
+        let y = net.activation(op, x, f)?;
+        net.computed_by(&y, NodeOperator::Part)?;
+        Ok::<_, Fault>(y)
+    };
     // Row by row: what the others of its group exceed an entry by, or with the other sign.
     let differences = |net: &mut Lowering, sign: f64, shape: Vec<usize>| {
         let rows = (0..len).flat_map(|i| {
@@ -77,12 +92,15 @@ fn of_groups(op: &Operator, net: &mut Lowering, x: &Tensor, classes: usize, kind
             })
         });
         let map = LinearMap::Sparse(Sparse::of_rows(len, rows));
-        net.linear(op, x.node, map, Coefficients::zeros(n), shape)
+        let differences = net.linear(op, x.node, map, Coefficients::zeros(n), shape)?;
+        net.computed_by(&differences, NodeOperator::Choice)?;
+        Ok::<_, Fault>(differences)
     };
     if (classes, kind) == (2, Softmax::Probabilities) {
         let groups = len / 2;
         let ahead = LinearMap::Sparse(Sparse::of_rows(len, (0..groups).map(|g| vec![(2 * g, 1.0), (2 * g + 1, -1.0)])));
         let ahead = net.linear(op, x.node, ahead, Coefficients::zeros(groups), vec![groups])?;
+        net.computed_by(&ahead, NodeOperator::Choice)?;
         let first = apply(net, &ahead, Arc::new(Sigmoid))?;
         let shares = |i: usize| vec![(i / 2, if i.is_multiple_of(2) { 1.0 } else { -1.0 })];
         let both = LinearMap::Sparse(Sparse::of_rows(groups, (0..len).map(shares)));
@@ -97,6 +115,7 @@ fn of_groups(op: &Operator, net: &mut Lowering, x: &Tensor, classes: usize, kind
         let powers = apply(net, &behind, Arc::new(Exp))?;
         sums(op, net, &powers, others, one, x.shape.clone())?
     };
+    net.computed_by(&sum, NodeOperator::Part)?;
     match kind {
         Softmax::Probabilities => apply(net, &sum, Arc::new(Reciprocal)),
         Softmax::Logarithms => {

@@ -1,6 +1,6 @@
 //! The arc tangent.
 use super::super::{ActivationFn, Shape};
-use super::{Part, Smooth, convex_then_concave, square};
+use super::{Computed, Part, Smooth, convex_then_concave, square};
 use crate::num::Interval;
 use crate::num::elementary::{HALF_PI, atan};
 
@@ -38,5 +38,9 @@ impl Smooth for Arctan {
 
     fn range(&self) -> Interval {
         Interval { lo: -HALF_PI.hi, hi: HALF_PI.hi }
+    }
+
+    fn computed(&self) -> Computed {
+        Computed::Call { at_least: 1.0 }
     }
 }

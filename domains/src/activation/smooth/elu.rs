@@ -1,7 +1,7 @@
 //! ELU: the identity above zero, an exponential below.
 
 use super::super::{ActivationFn, Shape};
-use super::{Bend, Part, Smooth, all};
+use super::{Bend, Computed, Part, Smooth, all};
 use crate::num::Interval;
 use crate::num::elementary::{exp, exp_m1};
 
@@ -49,5 +49,9 @@ impl Smooth for Elu {
 
     fn range(&self) -> Interval {
         Interval { lo: -self.alpha, hi: f64::INFINITY }
+    }
+
+    fn computed(&self) -> Computed {
+        Computed::Call { at_least: 1.0 }
     }
 }

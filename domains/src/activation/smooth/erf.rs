@@ -1,6 +1,6 @@
 //! The error function.
 use super::super::{ActivationFn, Shape};
-use super::{Part, Smooth, convex_then_concave, square};
+use super::{Computed, Part, Smooth, convex_then_concave, square};
 use crate::num::Interval;
 use crate::num::elementary::{erf, exp};
 
@@ -42,5 +42,9 @@ impl Smooth for Erf {
 
     fn range(&self) -> Interval {
         Interval { lo: -1.0, hi: 1.0 }
+    }
+
+    fn computed(&self) -> Computed {
+        Computed::Call { at_least: 1.0 }
     }
 }

@@ -1,6 +1,6 @@
 //! The exponential function.
 use super::super::{ActivationFn, Shape};
-use super::{Bend, Part, Smooth, all};
+use super::{Bend, Computed, Part, Smooth, all};
 use crate::num::Interval;
 use crate::num::elementary::exp;
 
@@ -37,5 +37,9 @@ impl Smooth for Exp {
 
     fn range(&self) -> Interval {
         Interval { lo: 0.0, hi: f64::INFINITY }
+    }
+
+    fn computed(&self) -> Computed {
+        Computed::Call { at_least: 0.0 }
     }
 }

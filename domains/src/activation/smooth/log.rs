@@ -1,6 +1,6 @@
 //! The natural logarithm.
 use super::super::{ActivationFn, Shape};
-use super::{Bend, Part, Smooth, all};
+use super::{Bend, Computed, Part, Smooth, all};
 use crate::num::Interval;
 use crate::num::elementary::ln;
 
@@ -37,5 +37,9 @@ impl Smooth for Log {
 
     fn range(&self) -> Interval {
         Interval::ALL
+    }
+
+    fn computed(&self) -> Computed {
+        Computed::Call { at_least: 1.0 }
     }
 }

@@ -61,6 +61,21 @@ pub struct Part {
     pub bend: Bend,
 }
 
+/// How runtimes compute a smooth function in float32.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Computed {
+    /// By so many operations of IEEE 754, each of which multiplies the result by `1 + δ`, `|δ| ≤ 2⁻²⁴`.
+    Operations(usize),
+    /// By a function of their own, whose error is counted in units in the last place of the exact value, or of
+    /// `at_least` where that is larger: what is put together of parts of size 1 has their errors near 0, too.
+    Call {
+        /// 0 or 1.
+        at_least: f64,
+    },
+    /// In ways of which none is modelled.
+    Unknown,
+}
+
 /// A differentiable activation function.
 pub trait Smooth: std::fmt::Debug + Send + Sync {
     /// Encloses the value at a float; at ±∞ the limit. Nothing is known where the function is not defined.
@@ -78,6 +93,11 @@ pub trait Smooth: std::fmt::Debug + Send + Sync {
 
     /// Bounds of all values.
     fn range(&self) -> Interval;
+
+    /// How runtimes compute it in float32.
+    fn computed(&self) -> Computed {
+        Computed::Unknown
+    }
 }
 
 /// One part, the whole line.

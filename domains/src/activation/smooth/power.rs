@@ -1,7 +1,7 @@
 //! Powers with whole exponents; the square is one of them.
 
 use super::super::{ActivationFn, Shape};
-use super::{Bend, Part, Smooth, all};
+use super::{Bend, Computed, Part, Smooth, all};
 use crate::num::Interval;
 
 /// `z^n` for `n` from 2.
@@ -58,5 +58,9 @@ impl Smooth for Power {
 
     fn range(&self) -> Interval {
         if self.exponent.is_multiple_of(2) { Interval { lo: 0.0, hi: f64::INFINITY } } else { Interval::ALL }
+    }
+
+    fn computed(&self) -> Computed {
+        Computed::Call { at_least: 0.0 }
     }
 }

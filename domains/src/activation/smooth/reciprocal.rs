@@ -1,6 +1,6 @@
 //! The reciprocal.
 use super::super::{ActivationFn, Shape};
-use super::{Bend, Part, Smooth, all, square};
+use super::{Bend, Computed, Part, Smooth, all, square};
 use crate::num::Interval;
 
 /// `1 / z`, where `z` is not 0.
@@ -42,5 +42,9 @@ impl Smooth for Reciprocal {
 
     fn range(&self) -> Interval {
         Interval::ALL
+    }
+
+    fn computed(&self) -> Computed {
+        Computed::Operations(1)
     }
 }

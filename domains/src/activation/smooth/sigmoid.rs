@@ -1,7 +1,7 @@
 //! The logistic sigmoid.
 
 use super::super::{ActivationFn, Shape};
-use super::{Part, Smooth, convex_then_concave};
+use super::{Computed, Part, Smooth, convex_then_concave};
 use crate::num::Interval;
 use crate::num::elementary::exp;
 
@@ -49,5 +49,9 @@ impl Smooth for Sigmoid {
 
     fn range(&self) -> Interval {
         Interval { lo: 0.0, hi: 1.0 }
+    }
+
+    fn computed(&self) -> Computed {
+        Computed::Call { at_least: 1.0 }
     }
 }

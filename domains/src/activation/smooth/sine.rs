@@ -1,7 +1,7 @@
 //! Sine and cosine.
 
 use super::super::{ActivationFn, Shape};
-use super::{Bend, Part, Smooth};
+use super::{Bend, Computed, Part, Smooth};
 use crate::num::Interval;
 use crate::num::elementary::{HALF_PI, sin_cos};
 
@@ -64,6 +64,10 @@ impl Smooth for Sin {
     fn range(&self) -> Interval {
         Interval { lo: -1.0, hi: 1.0 }
     }
+
+    fn computed(&self) -> Computed {
+        Computed::Call { at_least: 1.0 }
+    }
 }
 
 impl ActivationFn for Cos {
@@ -95,5 +99,9 @@ impl Smooth for Cos {
 
     fn range(&self) -> Interval {
         Interval { lo: -1.0, hi: 1.0 }
+    }
+
+    fn computed(&self) -> Computed {
+        Computed::Call { at_least: 1.0 }
     }
 }

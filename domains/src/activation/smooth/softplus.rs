@@ -1,6 +1,6 @@
 //! Softplus: a smooth ReLU.
 use super::super::{ActivationFn, Shape};
-use super::{Bend, Part, Sigmoid, Smooth, all};
+use super::{Bend, Computed, Part, Sigmoid, Smooth, all};
 use crate::num::Interval;
 use crate::num::elementary::{exp, ln};
 
@@ -42,5 +42,9 @@ impl Smooth for Softplus {
 
     fn range(&self) -> Interval {
         Interval { lo: 0.0, hi: f64::INFINITY }
+    }
+
+    fn computed(&self) -> Computed {
+        Computed::Call { at_least: 1.0 }
     }
 }

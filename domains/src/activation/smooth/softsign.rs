@@ -1,6 +1,6 @@
 //! Softsign.
 use super::super::{ActivationFn, Shape};
-use super::{Part, Smooth, convex_then_concave};
+use super::{Computed, Part, Smooth, convex_then_concave};
 use crate::num::Interval;
 
 /// `z / (1 + |z|)`.
@@ -42,5 +42,10 @@ impl Smooth for Softsign {
 
     fn range(&self) -> Interval {
         Interval { lo: -1.0, hi: 1.0 }
+    }
+
+    fn computed(&self) -> Computed {
+        // |z|, a sum and a quotient, which underflows only where it is exact.
+        Computed::Operations(2)
     }
 }

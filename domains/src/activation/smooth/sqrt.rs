@@ -1,6 +1,6 @@
 //! The square root.
 use super::super::{ActivationFn, Shape};
-use super::{Bend, Part, Smooth, all};
+use super::{Bend, Computed, Part, Smooth, all};
 use crate::num::Interval;
 use crate::num::round::{sqrt_down, sqrt_up};
 
@@ -42,5 +42,9 @@ impl Smooth for Sqrt {
 
     fn range(&self) -> Interval {
         Interval { lo: 0.0, hi: f64::INFINITY }
+    }
+
+    fn computed(&self) -> Computed {
+        Computed::Operations(1)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::{ActivationFn, Shape};
 use super::sigmoid::bell;
-use super::{Part, Smooth, convex_then_concave};
+use super::{Computed, Part, Smooth, convex_then_concave};
 use crate::num::Interval;
 use crate::num::elementary::exp_m1;
 
@@ -44,5 +44,9 @@ impl Smooth for Tanh {
 
     fn range(&self) -> Interval {
         Interval { lo: -1.0, hi: 1.0 }
+    }
+
+    fn computed(&self) -> Computed {
+        Computed::Call { at_least: 1.0 }
     }
 }

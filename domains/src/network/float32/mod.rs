@@ -1,6 +1,7 @@
 //! Float32 execution of a network: what it can lose ([`Rounding`]), and replaying it in one order of summation.
 
 mod arithmetic;
+mod nodes;
 mod operator;
 mod order;
 mod original;

@@ -1,11 +1,11 @@
-//! Operators whose float32 execution is not that of the affine node which they are lowered to.
+//! Operators whose float32 execution is not that of the node which they are lowered to.
 
 use super::rounding::{ETA, Rounding};
 use crate::network::node::maps;
-use crate::network::{Affine, Coefficients};
+use crate::network::{Affine, Coefficients, NodeKind};
 use crate::num::round::{add_up, div_up};
 
-/// How an affine node is computed in float32, where it is not by sums of products with its weights.
+/// How a node is computed in float32, where that is not by sums of products with its weights or as its function says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operator {
     /// Each result is one of the operands, however the node writes it: a part of a maximum, a limit.
@@ -27,6 +27,17 @@ pub enum Operator {
         /// `bias`, one per entry.
         bias: Vec<f32>,
     },
+    /// A number within an operator that no execution computes: what is rounded is charged to the operator's result.
+    Part,
+    /// That many operations of IEEE 754, one behind another, none of which cancels anything.
+    Operations(usize),
+    /// A function of the runtime, whose error is counted in units in the last place of the exact value.
+    Call,
+    /// A Softmax over so many classes: `exp(x_i − m) / Σ exp(x_j − m)` with the largest operand `m`, the sum in any order,
+    /// the quotient by way of a reciprocal or not.
+    Softmax(usize),
+    /// Its logarithm, `x_i − m − ln Σ exp(x_j − m)`.
+    LogSoftmax(usize),
     /// Something whose float32 execution is not modelled: nothing behind it is ever verified.
     Unknown,
 }
@@ -35,14 +46,46 @@ impl Operator {
     /// How many entries it has, if it says.
     pub(crate) fn len(&self) -> Option<usize> {
         match self {
-            Self::Choice | Self::Division | Self::Mean(_) | Self::Unknown => None,
             Self::Quotient(divisors) => Some(divisors.len()),
             Self::Normalise { variance, .. } => Some(variance.len()),
+            _ => None,
+        }
+    }
+
+    /// What it can lose whatever kind of node it is declared of; `None` where that must be affine.
+    ///
+    /// A Softmax: `exp(x_i − m)` is off by a call and by at most `u max t e^−t < 0.4 u` for the rounding of `x_i − m = −t`,
+    /// and so is each of the `n` terms of a sum `S ≥ 1`, with less than `n` roundings more. So the quotient is off by the
+    /// numerator's call, twice the sum's (`1 / (1 + η)`) and two roundings, `γ_N` of itself with three calls and `N = 4 n + 2`
+    /// operations, and by less than `u / 2` for the numerator's `0.4 u`. Its logarithm is off by that of the sum and by its
+    /// own call and two roundings, which are relative to `|x_i − m| + ln S`.
+    pub(super) fn alone(&self) -> Option<Rounding> {
+        let of_sum = |later: usize, at_least: f64| Rounding { later, calls: 3, ..Rounding::of_call(at_least) };
+        Some(match self {
+            Self::Part => Rounding::part(),
+            Self::Operations(operations) => Rounding::of_operations(*operations),
+            Self::Call => Rounding::of_call(0.0),
+            Self::Softmax(n) => of_sum(4 * n + 2, 0.5 / (4.0 * *n as f64 + 2.0)),
+            Self::LogSoftmax(n) => of_sum(4 * n + 4, 1.0),
+            Self::Unknown => Rounding::unknown(),
+            Self::Choice | Self::Quotient(_) | Self::Division | Self::Mean(_) | Self::Normalise { .. } => return None,
+        })
+    }
+
+    /// What computing a node of this kind that way can lose; `None` where it must be affine and is not.
+    pub(crate) fn rounding(&self, kind: &NodeKind) -> Option<Rounding> {
+        match kind {
+            NodeKind::Affine(affine) => Some(self.of_affine(affine)),
+            NodeKind::Activation(_) | NodeKind::Product(_) => self.alone(),
+            NodeKind::Input => None,
         }
     }
 
     /// What computing `affine` that way can lose.
-    pub(crate) fn rounding(&self, affine: &Affine) -> Rounding {
+    fn of_affine(&self, affine: &Affine) -> Rounding {
+        if let Some(rounding) = self.alone() {
+            return rounding.with_constants(&affine.bias);
+        }
         match self {
             Self::Choice => Rounding::exact(&affine.bias),
             Self::Division => {
@@ -77,18 +120,18 @@ impl Operator {
                 rounding.growth.factor = rounding.growth.factor.max(2.0 * largest);
                 rounding
             }
-            Self::Unknown => Rounding::unknown(),
+            _ => Rounding::unknown(),
         }
     }
 
     /// The operator on one entry, where it is not a sum of products.
     pub(super) fn apply(&self, i: usize, x: f32) -> Option<f32> {
         match self {
-            Self::Choice | Self::Division | Self::Mean(_) | Self::Unknown => None,
             Self::Quotient(divisors) => Some(x / divisors.float32(i)?),
             Self::Normalise { variance, epsilon, scale, bias } => {
                 Some(x / (variance.get(i)? + epsilon).sqrt() * scale.get(i)? + bias.get(i)?)
             }
+            _ => None,
         }
     }
 }

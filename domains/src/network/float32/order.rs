@@ -44,6 +44,11 @@ impl Order {
         Self::FusedBiasFirst,
     ];
 
+    /// Whether products are not rounded on their way into the sum.
+    pub(super) fn is_fused(self) -> bool {
+        matches!(self, Self::Fused | Self::FusedReversed | Self::FusedBiasFirst)
+    }
+
     /// `Σ w x + b` over pairs `(w, x)`.
     #[must_use]
     pub fn dot(self, products: &[(f32, f32)], bias: f32) -> f32 {

@@ -1,8 +1,10 @@
 //! What the float32 execution of an affine node can lose, whatever the order of its sums.
 
+use crate::activation::{ActivationFn, Computed, Piece, Shape};
 use crate::network::{Coefficients, LinearMap};
 use crate::num::round::{add_up, div_down, div_up, mul_down, mul_up, sub_down};
 use crate::num::{Interval, Lattice};
+use std::borrow::Cow;
 
 /// The unit roundoff of `f32`, 2⁻²⁴.
 const UNIT: f64 = f32::EPSILON as f64 / 2.0;
@@ -31,6 +33,9 @@ pub struct Rounding {
     pub(crate) sum: usize,
     /// Roundings on the way through what was folded behind them.
     pub(crate) later: usize,
+    /// Results of functions of the runtime on that way, each off by as many units in the last place as are
+    /// [assumed](Self::assuming).
+    pub(crate) calls: usize,
     /// One per output, or a single one where it is that of all; none where everything is exact and there are
     /// no constants. Read them by [`Rounding::row`].
     pub(crate) rows: Vec<RoundingRow>,
@@ -179,6 +184,93 @@ impl Rounding {
         Self { growth, ..Self::default() }
     }
 
+    /// Of that many operations of IEEE 754, one behind another, none of which cancels anything.
+    pub(crate) fn of_operations(operations: usize) -> Self {
+        let row = RoundingRow { underflow: operations as f64 * ETA, grain: 0.0, ..RoundingRow::NOTHING };
+        Self { later: operations, rows: vec![row], ..Self::default() }
+    }
+
+    /// Of a function of the runtime, whose error is counted in units in the last place of the exact value, or of
+    /// `at_least` where that is larger. What it flushes to zero is allowed for.
+    pub(crate) fn of_call(at_least: f64) -> Self {
+        let row = RoundingRow { bias: at_least, underflow: f64::from(f32::MIN_POSITIVE), grain: 0.0 };
+        Self { calls: 1, rows: vec![row], ..Self::default() }
+    }
+
+    /// Of an activation.
+    pub(crate) fn of_function(function: &dyn ActivationFn) -> Self {
+        let pieces = match function.shape() {
+            Shape::Pieces(pieces) => pieces,
+            Shape::Smooth(f) => {
+                return match f.computed() {
+                    Computed::Operations(operations) => Self::of_operations(operations),
+                    Computed::Call { at_least } => Self::of_call(at_least),
+                    Computed::Unknown => Self::unknown(),
+                };
+            }
+        };
+        let is_chosen = |p: &Piece| {
+            let ends = [p.from, p.to].into_iter().filter(|end| end.is_finite());
+            ends.chain([p.intercept]).all(is_float32) && (p.slope == 0.0 || (p.slope == 1.0 && p.intercept == 0.0))
+        };
+        let is_scaled =
+            |p: &Piece| p.intercept == 0.0 && [p.from, p.to].iter().all(|end| *end == 0.0 || end.is_infinite());
+        if pieces.iter().all(is_chosen) {
+            Self::default()
+        } else if pieces.iter().all(|p| is_scaled(p) && fits(p.slope, true) == Some(true)) {
+            Self::of_operations(1)
+        } else {
+            Self::unknown()
+        }
+    }
+
+    /// Of a number within an operator that no execution computes: what is rounded is charged to the operator's result.
+    pub(crate) fn part() -> Self {
+        Self { growth: Growth { factor: 0.0, constant: 0.0 }, ..Self::default() }
+    }
+
+    /// Whether it is that of such a part.
+    pub(crate) fn is_part(&self) -> bool {
+        self.growth.factor == 0.0
+    }
+
+    /// The same of a result with this constant in it.
+    pub(super) fn with_constants(self, bias: &Coefficients) -> Self {
+        if bias.is_zero() || self.rows.is_empty() {
+            return self;
+        }
+        let mut all = self.spread(bias.len());
+        let constants = (0..bias.len()).map(|i| bias.enclosure(i).magnitude());
+        all.rows.iter_mut().zip(constants).for_each(|(row, constant)| row.bias = add_up(row.bias, constant));
+        all
+    }
+
+    /// The same where each function of the runtime is off by at most so many units in the last place; nothing is known of
+    /// any without such an assumption.
+    pub(crate) fn assuming(&self, ulps: u32) -> Cow<'_, Self> {
+        match (self.calls, ulps) {
+            (0, _) => Cow::Borrowed(self),
+            (_, 0) => Cow::Owned(Self::unknown()),
+            // A unit in the last place of y is at most 2⁻²³ |y|, which is two roundings.
+            (calls, ulps) => Cow::Owned(Self { later: self.later + 2 * ulps as usize * calls, ..self.clone() }),
+        }
+    }
+
+    /// False of an operator about which nothing can be said.
+    pub(crate) fn is_known(&self) -> bool {
+        self.growth.factor.is_finite()
+    }
+
+    /// Encloses what an execution computes for output `i` where the exact value lies in `exact`.
+    pub(crate) fn around(&self, i: usize, exact: Interval) -> Interval {
+        if self.operations() == 1 && self.constants(i) == 0.0 {
+            // Rounding to nearest is monotone.
+            return Interval::new(f64::from(exact.lo as f32), f64::from(exact.hi as f32));
+        }
+        let error = self.bound(i, add_up(exact.magnitude(), self.constants(i)), false, 0);
+        exact + Interval::new(-error, error)
+    }
+
     /// Of an operator whose result is one of its operands, however it is written as an affine map.
     pub(crate) fn exact(bias: &Coefficients) -> Self {
         let row = |i: usize| RoundingRow { bias: bias.enclosure(i).magnitude(), underflow: 0.0, grain: 0.0 };
@@ -228,7 +320,7 @@ impl Rounding {
 
     /// True when nothing is rounded.
     pub(crate) fn is_exact(&self) -> bool {
-        self.operations() == 0 && self.rows.iter().all(|r| r.underflow == 0.0)
+        self.operations() == 0 && self.calls == 0 && self.is_known() && self.rows.iter().all(|r| r.underflow == 0.0)
     }
 
     /// The bias before a threshold was moved within its gap, and whether a sign of 0 was excluded by that.
@@ -248,7 +340,9 @@ impl Rounding {
 
     /// No intermediate value is larger, where no operand is larger than `operand`.
     pub(crate) fn largest(&self, operand: f64) -> f64 {
-        add_up(mul_up(self.growth.factor, operand), self.growth.constant)
+        let Growth { factor, constant } = self.growth;
+        // Of a part no number is computed, whatever its operand.
+        if factor == 0.0 { constant } else { add_up(mul_up(factor, operand), constant) }
     }
 
     /// What concerns output `i`.
@@ -269,7 +363,7 @@ impl Rounding {
             return Self::behind(outer, map, inner);
         }
         let mut all = outer.clone();
-        let mut most = 0;
+        let (mut most, mut calls) = (0, 0);
         let mut growth = Growth { factor: 0.0, constant: 0.0 };
         for (map, inner) in parts {
             let Some(inner) = inner else {
@@ -277,6 +371,7 @@ impl Rounding {
                 continue;
             };
             most = most.max(inner.operations());
+            calls = calls.max(inner.calls);
             growth = growth.beside(inner.growth);
             all.rows = paired(&all.rows, &pushed(map, inner), map.output_len(), |row, more| RoundingRow {
                 bias: add_up(row.bias, more.bias),
@@ -285,8 +380,9 @@ impl Rounding {
                 grain: if more.bias == 0.0 { row.grain } else { 0.0 },
             });
         }
+        all.calls += calls;
         // The sums of the parts are not told from those of the whole any more.
-        if most > 0 {
+        if most + calls > 0 {
             (all.sum, all.later) = (0, outer.operations() + most);
             all.rows.iter_mut().for_each(|row| row.grain = 0.0);
         }
@@ -310,7 +406,8 @@ impl Rounding {
             true => (outer.sum, outer.later),
             false => (inner.sum, inner.later + outer.operations()),
         };
-        Self { sum, later, rows, growth: Growth::behind(outer.growth, inner.growth), moved: None }
+        let calls = inner.calls + outer.calls;
+        Self { sum, later, calls, rows, growth: Growth::behind(outer.growth, inner.growth), moved: None }
     }
 
     /// The bound `γ_N (|W| |x| + |b|) + underflow` for one output with `magnitude = |W| |x| + |b|`; with

@@ -72,6 +72,7 @@ impl Thresholds {
         let (mut sign, mut shift) = (self.sign.clone(), self.shift.clone());
         let mut rounding = self.rounding.clone();
         rounding.later += own.operations();
+        rounding.calls += own.calls;
         rounding.growth = Growth::behind(rounding.growth, own.growth);
         for (k, &i) in self.index.iter().enumerate().filter(|(k, _)| self.sign[*k] != 0.0) {
             let moved = match bias.parameter(i) {
@@ -225,7 +226,8 @@ impl Rebuild<'_> {
             let name = if matches!(self.old[z.base].kind, NodeKind::Affine(_)) { &self.old[z.base].name } else { name };
             self.push(name, len, NodeKind::Affine(affine))
         });
-        let y = self.push(name, len, NodeKind::Activation(Activation { source, function }));
+        let y =
+            self.push(name, len, NodeKind::Activation(Activation { source, function, rounding: Rounding::default() }));
         if permutation.is_some() { self.select(name, y, &order) } else { y }
     }
 
@@ -267,6 +269,7 @@ impl Rebuild<'_> {
         let rounding = Rounding {
             sum: own.sum,
             later: own.later + z.rounding.later,
+            calls: own.calls + z.rounding.calls,
             rows: z.index.iter().zip(&z.rounding.rows).map(|(&i, row)| own.row(i).followed_by(*row)).collect(),
             growth: Growth::behind(z.rounding.growth, own.growth),
             moved: None,
@@ -341,6 +344,7 @@ impl Rebuild<'_> {
         let rounding = Rounding::exact(&bias);
         let terms = (0..widest).map(term).collect();
         let sum = self.push(name, len, NodeKind::Affine(Affine { terms, bias, rounding }));
-        self.push(name, len, NodeKind::Activation(Activation { source: sum, function: Arc::new(Sign) }))
+        let sign = Activation { source: sum, function: Arc::new(Sign), rounding: Rounding::default() };
+        self.push(name, len, NodeKind::Activation(sign))
     }
 }

@@ -44,10 +44,8 @@ pub(super) struct Boxes<'a> {
 /// The bounds around the box stand in for those that concretising on the way would give.
 const BASE: DeepPoly = DeepPoly { concretise: Concretise::Input, slopes: Slopes::Area, wanted: Wanted::Unstable };
 
-/// Where a certificate is written, cuts take away at least this share of an input's range, and this one where few neurons are
-/// unstable: what is left there is near to a tie, and gets smaller by little.
+/// Where a certificate is written, cuts take away at least this share of an input's range.
 const LEAST_CUT: f64 = 0.02;
-const LEAST_CUT_NEAR: f64 = 1e-3;
 
 /// What counts as deep, and where activations jump: no box at a jump is small enough for bounds.
 const DEEP: usize = 30;
@@ -306,9 +304,7 @@ impl Boxes<'_> {
                 examined.shown.head.refute(one.disjunct, &exact_weights(&one.weights), &Multipliers::default());
             }
         }
-        let unstable = self.unstable(&known);
-        let least = if unstable <= FEW_UNSTABLE { LEAST_CUT_NEAR } else { LEAST_CUT };
-        let inner = self.inner(&open, ranges, least, &mut examined.shown);
+        let inner = self.inner(&open, ranges, &mut examined.shown);
         for (Undecided { disjunct, bound, mut forms, point, .. }, inner) in open.into_iter().zip(inner) {
             let slopes = slopes(&below(&forms), ranges);
             let Some(inner) = inner else {
@@ -329,6 +325,7 @@ impl Boxes<'_> {
         // What shrinking leaves out is refuted there, by this much.
         examined.closed.extend(disjuncts.iter().map(|&d| (d, forms::LEFT_OUT)));
         // Without unstable neurons what stays open is a violation or a tie, and halving would not end.
+        let unstable = self.unstable(&known);
         let has_few = part.depth >= self.deep && unstable <= FEW_UNSTABLE && !network.has_curves();
         let is_final =
             unstable == 0 || has_few || self.problem.is_too_near(&left.open, candidates.front().map(|x| &x[..]));
@@ -359,13 +356,7 @@ fn slopes(forms: &[Below], ranges: &[Interval]) -> Vec<f64> {
 impl Boxes<'_> {
     /// The part of a box that each disjunct's forms leave, the last of them that with its weights. A script splits off what
     /// those of one disjunct leave out where nothing is left, and else what all of them leave out.
-    fn inner(
-        &self,
-        open: &[Undecided],
-        ranges: &[Interval],
-        least: f64,
-        shown: &mut Shown,
-    ) -> Vec<Option<Vec<Interval>>> {
+    fn inner(&self, open: &[Undecided], ranges: &[Interval], shown: &mut Shown) -> Vec<Option<Vec<Interval>>> {
         let forms: Vec<Vec<Below>> = open.iter().map(|one| below(&one.forms)).collect();
         if !self.problem.certify {
             return forms.iter().map(|forms| forms::shrunk(forms, ranges, forms::LEFT_OUT)).collect();
@@ -385,7 +376,7 @@ impl Boxes<'_> {
         }
         let (mut inner, mut left) = (ranges.to_vec(), vec![None; open.len()]);
         let of_rest: Vec<Vec<Below>> = rest.iter().map(|&d| forms[d].clone()).collect();
-        let cuts = forms::cuts(&of_rest, &mut inner, left_out, least);
+        let cuts = forms::cuts(&of_rest, &mut inner, left_out, LEAST_CUT);
         let those: Vec<&Undecided> = rest.iter().map(|&d| &open[d]).collect();
         shown.tail = say_cuts(&those, cuts, &mut shown.head);
         rest.iter().filter(|_| is_left(&inner)).for_each(|&d| left[d] = Some(inner.clone()));

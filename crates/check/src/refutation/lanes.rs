@@ -97,36 +97,38 @@ impl<const K: usize> Lanes for [f64; K] {
     #[inline(always)]
     fn along(&self, below: f64, above: f64, reach: f64, sum: &mut Floats<K>) -> Self {
         sum.terms += 1;
-        // What a product with a slope loses, per unit of the coefficient, and by underflow.
+        let product: Self = std::array::from_fn(|k| self[k] * choose(self[k] > 0.0, below, above));
+        // How large the neuron is where the product rounds, and what underflow loses. Nothing but the product itself says how
+        // much it rounds: others of slope, coefficient, unit and neuron may underflow where it is large.
         let rounds = |slope: f64| slope != 0.0 && slope.abs() != 1.0;
-        let losses = |slope: f64| if rounds(slope) { (UNIT * slope.abs(), TINY * reach.max(1.0)) } else { (0.0, 0.0) };
-        let ((rate_below, tiny_below), (rate_above, tiny_above)) = (losses(below), losses(above));
+        let losses = |slope: f64| if rounds(slope) { (reach, TINY * reach.max(1.0)) } else { (0.0, 0.0) };
+        let ((reach_below, tiny_below), (reach_above, tiny_above)) = (losses(below), losses(above));
         if rounds(below) || rounds(above) {
             for k in 0..K {
-                let rate = choose(self[k] > 0.0, rate_below, rate_above);
+                let reach = choose(self[k] > 0.0, reach_below, reach_above);
                 let tiny = choose(self[k] > 0.0, tiny_below, tiny_above);
-                sum.lost[k] += choose(self[k] == 0.0, 0.0, rate * (self[k].abs() * reach) + tiny);
+                sum.lost[k] += choose(self[k] == 0.0, 0.0, UNIT * (product[k].abs() * reach) + tiny);
             }
         }
-        std::array::from_fn(|k| self[k] * choose(self[k] > 0.0, below, above))
+        product
     }
     #[inline(always)]
     fn add_end(&self, sum: &mut Floats<K>, [low, high]: [Option<f64>; 2]) {
         let (low, high) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
         sum.terms += 1;
-        for k in 0..K {
-            let end = choose(self[k] > 0.0, low, high);
+        for (k, &a) in self.iter().enumerate() {
+            let end = choose(a > 0.0, low, high);
             // Where nothing is read an end may be infinite; a coefficient that is no number must not be passed over.
-            let product = choose(self[k] == 0.0, 0.0, self[k] * end);
+            let product = choose(a == 0.0, 0.0, a * end);
             sum.value[k] += product;
-            sum.magnitude[k] += product.abs() + choose((self[k] == 0.0) | (end == 0.0), 0.0, TINY);
+            sum.magnitude[k] += product.abs() + choose((a == 0.0) | (end == 0.0), 0.0, TINY);
         }
     }
     #[inline(always)]
     fn charge(&self, sum: &mut Floats<K>, rate: f64, reach: f64, loss: f64) {
         sum.terms += usize::from(!self.is_zero());
-        for k in 0..K {
-            sum.lost[k] += choose(self[k] == 0.0, 0.0, rate * (self[k].abs() * reach) + loss);
+        for (k, &a) in self.iter().enumerate() {
+            sum.lost[k] += choose(a == 0.0, 0.0, rate * (a.abs() * reach) + loss);
         }
     }
     /// Of `n` terms each, with magnitudes `M` and losses `L` as they were summed, the value is off by `γₙ M / (1 − γₙ)` at

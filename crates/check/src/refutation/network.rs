@@ -160,6 +160,16 @@ impl Other {
     }
 }
 
+/// `out += a W` for four rows at once, so that less is loaded and stored.
+#[inline(always)]
+fn accumulate_four<L: Lanes>(out: &mut [L], a: [&L; 4], [w, x, y, z]: [&[f64]; 4]) {
+    for (out, (((&w, &x), &y), &z)) in out.iter_mut().zip(w.iter().zip(x).zip(y).zip(z)) {
+        let mut sum = std::mem::replace(out, L::zero());
+        a.iter().zip([w, x, y, z]).for_each(|(a, w)| sum.accumulate(a, w));
+        *out = sum;
+    }
+}
+
 impl Map {
     fn identity(len: usize) -> Self {
         let weights = Table { near: vec![1.0; len], others: Vec::new() };
@@ -190,17 +200,14 @@ impl Map {
             }
         } else {
             let rows: Vec<(&L, &[f64])> = rows().map(|(i, a)| (a, &self.weights.near[entries(i)])).collect();
-            // Some at a time, so that less is loaded and stored.
             let (fours, rest) = rows.as_chunks::<4>();
-            for [a, b, c, d] in fours {
-                let weights = a.1.iter().zip(b.1).zip(c.1).zip(d.1);
-                for (out, (((&w_a, &w_b), &w_c), &w_d)) in out.iter_mut().zip(weights) {
-                    let mut sum = std::mem::replace(out, L::zero());
-                    sum.accumulate(a.0, w_a);
-                    sum.accumulate(b.0, w_b);
-                    sum.accumulate(c.0, w_c);
-                    sum.accumulate(d.0, w_d);
-                    *out = sum;
+            for four in fours {
+                let (a, weights) = (four.map(|(a, _)| a), four.map(|(_, row)| row));
+                // One float of each row stays in a register; many, which would not, are read where they are.
+                if size_of::<L>() == size_of::<f64>() {
+                    accumulate_four(out, a.map(L::clone).each_ref(), weights);
+                } else {
+                    accumulate_four(out, a, weights);
                 }
             }
             for (a, row) in rest {

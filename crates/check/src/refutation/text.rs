@@ -191,7 +191,8 @@ pub(super) fn float(word: &str) -> Option<f64> {
     let (p, e) = word.split_once('b').unwrap_or((word, "0"));
     let (p, e): (i64, i32) = (p.parse().ok()?, e.parse().ok()?);
     // Both factors are floats, and their product is one: nothing rounds.
-    (p.unsigned_abs() < 1 << 53 && (-900..=900).contains(&e)).then(|| p as f64 * 2f64.powi(e))
+    let power = |e: i32| f64::from_bits(((1023 + e) as u64) << 52);
+    (p.unsigned_abs() < 1 << 53 && (-900..=900).contains(&e)).then(|| p as f64 * power(e))
 }
 
 fn integer(text: &str) -> Option<IBig> {

@@ -7,7 +7,12 @@ use proptest::prelude::*;
 pub(in crate::refutation) fn floats() -> impl Strategy<Value = f64> {
     let exponent = prop_oneof![3 => -3..4i32, 2 => -60..60i32, 1 => -1074..-990i32, 1 => 900..971i32];
     let whole = prop_oneof![Just(0i64), -4..5i64, -(1i64 << 53)..(1 << 53)];
-    (whole, exponent).prop_map(|(p, e)| p as f64 * 2f64.powi(e / 2) * 2f64.powi(e - e / 2))
+    (whole, exponent).prop_map(|(p, e)| p as f64 * power(e))
+}
+
+/// `2ᵉ`, whose reciprocal may overflow.
+fn power(e: i32) -> f64 {
+    2f64.powi(e / 2) * 2f64.powi(e - e / 2)
 }
 
 /// The same, and what is no number.
@@ -82,5 +87,19 @@ proptest! {
         let low = <[f64; 1]>::bounds(&sum)[0].0;
         let is_float = RBig::try_from(nearest(&x)).is_ok_and(|near| near == x);
         prop_assert!(!is_float || !low.is_finite() || RBig::of(low) <= exact * x, "{low:e}");
+    }
+}
+
+/// What a product with a slope loses is charged where the slope times a unit, or the coefficient times a neuron, underflows.
+#[test]
+fn a_product_of_a_large_and_a_small_number_is_charged() {
+    let odd = 1.0 + f64::EPSILON;
+    for exponents in [(-1000, 1000, -100), (1000, -1000, 0), (1000, -1060, 60)] {
+        let (a, slope, reach) = (odd * power(exponents.0), odd * power(exponents.1), power(exponents.2));
+        let mut sum = <[f64; 1] as Lanes>::sums(&[&RBig::ZERO]);
+        let [product] = [a].along(slope, slope, reach, &mut sum);
+        let lost = (RBig::of(a) * RBig::of(slope) - RBig::of(product)) * RBig::of(reach);
+        let low = <[f64; 1]>::bounds(&sum)[0].0;
+        assert!(lost > RBig::ZERO && RBig::of(low) <= -lost, "{exponents:?}: {low:e}");
     }
 }

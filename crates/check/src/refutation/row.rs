@@ -8,6 +8,7 @@ use super::number::gamma;
 use super::query::Case;
 use super::state::State;
 use dashu_ratio::RBig;
+use pulp::NullaryFnOnce;
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::V3;
 use std::collections::BTreeMap;
@@ -24,13 +25,25 @@ struct Rows<'a, L: Lanes> {
     passed: usize,
 }
 
-/// Takes rows from a node, by AVX2 where the processor has it, which changes no operation. (Wider vectors make slower loops.)
-fn pass<L: Lanes>(rows: &mut Rows<'_, L>, id: usize, a: &[L]) {
+/// Takes rows from a node.
+struct Pass<'p, 'a, L: Lanes>(&'p mut Rows<'a, L>, usize, &'p [L]);
+
+impl<L: Lanes> NullaryFnOnce for Pass<'_, '_, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.0.pass(self.1, self.2);
+    }
+}
+
+/// Does so by AVX2 where the processor has it, which changes no operation. (Wider vectors make slower loops.)
+fn vectorised<L: Lanes>(pass: Pass<'_, '_, L>) {
     #[cfg(target_arch = "x86_64")]
     if let Some(processor) = V3::try_new() {
-        return processor.vectorize(|| rows.pass(id, a));
+        return processor.vectorize(pass);
     }
-    rows.pass(id, a);
+    pass.call();
 }
 
 /// Forms that are bounded side by side: neurons from below and from above. (Of eight compilers make slow loops.)
@@ -65,7 +78,7 @@ pub(super) fn minima<L: Lanes>(
         };
         rows.read -= a.len();
         rows.passed += a.len();
-        pass(&mut rows, id, &a);
+        vectorised(Pass(&mut rows, id, &a));
         let is_input = rows.at.last_key_value().is_none_or(|(&id, _)| id == 0);
         if is_input || !(is_seen || is_late || rows.read > MOST_READ * rows.passed) {
             rows.improve(&mut best);

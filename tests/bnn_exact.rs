@@ -228,7 +228,9 @@ fn verdicts_are_those_of_enumeration() {
             let Some(minima) = minima(&network, &query.cases[0]) else { return (0, 0) };
             let preprocessing = Preprocessing { fix: dice.below(2) == 0, counts: dice.below(2) == 0 };
             let certify = dice.below(2) == 0;
-            let options = SignumOptions { preprocessing, certify, ..SignumOptions::default() };
+            // By search, or by trying everything at once.
+            let enumerate_after = [u64::MAX, 0][dice.below(2)];
+            let options = SignumOptions { preprocessing, certify, enumerate_after, ..SignumOptions::default() };
             let answer = decide(&network, &query, &options, Run::silent(&Budget::unlimited()));
             let answer = answer.unwrap_or_else(|e| panic!("seed {seed}: {e}"));
             if !answer.certificates.is_empty() {
@@ -324,6 +326,9 @@ fn one_network_answers_query_after_query_as_if_each_were_the_first() {
                 };
                 let query = Query::over(region, property);
                 let first = decide(&network, &query, &options, Run::silent(&Budget::unlimited())).unwrap();
+                let tried = SignumOptions { enumerate_after: 0, ..SignumOptions::default() };
+                let tried = decide(&network, &query, &tried, Run::silent(&Budget::unlimited())).unwrap();
+                assert_eq!(tried.verdict.name(), first.verdict.name(), "seed {seed}");
                 let answer = compiled.decide(&query, &options, Run::silent(&Budget::unlimited())).unwrap();
                 assert_eq!(answer.verdict.name(), first.verdict.name(), "seed {seed}");
                 assert_eq!(answer.certificates, first.certificates, "seed {seed}");

@@ -313,3 +313,31 @@ fn certificates_of_signum_networks_are_about_their_images() {
     assert_eq!(object["refused"].as_array().map(Vec::len), Some(1), "{object}");
     assert_eq!(object["without"][0]["because"], "it is too long");
 }
+
+#[test]
+fn a_counterexample_that_is_no_tie_is_one_whatever_ties_count_as() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = |ties: &str| {
+        let out = folder.path().join(ties);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_absint"));
+        command.current_dir(env!("CARGO_MANIFEST_DIR"));
+        command.args(["certify", "networks/digits_eev_conv.onnx", "--data", "networks/digits.csv", "-q"]);
+        command.args(["--range", "1297..1397", "--eps", "0.1", "--domain", "exact", "--ties", ties, "--out"]).arg(&out);
+        succeed(&mut command);
+        let text = fs::read_to_string(out).unwrap();
+        text.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    let (unsafe_ties, safe_ties) = (lines("unsafe"), lines("safe"));
+    let (mut strict, mut ties) = (0, 0);
+    for line in &unsafe_ties {
+        let other = safe_ties.iter().find(|other| other["image"] == line["image"]).unwrap();
+        assert_eq!(line["tie"].is_boolean(), line["verdict"] == "falsified", "{line}");
+        if line["tie"] == false {
+            assert_eq!(other["verdict"], "falsified", "{line} {other}");
+            strict += 1;
+        }
+        ties += usize::from(line["tie"] == true && other["verdict"] == "verified");
+        assert!(other["tie"] != true, "{other}");
+    }
+    assert!(strict > 0 && ties > 0, "{strict} {ties}");
+}

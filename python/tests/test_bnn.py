@@ -290,6 +290,11 @@ def test_an_evaluation_says_what_the_network_is_worth(trained, images, tmp_path)
         net, pixels, labels, "1/10", count=20, timeout=60, threads=1, out=out, resume=True, progress=False
     )
     assert again["verified"] == found["verified"]
+    # Asked again with ties safe: whatever may be decided otherwise.
+    lines = [json.loads(line) for line in out.read_text().splitlines()[1:]]
+    open_to_ties = [line for line in lines if line["verdict"] != "verified" and line.get("tie", True)]
+    assert len(out.with_suffix(".ties.jsonl").read_text().splitlines()) == 1 + len(open_to_ties)
+    assert all("tie" in line for line in lines if line["verdict"] == "falsified")
     # By both rules as each of them alone says, asked about all images.
     for ties, share in [("safe", "verified"), ("unsafe", "verified_ties_unsafe")]:
         run = absint.certify(bnn.network_of(net), (pixels, labels), "1/10", images=range(20), method="exact", ties=ties, progress=False)

@@ -9,9 +9,9 @@ use crate::analyze::{Agreement, Options, agreement, analyze_within, beaten_by};
 use crate::domains::budget::Budget;
 use crate::domains::domain::Run;
 use crate::domains::network::Network;
-use crate::domains::num::Rational;
-use crate::domains::query::{Query, Region, RegionError};
-use crate::domains::verdict::Verdict;
+use crate::domains::num::{Interval, Rational, enclose};
+use crate::domains::query::{Atom, Case, Query, Region, RegionError};
+use crate::domains::verdict::{Verdict, Witness};
 use crate::format::images::Image;
 use crate::format::onnx::Endings;
 use crate::report::ProofFolder;
@@ -72,6 +72,11 @@ impl Certification {
         if is_rejected {
             line["rejected"] = true.into();
         }
+        if let ImageOutcome::Analysed(analysis) = &outcome
+            && let Verdict::Falsified(witness) = &analysis.verdict
+        {
+            line["tie"] = may_be_tie(&query, witness).into();
+        }
         if let (Some(folder), ImageOutcome::Analysed(analysis)) = (&self.proofs, &outcome)
             && matches!(analysis.verdict, Verdict::Verified(_))
         {
@@ -97,6 +102,15 @@ impl Certification {
         let analysis = analyze_within(&self.network, query, &self.options, Run::silent(budget))?;
         Ok((ImageOutcome::Analysed(Box::new(analysis)), given == Agreement::Rejected))
     }
+}
+
+/// Whether a counterexample is perhaps none where ties are safe, for an atom that it meets with equality as far as enclosures
+/// tell.
+fn may_be_tie(query: &Query, witness: &Witness) -> bool {
+    let input: Vec<Interval> = witness.input().iter().map(enclose).collect();
+    let of_case = |case: &Case| case.property.disjuncts.get(witness.disjunct().checked_sub(case.first)?).cloned();
+    let is_strict = |atom: &Atom| atom.margin_enclosure(&input, witness.output()).hi < 0.0;
+    query.cases.iter().rev().find_map(of_case).is_none_or(|disjunct| !disjunct.atoms.iter().all(is_strict))
 }
 
 /// Which radii are searched for, and how.

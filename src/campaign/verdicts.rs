@@ -30,13 +30,15 @@ pub enum ImageOutcome {
 /// One line of results:
 ///
 /// `{image, label, verdict, by?, margin?, open?, out_of_time?, because?, may_help?, predicted?, adversarial?, witness?,
-/// rejected?, error?, time_s}`
+/// rejected?, tie?, error?, time_s}`
 ///
 /// * `verdict`: `verified`, `falsified`, `unknown`, `misclassified` or `error`;
 /// * `by`: the stage that decided; `margin`: the smallest certified bound over the other classes, if there
 ///   is one; `open`: how many of them are not refuted;
 /// * `predicted`: the class of a misclassified image; `adversarial`: the class that a counterexample
 ///   reaches; `witness`: the counterexample as in the answer of `analyze`, if `witness_of` says what ends the models;
+/// * `tie`, added where there is a counterexample: whether it may do no better than the label, which is none where ties are
+///   safe;
 /// * `rejected`, added where the members of an ensemble disagree on the image itself;
 /// * `because`: why it is unknown; `may_help`: what may help;
 /// * `certificate`, added where certificates are asked for: whether there is one of what is verified; `uncertified`: why not;

@@ -28,7 +28,7 @@ Examples:
 --timeout is per image. A results file begins with a header that binds network, data, options and
 version; then comes one line per image, as soon as it is done:
   {\"image\", \"label\", \"verdict\", \"by\"?, \"margin\"?, \"open\"?, \"out_of_time\"?, \"because\"?, \"may_help\"?, \"predicted\"?,
-   \"adversarial\"?, \"witness\"?, \"rejected\"?, \"error\"?, \"certificate\"?, \"uncertified\"?, \"time_s\"}
+   \"adversarial\"?, \"witness\"?, \"rejected\"?, \"tie\"?, \"error\"?, \"certificate\"?, \"uncertified\"?, \"time_s\"}
 The lines of shards are put together by `absint merge`.")]
 pub struct CertifyArgs {
     /// The network, an ONNX file

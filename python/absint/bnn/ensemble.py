@@ -72,7 +72,8 @@ def evaluate_ensemble(
     number = len(x) if count is None else min(count, len(x))
     rows, classes = torch.as_tensor(images).flatten(1).numpy(), y.numpy()
     asked: dict[str, Any] = {"timeout": timeout, "threads": threads, "out": out, "resume": resume, "progress": progress}
-    verdicts = verdicts_of(network, rows, classes, eps, number, "safe", members=len(members), **asked)
+    decided = verdicts_of(network, rows, classes, eps, number, "safe", members=len(members), **asked)
+    verdicts = [verdict for verdict, _ in decided]
     each = members[0].last.weights().shape[0]
 
     def question(label: int) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def evaluate(
     bounds do not decide, and ``solve_max_s`` the longest search. An image whose time was up counts with that time.
 
     ``out`` keeps the verdicts with ties as counterexamples as :func:`absint.certify` does, a file beside it (``.ties``
-    before its suffix) those with ties safe of the images that are not verified so; ``resume`` continues both.
+    before its suffix) those with ties safe of the images whose verdict may be another one so; ``resume`` continues both.
     """
     x, y = tensors(images, labels, net.shape)
     radius = float(Fraction(str(eps)))
@@ -54,12 +54,13 @@ def evaluate(
     classes = y.numpy()
     asked: dict[str, Any] = {"timeout": timeout, "threads": threads, "out": out, "resume": resume, "progress": progress}
     strict = verdicts_of(network, rows, classes, eps, number, "unsafe", **asked)
-    # What is verified although ties count needs no other question.
-    rest = [i for i, verdict in enumerate(strict) if verdict != "verified"]
+    # What is verified although ties count needs no other question, nor has a counterexample that is no tie.
+    rest = [i for i, (verdict, may_be_tie) in enumerate(strict) if verdict != "verified" and may_be_tie]
     asked["out"] = None if out is None else Path(out).with_suffix(f".ties{Path(out).suffix}")
-    verdicts = strict.copy()
+    verdicts = [verdict for verdict, _ in strict]
     if rest:
-        for i, verdict in zip(rest, verdicts_of(network, rows[rest], classes[rest], eps, len(rest), "safe", **asked)):
+        again = verdicts_of(network, rows[rest], classes[rest], eps, len(rest), "safe", **asked)
+        for i, (verdict, _) in zip(rest, again):
             verdicts[i] = verdict
     timed = min(number, timed)
     is_open = [verdict == "unknown" for verdict in verdicts[:timed]]
@@ -70,7 +71,7 @@ def evaluate(
         "natural": accuracy(net, x, y),
         "pgd": attacked_accuracy(net, x, y, radius, steps),
         "verified": verdicts.count("verified") / max(len(verdicts), 1),
-        "verified_ties_unsafe": strict.count("verified") / max(len(strict), 1),
+        "verified_ties_unsafe": [verdict for verdict, _ in strict].count("verified") / max(len(strict), 1),
         "falsified": verdicts.count("falsified") / max(len(verdicts), 1),
         "unknown": verdicts.count("unknown"),
         "images": len(verdicts),
@@ -84,14 +85,15 @@ def evaluate(
 
 def verdicts_of(
     network: absint.Network, images: Any, labels: Any, eps: float | str, number: int, ties: str, **asked: Any
-) -> list[str]:
-    """What the exact engine says of the first ``number`` images, for further arguments of :func:`absint.certify`."""
+) -> list[tuple[str, bool]]:
+    """What the exact engine says of the first ``number`` images, and whether what speaks against one may be a mere tie; for
+    further arguments of :func:`absint.certify`."""
     import absint
 
     # Without attacks, which take longer on these networks than the solver.
     asked |= {"method": "exact", "attack": False, "ties": ties}
     run = absint.certify(network, (images, labels), eps, images=range(number), **asked)
-    by_image = {line["image"]: line["verdict"] for line in run}
+    by_image = {line["image"]: (line["verdict"], line.get("tie", True)) for line in run}
     return [by_image[i] for i in sorted(by_image)]
 
 

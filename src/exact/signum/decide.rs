@@ -3,13 +3,15 @@
 use super::SignumError;
 use super::cells::{Cell, Infeasible};
 use super::certificate::Certificate;
+use super::circuit::Enumerated;
 use super::encode::Encoded;
-use super::enumerate::{Enumerated, Enumeration};
+use super::enumerate::Enumeration;
 use super::ledger::Ledger;
 use super::load::{Preprocessing, load};
 use super::memo::Memo;
 use super::original::Original;
 use super::quantiser::Quantiser;
+use super::reach::Reach;
 use super::region::is_supported;
 use super::reuse::Encoder;
 use super::steps::{StepNetwork, StepReader};
@@ -26,9 +28,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Conflicts of the search before every input of a small region is tried instead.
-const BEFORE_ENUMERATION: u64 = 1000;
-
 /// How the engine works.
 #[derive(Clone, Copy, Debug)]
 pub struct SignumOptions {
@@ -38,14 +37,22 @@ pub struct SignumOptions {
     pub solver: Config,
     /// Whether a certificate is kept of every case that is refuted.
     pub certify: bool,
-    /// After so many conflicts in one case the search ends, decided or not; where there may be more than a thousand, every
-    /// input of a small region is tried instead of those beyond.
+    /// After so many conflicts in one case the search ends, decided or not.
     pub conflicts: u64,
+    /// Where there may be more than so many, and no certificate is wanted, every input of a small region is tried before the
+    /// search goes on, or every pattern that the inputs of a small ball make of the first layer.
+    pub enumerate_after: u64,
 }
 
 impl Default for SignumOptions {
     fn default() -> Self {
-        Self { preprocessing: Preprocessing::default(), solver: Config::default(), certify: false, conflicts: u64::MAX }
+        Self {
+            preprocessing: Preprocessing::default(),
+            solver: Config::default(),
+            certify: false,
+            conflicts: u64::MAX,
+            enumerate_after: 1000,
+        }
     }
 }
 
@@ -258,16 +265,7 @@ impl<'a> Compiled<'a> {
         answer.build += start.elapsed();
         let mut lemmas = Vec::new();
         if !options.certify {
-            // Who asks for fewer conflicts asks for less work than that.
-            let enumeration = (options.conflicts > BEFORE_ENUMERATION).then(|| Enumeration::new(encoded)).flatten();
-            let conflicts = if enumeration.is_some() { BEFORE_ENUMERATION } else { u64::MAX };
-            let first = SignumOptions { conflicts: options.conflicts.min(conflicts), ..*options };
-            let found = self.attempt(encoded, &first, run, answer, &mut lemmas, None)?.0;
-            let is_open = matches!(&found, Found::Searched { open, .. } if !open.is_empty());
-            return Ok(match enumeration.filter(|_| is_open) {
-                Some(all) => enumerated(encoded, &all, found, run, answer),
-                None => found,
-            });
+            return Ok(self.attempt(encoded, options, run, answer, &mut lemmas, None)?.0);
         }
         let (original, numbers) = encoder.original(case, &prepared, run.budget)?;
         loop {
@@ -276,7 +274,7 @@ impl<'a> Compiled<'a> {
             let known = lemmas.len();
             let certified = Some((&original, &numbers[..]));
             let (found, proof) = self.attempt(encoded, options, run, answer, &mut lemmas, certified)?;
-            let is_refuted = matches!(&found, Found::Searched { open, .. } if open.is_empty());
+            let is_refuted = matches!(&found, Found::Searched { .. }) && !found.is_open();
             if is_refuted && lemmas.len() > known {
                 continue;
             }
@@ -318,7 +316,15 @@ impl<'a> Compiled<'a> {
             }
             answer.build += start.elapsed();
             let start = Instant::now();
-            let found = search(encoded, &mut solver, options.conflicts, run, lemmas);
+            // Who asks for fewer conflicts asks for less work than that.
+            let before = if certified.is_none() { options.enumerate_after } else { u64::MAX };
+            let mut found = search(encoded, &mut solver, options.conflicts.min(before), run, lemmas);
+            if found.is_open() && options.conflicts > before && !run.budget.is_spent() {
+                found = match enumerated(encoded, run) {
+                    Some(found) => found,
+                    None => search(encoded, &mut solver, options.conflicts, run, lemmas),
+                };
+            }
             answer.search += start.elapsed();
             answer.statistics.add(&solver.statistics());
             found
@@ -359,24 +365,31 @@ fn is_true(solver: &Solver<'_>, literal: Lit) -> bool {
     solver.value(literal.var()) != literal.is_negative()
 }
 
-/// What trying every input of the region says, where the search ended early.
-fn enumerated(encoded: &Encoded, all: &Enumeration, searched: Found, run: Run<'_>, answer: &mut Answer) -> Found {
-    let start = Instant::now();
-    let result = all.run(run.budget);
-    answer.search += start.elapsed();
+impl Found {
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Searched { open, .. } if !open.is_empty())
+    }
+}
+
+/// What trying every pattern of the first layer says, or every input; `None` where there are too many, or the time is up.
+fn enumerated(encoded: &Encoded, run: Run<'_>) -> Option<Found> {
+    let result = match Reach::new(encoded).map(|patterns| patterns.run(run.budget)) {
+        None | Some(Enumerated::TooMany) => Enumeration::new(encoded)?.run(run.budget),
+        Some(tried) => tried,
+    };
     match result {
         Enumerated::Point(d, values) => {
             let bit = |l: Lit| values[l.var().index()] != l.is_negative();
             match encoded.inputs.point(bit, &encoded.denominator, run.budget) {
-                Cell::Point(point) => Found::Point(d, point),
-                Cell::Empty(_) | Cell::OutOfTime => searched,
+                Cell::Point(point) => Some(Found::Point(d, point)),
+                Cell::Empty(_) | Cell::OutOfTime => None,
             }
         }
         Enumerated::Refuted => {
             let refuted = encoded.goal.bounds.iter().copied().enumerate().collect();
-            Found::Searched { refuted, open: Vec::new() }
+            Some(Found::Searched { refuted, open: Vec::new() })
         }
-        Enumerated::OutOfTime => searched,
+        Enumerated::OutOfTime | Enumerated::TooMany => None,
     }
 }
 

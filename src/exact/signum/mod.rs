@@ -7,6 +7,8 @@
 mod alias;
 mod cells;
 mod certificate;
+mod changes;
+mod circuit;
 mod decide;
 mod encode;
 mod enumerate;
@@ -18,6 +20,7 @@ mod memo;
 mod order;
 mod original;
 mod quantiser;
+mod reach;
 mod region;
 mod reuse;
 mod steps;

@@ -1,7 +1,9 @@
 //! bnn_exact.csv: the exact engine for signum networks on published networks and queries, and
 //! bnn_exact_digits.csv: the exact robust accuracy of the shipped networks.
 
-use crate::bnn::{Distance, MOST_CHECKED, Sample, class, flipped, flips_of, least_objective, minimum, samples};
+use crate::bnn::{
+    Distance, MOST_CHECKED, MOST_CONFLICTS, Sample, class, flipped, flips_of, least_objective, minimum, samples,
+};
 use crate::ipq;
 use crate::job::{Job, Outcome, hash};
 use absint::analyze::deadline;
@@ -21,7 +23,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-const NORMS: [&str; 3] = ["L0", "L1", "Linf"];
+/// What distances are measured in.
+pub const NORMS: [&str; 3] = ["L0", "L1", "Linf"];
 /// Radii beyond these are not tried.
 const LARGEST: usize = 64;
 /// The test images of digits.csv, and the threshold that makes them two-valued.
@@ -50,18 +53,23 @@ const HEADER: [&str; 15] = [
 /// What the tables consist of.
 pub const PARTS: [&str; 6] = ["mnist", "mnist_rot", "opb", "marabou", "traffic_signs", "digits"];
 
-/// Which parts are run now; of the others, what there is goes into the tables.
+/// Which parts are run now, and for which norms; of the others, what there is stays in the tables.
 struct Run<'a> {
     job: &'a Job,
     parts: &'a [String],
+    norms: &'a [String],
     limit: Duration,
 }
 
-pub fn bnn_exact(job: &Job, parts: &[String], limit: Duration) -> Outcome<()> {
-    if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
-        return Err(format!("`{unknown}` is no part; {}", PARTS.join(", ")).into());
+pub fn bnn_exact(job: &Job, parts: &[String], norms: &[String], limit: Duration) -> Outcome<()> {
+    let unknown = |given: &[String], known: &[&str]| given.iter().find(|name| !known.contains(&name.as_str())).cloned();
+    if let Some(part) = unknown(parts, &PARTS) {
+        return Err(format!("`{part}` is no part; {}", PARTS.join(", ")).into());
     }
-    let run = Run { job, parts, limit };
+    if let Some(norm) = unknown(norms, &NORMS) {
+        return Err(format!("`{norm}` is no norm here; {}", NORMS.join(", ")).into());
+    }
+    let run = Run { job, parts, norms, limit };
     let mut rows = Vec::new();
     for name in ["mnist", "mnist_rot"] {
         run.minima(name, &mut rows)?;
@@ -69,7 +77,7 @@ pub fn bnn_exact(job: &Job, parts: &[String], limit: Duration) -> Outcome<()> {
     run.opb_files(&mut rows)?;
     run.marabou(&mut rows)?;
     run.traffic_signs(&mut rows)?;
-    job.write("bnn_exact.csv", &HEADER, &rows)?;
+    job.write_beside("bnn_exact.csv", &HEADER, 4, &rows)?;
     run.digits()
 }
 
@@ -85,6 +93,7 @@ impl Run<'_> {
         let header = json!({
             "inputs": hash(files)?,
             "timeout_s": self.limit.as_secs_f64(),
+            "most_conflicts": MOST_CONFLICTS,
             "most_checked": MOST_CHECKED,
             "version": env!("CARGO_PKG_VERSION"),
         });
@@ -121,7 +130,7 @@ impl Run<'_> {
             known.insert((instance, norm), optimum);
         }
         let items: Vec<(&str, &Sample)> =
-            NORMS.iter().flat_map(|norm| samples.iter().map(move |s| (*norm, s))).collect();
+            self.norms.iter().flat_map(|norm| samples.iter().map(move |s| (norm.as_str(), s))).collect();
         let keys: Vec<String> = items.iter().map(|(norm, sample)| format!("{norm}/{}", sample.index)).collect();
         let results = self.results((name, &format!("bnn_exact_{name}")), &files, &keys, |i| {
             let (norm, sample) = items[i];
@@ -376,6 +385,9 @@ impl Run<'_> {
                     format!("{:.3}", sum("logged_s") / sum("plain_s")),
                 ]);
             }
+        }
+        if rows.is_empty() {
+            return Ok(());
         }
         let header = [
             "network",

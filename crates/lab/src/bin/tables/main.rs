@@ -184,6 +184,9 @@ enum Table {
         /// Which part is run; several times for several. The tables have whatever was ever run
         #[arg(long = "part", default_values = bnn_exact::PARTS)]
         parts: Vec<String>,
+        /// What the least perturbations are measured in; several times for several
+        #[arg(long = "norm", default_values = bnn_exact::NORMS)]
+        norms: Vec<String>,
         /// Seconds per query
         #[arg(long, default_value_t = 60.0)]
         timeout: f64,
@@ -280,7 +283,7 @@ fn main() -> Outcome<()> {
         Table::SignumCounts { networks, flips, timeout } => {
             counts::signum_counts(&job, &networks, &flips, seconds(timeout)?)
         }
-        Table::BnnExact { parts, timeout } => bnn_exact::bnn_exact(&job, &parts, seconds(timeout)?),
+        Table::BnnExact { parts, norms, timeout } => bnn_exact::bnn_exact(&job, &parts, &norms, seconds(timeout)?),
         Table::BnnPreprocessing { images, timeout } => {
             bnn_preprocessing::bnn_preprocessing(&job, images, seconds(timeout)?)
         }

@@ -131,7 +131,8 @@ fn end(form: &Below, ranges: &[Interval], j: usize, left_out: f64) -> Option<(f6
     // Only where a · x ≤ room is the form at most that.
     let room = -sub_down(rest, left_out);
     let is_known = a != 0.0 && a.is_finite() && room.is_finite();
-    is_known.then(|| if a > 0.0 { (div_up(room, a), true) } else { (div_down(room, a), false) })
+    let end = is_known.then(|| if a > 0.0 { (div_up(room, a), true) } else { (div_down(room, a), false) });
+    end.filter(|(at, _)| at.is_finite())
 }
 
 /// The part of the box outside of which some form exceeds `left_out`; `None` when that is everywhere.

@@ -7,8 +7,8 @@ use dashu_ratio::RBig;
 use std::io::BufRead;
 
 /// Neurons of all nodes together, at most: what a short file can make a checker hold.
-const MOST_NEURONS: usize = 1 << 23;
-const TOO_MANY: &str = "more than 8388608 neurons";
+const MOST_NEURONS: usize = 1 << 22;
+const TOO_MANY: &str = "more than 4194304 neurons";
 /// Pieces of an activation, at most.
 const MOST_PIECES: usize = 64;
 

@@ -9,8 +9,6 @@ use super::query::Case;
 use super::state::State;
 use dashu_ratio::RBig;
 use pulp::NullaryFnOnce;
-#[cfg(target_arch = "x86_64")]
-use pulp::x86::V3;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -25,28 +23,39 @@ struct Rows<'a, L: Lanes> {
     passed: usize,
 }
 
-/// Takes rows from a node.
+/// Replaces a node's neurons, which have these coefficients, by what they are computed from. (No closure: that is not inlined.)
 struct Pass<'p, 'a, L: Lanes>(&'p mut Rows<'a, L>, usize, &'p [L]);
 
 impl<L: Lanes> NullaryFnOnce for Pass<'_, '_, L> {
     type Output = ();
-
     #[inline(always)]
     fn call(self) {
-        self.0.pass(self.1, self.2);
+        let Self(rows, id, a) = self;
+        match &rows.state.network.nodes[id].kind {
+            Kind::Input => {}
+            Kind::Affine { terms, bias } => {
+                for (i, a) in a.iter().enumerate().filter(|(_, a)| !a.is_zero()) {
+                    a.add_end(&mut rows.sum, bias.ends(i));
+                }
+                for (t, term) in terms.iter().enumerate() {
+                    rows.pass_term(id, t, a, term);
+                }
+            }
+            Kind::Activation { source, .. } => rows.pass_activation(id, *source, a),
+        }
     }
 }
 
 /// Does so by AVX2 where the processor has it, which changes no operation. (Wider vectors make slower loops.)
 fn vectorised<L: Lanes>(pass: Pass<'_, '_, L>) {
     #[cfg(target_arch = "x86_64")]
-    if let Some(processor) = V3::try_new() {
+    if let Some(processor) = pulp::x86::V3::try_new() {
         return processor.vectorize(pass);
     }
     pass.call();
 }
 
-/// Forms that are bounded side by side: neurons from below and from above. (Of eight compilers make slow loops.)
+/// Forms that are bounded side by side: neurons from below and from above. (Eight are slower than four.)
 const LANES: usize = 16;
 
 /// Neurons that forms may read for each that was passed since they were last bounded: so passing costs as much as bounding.
@@ -184,23 +193,6 @@ impl<L: Lanes> Rows<'_, L> {
                     a.add(more, self.state.reach(node, j), &mut self.sum);
                 }
             }
-        }
-    }
-
-    /// Replaces a node's neurons by what they are computed from.
-    #[inline(always)]
-    fn pass(&mut self, id: usize, a: &[L]) {
-        match &self.state.network.nodes[id].kind {
-            Kind::Input => {}
-            Kind::Affine { terms, bias } => {
-                for (i, a) in a.iter().enumerate().filter(|(_, a)| !a.is_zero()) {
-                    a.add_end(&mut self.sum, bias.ends(i));
-                }
-                for (t, term) in terms.iter().enumerate() {
-                    self.pass_term(id, t, a, term);
-                }
-            }
-            Kind::Activation { source, .. } => self.pass_activation(id, *source, a),
         }
     }
 

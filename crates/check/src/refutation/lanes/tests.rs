@@ -94,12 +94,15 @@ proptest! {
 #[test]
 fn a_product_of_a_large_and_a_small_number_is_charged() {
     let odd = 1.0 + f64::EPSILON;
-    for exponents in [(-1000, 1000, -100), (1000, -1000, 0), (1000, -1060, 60)] {
-        let (a, slope, reach) = (odd * power(exponents.0), odd * power(exponents.1), power(exponents.2));
+    // Smaller than any normal number, but with digits enough that products with it round.
+    let subnormal = (1.0 + power(-10)) * power(-1060);
+    let cases =
+        [(power(-1000), odd * power(1000), -100), (power(1000), odd * power(-1000), 0), (power(1000), subnormal, 0)];
+    for (a, slope, reach) in cases.map(|(a, slope, reach)| (odd * a, slope, power(reach))) {
         let mut sum = <[f64; 1] as Lanes>::sums(&[&RBig::ZERO]);
         let [product] = [a].along(slope, slope, reach, &mut sum);
         let lost = (RBig::of(a) * RBig::of(slope) - RBig::of(product)) * RBig::of(reach);
         let low = <[f64; 1]>::bounds(&sum)[0].0;
-        assert!(lost > RBig::ZERO && RBig::of(low) <= -lost, "{exponents:?}: {low:e}");
+        assert!(lost > RBig::ZERO && RBig::of(low) <= -lost, "{a:e} {slope:e}: {low:e}");
     }
 }

@@ -49,7 +49,7 @@ pub fn cases() -> Vec<Case> {
         case("check.malformed", "1 x1 1 x2 >= 1\n", "", &["cert: case 0: ", "formula, line 1: ", "`;`"]),
         case("check.malformed", two, "sum 1 2 ;\n", &["cert: case 0: ", "proof, line 2: ", "`sum`"]),
         case("check.not-implied", two, "rup 1 ~x2 >= 1 ;\n", &["cert: case 0: ", "proof, line 2: "]),
-        case("check.no-conclusion", two, "rup 1 x2 >= 1 ;\n", &["cert: case 0: "]),
+        case("check.no-conclusion", two, "rup 1 x2 >= 1 ;\nend pseudo-Boolean proof ;\n", &["cert: case 0: "]),
         spread_out.file("net.onnx", spread()).file("i.csv", "0,1,2\n"),
         l2.file("net.onnx", spread()).file("i.csv", "0,1,2\n"),
         signum.file("net.onnx", spread()).file("i.csv", "0,1,2\n"),

@@ -123,8 +123,7 @@ impl Database {
         is_implied
     }
 
-    /// What an inequality still asks for of literals that are open, with coefficients up to the degree: of a very large one
-    /// a part, so that sums fit.
+    /// What an inequality asks for of open literals, coefficients up to the degree: of a very large one a part, that sums fit.
     fn open_part(&mut self, inequality: &Inequality) -> (Vec<(i64, Literal)>, i64) {
         let literals = inequality.terms.last().map_or(0, |t| (t.1 as usize | 1) + 1);
         if self.watches.len() < literals {

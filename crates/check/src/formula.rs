@@ -9,8 +9,7 @@ pub fn lemmas(opb: &str) -> usize {
     opb.lines().filter(|line| line.starts_with(MARK)).count()
 }
 
-/// Checks that below its first line, a comment with two counts, `opb` has the lines of `expected`, and below
-/// these nothing but lemmas about `inputs` that hold.
+/// Checks that below a comment `opb` has the lines of `expected`, and below these only lemmas about `inputs` that hold.
 ///
 /// # Errors
 /// The first line that is not the expected one or does not hold.

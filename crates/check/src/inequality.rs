@@ -45,8 +45,7 @@ impl Inequality {
         Some(Self { terms, degree })
     }
 
-    /// The inequality, if its coefficients and its degree are so small that no sum or difference of them
-    /// overflows. Nothing else is ever stored or propagated.
+    /// The inequality, if no sum or difference of its numbers overflows. Nothing else is ever stored or propagated.
     pub fn if_small(self) -> Option<Self> {
         const LARGEST: i128 = i128::MAX / 8;
         let total = self.total()?;

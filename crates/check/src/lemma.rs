@@ -1,5 +1,4 @@
-//! What real inputs do not allow: literals that no input of the box makes true together, with the
-//! multipliers that show it (Farkas' lemma).
+//! Literals that no input of the box makes true together, with the multipliers that show it (Farkas' lemma).
 //!
 //! In the OPB file a lemma is a comment and the clause that follows from it:
 //! ```text

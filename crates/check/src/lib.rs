@@ -1,19 +1,17 @@
-//! A checker of proofs, which shares no code with the solver that writes them: it depends on nothing that
-//! proves, only on exact rationals.
+//! A checker of proofs, which shares no code with what writes them: it depends on nothing that proves, only on exact
+//! rationals, and on `pulp`, which compiles its loops for AVX2.
 //!
-//! * [`check`] reads a formula in OPB format and a proof with the steps `pol` (sums of inequalities), `rup`
-//!   (reverse unit propagation), `del id` and `conclusion UNSAT` of the VeriPB format, version 3.0
-//!   (Gocht & Nordström 2021), and believes nothing but what it recomputes.
-//! * [`check_formula`] compares a formula line by line with the one that a query has, and adds up the
-//!   half-spaces of its [lemmas](Lemma) about real inputs.
+//! * [`check`] reads a formula in OPB format and a proof with the steps `pol` (sums of inequalities), `rup` (reverse unit
+//!   propagation), `del id` and `conclusion UNSAT` of the VeriPB format, version 3.0 (Gocht & Nordström 2021), and
+//!   believes nothing but what it recomputes.
+//! * [`check_formula`] compares a formula line by line with the one that a query has, and adds up the half-spaces of its
+//!   [lemmas](Lemma) about real inputs.
 //!
 //! # What is trusted
 //!
-//! That a formula has no solution rests on this crate alone. That it is *about a network and a query* rests
-//! also on whoever writes the expected lines: the crate `absint` reads the network file and the query, and
-//! evaluates the network, by the code that replays counterexamples, on sums over unknown bits
-//! (`src/exact/signum/original`). It stays there because it needs the network's graph; it shares no code with
-//! the encoder that the search uses.
+//! That a formula has no solution rests on this crate alone. That it is *about a network and a query* rests also on whoever
+//! writes the expected lines: the crate `absint` reads both files and evaluates the network, by the code that replays
+//! counterexamples, on sums over unknown bits (`src/exact/signum/original`), sharing none with the encoder of the search.
 //!
 //! ```
 //! let formula = "+1 x1 +1 x2 >= 1 ;\n+1 ~x1 +1 x2 >= 1 ;\n+1 ~x2 >= 1 ;\n";
@@ -87,7 +85,8 @@ pub fn check(opb: impl BufRead, proof: impl BufRead) -> Result<Checked, CheckErr
     ["pseudo-Boolean", "proof", "version", "3.0"].iter().try_for_each(|word| words.exactly(word))?;
     words.end()?;
     let mut contradiction = None;
-    while let Some(mut words) = reader.next()? {
+    loop {
+        let mut words = reader.expect()?;
         words.statement()?;
         match words.word()? {
             "f" => words.exactly(&checked.constraints.to_string()).and_then(|()| words.end())?,
@@ -118,10 +117,15 @@ pub fn check(opb: impl BufRead, proof: impl BufRead) -> Result<Checked, CheckErr
                 let is_unsat = words.take("UNSAT") && words.take(":");
                 contradiction = words.index(u32::MAX as usize).ok().filter(|_| is_unsat);
             }
-            "end" => break,
+            "end" => {
+                words.exactly("pseudo-Boolean")?;
+                words.exactly("proof")?;
+                break words.end()?;
+            }
             rule => return Err(words.error(format!("the rule `{}` is not known", shown(rule))).into()),
         }
     }
+    reader.finish("nothing may follow the end")?;
     let concluded = contradiction.and_then(|id| database.get(id as u32));
     if concluded.is_some_and(Inequality::is_contradiction) { Ok(checked) } else { Err(CheckError::NoConclusion) }
 }

@@ -68,6 +68,28 @@ fn nodes_that_read_many_are_passed() {
     assert!(outcome(&network, &tie, "absint proof 2\ncase 0\nrefute 0 1\nend\n").is_err());
 }
 
+/// Nor by all neurons of a few that are wide, where those that are passed are narrow.
+#[test]
+fn wide_nodes_are_read_while_narrow_ones_are_passed() {
+    const WIDTH: usize = 2000;
+    const WIDE: usize = 60;
+    const NARROW: usize = 20_000;
+    let (zeros, rows) = (" 0".repeat(WIDTH), "row 0 1\n".repeat(WIDTH));
+    let wide = format!("affine\nbias{zeros}\nsparse 0\n{rows}end\n");
+    let wide = wide + &"activation 1 1\npiece -inf +inf 1 0\n".repeat(WIDE);
+    let first = 2 + WIDE;
+    let source = |k: usize| if k == 0 { 0 } else { first + k - 1 };
+    let narrow: String = (0..NARROW).map(|k| format!("affine\nbias 0\nidentity {}\nend\n", source(k))).collect();
+    let terms: String = (2..first).map(|node| format!("sparse {node}\nrow 0 1\n")).collect();
+    let last = first + NARROW - 1;
+    let output = format!("affine\nbias 0\nidentity {last}\n{terms}end\noutput {}\n", last + 1);
+    let network = format!("absint network 2\ninput 1\n{wide}{narrow}{output}");
+    let query = "absint query 2\ncase\nx 0 1\nunsafe\natom 1 1 Y0\n";
+    let proof = format!("absint proof 2\ncase 0\n{}end\n", "refute 0 1\n".repeat(30));
+    assert!(outcome(&network, query, &proof.replacen("refute 0 1\n", "bound 1\n", 1)).is_ok());
+    assert!(outcome(&network, &query.replace("atom 1", "atom -1"), &proof).is_err());
+}
+
 /// A few letters make a copy of a wide node, of a constraint, or of a neuron's name.
 #[test]
 fn what_a_few_letters_copy_has_an_end() {

@@ -164,12 +164,8 @@ impl<'a> Corners<'a> {
     /// Bounds of all nodes where the free neurons are in these ranges.
     #[must_use]
     pub fn bounds_within(self, ranges: &[Interval]) -> Bounds {
-        self.bounds_up_to(usize::MAX, ranges)
-    }
-
-    fn bounds_up_to(self, end: NodeId, ranges: &[Interval]) -> Bounds {
         let Relaxed { bounds, layers, free, .. } = self.0;
-        let mut nodes: Vec<NodeBounds> = bounds.nodes().iter().take(end).cloned().collect();
+        let mut nodes: Vec<NodeBounds> = bounds.nodes().to_vec();
         for id in 0..nodes.len() {
             let Some(layer) = &layers[id] else { continue };
             let mut own: Vec<Interval> = nodes[layer.source].iter().collect();
@@ -381,10 +377,11 @@ impl OnBoxes<'_> {
         self.empty[b].is_none().then_some(&self.ranges[b])
     }
 
-    /// Bounds of all nodes on box `b`, or of those before the one whose bounds exclude each other.
+    /// What was found of them whether or not an input is there, and the node whose bounds exclude each other: nothing was
+    /// found from there on.
     #[must_use]
-    pub fn bounds(&self, b: usize) -> Bounds {
-        self.corners.bounds_up_to(self.empty[b].unwrap_or(usize::MAX), &self.ranges[b])
+    pub fn found(&self, b: usize) -> (&[Interval], Option<NodeId>) {
+        (&self.ranges[b], self.empty[b])
     }
 }
 

@@ -4,6 +4,7 @@
 //! The forms over the input that back-substitution ends in serve two more purposes: they shrink the box
 //! to where the margins can all be small, and they say which combination of its atoms may refute a conjunction.
 
+use super::box_lines::BoxLines;
 use super::forms::{self, Below, Cut};
 use super::halving::{Division, InputBox, Known, Left};
 use super::search::{Examined, ONE_BY_ONE, Shown, Space, each};
@@ -31,6 +32,8 @@ pub(super) struct Boxes<'a> {
     pub deep: usize,
     /// The relaxation over all of the region, where many boxes can be bounded at once.
     corners: Option<Corners<'a>>,
+    /// What a certificate says of neurons there.
+    lines: BoxLines,
     /// The margins of all atoms.
     atoms: Vec<Objective>,
     /// Whether a disjunct has one atom only.
@@ -78,11 +81,13 @@ impl<'a> Boxes<'a> {
         let losses = problem.certify.then(|| (0..problem.network.nodes().len()).map(of_node).collect());
         let has_order = problem.case.region.has_differences();
         let atoms = (0..problem.forms.len()).map(|row| Objective::of_form(&problem.forms, row, &problem.bounds));
+        let corners = Corners::of(relaxed).filter(|_| !has_order);
         Self {
             problem,
             losses,
             deep: if has_jumps(problem.network) { DEEP_AT_JUMPS } else { DEEP },
-            corners: Corners::of(relaxed).filter(|_| !has_order),
+            corners,
+            lines: corners.map(|corners| BoxLines::new(corners, &problem.names)).unwrap_or_default(),
             atoms: atoms.collect(),
             has_single: problem.rows.iter().any(|rows| rows.len() == 1),
             memory: Mutex::default(),
@@ -166,7 +171,7 @@ impl Boxes<'_> {
         parts: Vec<InputBox>,
         memory: &mut Memory,
     ) -> Result<Vec<Result<Examined<InputBox>, DomainError>>, DomainError> {
-        let Problem { network, run, goal, .. } = *self.problem;
+        let Problem { run, goal, .. } = *self.problem;
         let (regions, mut all): (Vec<Region>, Vec<Examining>) = parts.into_iter().map(|part| self.begin(part)).unzip();
         let known: Vec<Known> = all.iter().map(|one| one.part.known.clone()).collect();
         let known: Vec<&[Interval]> = known.iter().map(Known::ranges).collect();
@@ -184,8 +189,8 @@ impl Boxes<'_> {
         let mut joints = Vec::new();
         for (b, one) in all.iter_mut().enumerate() {
             if self.problem.certify {
-                let bounds = on.bounds(b);
-                one.examined.shown.head.late(network, &bounds, &|id, i| self.problem.names.of((id, i)));
+                let (ranges, empty) = on.found(b);
+                self.lines.say(ranges, empty, &mut one.examined.shown.head);
             }
             if on.ranges(b).is_some() {
                 self.weigh(one, &regions[b], |rows| found.by_ref().take(rows).collect());
@@ -284,29 +289,31 @@ impl Boxes<'_> {
         let ranges = region.bounds();
         let mut left = Left { open: Vec::new(), shrunk: Vec::new(), scores: vec![0.0; ranges.len()] };
         let mut candidates = VecDeque::from([ranges.iter().map(|x| x.middle()).collect::<Vec<f64>>()]);
-        for (Undecided { disjunct: d, mut bound, mut forms, weights, point, .. }, joint) in
-            undecided.drain(..).zip(joints)
-        {
+        let mut open: Vec<Undecided> = Vec::new();
+        for (mut one, joint) in undecided.drain(..).zip(joints) {
             // Below the largest atom where it is positive.
-            bound =
-                joint.as_ref().map(|joint| joint.minimum).filter(|&least| least > goal).map_or(bound, |b| b.max(bound));
-            forms.extend(joint);
-            if bound > goal {
-                examined.closed.push((d, bound));
-                if certify {
-                    examined.shown.head.refute(d, &exact_weights(&weights), &Multipliers::default());
-                }
+            let of_joint = joint.as_ref().map(|joint| joint.minimum).filter(|&least| least > goal);
+            one.bound = of_joint.map_or(one.bound, |b| b.max(one.bound));
+            one.forms.extend(joint);
+            if one.bound <= goal {
+                open.push(one);
                 continue;
             }
-            let is_alone = part.open.len() == 1;
+            examined.closed.push((one.disjunct, one.bound));
+            if certify {
+                examined.shown.head.refute(one.disjunct, &exact_weights(&one.weights), &Multipliers::default());
+            }
+        }
+        let inner = self.inner(&open, ranges, &mut examined.shown);
+        for (Undecided { disjunct, bound, mut forms, point, .. }, inner) in open.into_iter().zip(inner) {
             let slopes = slopes(&below(&forms), ranges);
-            let Some(inner) = self.cut(d, is_alone, &below(&forms), &weights, ranges, &mut examined.shown) else {
-                examined.closed.push((d, forms::LEFT_OUT));
+            let Some(inner) = inner else {
+                examined.closed.push((disjunct, forms::LEFT_OUT));
                 continue;
             };
             candidates.push_back(point);
             let gains = forms.pop().and_then(|form| form.gains);
-            left.add((d, bound), inner, &gains.unwrap_or(slopes));
+            left.add((disjunct, bound), inner, &gains.unwrap_or(slopes));
         }
         let disjuncts: Vec<usize> = left.open.iter().map(|&(d, _)| d).collect();
         if self.problem.attack && !disjuncts.is_empty() {
@@ -347,49 +354,63 @@ fn slopes(forms: &[Below], ranges: &[Interval]) -> Vec<f64> {
 }
 
 impl Boxes<'_> {
-    /// The part of a box that a disjunct's forms leave, the last of them that with `weights`. A script splits off what they
-    /// leave out, and then all is left where other disjuncts are open, too, which may reach what this one does not.
-    fn cut(
-        &self,
-        d: usize,
-        is_alone: bool,
-        forms: &[Below],
-        weights: &[f64],
-        ranges: &[Interval],
-        shown: &mut Shown,
-    ) -> Option<Vec<Interval>> {
+    /// The part of a box that each disjunct's forms leave, the last of them that with its weights. A script splits off what
+    /// those of one disjunct leave out where nothing is left, and else what all of them leave out.
+    fn inner(&self, open: &[Undecided], ranges: &[Interval], shown: &mut Shown) -> Vec<Option<Vec<Interval>>> {
+        let forms: Vec<Vec<Below>> = open.iter().map(|one| below(&one.forms)).collect();
         if !self.problem.certify {
-            return forms::shrunk(forms, ranges, forms::LEFT_OUT, 0.0, &mut Vec::new());
+            return forms.iter().map(|forms| forms::shrunk(forms, ranges, forms::LEFT_OUT)).collect();
         }
-        if !is_alone {
-            return Some(ranges.to_vec());
-        }
-        let mut cuts = Vec::new();
-        let inner = forms::shrunk(forms, ranges, forms::LEFT_OUT.max(self.problem.goal), LEAST_CUT, &mut cuts);
-        let atoms = weights.len();
-        let mut tails = Vec::new();
-        for Cut { form, input, is_upper, at } in cuts {
-            let mut refuted = Script::default();
-            if form < atoms {
-                refuted.refute_by_atom(d, form, &Multipliers::default());
+        let left_out = forms::LEFT_OUT.max(self.problem.goal);
+        let is_left = |inner: &[Interval]| !inner.iter().any(|x| x.is_empty());
+        let mut rest: Vec<usize> = Vec::new();
+        for (d, one) in open.iter().enumerate() {
+            let (mut inner, own) = (ranges.to_vec(), &forms[d..=d]);
+            let cuts = forms::cuts(own, &mut inner, left_out, 0.0);
+            if is_left(&inner) {
+                rest.push(d);
             } else {
-                refuted.refute(d, &exact_weights(weights), &Multipliers::default());
+                let tail = say_cuts(&[one], cuts, &mut shown.head);
+                shown.head.append(&tail);
             }
-            shown.head.split((0, input), &exact_or_zero(at), OpenEnds::default());
-            let mut tail = Script::default();
-            if is_upper {
-                tail.otherwise();
-                tail.append(&refuted);
-            } else {
-                shown.head.append(&refuted);
-                shown.head.otherwise();
-            }
-            tail.end();
-            tails.push(tail);
         }
-        tails.iter().rev().for_each(|tail| shown.tail.append(tail));
-        inner
+        let (mut inner, mut left) = (ranges.to_vec(), vec![None; open.len()]);
+        let of_rest: Vec<Vec<Below>> = rest.iter().map(|&d| forms[d].clone()).collect();
+        let cuts = forms::cuts(&of_rest, &mut inner, left_out, LEAST_CUT);
+        let those: Vec<&Undecided> = rest.iter().map(|&d| &open[d]).collect();
+        shown.tail = say_cuts(&those, cuts, &mut shown.head);
+        rest.iter().filter(|_| is_left(&inner)).for_each(|&d| left[d] = Some(inner.clone()));
+        left
     }
+}
+
+/// Splits off where each of the disjuncts is refuted; what is returned ends the splits.
+fn say_cuts(disjuncts: &[&Undecided], cuts: Vec<Cut>, head: &mut Script) -> Script {
+    let mut tails = Vec::new();
+    for Cut { forms, input, is_upper, at } in cuts {
+        let mut refuted = Script::default();
+        for (one, form) in disjuncts.iter().zip(forms) {
+            if form < one.weights.len() {
+                refuted.refute_by_atom(one.disjunct, form, &Multipliers::default());
+            } else {
+                refuted.refute(one.disjunct, &exact_weights(&one.weights), &Multipliers::default());
+            }
+        }
+        head.split((0, input), &exact_or_zero(at), OpenEnds::default());
+        let mut tail = Script::default();
+        if is_upper {
+            tail.otherwise();
+            tail.append(&refuted);
+        } else {
+            head.append(&refuted);
+            head.otherwise();
+        }
+        tail.end();
+        tails.push(tail);
+    }
+    let mut all = Script::default();
+    tails.iter().rev().for_each(|tail| all.append(tail));
+    all
 }
 
 fn exact_weights(weights: &[f64]) -> Vec<Rational> {

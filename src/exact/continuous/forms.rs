@@ -123,54 +123,76 @@ pub(super) fn combined(forms: &LinearForms, weights: &[f64]) -> Option<LinearFor
 /// What a point that shrinking leaves out may have, at least, as its largest form.
 pub(super) const LEFT_OUT: f64 = 1e-7;
 
-/// Where a form exceeds what is left out: beyond an end of an input, in the box that earlier cuts left.
-#[derive(Clone, Copy, Debug)]
+/// Where a form is more than `left_out` in the box: beyond this end of input `j`, an upper one or not.
+fn end(form: &Below, ranges: &[Interval], j: usize, left_out: f64) -> Option<(f64, bool)> {
+    let a = form.coefficients[j];
+    let others = form.coefficients.iter().zip(ranges).enumerate().filter(|(k, _)| *k != j);
+    let rest = others.fold(form.constant, |sum, (_, (&a, &x))| add_down(sum, x.scale(a).lo));
+    // Only where a · x ≤ room is the form at most that.
+    let room = -sub_down(rest, left_out);
+    let is_known = a != 0.0 && a.is_finite() && room.is_finite();
+    let end = is_known.then(|| if a > 0.0 { (div_up(room, a), true) } else { (div_down(room, a), false) });
+    end.filter(|(at, _)| at.is_finite())
+}
+
+/// The part of the box outside of which some form exceeds `left_out`; `None` when that is everywhere.
+pub(super) fn shrunk(forms: &[Below], ranges: &[Interval], left_out: f64) -> Option<Vec<Interval>> {
+    let (inputs, mut ranges) = (ranges.len(), ranges.to_vec());
+    for _ in 0..2 {
+        for (form, j) in forms.iter().flat_map(|form| (0..inputs).map(move |j| (form, j))) {
+            let Some((at, is_upper)) = end(form, &ranges, j, left_out) else { continue };
+            let x = &mut ranges[j];
+            if is_upper {
+                x.hi = x.hi.min(at);
+            } else {
+                x.lo = x.lo.max(at);
+            }
+            if x.is_empty() {
+                return None;
+            }
+        }
+    }
+    Some(ranges)
+}
+
+/// Where a form of every disjunct exceeds what is left out: beyond an end of an input, in the box that earlier cuts left.
+#[derive(Clone, Debug)]
 pub(super) struct Cut {
-    /// Which form.
-    pub form: usize,
+    /// Which form of each disjunct.
+    pub forms: Vec<usize>,
     pub input: usize,
     pub is_upper: bool,
     pub at: f64,
 }
 
-/// The part of the box outside of which some form exceeds `left_out`; `None` when that is everywhere. Only cuts that
-/// take away more than the share `least` of an input's range are made; they are added to `cuts`.
-pub(super) fn shrunk(
-    forms: &[Below],
-    ranges: &[Interval],
-    left_out: f64,
-    least: f64,
-    cuts: &mut Vec<Cut>,
-) -> Option<Vec<Interval>> {
-    let mut ranges = ranges.to_vec();
-    for _ in 0..2 {
-        for (number, form) in forms.iter().enumerate() {
-            let lowest: Vec<f64> = form.coefficients.iter().zip(&ranges).map(|(&a, &x)| x.scale(a).lo).collect();
-            for (j, &a) in form.coefficients.iter().enumerate() {
-                if a == 0.0 {
-                    continue;
-                }
-                let others = lowest.iter().enumerate().filter(|(k, _)| *k != j);
-                let rest = others.fold(form.constant, |sum, (_, &v)| add_down(sum, v));
-                // Only where a · x ≤ room is the form at most that.
-                let room = -sub_down(rest, left_out);
-                if !room.is_finite() || !a.is_finite() {
-                    continue;
-                }
-                let (x, is_upper) = (&mut ranges[j], a > 0.0);
-                let at = if is_upper { div_up(room, a) } else { div_down(room, a) };
-                let lost = if is_upper { x.hi - at } else { at - x.lo };
-                if lost > 0.0 && (least == 0.0 || lost > least * (x.hi - x.lo)) {
-                    cuts.push(Cut { form: number, input: j, is_upper, at });
-                    *(if is_upper { &mut x.hi } else { &mut x.lo }) = at;
-                }
-                if x.is_empty() {
-                    return None;
-                }
-            }
+/// Cuts off where each of the disjuncts has a form that exceeds `left_out`, up to where the box is empty. Only cuts that
+/// take away more than the share `least` of an input's range are made.
+pub(super) fn cuts(disjuncts: &[Vec<Below>], ranges: &mut [Interval], left_out: f64, least: f64) -> Vec<Cut> {
+    let mut cuts = Vec::new();
+    let sides = (0..ranges.len()).flat_map(|j| [(j, false), (j, true)]);
+    for (input, is_upper) in sides.clone().chain(sides) {
+        let outward = if is_upper { 1.0 } else { -1.0 };
+        // The form of a disjunct that leaves least, and where it ends.
+        let best = |forms: &Vec<Below>| {
+            let ends = forms.iter().enumerate().filter_map(|(number, form)| {
+                let (at, is_so) = end(form, ranges, input, left_out)?;
+                (is_so == is_upper).then_some((number, at))
+            });
+            ends.min_by(|(_, a), (_, b)| (a * outward).total_cmp(&(b * outward)))
+        };
+        let Some(best) = disjuncts.iter().map(best).collect::<Option<Vec<(usize, f64)>>>() else { continue };
+        let most = best.iter().map(|&(_, at)| at).max_by(|a, b| (a * outward).total_cmp(&(b * outward)));
+        let (x, Some(at)) = (&mut ranges[input], most) else { break };
+        let lost = if is_upper { x.hi - at } else { at - x.lo };
+        if lost > least * (x.hi - x.lo) {
+            *(if is_upper { &mut x.hi } else { &mut x.lo }) = at;
+            cuts.push(Cut { forms: best.into_iter().map(|(number, _)| number).collect(), input, is_upper, at });
+        }
+        if x.is_empty() {
+            break;
         }
     }
-    Some(ranges)
+    cuts
 }
 
 #[cfg(test)]
@@ -191,7 +213,7 @@ mod tests {
             let forms: Vec<Below> =
                 (0..2).map(|i| Below { coefficients: &a[3 * i..3 * i + 3], constant: b[i] }).collect();
             let bound = positive_combination(&forms, &balance(&forms, &ranges).weights, &ranges);
-            let inner = shrunk(&forms, &ranges, LEFT_OUT, 0.0, &mut Vec::new());
+            let inner = shrunk(&forms, &ranges, LEFT_OUT);
             for t in points {
                 let x: Vec<f64> = ranges.iter().zip(&t).map(|(r, t)| r.lo + t * (r.hi - r.lo)).collect();
                 let value = |f: &Below| f.constant + f.coefficients.iter().zip(&x).map(|(a, x)| a * x).sum::<f64>();
@@ -231,6 +253,45 @@ mod tests {
             prop_assert!(least(&one, 0) <= weighted);
             prop_assert!(combined(&forms, &[0.5, 0.6]).is_none());
         }
+    }
+
+    proptest! {
+        /// At every point that a cut takes away each disjunct has a form, the one that it names, above what is left out;
+        /// what no cut takes away is left.
+        #[test]
+        fn cuts_take_away_what_all_disjuncts_exclude(
+            a in prop::collection::vec(-3.0..3.0f64, 12), b in prop::collection::vec(-2.0..4.0f64, 4),
+            least in prop::sample::select(vec![0.0, 0.02, 0.3]), together in 1..=4_usize,
+            points in prop::collection::vec(prop::collection::vec(0.0..=1.0f64, 3), 30),
+        ) {
+            let ranges = vec![Interval::new(-1.0, 1.0), Interval::new(0.0, 2.0), Interval::new(0.5, 0.5)];
+            let forms: Vec<Below> =
+                (0..4).map(|i| Below { coefficients: &a[3 * i..3 * i + 3], constant: b[i] }).collect();
+            let disjuncts: Vec<Vec<Below>> = forms.chunks(together).map(<[Below]>::to_vec).collect();
+            let mut inner = ranges.clone();
+            let cuts = cuts(&disjuncts, &mut inner, LEFT_OUT, least);
+            for t in points {
+                let x: Vec<f64> = ranges.iter().zip(&t).map(|(r, t)| r.lo + t * (r.hi - r.lo)).collect();
+                let value = |f: &Below| f.constant + f.coefficients.iter().zip(&x).map(|(a, x)| a * x).sum::<f64>();
+                let is_beyond = |cut: &&Cut| if cut.is_upper { x[cut.input] > cut.at } else { x[cut.input] < cut.at };
+                if let Some(cut) = cuts.iter().find(is_beyond) {
+                    prop_assert_eq!(cut.forms.len(), disjuncts.len());
+                    for (disjunct, &form) in disjuncts.iter().zip(&cut.forms) {
+                        prop_assert!(value(&disjunct[form]) > LEFT_OUT - 1e-12, "{:?}", cut);
+                    }
+                } else {
+                    prop_assert!(inner.iter().zip(&x).all(|(r, &x)| r.contains(x)));
+                }
+            }
+        }
+    }
+
+    /// No disjunct is left: there is nothing to cut.
+    #[test]
+    fn nothing_is_cut_for_no_disjunct() {
+        let mut ranges = [Interval::new(-1.0, 1.0)];
+        assert!(cuts(&[], &mut ranges, LEFT_OUT, 0.0).is_empty());
+        assert_eq!(ranges[0], Interval::new(-1.0, 1.0));
     }
 
     #[test]

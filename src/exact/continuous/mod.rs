@@ -4,6 +4,7 @@
 //! Where an activation jumps, a neuron is put on one of its pieces without the end that the piece lacks: bounds hold on
 //! the closure, and whether a point belongs to the part is asked exactly, in the end.
 
+mod box_lines;
 mod boxes;
 mod cells;
 mod forms;

@@ -8,4 +8,4 @@ mod script;
 
 pub use argument::Arguments;
 pub use problem::{write_network, write_query};
-pub use script::{MOST_BYTES, Multipliers, Name, Script};
+pub use script::{MOST_BYTES, Multipliers, Name, Script, is_nearly_unstable};

@@ -26,6 +26,12 @@ pub type LinesOf<'a> = &'a dyn Fn(&dyn ActivationFn, Reach<'_>) -> Lines;
 /// A neuron that is above zero by less than this share of its range might be unstable for somebody else.
 const NEARLY: f64 = 1e-6;
 
+/// Whether a checker may find a neuron unstable by a little, whose corner is at zero and which is above it.
+#[must_use]
+pub fn is_nearly_unstable(z: Interval) -> bool {
+    z.lo >= 0.0 && z.lo <= NEARLY * z.hi
+}
+
 /// Bytes of a case's statements, at most.
 pub const MOST_BYTES: usize = 1 << 30;
 
@@ -153,14 +159,29 @@ impl Script {
         {
             let is_steep = |z: Interval| match function.is_unstable(z.into()) {
                 true => function.lines(z.into()).lower.slope == right.slope,
-                // A checker may find it unstable by a little.
-                false => z.lo >= 0.0 && z.lo <= NEARLY * z.hi,
+                false => is_nearly_unstable(z),
             };
             let steep = z.iter().enumerate().filter(|(_, z)| is_steep(*z));
-            let steep: String = steep.map(|(i, _)| format!(" {}", name(id, i).1)).collect();
-            return self.say(format_args!("steep {id}{steep}"));
+            return self.steep(id, steep.map(|(i, _)| name(id, i).1));
         }
         self.other_lines(network, id, bounds, (&|function, z| function.lines(z), name));
+    }
+
+    /// Those neurons of a node whose activation sees several pieces are bounded by back-substitution up to the input alone.
+    pub fn late_node(&mut self, node: NodeId) {
+        self.say(format_args!("late {node}"));
+    }
+
+    /// The lines below these neurons of an activation node rise like its last piece, those below the others like its first.
+    pub fn steep(&mut self, node: NodeId, neurons: impl Iterator<Item = usize>) {
+        if self.is_given_up {
+            return;
+        }
+        let _ = write!(self.text, "steep {node}");
+        for i in neurons {
+            let _ = write!(self.text, " {i}");
+        }
+        self.say(format_args!(""));
     }
 
     /// The slopes of other lines around unstable neurons.

@@ -26,11 +26,10 @@ pub(super) trait Lanes: Clone {
     fn correct(&mut self, _: &Self, _: &RBig) {}
     /// `self += more`, of a neuron that is no larger than `reach`.
     fn add(&mut self, more: &Self, reach: f64, sum: &mut Self::Sum);
-    /// The products with the slope of the line below, where the coefficient is positive, or else above, of a neuron that is
-    /// no larger than `reach`.
+    /// The products with the slope of the line below where the coefficient is positive, or else above, for that `reach`.
     fn along(&self, below: f64, above: f64, reach: f64, sum: &mut Self::Sum) -> Self;
-    /// `sum += self · end`, where that is the lower end (`true`) for a positive coefficient, or else the upper one.
-    fn add_end(&self, sum: &mut Self::Sum, end: impl Fn(bool) -> Option<Self::Number>);
+    /// `sum += self · end`, where that is the lower end for a positive coefficient, or else the upper one.
+    fn add_end(&self, sum: &mut Self::Sum, ends: [Option<Self::Number>; 2]);
     /// Charges `rate · |self| · reach + loss` for a coefficient, at a rate of at most 1; `loss` is at least [`TINY`].
     fn charge(&self, sum: &mut Self::Sum, rate: f64, reach: f64, loss: f64);
     /// For each form a lower bound of its sum, and what the sum might be at most.
@@ -39,6 +38,8 @@ pub(super) trait Lanes: Clone {
 
 /// No bound, with whatever arithmetic.
 pub(super) const UNKNOWN: (f64, f64) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
+/// More than what a product loses when it underflows. Smaller ones would do, but processors are slow with these.
+pub(super) const TINY: f64 = f64::MIN_POSITIVE;
 
 /// Sums that round to the nearest, one for each of `K` forms.
 #[derive(Clone)]
@@ -52,85 +53,84 @@ pub(super) struct Floats<const K: usize> {
     terms: usize,
 }
 
-/// More than what a product loses when it underflows. Smaller ones would do, but processors are slow with these.
-pub(super) const TINY: f64 = f64::MIN_POSITIVE;
+/// One of two numbers, both computed: lanes have no branches.
+#[inline(always)]
+fn choose(is_first: bool, first: f64, second: f64) -> f64 {
+    if is_first { first } else { second }
+}
 
 impl<const K: usize> Lanes for [f64; K] {
     const ROUNDS: bool = true;
     type Number = f64;
     type Sum = Floats<K>;
-
     fn sums(constants: &[&RBig]) -> Floats<K> {
         let value = std::array::from_fn(|k| constants.get(k).map_or(0.0, |c| enclose(c).0));
         Floats { value, magnitude: value.map(f64::abs), lost: [0.0; K], terms: 1 }
     }
-
-    #[inline]
+    #[inline(always)]
     fn zero() -> Self {
         [0.0; K]
     }
-
-    #[inline]
+    #[inline(always)]
     fn is_zero(&self) -> bool {
         self.iter().all(|&a| a == 0.0)
     }
-
     fn set(&mut self, lane: usize, q: &RBig, reach: f64, sum: &mut Floats<K>) {
         let (low, high) = enclose(q);
-        self[lane] = nearest(q);
+        self[lane] = if low == high { low } else { nearest(q) };
         sum.lost[lane] += mul_up(add_up(high, -low), reach);
         sum.terms += usize::from(low < high);
     }
-
-    #[inline]
+    #[inline(always)]
     fn accumulate(&mut self, a: &Self, w: f64) {
         for k in 0..K {
             self[k] += a[k] * w;
         }
     }
-
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, more: &Self, reach: f64, sum: &mut Floats<K>) {
         if !more.is_zero() {
             self.accumulate(more, 1.0);
             self.charge(sum, UNIT, reach, TINY);
         }
     }
-
-    #[inline]
+    #[inline(always)]
     fn along(&self, below: f64, above: f64, reach: f64, sum: &mut Floats<K>) -> Self {
         sum.terms += 1;
-        std::array::from_fn(|k| {
-            let slope = if self[k] > 0.0 { below } else { above };
-            let product = self[k] * slope;
-            if self[k] != 0.0 && slope != 0.0 && slope.abs() != 1.0 {
-                sum.lost[k] += UNIT * (product.abs() * reach) + TINY * reach.max(1.0);
+        let product: Self = std::array::from_fn(|k| self[k] * choose(self[k] > 0.0, below, above));
+        // How large the neuron is where the product rounds, and what underflow loses. Nothing but the product itself says how
+        // much it rounds: others of slope, coefficient, unit and neuron may underflow where it is large.
+        let rounds = |slope: f64| slope != 0.0 && slope.abs() != 1.0;
+        let losses = |slope: f64| if rounds(slope) { (reach, TINY * reach.max(1.0)) } else { (0.0, 0.0) };
+        let ((reach_below, tiny_below), (reach_above, tiny_above)) = (losses(below), losses(above));
+        if rounds(below) || rounds(above) {
+            for k in 0..K {
+                let reach = choose(self[k] > 0.0, reach_below, reach_above);
+                let tiny = choose(self[k] > 0.0, tiny_below, tiny_above);
+                sum.lost[k] += choose(self[k] == 0.0, 0.0, UNIT * (product[k].abs() * reach) + tiny);
             }
-            product
-        })
+        }
+        product
     }
-
-    #[inline]
-    fn add_end(&self, sum: &mut Floats<K>, end: impl Fn(bool) -> Option<f64>) {
-        let (low, high) = (end(true).unwrap_or(f64::NEG_INFINITY), end(false).unwrap_or(f64::INFINITY));
+    #[inline(always)]
+    fn add_end(&self, sum: &mut Floats<K>, [low, high]: [Option<f64>; 2]) {
+        let (low, high) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
         sum.terms += 1;
         for (k, &a) in self.iter().enumerate() {
-            let end = if a > 0.0 { low } else { high };
+            let end = choose(a > 0.0, low, high);
             // Where nothing is read an end may be infinite; a coefficient that is no number must not be passed over.
-            let product = if a == 0.0 { 0.0 } else { a * end };
+            let product = choose(a == 0.0, 0.0, a * end);
             sum.value[k] += product;
-            sum.magnitude[k] += product.abs() + if a != 0.0 && end != 0.0 { TINY } else { 0.0 };
+            sum.magnitude[k] += product.abs() + choose((a == 0.0) | (end == 0.0), 0.0, TINY);
         }
     }
-
-    #[inline]
+    #[inline(always)]
     fn charge(&self, sum: &mut Floats<K>, rate: f64, reach: f64, loss: f64) {
         sum.terms += usize::from(!self.is_zero());
         for (k, &a) in self.iter().enumerate() {
-            sum.lost[k] += if a == 0.0 { 0.0 } else { rate * (a.abs() * reach) + loss };
+            sum.lost[k] += choose(a == 0.0, 0.0, rate * (a.abs() * reach) + loss);
         }
     }
-
     /// Of `n` terms each, with magnitudes `M` and losses `L` as they were summed, the value is off by `γₙ M / (1 − γₙ)` at
     /// most, and `L` by the share `γₙ₊₄` of itself (Higham 2002, section 3.1; underflow is within `M` and `L` already):
     /// `γ` of twice as many leaves enough for the operations here. What overflowed or was no number is so in `M` or `L`.
@@ -162,56 +162,45 @@ impl Lanes for Exact {
     const ROUNDS: bool = false;
     type Number = RBig;
     type Sum = Self;
-
     fn sums(constants: &[&RBig]) -> Self {
         constants.first().map(|&c| c.clone())
     }
-
     fn zero() -> Self {
         Some(RBig::ZERO)
     }
-
     fn is_zero(&self) -> bool {
         self.as_ref() == Some(&RBig::ZERO)
     }
-
     fn set(&mut self, _: usize, q: &RBig, _: f64, _: &mut Self) {
         *self = Some(q.clone());
     }
-
     fn accumulate(&mut self, a: &Self, w: f64) {
         if w != 0.0 {
             self.correct(a, &RBig::of(w));
         }
     }
-
     fn correct(&mut self, a: &Self, w: &RBig) {
         *self = sum(self.take(), a.as_ref().map(|a| a * w));
     }
-
     fn add(&mut self, more: &Self, _: f64, _: &mut Self) {
         if !more.is_zero() {
             *self = sum(self.take(), more.clone());
         }
     }
-
     fn along(&self, below: f64, above: f64, _: f64, _: &mut Self) -> Self {
         let product = self.as_ref().map(|a| a * RBig::of(if a > &RBig::ZERO { below } else { above }));
         product.filter(|product| !is_long(product))
     }
-
-    fn add_end(&self, total: &mut Self, end: impl Fn(bool) -> Exact) {
+    fn add_end(&self, total: &mut Self, [low, high]: [Exact; 2]) {
         if !self.is_zero() {
-            *total = sum(total.take(), self.as_ref().and_then(|a| Some(a * end(a > &RBig::ZERO)?)));
+            *total = sum(total.take(), self.as_ref().and_then(|a| Some(a * if a > &RBig::ZERO { low } else { high }?)));
         }
     }
-
     fn charge(&self, total: &mut Self, rate: f64, reach: f64, loss: f64) {
         let (low, high) = self.as_ref().map_or((f64::NEG_INFINITY, f64::INFINITY), enclose);
         let charge = add_up(mul_up(rate, mul_up(high.max(-low), reach)), loss);
         *total = sum(total.take(), charge.is_finite().then(|| RBig::of(-charge)));
     }
-
     fn bounds(total: &Self) -> Vec<(f64, f64)> {
         vec![total.as_ref().map_or(UNKNOWN, enclose)]
     }

@@ -27,6 +27,9 @@ pub(super) fn between(pieces: &[Piece], range: Range) -> Vec<Piece> {
         p.from <= u && l <= p.to && !misses_left && !misses_right
     };
     let parts: Vec<Piece> = pieces.iter().filter(is_reached).map(part).collect();
+    if parts.len() < 2 {
+        return parts;
+    }
     // A point that lies on a neighbour adds nothing to it.
     let holds = |p: &Piece, z: f64| p.from < p.to && p.from <= z && z <= p.to;
     let is_point_of = |p: &Piece, q: &Piece| p.from == p.to && holds(q, p.from) && p.value(p.from) == q.value(p.from);
@@ -74,8 +77,7 @@ fn line_below<N: Number>(parts: &[Piece], slope: f64) -> Option<Line<N>> {
     least.map(|intercept| Line { slope, intercept })
 }
 
-/// The slopes of the segments between ends of parts, then those of the parts: among the lines of these is every edge of
-/// the hull.
+/// The slopes of segments between ends of parts, then those of the parts: every edge of the hull has one of them.
 fn slopes(parts: &[Piece]) -> Vec<f64> {
     let own: Vec<f64> = parts.iter().map(|p| p.slope).collect();
     let mut ends: Vec<(f64, f64)> = Vec::new();
@@ -100,8 +102,7 @@ fn slopes(parts: &[Piece]) -> Vec<f64> {
     slopes
 }
 
-/// The line below that is highest in the middle: the one of least area. Of equal ones the last. Which one that is floats
-/// decide.
+/// The line below that is highest in the middle, of least area: floats decide which. Of equal ones the last.
 fn highest<N: Number>(parts: &[Piece], slopes: &[f64], middle: f64) -> Option<Line<N>> {
     let mut best: Option<(f64, f64)> = None;
     for &slope in slopes {

@@ -7,8 +7,8 @@ use dashu_ratio::RBig;
 use std::io::BufRead;
 
 /// Neurons of all nodes together, at most: what a short file can make a checker hold.
-const MOST_NEURONS: usize = 1 << 23;
-
+const MOST_NEURONS: usize = 1 << 22;
+const TOO_MANY: &str = "more than 4194304 neurons";
 /// Pieces of an activation, at most.
 const MOST_PIECES: usize = 64;
 
@@ -138,15 +138,15 @@ impl Table {
         Ok(())
     }
 
-    /// The least that number `i` may be, or the largest.
+    /// The least that number `i` may be, and the largest.
     #[inline]
-    pub fn end<N: Number>(&self, i: usize, lower: bool) -> Option<N> {
+    pub fn ends<N: Number>(&self, i: usize) -> [Option<N>; 2] {
         let Ok(at) = self.others.binary_search_by_key(&i, |(index, _)| *index) else {
-            return Some(N::of(self.near[i]));
+            return [Some(N::of(self.near[i])), Some(N::of(self.near[i]))];
         };
         let other = &self.others[at].1;
-        let rounded = if lower { add_down(self.near[i], -other.radius) } else { add_up(self.near[i], other.radius) };
-        rounded.is_finite().then(|| N::end(|| other.exact.clone(), rounded))
+        let rounded = [add_down(self.near[i], -other.radius), add_up(self.near[i], other.radius)];
+        rounded.map(|end| end.is_finite().then(|| N::end(|| other.exact.clone(), end)))
     }
 }
 
@@ -157,6 +157,16 @@ impl Other {
             Some(exact) => out.correct(a, &(exact - RBig::of(near))),
             None => a.charge(sum, 1.0, mul_up(self.radius, reach), TINY),
         }
+    }
+}
+
+/// `out += a W` for four rows at once, so that less is loaded and stored.
+#[inline(always)]
+fn accumulate_four<L: Lanes>(out: &mut [L], a: [&L; 4], [w, x, y, z]: [&[f64]; 4]) {
+    for (out, (((&w, &x), &y), &z)) in out.iter_mut().zip(w.iter().zip(x).zip(y).zip(z)) {
+        let mut sum = std::mem::replace(out, L::zero());
+        a.iter().zip([w, x, y, z]).for_each(|(a, w)| sum.accumulate(a, w));
+        *out = sum;
     }
 }
 
@@ -178,36 +188,38 @@ impl Map {
     }
 
     /// `out += a W`, rounded to the nearest; what numbers lose that are no floats is charged, where `|x_j| ≤ reach(j)`.
+    #[inline(always)]
     pub fn pull_back<L: Lanes>(&self, a: &[L], out: &mut [L], reach: &dyn Fn(usize) -> f64, sum: &mut L::Sum) {
-        let near = |i: usize| &self.weights.near[self.starts[i]..self.starts[i + 1]];
-        let mut rows = (0..a.len()).filter(|&i| !a[i].is_zero());
-        match &self.columns {
-            Some(columns) => rows.for_each(|i| {
-                for (&j, &w) in columns[self.starts[i]..].iter().zip(near(i)) {
-                    out[j].accumulate(&a[i], w);
+        let rows = || a.iter().enumerate().filter(|(_, a)| !a.is_zero());
+        let entries = |i: usize| self.starts[i]..self.starts[i + 1];
+        if let Some(columns) = &self.columns {
+            for (i, a) in rows() {
+                for (&j, &w) in columns[entries(i)].iter().zip(&self.weights.near[entries(i)]) {
+                    out[j].accumulate(a, w);
                 }
-            }),
-            // Two at a time, so that half as much is loaded and stored.
-            None => {
-                while let Some(i) = rows.next() {
-                    match rows.next() {
-                        None => out.iter_mut().zip(near(i)).for_each(|(out, &w)| out.accumulate(&a[i], w)),
-                        Some(k) => out.iter_mut().zip(near(i)).zip(near(k)).for_each(|((out, &w), &v)| {
-                            let mut sum = std::mem::replace(out, L::zero());
-                            sum.accumulate(&a[i], w);
-                            sum.accumulate(&a[k], v);
-                            *out = sum;
-                        }),
-                    }
+            }
+        } else {
+            let rows: Vec<(&L, &[f64])> = rows().map(|(i, a)| (a, &self.weights.near[entries(i)])).collect();
+            let (fours, rest) = rows.as_chunks::<4>();
+            for four in fours {
+                let (a, weights) = (four.map(|(a, _)| a), four.map(|(_, row)| row));
+                // One float of each row stays in a register; many, which would not, are read where they are.
+                if size_of::<L>() == size_of::<f64>() {
+                    accumulate_four(out, a.map(L::clone).each_ref(), weights);
+                } else {
+                    accumulate_four(out, a, weights);
                 }
+            }
+            for (a, row) in rest {
+                out.iter_mut().zip(*row).for_each(|(out, &w)| out.accumulate(a, w));
             }
         }
         let others = &self.weights.others;
         let first = |entry: usize| others.partition_point(|(at, _)| *at < entry);
-        for i in (0..a.len()).filter(|&i| !others.is_empty() && !a[i].is_zero()) {
+        for (i, a) in rows().filter(|_| !others.is_empty()) {
             for (entry, other) in &others[first(self.starts[i])..first(self.starts[i + 1])] {
                 let j = self.column(self.starts[i], *entry);
-                other.correct(self.weights.near[*entry], &mut out[j], &a[i], reach(j), sum);
+                other.correct(self.weights.near[*entry], &mut out[j], a, reach(j), sum);
             }
         }
     }
@@ -275,13 +287,9 @@ pub fn read_network(source: impl BufRead) -> Result<Network, Refusal> {
             }
             other => return Err(words.error(format!("`{}` is no node", shown(other)))),
         };
-        room = room.checked_sub(node.len).ok_or_else(|| too_many(&reader))?;
+        room = room.checked_sub(node.len).ok_or_else(|| reader.error(TOO_MANY))?;
         nodes.push(node);
     }
-}
-
-fn too_many<R: BufRead>(reader: &Reader<R>) -> Refusal {
-    reader.error(format!("more than {MOST_NEURONS} neurons"))
 }
 
 /// The bias on one line, which says how many outputs there are; then the terms, of which copies take room as neurons do.
@@ -308,7 +316,7 @@ fn read_affine<R: BufRead>(reader: &mut Reader<R>, nodes: &[Node], room: &mut us
         let inputs = nodes[source].len;
         let map = match kind {
             "identity" if inputs == len => {
-                *room = room.checked_sub(len).ok_or_else(|| too_many(reader))?;
+                *room = room.checked_sub(len).ok_or_else(|| reader.error(TOO_MANY))?;
                 Map::identity(len)
             }
             "dense" | "sparse" => {
@@ -373,8 +381,7 @@ fn read_piece(mut words: Words<'_>) -> Result<Piece, Refusal> {
     Ok(Piece { from, to, from_closed, to_closed, slope, intercept })
 }
 
-/// Whether the pieces stand from left to right and every number lies on one of them; where two meet and both are closed
-/// the function has one value.
+/// Whether the pieces stand from left to right, each number on one, or on two closed ones where they meet with one value.
 fn covers_the_line(pieces: &[Piece]) -> bool {
     let meets = |pair: &[Piece]| {
         let [a, b] = [&pair[0], &pair[1]];

@@ -89,10 +89,8 @@ pub(super) struct Pair<N> {
     pub upper: Line<N>,
 }
 
-/// Per node and neuron the lines that were asked for.
+/// Per node and neuron the lines that were asked for, and those in both arithmetics.
 pub(super) type Cache<N> = RefCell<Vec<Vec<Option<Pair<N>>>>>;
-
-/// Lines in both arithmetics.
 pub(super) type Caches = (Cache<f64>, Cache<RBig>);
 
 /// A number in which lines and bounds are computed.

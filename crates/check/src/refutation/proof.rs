@@ -51,8 +51,7 @@ enum BlockKind {
     Lemma,
 }
 
-/// Where a neuron is split, and whether the number is left out of the first half, and of the second one: of one of them at
-/// most.
+/// Where a neuron is split, and whether the number is left out of the first half, or of the second one.
 struct Split {
     neuron: (usize, usize),
     at: RBig,
@@ -61,7 +60,6 @@ struct Split {
 
 /// Blocks within blocks, at most.
 const DEEPEST: usize = 10_000;
-
 /// Terms of a row, at most: what a multiplier of it costs.
 const MOST_TERMS: usize = 1 << 8;
 
@@ -75,8 +73,7 @@ struct Checker<'a> {
     refuted: Refuted,
 }
 
-/// Checks that a proof refutes every case of the query about the network. A statement costs a
-/// pass through the network per neuron that it bounds.
+/// Checks that a proof refutes every case of the query about the network.
 ///
 /// # Errors
 /// The first line that is not understood, or does not hold.
@@ -159,9 +156,7 @@ impl Checker<'_> {
 
     /// A disjunct is shown on the part, or whatever is to be.
     fn show(&mut self, what: Option<usize>) {
-        if let Some(block) = self.blocks.last_mut() {
-            block.shown.add(what);
-        }
+        self.blocks.last_mut().into_iter().for_each(|block| block.shown.add(what));
     }
 
     /// What the innermost block is to show. One is open while statements are read.
@@ -327,8 +322,7 @@ impl Checker<'_> {
     }
 }
 
-/// Whether a form is above zero on the part, or zero where it may be; and the bound that says so or not. Where rounding
-/// alone may hide it, it is looked for in exact numbers.
+/// Whether a form is above zero on the part, or zero where it may be, in exact numbers where rounding may hide it; its bound.
 fn shows(state: &State<'_>, form: &Form, may_be_zero: bool) -> (bool, f64) {
     let is_shown = |least: f64| least > 0.0 || (may_be_zero && least == 0.0);
     let form = std::slice::from_ref(form);

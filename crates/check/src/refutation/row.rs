@@ -8,6 +8,7 @@ use super::number::gamma;
 use super::query::Case;
 use super::state::State;
 use dashu_ratio::RBig;
+use pulp::NullaryFnOnce;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -17,13 +18,47 @@ struct Rows<'a, L: Lanes> {
     /// The coefficients of the nodes that are read.
     at: BTreeMap<usize, Vec<L>>,
     sum: L::Sum,
+    /// Neurons of these nodes, and those from and to which forms were taken since they were last bounded.
+    read: usize,
+    passed: usize,
 }
 
-/// Forms that are bounded side by side: neurons from below and from above.
-const LANES: usize = 4;
+/// Replaces a node's neurons, which have these coefficients, by what they are computed from. (No closure: that is not inlined.)
+struct Pass<'p, 'a, L: Lanes>(&'p mut Rows<'a, L>, usize, &'p [L]);
 
-/// Nodes that forms may read for each that was passed since they were last bounded: where they are more, that is done less
-/// often, so that it costs no more than what is passed.
+impl<L: Lanes> NullaryFnOnce for Pass<'_, '_, L> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let Self(rows, id, a) = self;
+        match &rows.state.network.nodes[id].kind {
+            Kind::Input => {}
+            Kind::Affine { terms, bias } => {
+                for (i, a) in a.iter().enumerate().filter(|(_, a)| !a.is_zero()) {
+                    a.add_end(&mut rows.sum, bias.ends(i));
+                }
+                for (t, term) in terms.iter().enumerate() {
+                    rows.pass_term(id, t, a, term);
+                }
+            }
+            Kind::Activation { source, .. } => rows.pass_activation(id, *source, a),
+        }
+    }
+}
+
+/// Does so by AVX2 where the processor has it, which changes no operation. (Wider vectors make slower loops.)
+fn vectorised<L: Lanes>(pass: Pass<'_, '_, L>) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(processor) = pulp::x86::V3::try_new() {
+        return processor.vectorize(pass);
+    }
+    pass.call();
+}
+
+/// Forms that are bounded side by side: neurons from below and from above. (Eight are slower than four.)
+const LANES: usize = 16;
+
+/// Neurons that forms may read for each that was passed since they were last bounded: so passing costs as much as bounding.
 const MOST_READ: usize = 64;
 
 /// For each form a lower bound over the part: the best of those that it has on its way back to the input, or where `is_late`
@@ -35,14 +70,13 @@ pub(super) fn minima<L: Lanes>(
     enough: &dyn Fn(f64) -> bool,
 ) -> Vec<(f64, f64)> {
     let constants: Vec<&RBig> = forms.iter().map(|form| &form.constant).collect();
-    let mut rows = Rows::<L> { state, at: BTreeMap::new(), sum: L::sums(&constants) };
+    let mut rows = Rows::<L> { state, at: BTreeMap::new(), sum: L::sums(&constants), read: 0, passed: 0 };
     forms.iter().enumerate().for_each(|(lane, form)| rows.begin(lane, form));
+    rows.read = rows.at.values().map(Vec::len).sum();
     let mut best = vec![UNKNOWN; forms.len()];
     if !is_late {
         rows.improve(&mut best);
     }
-    // Nodes that were passed since the forms were bounded.
-    let mut passed = 0;
     while let Some((id, a)) = rows.at.pop_last().filter(|(id, _)| *id > 0)
         && !best.iter().all(|(low, _)| enough(*low))
     {
@@ -51,12 +85,13 @@ pub(super) fn minima<L: Lanes>(
             Kind::Activation { source, .. } => source > 0 && !rows.at.contains_key(&source),
             _ => false,
         };
-        rows.pass(id, &a);
-        passed += 1;
+        rows.read -= a.len();
+        rows.passed += a.len();
+        vectorised(Pass(&mut rows, id, &a));
         let is_input = rows.at.last_key_value().is_none_or(|(&id, _)| id == 0);
-        if is_input || !(is_seen || is_late || rows.at.len() > MOST_READ * passed) {
+        if is_input || !(is_seen || is_late || rows.read > MOST_READ * rows.passed) {
             rows.improve(&mut best);
-            passed = 0;
+            rows.passed = 0;
         }
     }
     best
@@ -85,8 +120,7 @@ pub(super) fn interval(state: &mut State<'_>, id: usize) {
     }
 }
 
-/// Takes over lower bounds of a neuron and of its negative, from another arithmetic where rounding may decide on which side
-/// of a number they are.
+/// Takes over lower bounds of a neuron and its negative, exact ones where rounding may decide on which side they are.
 fn take(
     state: &mut State<'_>,
     (node, i): (usize, usize),
@@ -102,31 +136,27 @@ fn take(
     state.tighten(node, i, Range::closed(bounds));
 }
 
-/// Lower bounds of `± x_i` of an affine node, for each of the signs, by the neurons that it reads: weights are multiplied
-/// by 1 or −1, which rounds nothing.
+/// Lower bounds of `± x_i` of an affine node by the neurons that it reads: a sign times a weight rounds nothing.
 fn by_row<L: Lanes>(state: &State<'_>, i: usize, (terms, bias): (&[Term], &Table), signs: &[RBig]) -> Vec<(f64, f64)> {
     let mut sum = L::sums(&vec![&RBig::ZERO; signs.len()]);
     let mut a = L::zero();
     signs.iter().enumerate().for_each(|(lane, sign)| a.set(lane, sign, 0.0, &mut sum));
-    a.add_end(&mut sum, |lower| bias.end(i, lower));
+    a.add_end(&mut sum, bias.ends(i));
     for Term { source, map } in terms {
         for (entry, j) in map.row(i) {
             let product = map.product(entry, &a, state.reach(*source, j), &mut sum);
-            product.add_end(&mut sum, |lower| state.end::<L::Number>(*source, j, lower));
+            product.add_end(&mut sum, state.ends(*source, j));
         }
     }
     L::bounds(&sum)
 }
 
-/// Bounds neurons of a node by back-substitution. Where rounding may decide on which side of a number a bound is, in exact
-/// numbers.
+/// Bounds neurons of a node by back-substitution, in exact numbers where rounding may decide on which side a bound is.
 pub(super) fn bound(state: &mut State<'_>, node: usize, neurons: &[usize], is_late: bool) {
     for neurons in neurons.chunks(LANES / 2) {
         let mut forms = Vec::new();
         for (&i, sign) in neurons.iter().flat_map(|i| [(i, RBig::ONE), (i, RBig::NEG_ONE)]) {
-            let mut form = Form::default();
-            form.add((node, i), sign);
-            forms.push(form);
+            forms.push(Form { terms: BTreeMap::from([((node, i), sign)]), ..Form::default() });
         }
         let mut least = vec![UNKNOWN; LANES];
         if !state.is_exact {
@@ -143,15 +173,19 @@ pub(super) fn bound(state: &mut State<'_>, node: usize, neurons: &[usize], is_la
 impl<L: Lanes> Rows<'_, L> {
     fn begin(&mut self, lane: usize, form: &Form) {
         for (&(node, i), q) in &form.terms {
-            let a = self.at.entry(node).or_insert_with(|| vec![L::zero(); self.state.network.nodes[node].len]);
+            let len = self.state.network.nodes[node].len;
+            let a = self.at.entry(node).or_insert_with(|| vec![L::zero(); len]);
             a[i].set(lane, q, self.state.reach(node, i), &mut self.sum);
         }
     }
 
     /// Adds coefficients of a node to those that it has.
+    #[inline(always)]
     fn add(&mut self, node: usize, more: Vec<L>) {
+        self.passed += more.len();
         match self.at.entry(node) {
             Entry::Vacant(place) => {
+                self.read += more.len();
                 place.insert(more);
             }
             Entry::Occupied(mut a) => {
@@ -162,19 +196,7 @@ impl<L: Lanes> Rows<'_, L> {
         }
     }
 
-    /// Replaces a node's neurons by what they are computed from.
-    fn pass(&mut self, id: usize, a: &[L]) {
-        match &self.state.network.nodes[id].kind {
-            Kind::Input => {}
-            Kind::Affine { terms, bias } => {
-                let rows = a.iter().enumerate().filter(|(_, a)| !a.is_zero());
-                rows.for_each(|(i, a)| a.add_end(&mut self.sum, |lower| bias.end(i, lower)));
-                terms.iter().enumerate().for_each(|(t, term)| self.pass_term(id, t, a, term));
-            }
-            Kind::Activation { source, .. } => self.pass_activation(id, *source, a),
-        }
-    }
-
+    #[inline(always)]
     fn pass_term(&mut self, id: usize, t: usize, a: &[L], term: &Term) {
         let state = self.state;
         let mut out = vec![L::zero(); state.network.nodes[term.source].len];
@@ -184,21 +206,22 @@ impl<L: Lanes> Rows<'_, L> {
             let rate = gamma(a.iter().filter(|a| !a.is_zero()).count());
             let (of_rows, of_all) = &state.magnitudes[id][t];
             let loss = TINY * of_all.max(1.0);
-            a.iter().zip(of_rows).for_each(|(a, &row)| a.charge(&mut self.sum, rate, row, loss));
+            for (a, &row) in a.iter().zip(of_rows) {
+                a.charge(&mut self.sum, rate, row, loss);
+            }
         }
         self.add(term.source, out);
     }
 
+    #[inline(always)]
     fn pass_activation(&mut self, id: usize, source: usize, a: &[L]) {
         let state = self.state;
         let mut out = vec![L::zero(); a.len()];
-        for (i, a) in a.iter().enumerate().filter(|(_, a)| !a.is_zero()) {
+        let lines = state.lines::<L::Number>(id, |i| !a[i].is_zero());
+        for (i, (a, pair)) in a.iter().zip(&*lines).enumerate().filter(|(_, (a, _))| !a.is_zero()) {
             // Below y where the coefficient is positive, above where it is negative: in either case below a · y.
-            let pair = state.lines::<L::Number>(id, i);
-            a.add_end(&mut self.sum, |lower| {
-                let pair = pair.as_ref()?;
-                Some(if lower { &pair.lower } else { &pair.upper }.intercept.clone())
-            });
+            let intercepts = pair.as_ref().map(|pair| [&pair.lower, &pair.upper].map(|line| line.intercept.clone()));
+            a.add_end(&mut self.sum, intercepts.map_or([None, None], |ends| ends.map(Some)));
             if let Some(pair) = pair {
                 out[i] = a.along(pair.lower.slope, pair.upper.slope, state.reach(source, i), &mut self.sum);
             }
@@ -211,7 +234,7 @@ impl<L: Lanes> Rows<'_, L> {
         let mut sum = self.sum.clone();
         for (&node, a) in &self.at {
             for (i, a) in a.iter().enumerate().filter(|(_, a)| !a.is_zero()) {
-                a.add_end(&mut sum, |lower| self.state.end::<L::Number>(node, i, lower));
+                a.add_end(&mut sum, self.state.ends(node, i));
             }
         }
         for (best, (low, high)) in best.iter_mut().zip(L::bounds(&sum)) {

@@ -22,11 +22,9 @@ impl Shown {
 
     /// What both show.
     pub fn and(self, other: Self) -> Self {
-        let (mut few, many) = if self.some.len() <= other.some.len() { (self, other) } else { (other, self) };
-        if many.is_all || few.is_all {
-            return if many.is_all { few } else { many };
-        }
-        few.some.retain(|what| many.some.contains(what));
+        let is_few = other.is_all || (!self.is_all && self.some.len() <= other.some.len());
+        let (mut few, many) = if is_few { (self, other) } else { (other, self) };
+        few.some.retain(|what| many.has(*what));
         few
     }
 

@@ -4,8 +4,7 @@ use super::network::Kind;
 use super::state::State;
 use super::text::{Refusal, Words};
 
-/// The statement that begins with `which`, about one activation node. `free` has for each such node the neurons that
-/// `slopes` speaks of.
+/// The statement that begins with `which`, about an activation node; `free` has for each the neurons of which `slopes` speaks.
 pub(super) fn hear(
     state: &mut State<'_>,
     free: &mut [Vec<usize>],
@@ -34,8 +33,9 @@ pub(super) fn hear(
         }
         // `steep NODE I…`: below those neurons lines have the slope of the last piece, below the others that of the first.
         "steep" => {
-            (0..node.len).for_each(|i| state.set_slopes(id, i, Some((first, None))));
-            neurons(node.len, &mut words)?.into_iter().for_each(|i| state.set_slopes(id, i, Some((last, None))));
+            let mut slopes = vec![first; node.len];
+            neurons(node.len, &mut words)?.into_iter().for_each(|i| slopes[i] = last);
+            slopes.into_iter().enumerate().for_each(|(i, slope)| state.set_slopes(id, i, Some((slope, None))));
         }
         // `lines NODE I LOWER UPPER`: the slopes of one neuron's lines; only the lower one where the other is left out.
         _ => {

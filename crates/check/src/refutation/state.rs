@@ -6,6 +6,7 @@ use super::network::{Kind, Network, Piece, Term};
 use super::number::{Caches, Number, Pair, add_up, enclose};
 use super::query::Case;
 use dashu_ratio::RBig;
+use std::cell::RefMut;
 use std::rc::Rc;
 
 /// The slopes of a neuron's lower line, and of its upper one, where something was said.
@@ -35,10 +36,8 @@ pub(super) struct Mark {
 
 /// Changes that are kept for being undone, at most.
 const MOST_CHANGES: usize = 1 << 22;
-
 /// A neuron is bounded again that is so near to another piece, relatively.
 const NEARLY: f64 = 1e-6;
-
 /// For each term of an affine node `Σ_j |W_ij| reach_j` of its rows, and `Σ_j reach_j`.
 type Magnitudes = Vec<(Vec<f64>, f64)>;
 
@@ -110,27 +109,25 @@ impl<'a> State<'a> {
         u.max(-l)
     }
 
-    /// An end of a neuron's range; `None` where it is not known.
+    /// The ends of a neuron's range; `None` where they are not known.
     #[inline]
-    pub fn end<N: Number>(&self, node: usize, i: usize, lower: bool) -> Option<N> {
+    pub fn ends<N: Number>(&self, node: usize, i: usize) -> [Option<N>; 2] {
         let (l, u) = self.neurons[node][i].range.bounds;
-        let rounded = if lower { l } else { u };
-        let exact = || (node == 0).then(|| if lower { self.ends[i].0.clone() } else { self.ends[i].1.clone() });
-        rounded.is_finite().then(|| N::end(exact, rounded))
+        let of_input = |end: fn(&(RBig, RBig)) -> &RBig| (node == 0).then(|| end(&self.ends[i]).clone());
+        let low = l.is_finite().then(|| N::end(|| of_input(|ends| &ends.0), l));
+        [low, u.is_finite().then(|| N::end(|| of_input(|ends| &ends.1), u))]
     }
 
-    /// The lines around neuron `i` of an activation node.
-    #[inline]
-    pub fn lines<N: Number>(&self, id: usize, i: usize) -> Option<Pair<N>> {
-        let mut lines = N::cache(&self.lines).borrow_mut();
-        let of_node = &mut lines[id];
-        of_node.resize(self.neurons[id].len(), None);
-        if of_node[i].is_none()
-            && let Kind::Activation { source, pieces } = &self.network.nodes[id].kind
-        {
-            of_node[i] = around(pieces, self.neurons[*source][i].range, self.neurons[id][i].slopes);
+    /// The lines around those neurons of an activation node that are read.
+    pub fn lines<N: Number>(&self, id: usize, is_read: impl Fn(usize) -> bool) -> RefMut<'_, Vec<Option<Pair<N>>>> {
+        let mut lines = RefMut::map(N::cache(&self.lines).borrow_mut(), |lines| &mut lines[id]);
+        lines.resize(self.neurons[id].len(), None);
+        if let Kind::Activation { source, pieces } = &self.network.nodes[id].kind {
+            for (i, pair) in lines.iter_mut().enumerate().filter(|(i, pair)| pair.is_none() && is_read(*i)) {
+                *pair = around(pieces, self.neurons[*source][i].range, self.neurons[id][i].slopes);
+            }
         }
-        of_node[i].clone()
+        lines
     }
 
     /// Whether an activation sees more than one piece of itself on neuron `i` of a node, or would if this reached a little
@@ -138,12 +135,13 @@ impl<'a> State<'a> {
     pub fn is_unstable(&self, node: usize, i: usize) -> bool {
         let (l, u) = self.neurons[node][i].range.bounds;
         let little = NEARLY * (1.0 + l.abs().max(u.abs()));
-        let range = Range::closed((l - little, u + little));
-        self.readers[node].iter().any(|(_, pieces)| between(pieces, range).len() != 1)
+        let (l, u) = (l - little, u + little);
+        let is_inside = |piece: &Piece| piece.from < l && u < piece.to;
+        let is_one = |pieces: &[Piece]| between(pieces, Range::closed((l, u))).len() == 1;
+        self.readers[node].iter().any(|(_, pieces)| !pieces.iter().any(is_inside) && !is_one(pieces))
     }
 
-    /// Whether a bound of a neuron that is between two numbers, and so much as the first one surely, is on either side of
-    /// another bound, or of an end of an activation's piece.
+    /// Whether a neuron's bound between two numbers may be on either side of another bound, or of an end of a piece.
     pub fn is_undecided(&self, node: usize, i: usize, at_least: bool, (low, high): (f64, f64)) -> bool {
         let is_between = |at: f64| if at_least { low < at && at <= high } else { -low > at && at >= -high };
         let (l, u) = self.neurons[node][i].range.bounds;
@@ -214,8 +212,7 @@ impl<'a> State<'a> {
         }
     }
 
-    /// Keeps a neuron to one side of a number, which is left out where that side is open, and forgets what was said of its
-    /// lines; of an input only the box is narrowed.
+    /// Keeps a neuron to one side of a number, or an open one without it, and forgets what was said of its lines, if it has.
     pub fn keep(&mut self, (node, i): (usize, usize), below: bool, at: &RBig, is_open: bool) {
         let (low, high) = enclose(at);
         if node == 0 {
@@ -272,10 +269,10 @@ impl<'a> State<'a> {
         self.undo.clear();
     }
 
-    /// Adds what a bound of neuron `i` of a node says, which is at most zero: `c (l − x_i)` for `c > 0`, `c (u − x_i)` for
-    /// `c < 0`. `None` where there is no such bound.
+    /// Adds `c (l − x_i)` for `c > 0`, `c (u − x_i)` for `c < 0`, which is at most zero. `None` where there is no such bound.
     pub fn add_bound(&self, form: &mut Form, (node, i): (usize, usize), c: &RBig) -> Option<()> {
-        form.add_constant(c * self.end::<RBig>(node, i, c > &RBig::ZERO)?);
+        let [low, high] = self.ends::<RBig>(node, i);
+        form.add_constant(c * if c > &RBig::ZERO { low } else { high }?);
         form.add((node, i), -c);
         Some(())
     }

@@ -20,13 +20,10 @@ pub struct Refusal {
 
 /// The version of the format.
 const VERSION: &str = "2";
-
 /// Bytes of a number, at most.
 const LONGEST: usize = 10_000;
-
 /// Exponents of two are at most so large: a little beyond those of floats.
 const LARGEST_EXPONENT: usize = 1100;
-
 /// Bytes of a line, at most: what a reader holds.
 const LONGEST_LINE: u64 = 1 << 28;
 
@@ -189,13 +186,13 @@ pub(crate) fn number(word: &str) -> Option<RBig> {
     Some(RBig::from_parts(integer(p)?, q))
 }
 
-/// The same where it is a float, without the detour: a whole number of at most 53 bits times a power of two that is
-/// not extreme.
+/// The same where it is a float, without the detour: at most 53 bits times a power of two that is not extreme.
 pub(super) fn float(word: &str) -> Option<f64> {
     let (p, e) = word.split_once('b').unwrap_or((word, "0"));
     let (p, e): (i64, i32) = (p.parse().ok()?, e.parse().ok()?);
     // Both factors are floats, and their product is one: nothing rounds.
-    (p.unsigned_abs() < 1 << 53 && (-900..=900).contains(&e)).then(|| p as f64 * 2f64.powi(e))
+    let power = |e: i32| f64::from_bits(((1023 + e) as u64) << 52);
+    (p.unsigned_abs() < 1 << 53 && (-900..=900).contains(&e)).then(|| p as f64 * power(e))
 }
 
 fn integer(text: &str) -> Option<IBig> {

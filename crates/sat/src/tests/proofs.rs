@@ -123,6 +123,14 @@ fn a_corrupted_line_is_found() {
         assert_eq!(matches!(error, CheckError::Malformed { .. }), is_malformed, "{steps}: {error}");
     }
     assert!(check(opb, "").is_err() && check("x1", "").is_err());
+    // What is cut off before its end, or goes on behind it.
+    let whole = format!("pseudo-Boolean proof version 3.0\nf 3;\nrup 1 x2 >= 1;\nrup >= 1;\n{tail}");
+    assert!(check(opb, &whole).is_ok());
+    assert!(matches!(
+        check(opb, whole.trim_end_matches("end pseudo-Boolean proof;\n")),
+        Err(CheckError::Malformed { .. })
+    ));
+    assert!(matches!(check(opb, &format!("{whole}rup >= 1;\n")), Err(CheckError::Malformed { .. })));
 }
 
 /// Sums that wrap around would make a satisfiable formula look refuted.
@@ -148,6 +156,6 @@ fn coefficients_that_overflow_are_refused() {
 #[test]
 fn a_variable_with_a_large_number_costs_no_memory() {
     let formula = "1 x268435455 >= 1 ;\n1 ~x268435455 >= 1 ;\n";
-    let proof = "pseudo-Boolean proof version 3.0\nrup >= 1 ;\nconclusion UNSAT : 3 ;\n";
+    let proof = "pseudo-Boolean proof version 3.0\nrup >= 1 ;\nconclusion UNSAT : 3 ;\nend pseudo-Boolean proof ;\n";
     assert_eq!(check(formula, proof).map(|c| c.propagated), Ok(1));
 }

@@ -7,7 +7,12 @@ use proptest::prelude::*;
 pub(in crate::refutation) fn floats() -> impl Strategy<Value = f64> {
     let exponent = prop_oneof![3 => -3..4i32, 2 => -60..60i32, 1 => -1074..-990i32, 1 => 900..971i32];
     let whole = prop_oneof![Just(0i64), -4..5i64, -(1i64 << 53)..(1 << 53)];
-    (whole, exponent).prop_map(|(p, e)| p as f64 * 2f64.powi(e / 2) * 2f64.powi(e - e / 2))
+    (whole, exponent).prop_map(|(p, e)| p as f64 * power(e))
+}
+
+/// `2ᵉ`, whose reciprocal may overflow.
+fn power(e: i32) -> f64 {
+    2f64.powi(e / 2) * 2f64.powi(e - e / 2)
 }
 
 /// The same, and what is no number.
@@ -25,7 +30,7 @@ proptest! {
         let mut sum = <[f64; 2] as Lanes>::sums(&[&q, &q]);
         let (mut exact, mut is_number, mut magnitude) = (q, true, constant.abs());
         for (a, low, high) in products {
-            [a, 0.0].add_end(&mut sum, |is_lower| Some(if is_lower { low } else { high }));
+            [a, 0.0].add_end(&mut sum, [Some(low), Some(high)]);
             if a != 0.0 {
                 let end = if a > 0.0 { low } else { high };
                 is_number &= a.is_finite() && end.is_finite();
@@ -78,9 +83,26 @@ proptest! {
         exact *= RBig::of(slope);
         let x = RBig::of(reach) * RBig::from(part) / RBig::from(4);
         // c x ≥ the computed coefficient times x, less what was charged.
-        c.add_end(&mut sum, |_| Some(nearest(&x)));
+        c.add_end(&mut sum, [Some(nearest(&x)); 2]);
         let low = <[f64; 1]>::bounds(&sum)[0].0;
         let is_float = RBig::try_from(nearest(&x)).is_ok_and(|near| near == x);
         prop_assert!(!is_float || !low.is_finite() || RBig::of(low) <= exact * x, "{low:e}");
+    }
+}
+
+/// What a product with a slope loses is charged where the slope times a unit, or the coefficient times a neuron, underflows.
+#[test]
+fn a_product_of_a_large_and_a_small_number_is_charged() {
+    let odd = 1.0 + f64::EPSILON;
+    // Smaller than any normal number, but with digits enough that products with it round.
+    let subnormal = (1.0 + power(-10)) * power(-1060);
+    let cases =
+        [(power(-1000), odd * power(1000), -100), (power(1000), odd * power(-1000), 0), (power(1000), subnormal, 0)];
+    for (a, slope, reach) in cases.map(|(a, slope, reach)| (odd * a, slope, power(reach))) {
+        let mut sum = <[f64; 1] as Lanes>::sums(&[&RBig::ZERO]);
+        let [product] = [a].along(slope, slope, reach, &mut sum);
+        let lost = (RBig::of(a) * RBig::of(slope) - RBig::of(product)) * RBig::of(reach);
+        let low = <[f64; 1]>::bounds(&sum)[0].0;
+        assert!(lost > RBig::ZERO && RBig::of(low) <= -lost, "{a:e} {slope:e}: {low:e}");
     }
 }

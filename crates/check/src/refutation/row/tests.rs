@@ -113,7 +113,8 @@ proptest! {
                 for (node, values) in [(1, &z), (2, &y)] {
                     for (i, value) in values.iter().enumerate() {
                         let is_within = |x: Option<f64>, below: bool| x.is_none_or(|x| if below { &RBig::of(x) <= value } else { value <= &RBig::of(x) });
-                        prop_assert!(is_within(state.end(node, i, true), true) && is_within(state.end(node, i, false), false));
+                        let [low, high] = state.ends::<f64>(node, i);
+                        prop_assert!(is_within(low, true) && is_within(high, false));
                     }
                 }
                 let outputs = times(&second, &y).into_iter().zip(times(&direct, &z)).map(|(a, b)| a + b);

@@ -4,7 +4,9 @@
 
 mod common;
 
+use absint::format::onnx::OnnxWriter;
 use common::journal::{self, results};
+use ndarray::Array2;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -340,4 +342,56 @@ fn a_counterexample_that_is_no_tie_is_one_whatever_ties_count_as() {
         assert!(other["tie"] != true, "{other}");
     }
     assert!(strict > 0 && ties > 0, "{strict} {ties}");
+}
+
+/// What verdicts rest on stands in the header and the tally; what nothing is known of is refused before a file begins.
+#[test]
+fn float32_says_what_it_rests_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let network = |name: &str, function: &str| {
+        let mut w = OnnxWriter::input(&[64]);
+        w.gemm(Array2::from_shape_fn((10, 64), |(i, j)| (i * j % 7) as f32 / 64.0).view(), &[0.0; 10]);
+        let x = w.current().to_owned();
+        w.node(function, &[&x], &[]);
+        fs::write(path(name), w.finish(&[10])).unwrap();
+        path(name)
+    };
+    let (sigmoid, relu) = (network("sigmoid.onnx", "Sigmoid"), network("relu.onnx", "Relu"));
+    let data = few_images(folder.path(), 0..2);
+    let run = |what: &str, network: &Path, ulps: &str, out: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_absint"));
+        command.arg(what).arg(network).arg("--data").arg(&data).args([
+            "--arithmetic",
+            "float32",
+            "--domain",
+            "interval",
+        ]);
+        command.args(["--assume-ulps", ulps, "-q", "--format", "json"]).arg("--out").arg(path(out));
+        if what == "certify" {
+            command.args(["--eps", "0.001"]);
+        }
+        command
+    };
+    for what in ["certify", "radius"] {
+        let error = refused(&mut run(what, &sigmoid, "0", "refused"));
+        assert!(error.contains("Sigmoid_1") && error.contains("--assume-ulps"), "{error}");
+        assert!(!path("refused").exists());
+        for (network, ulps, expected) in
+            [(&sigmoid, "4", Value::from(4)), (&sigmoid, "9", 9.into()), (&relu, "9", Value::Null)]
+        {
+            let out = format!("{what}_{ulps}_{}", expected.is_null());
+            let tally: Value = serde_json::from_str(&succeed(&mut run(what, network, ulps, &out))).unwrap();
+            let text = fs::read_to_string(path(&out)).unwrap();
+            let header: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+            assert_eq!((&tally["assumed_ulps"], &header["assumed_ulps"]), (&expected, &expected));
+        }
+    }
+    let tally = succeed(
+        Command::new(env!("CARGO_BIN_EXE_absint"))
+            .arg("merge")
+            .arg(path("certify_9_false"))
+            .args(["-q", "--format", "json"]),
+    );
+    assert_eq!(serde_json::from_str::<Value>(&tally).unwrap()["assumed_ulps"], 9);
 }

@@ -155,6 +155,8 @@ impl Task {
             timeout: choices.timeout()?,
         };
         let limits = ends(clip.as_ref())?;
+        let options = choices.options()?;
+        let assumed = options.assumption(&executed(network, &options)?.network);
         let (work, mut header) = match (eps, search, contest) {
             (Some(eps), None, None) => {
                 let around = (eps.as_str(), neighbourhood(norm, eps.clone(), limits.clone())?);
@@ -178,6 +180,7 @@ impl Task {
             }
             _ => return Err(wrong("give eps=, eps= and contest=, or search=")),
         };
+        header.extend(assumed.map(|ulps| ("assumed_ulps".into(), ulps.into())));
         // On the command line pixels are always in [0, 1].
         if limits != Some((Rational::ZERO, Rational::ONE)) {
             let clip = limits.map(|(low, high)| [low.to_string(), high.to_string()]);

@@ -110,8 +110,11 @@ pub fn check_certifiable(network: &Network, query: &Query, options: &Options) ->
     Ok(())
 }
 
-/// Whether float32 executions of the network can be analysed as asked.
-fn check_float32(network: &Network, options: &Options) -> Result<(), AnalyzeError> {
+/// Whether float32 executions of the network, which is in that arithmetic, can be analysed as asked.
+///
+/// # Errors
+/// The [`AnalyzeError`] that an analysis would end with.
+pub fn check_float32(network: &Network, options: &Options) -> Result<(), AnalyzeError> {
     if let Some(id) = network.rounded_node() {
         return Err(AnalyzeError::Float32Activation(network.node(id).name.clone()));
     }

@@ -301,6 +301,12 @@ impl Options {
         }
     }
 
+    /// What is assumed of functions of the runtime, where what is said of the network rests on it.
+    #[must_use]
+    pub fn assumption(&self, network: &Network) -> Option<u32> {
+        self.executed(network).rests_on_functions().then_some(self.assumed_ulps)
+    }
+
     /// Back-substitution as the base of linear programs.
     pub(crate) fn base(&self) -> DeepPoly {
         self.back_substitution(self.first_slopes())

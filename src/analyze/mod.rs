@@ -19,7 +19,7 @@ pub(crate) use analysis::unstable;
 pub use analysis::{Analysis, Counters, DisjunctBound, Margin, Stage};
 pub use bounds::bounds;
 pub(crate) use cascade::analyze_in_stages;
-pub use cascade::{analyze, analyze_within, check_certifiable, check_query};
+pub use cascade::{analyze, analyze_within, check_certifiable, check_float32, check_query};
 pub use classify::{Agreement, agreement, beaten_by};
 pub use deadline::{deadline, deadline_within};
 pub use error::AnalyzeError;

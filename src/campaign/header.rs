@@ -4,7 +4,6 @@ use super::radius::Tolerance;
 use crate::analyze::Options;
 use crate::attack::{Aim, Attack, Schedule};
 use crate::domains::domain::Concretise;
-use crate::domains::network::{Arithmetic, Network};
 use crate::domains::num::Rational;
 use crate::domains::query::Ties;
 use crate::format::images::StatedChannels;
@@ -94,9 +93,6 @@ fn of_options(options: &Options) -> Map<String, Value> {
         "seed": options.seed,
     });
     let mut every = every.as_object().cloned().unwrap_or_default();
-    if options.arithmetic == Arithmetic::Float32 && options.assumed_ulps != Network::ULPS {
-        every.insert("assumed_ulps".into(), options.assumed_ulps.into());
-    }
     if options.ties == Ties::Safe {
         every.insert("ties".into(), "safe".into());
     }

@@ -1,6 +1,6 @@
 //! `absint certify`.
 
-use super::data_set::{self, check_labels, say_assumption};
+use super::data_set::{self, check_labels};
 use super::inputs::{ImageArgs, radius};
 use super::options::EngineArgs;
 use super::range::ImageRange;
@@ -10,7 +10,7 @@ use crate::campaign::{self, Campaign, Certification, Shard, Tally, Worker};
 use crate::domains::num::Rational;
 use crate::report::ProofFolder;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,13 +76,15 @@ pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     let files = (&*args.network, &*args.ensemble, &*args.data);
     let (ensemble, network_hash, images) = data_set::read(&args.images, files, options.arithmetic, global)?;
     let (network, members) = (ensemble.network, ensemble.members);
-    say_assumption(&network, &options);
+    let assumed = data_set::assumption(&network, &options)?;
     let range = args.range.within(&images, &args.data)?;
     check_labels(&args.data, &range, &images, members.classes)?;
     let images_hash = images.fingerprint().to_string();
     let eps = radius(&args.eps)?;
     let (picked, around) = (args.images.clone(), (args.images.clone(), eps.clone()));
-    let header = header(args, (network_hash, images_hash), &range, (&eps, &options), global);
+    let mut header = header(args, (network_hash, images_hash), &range, (&eps, &options), global);
+    header.extend(data_set::assumed(assumed));
+    let header = Value::Object(header);
     if let Some(image) = picked.pick(&images, range.start).filter(|_| certify) {
         check_certifiable(&network, &picked.ball(members, &image.pixels, &eps, image.label)?, &options)?;
     }
@@ -113,7 +115,7 @@ pub fn run(args: &CertifyArgs, global: &Global) -> CliResult<Exit> {
     tracing::info!("{} images in {:.3} s", campaign.open.len(), start.elapsed().as_secs_f64());
     let text = match global.format {
         Format::Text => campaign::tally_text(&tally),
-        Format::Json => campaign::tally_json(&tally, 0).to_string(),
+        Format::Json => data_set::resting_on(campaign::tally_json(&tally, 0), assumed),
     };
     answer(&text)?;
     data_set::exit(&tally)
@@ -126,7 +128,7 @@ fn header(
     range: &Range<usize>,
     (eps, options): (&Rational, &Options),
     global: &Global,
-) -> Value {
+) -> Map<String, Value> {
     let subject = args.images.subject((&args.network, &args.data), hashes, global);
     let mut header = campaign::header("certify", &subject, options);
     header.insert("eps".into(), eps.to_string().into());
@@ -140,7 +142,7 @@ fn header(
     }
     header.insert("range".into(), json!([range.start, range.end]));
     header.insert("shard".into(), json!(args.shard.map(|s| [s.index, s.of])));
-    Value::Object(header)
+    header
 }
 
 /// What all runs whose certificates share a folder have in common: shards, and other images of the same file, may.

@@ -5,7 +5,7 @@ use super::inputs::ImageArgs;
 use super::limit::reading;
 use super::progress::DataSetProgress;
 use super::{CliResult, Exit, Global};
-use crate::analyze::Options;
+use crate::analyze::{Options, check_float32};
 use crate::campaign::{Campaign, Outcomes, Worker};
 use crate::domains::network::{Arithmetic, Network};
 use crate::format::images::ImageSet;
@@ -38,11 +38,30 @@ pub fn read(
     })
 }
 
-/// Says once what all verdicts rest on.
-pub fn say_assumption(network: &Network, options: &Options) {
-    if network.rests_on_functions() {
-        tracing::warn!("in float32 {}", report::assumption(options.assumed_ulps));
+/// What is assumed of functions of the runtime where all verdicts rest on it, said once; an error where nothing is known of
+/// how some node is computed.
+pub fn assumption(network: &Network, options: &Options) -> CliResult<Option<u32>> {
+    if options.arithmetic == Arithmetic::Float32 {
+        check_float32(&options.executed(network), options)?;
     }
+    let assumed = options.assumption(network);
+    if let Some(ulps) = assumed {
+        tracing::warn!("in float32 {}", report::assumption(ulps));
+    }
+    Ok(assumed)
+}
+
+/// The field of a header or a tally that says so.
+pub fn assumed(ulps: Option<u32>) -> Option<(String, Value)> {
+    ulps.map(|ulps| ("assumed_ulps".into(), ulps.into()))
+}
+
+/// A tally with what it rests on.
+pub fn resting_on(mut tally: Value, ulps: Option<u32>) -> String {
+    if let Some(fields) = tally.as_object_mut() {
+        fields.extend(assumed(ulps));
+    }
+    tally.to_string()
 }
 
 /// Refuses images whose label a network of so many classes does not have.

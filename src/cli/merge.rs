@@ -1,5 +1,6 @@
 //! `absint merge`.
 
+use super::data_set::resting_on;
 use super::outputs::OutputArgs;
 use super::{CliResult, Exit, Format, Global, answer, limit};
 use crate::campaign;
@@ -35,7 +36,10 @@ pub fn run(args: &MergeArgs, global: &Global) -> CliResult<Exit> {
     }
     let (tally, missing) = (merged.tally(), merged.missing.iter().map(ExactSizeIterator::len).sum::<usize>());
     let text = match global.format {
-        Format::Json => campaign::tally_json(&tally, missing).to_string(),
+        Format::Json => {
+            let assumed = merged.header["assumed_ulps"].as_u64().and_then(|ulps| u32::try_from(ulps).ok());
+            resting_on(campaign::tally_json(&tally, missing), assumed)
+        }
         Format::Text if missing == 0 => campaign::tally_text(&tally),
         Format::Text => {
             format!("{}\nmissing {missing} images: {}", campaign::tally_text(&tally), campaign::ranges(&merged.missing))

@@ -1,7 +1,7 @@
 //! `absint radius`.
 
 use super::attack::PgdArgs;
-use super::data_set::{self, check_labels, say_assumption};
+use super::data_set::{self, check_labels};
 use super::inputs::ImageArgs;
 use super::options::EngineArgs;
 use super::range::ImageRange;
@@ -79,7 +79,7 @@ pub fn run(args: &RadiusArgs, global: &Global) -> CliResult<Exit> {
     let files = (&*args.network, &[][..], &*args.data);
     let (model, network_hash, images) = data_set::read(&args.images, files, analysis.arithmetic, global)?;
     let network = model.network;
-    say_assumption(&network, &analysis);
+    let assumed = data_set::assumption(&network, &analysis)?;
     let range = args.range.within(&images, &args.data)?;
     check_labels(&args.data, &range, &images, network.output_len())?;
     let options = RadiusOptions {
@@ -95,7 +95,7 @@ pub fn run(args: &RadiusArgs, global: &Global) -> CliResult<Exit> {
         ..RadiusOptions::default()
     };
     let hashes = (network_hash, images.fingerprint().to_string());
-    let header = args.out.as_ref().map(|_| header(args, hashes, &options, global));
+    let header = args.out.as_ref().map(|_| header(args, hashes, (&options, assumed), global));
     let (picked, around) = (args.images.clone(), args.images.pixel_range());
     let task = Arc::new(RadiusSearch {
         network,
@@ -113,15 +113,21 @@ pub fn run(args: &RadiusArgs, global: &Global) -> CliResult<Exit> {
     lines.sort_by_key(|line| line["image"].as_u64());
     answer(&match global.format {
         Format::Text => campaign::radius_text(&lines, &tally),
-        Format::Json => campaign::radius_tally_json(&tally).to_string(),
+        Format::Json => data_set::resting_on(campaign::radius_tally_json(&tally), assumed),
     })?;
     data_set::exit(&tally)
 }
 
 /// What the results depend on, apart from the machine.
-fn header(args: &RadiusArgs, hashes: (String, String), options: &RadiusOptions, global: &Global) -> Value {
+fn header(
+    args: &RadiusArgs,
+    hashes: (String, String),
+    (options, assumed): (&RadiusOptions, Option<u32>),
+    global: &Global,
+) -> Value {
     let subject = args.images.subject((&args.network, &args.data), hashes, global);
     let mut header = campaign::header("radius", &subject, &options.analysis);
+    header.extend(data_set::assumed(assumed));
     let ends = (&options.lo, &options.hi);
     header.extend(campaign::radius_fields(ends, options.tolerance.as_ref(), options.attack.as_ref()));
     Value::Object(header)

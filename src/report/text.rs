@@ -75,7 +75,10 @@ fn write_analysis(
 /// What is assumed of the runtime.
 #[must_use]
 pub fn assumption(ulps: u32) -> String {
-    format!("functions such as Exp are assumed to be within {ulps} units in the last place (--assume-ulps)")
+    format!(
+        "functions such as Exp are assumed to be within {ulps} units in the last place (--assume-ulps), and a Softmax to subtract \
+         its largest operand first"
+    )
 }
 
 /// What the model puts out at a witness, in floats: a Softmax at its end included.

@@ -2,7 +2,7 @@
 
 use super::derived::Derived;
 use super::float32::Original;
-use super::node::{is_divisor, maps, used};
+use super::node::{divisors, maps, used};
 use super::threshold::{is_signum, plain_thresholds};
 use super::{
     Activation, Affine, Arithmetic, Coefficients, Factor, LinearMap, Maxima, Network, NetworkError, Node, NodeId,
@@ -149,7 +149,7 @@ impl NetworkBuilder {
         let fault = |what| NetworkError::Graph { node: "operator".into(), what };
         let rounding = self.nodes.get(node).and_then(|node| operator.rounding(&node.kind));
         let Some((Node { len, kind, .. }, declared)) = self.nodes.get_mut(node).zip(rounding) else {
-            return Err(fault("is declared of a node that is not affine"));
+            return Err(fault("is declared of a node that cannot be computed so"));
         };
         if operator.len().is_some_and(|expected| expected != *len) {
             return Err(fault("is declared with parameters of another length"));
@@ -202,9 +202,10 @@ impl NetworkBuilder {
             let (node, expected) = (node.name.clone(), node.len);
             return Err(NetworkError::Shape { node, what: "the output shape", found, expected });
         }
-        for id in (0..self.nodes.len()).filter(|&id| id != output) {
-            if is_divisor(&self.nodes, id)
-                && let NodeKind::Activation(activation) = &mut self.nodes[id].kind
+        for (id, is_divisor) in divisors(&self.nodes).into_iter().enumerate() {
+            if let NodeKind::Activation(activation) = &mut self.nodes[id].kind
+                && is_divisor
+                && id != output
             {
                 activation.rounding = Rounding::part();
             }

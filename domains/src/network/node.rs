@@ -153,18 +153,24 @@ pub(super) fn used(nodes: &[Node], output: NodeId) -> Vec<bool> {
     used
 }
 
-/// Whether node `id` is the reciprocal in a quotient and nothing else: products that are parts of operators read it as their
-/// second factor.
-pub(super) fn is_divisor(nodes: &[Node], id: NodeId) -> bool {
-    let NodeKind::Activation(activation) = &nodes[id].kind else { return false };
-    let mut readers = nodes.iter().filter(|node| node.sources().any(|source| source == id)).peekable();
-    let divides = |node: &Node| match &node.kind {
+/// Which nodes are the reciprocal in a quotient and nothing else: products that are parts of operators read them as their
+/// second factor, and nothing else does.
+pub(super) fn divisors(nodes: &[Node]) -> Vec<bool> {
+    let divides = |node: &Node, source: NodeId| match &node.kind {
         NodeKind::Product(Product { factors: [a, b], rounding }) => {
-            rounding.is_exact() && a.source != id && b.source == id
+            rounding.is_exact() && a.source != source && b.source == source
         }
         _ => false,
     };
-    activation.function.name() == "reciprocal" && readers.peek().is_some() && readers.all(divides)
+    // One pass over all readers: whether there are any, and whether all divide.
+    let mut readers = vec![(false, true); nodes.len()];
+    for node in nodes {
+        for source in node.sources() {
+            readers[source] = (true, readers[source].1 && divides(node, source));
+        }
+    }
+    let is_reciprocal = |node: &Node| matches!(&node.kind, NodeKind::Activation(activation) if activation.function.name() == "reciprocal");
+    nodes.iter().zip(readers).map(|(node, of)| of == (true, true) && is_reciprocal(node)).collect()
 }
 
 /// The maps of an affine node.

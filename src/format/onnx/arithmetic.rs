@@ -160,10 +160,14 @@ fn quotient(op: &Operator, net: &mut Lowering, y: &Tensor, shape: Vec<usize>) ->
         }
         Value::Constant(c) => {
             let factors = finite(c, 0)?.broadcast_to(&shape)?;
+            let are_float32 = (0..factors.len()).all(|i| factors.float32(i).is_some());
             net.computed_by(&reciprocal, NodeOperator::Part)?;
             let reciprocal = net.expand(op, &reciprocal, &shape)?;
             let quotient = scaled(op, net, &reciprocal, factors)?;
-            net.computed_by(&quotient, NodeOperator::Operations(1))?;
+            // Other numerators are rounded, too, for which the node's own sums of products count enough.
+            if are_float32 {
+                net.computed_by(&quotient, NodeOperator::Operations(1))?;
+            }
             Ok(quotient.into())
         }
     }

@@ -126,13 +126,16 @@ fn to_power(op: &Operator, net: &mut Lowering, x: &Tensor, p: f64) -> Result<Ten
         return Err(ROUNDS_INTEGERS.into());
     }
     let power = raised(op, net, x, p.abs())?;
+    let factors = if p.fract() == 0.0 { p.abs() as usize } else { 0 };
     if p >= 0.0 {
-        net.computed_by(&power, NodeOperator::Call)?;
+        net.computed_by(&power, NodeOperator::Call(factors.saturating_sub(1)))?;
         return Ok(power);
     }
     net.computed_by(&power, NodeOperator::Part)?;
     let result = products::reciprocal(op, net, &power)?;
-    net.computed_by(&result, NodeOperator::Call)?;
+    // A power of the reciprocal has its rounding as often as it is multiplied; the reciprocal of a power may be one of a
+    // subnormal number, which counts as one rounding more.
+    net.computed_by(&result, NodeOperator::Call(2 * factors))?;
     Ok(result)
 }
 
@@ -163,7 +166,7 @@ fn exponential(op: &Operator, net: &mut Lowering, exponent: &Tensor) -> Result<V
     let result = net.activation(op, &power, Arc::new(Exp))?;
     // A computed base may be rounded to a number below zero.
     let is_known = matches!(op.value(0)?, Value::Constant(_));
-    net.computed_by(&result, if is_known { NodeOperator::Call } else { NodeOperator::Unknown })?;
+    net.computed_by(&result, if is_known { NodeOperator::Call(0) } else { NodeOperator::Unknown })?;
     Ok(result.into())
 }
 

@@ -105,6 +105,12 @@ impl OnnxWriter {
         self.constant(shape, proto::FLOAT, raw)
     }
 
+    /// Adds a `float64` constant; returns its name.
+    pub fn doubles(&mut self, shape: &[usize], values: impl IntoIterator<Item = f64>) -> String {
+        let raw = values.into_iter().flat_map(f64::to_le_bytes).collect();
+        self.constant(shape, proto::DOUBLE, raw)
+    }
+
     /// Adds an `int64` constant with one axis; returns its name.
     pub fn integers(&mut self, values: &[i64]) -> String {
         let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();

@@ -72,6 +72,8 @@ pub enum Computed {
         /// 0 or 1.
         at_least: f64,
     },
+    /// By a function of their own as above, with units of the exact value, or by that many operations of IEEE 754.
+    Power(usize),
     /// In ways of which none is modelled.
     Unknown,
 }

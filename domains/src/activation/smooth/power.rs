@@ -61,6 +61,7 @@ impl Smooth for Power {
     }
 
     fn computed(&self) -> Computed {
-        Computed::Call { at_least: 0.0 }
+        // In whatever order they are multiplied, a square counts the roundings of its root twice.
+        Computed::Power(self.exponent as usize - 1)
     }
 }

@@ -1,6 +1,6 @@
 //! Operators whose float32 execution is not that of the node which they are lowered to.
 
-use super::rounding::{ETA, Rounding};
+use super::rounding::{ETA, Growth, Rounding};
 use crate::network::node::maps;
 use crate::network::{Affine, Coefficients, NodeKind};
 use crate::num::round::{add_up, div_up};
@@ -31,8 +31,9 @@ pub enum Operator {
     Part,
     /// That many operations of IEEE 754, one behind another, none of which cancels anything.
     Operations(usize),
-    /// A function of the runtime, whose error is counted in units in the last place of the exact value.
-    Call,
+    /// A function of the runtime, whose error is counted in units in the last place of the exact value, or that many
+    /// operations of IEEE 754 in its place.
+    Call(usize),
     /// A Softmax over so many classes: `exp(x_i − m) / Σ exp(x_j − m)` with the largest operand `m`, the sum in any order,
     /// the quotient by way of a reciprocal or not.
     Softmax(usize),
@@ -64,7 +65,7 @@ impl Operator {
         Some(match self {
             Self::Part => Rounding::part(),
             Self::Operations(operations) => Rounding::of_operations(*operations),
-            Self::Call => Rounding::of_call(0.0),
+            Self::Call(operations) => Rounding::of_call(0.0).with_more(*operations),
             Self::Softmax(n) => of_sum(4 * n + 2, 0.5 / (4.0 * *n as f64 + 2.0)),
             Self::LogSoftmax(n) => of_sum(4 * n + 4, 1.0),
             Self::Unknown => Rounding::unknown(),
@@ -84,7 +85,12 @@ impl Operator {
     /// What computing `affine` that way can lose.
     fn of_affine(&self, affine: &Affine) -> Rounding {
         if let Some(rounding) = self.alone() {
-            return rounding.with_constants(&affine.bias);
+            // What it computes is as large as the node's values, which its operands need not be; of a part it computes nothing.
+            let growth = match self {
+                Self::Part => rounding.growth,
+                _ => rounding.growth.or(Growth::of(&maps(&affine.terms), &affine.bias)),
+            };
+            return Rounding { growth, ..rounding.with_constants(&affine.bias) };
         }
         match self {
             Self::Choice => Rounding::exact(&affine.bias),

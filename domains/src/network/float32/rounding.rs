@@ -111,6 +111,18 @@ impl Growth {
         }
     }
 
+    /// Of `Σ W x + b`, in any order.
+    pub fn of(maps: &[&LinearMap], bias: &Coefficients) -> Self {
+        let constant = (0..bias.len()).fold(0.0, |m: f64, i| m.max(bias.enclosure(i).magnitude()));
+        let factor = maps.iter().fold(0.0, |sum, map| add_up(sum, norm(map)));
+        Self { factor: factor.max(1.0), constant }
+    }
+
+    /// Of what both bound.
+    pub fn or(self, other: Self) -> Self {
+        Self { factor: self.factor.max(other.factor), constant: self.constant.max(other.constant) }
+    }
+
     /// Of several maps whose results are added.
     fn beside(self, other: Self) -> Self {
         Self { factor: add_up(self.factor, other.factor), constant: add_up(self.constant, other.constant) }
@@ -205,6 +217,7 @@ impl Rounding {
                 return match f.computed() {
                     Computed::Operations(operations) => Self::of_operations(operations),
                     Computed::Call { at_least } => Self::of_call(at_least),
+                    Computed::Power(operations) => Self::of_call(0.0).with_more(operations),
                     Computed::Unknown => Self::unknown(),
                 };
             }
@@ -302,9 +315,7 @@ impl Rounding {
             RoundingRow { bias: bias.enclosure(i).magnitude(), underflow, grain }
         };
         let rows = for_each(bias, row);
-        let constant = rows.iter().fold(0.0, |m: f64, r| m.max(r.bias));
-        let factor = maps.iter().fold(0.0, |sum, map| add_up(sum, norm(map)));
-        Some(Self { sum, rows, growth: Growth { factor: factor.max(1.0), constant }, ..Self::default() })
+        Some(Self { sum, rows, growth: Growth::of(maps, bias), ..Self::default() })
     }
 
     /// The same with some more roundings of everything.

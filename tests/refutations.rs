@@ -5,7 +5,7 @@
 
 mod common;
 
-use absint::analyze::Method;
+use absint::analyze::{Method, analyze_within, deadline};
 use absint::attack::Target;
 use absint::domains::activation::{self, ActivationFn, Piece, Shape};
 use absint::domains::budget::Budget;
@@ -22,11 +22,13 @@ use common::enumeration::{Cells, is_continuous};
 use common::refutations::{checked, raised, random_case};
 use rayon::prelude::*;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// The proof of a query that the method verifies.
+/// The proof of a query that the method verifies within some seconds.
 fn proof(network: &Network, query: &Query, method: Method) -> Option<String> {
     let options = Options { method, certify: true, ..Options::default() };
-    let analysis = analyze(network, query, &options).unwrap();
+    let limit = deadline(Some(Duration::from_secs(5)));
+    let analysis = analyze_within(network, query, &options, Run::silent(&limit)).unwrap();
     let is_verified = matches!(analysis.verdict, Verdict::Verified(_));
     assert_eq!(is_verified, analysis.proof.is_some());
     analysis.proof

@@ -117,11 +117,7 @@ pub fn check(opb: impl BufRead, proof: impl BufRead) -> Result<Checked, CheckErr
                 let is_unsat = words.take("UNSAT") && words.take(":");
                 contradiction = words.index(u32::MAX as usize).ok().filter(|_| is_unsat);
             }
-            "end" => {
-                words.exactly("pseudo-Boolean")?;
-                words.exactly("proof")?;
-                break words.end()?;
-            }
+            "end" if words.take("pseudo-Boolean") && words.take("proof") => break words.end()?,
             rule => return Err(words.error(format!("the rule `{}` is not known", shown(rule))).into()),
         }
     }

@@ -40,8 +40,8 @@ impl BoxLines {
         Self(relaxed.network().activations().map(|(node, activation)| (node, activation.source)).map(of_node).collect())
     }
 
-    /// Says that neurons are bounded on a box, where free ones are found in these ranges, with the lines of least area; up
-    /// to the node whose bounds exclude each other, if there is one.
+    /// Says that neurons are bounded on a box, where free ones are found in these ranges, with the lines of least area; what
+    /// is found behind the node whose bounds exclude each other, if there is one, has no lines to say.
     pub fn say(&self, ranges: &[Interval], empty: Option<NodeId>, script: &mut Script) {
         for Layer { node, source, free, names, nearly } in &self.0 {
             script.late_node(*source);

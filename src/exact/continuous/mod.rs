@@ -207,7 +207,8 @@ impl<'a> Problem<'a> {
         }
         let threads = rayon::current_num_threads();
         // All begin at the centre, and share what is left.
-        let restarts = 1 + (parts.div_ceil(PARTS_PER_RESTART * open.len().max(1)) - 1).div_ceil(threads);
+        let restarts = parts.div_ceil(PARTS_PER_RESTART * open.len().max(1));
+        let restarts = 1 + restarts.saturating_sub(1).div_ceil(threads);
         let target = Target { network: self.whole, case: self.case, open };
         let of_thread = |thread| {
             let attack = Attack { restarts, ..Attack::pgd((parts + thread) as u64) };

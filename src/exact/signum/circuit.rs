@@ -224,13 +224,58 @@ impl Circuit {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::load::tests::random;
     use super::*;
-    use absint_sat::Var;
+    use crate::domains::num::Rational;
+    use crate::domains::query::{Atom, Disjunct, Property, Variable};
+    use absint_sat::{Config, Limits, Outcome, Solver, Var};
     use rand_xoshiro::SplitMix64;
     use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
+
+    /// Tries a random network, a region and two unsafe disjuncts of two atoms each: whether an input is found, where
+    /// something is tried. The solver finds one in just these cases, and confirms it.
+    pub fn is_what_the_solver_says(
+        seed: usize,
+        margin: usize,
+        below: &mut impl FnMut(usize) -> usize,
+        has_constants: bool,
+        run: impl FnOnce(&Encoded) -> Option<Enumerated>,
+    ) -> Option<bool> {
+        let property = |outputs: usize| {
+            let atom = |k: usize, sign: i32| Atom {
+                terms: [(Variable::Output(k % outputs), Rational::from(sign))].into(),
+                constant: Rational::from(margin) / Rational::from(4) - Rational::ONE,
+                is_strict: k.is_multiple_of(2),
+            };
+            let disjunct = |d: usize| Disjunct { atoms: vec![atom(d, 1), atom(d + 1, -1)] };
+            Property { disjuncts: vec![disjunct(0), disjunct(seed)] }
+        };
+        let encoded = random(below, has_constants, property);
+        let enumerated = run(&encoded)?;
+        let mut solver = Solver::new(Config { seed: seed as u64, ..Config::default() });
+        while solver.vars() < encoded.vars() {
+            solver.new_var();
+        }
+        encoded.constraints().for_each(|c| c.add_to(&mut solver).unwrap());
+        let mut limits = Limits { conflicts: u64::MAX, interrupt: &mut || false };
+        match enumerated {
+            Enumerated::Point(d, values) => {
+                let bits = encoded.inputs.values.iter().flat_map(|v| &v.steps);
+                let mut assumptions: Vec<Lit> = bits.map(|s| s.1.var().is(values[s.1.var().index()])).collect();
+                assumptions.push(encoded.goal.disjuncts[d]);
+                assert_eq!(solver.solve(&assumptions, &mut limits), Outcome::Satisfiable, "{seed}");
+                Some(true)
+            }
+            Enumerated::Refuted => {
+                assert_eq!(solver.solve(&[], &mut limits), Outcome::Unsatisfiable, "{seed}");
+                Some(false)
+            }
+            Enumerated::OutOfTime | Enumerated::TooMany => panic!("{seed}"),
+        }
+    }
 
     /// Counters against sums, with weights, negations, known values and every bound.
     #[test]

@@ -78,11 +78,8 @@ fn pattern(k: usize, block: u64) -> Lanes {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::load::tests::random;
+    use super::super::circuit::tests::is_what_the_solver_says;
     use super::*;
-    use crate::domains::num::Rational;
-    use crate::domains::query::{Atom, Disjunct, Property, Variable};
-    use absint_sat::{Config, Limits, Lit, Outcome, Solver};
     use rand_xoshiro::SplitMix64;
     use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 
@@ -95,36 +92,11 @@ mod tests {
         let (mut found, mut refuted) = (0, 0);
         for seed in 0..3000 {
             let (margin, has_constants) = (below(9), below(2) == 0);
-            // Two disjuncts of two atoms each.
-            let property = |outputs: usize| {
-                let atom = |k: usize, sign: i32| Atom {
-                    terms: [(Variable::Output(k % outputs), Rational::from(sign))].into(),
-                    constant: Rational::from(margin) / Rational::from(4) - Rational::ONE,
-                    is_strict: k.is_multiple_of(2),
-                };
-                let disjunct = |d: usize| Disjunct { atoms: vec![atom(d, 1), atom(d + 1, -1)] };
-                Property { disjuncts: vec![disjunct(0), disjunct(seed)] }
-            };
-            let encoded = random(&mut below, has_constants, property);
-            let mut solver = Solver::new(Config { seed: seed as u64, ..Config::default() });
-            while solver.vars() < encoded.vars() {
-                solver.new_var();
-            }
-            encoded.constraints().for_each(|c| c.add_to(&mut solver).unwrap());
-            let mut limits = Limits { conflicts: u64::MAX, interrupt: &mut || false };
-            match Enumeration::new(&encoded).unwrap().run(&Budget::unlimited()) {
-                Enumerated::Point(d, values) => {
-                    let bits = encoded.inputs.values.iter().flat_map(|v| &v.steps);
-                    let mut assumptions: Vec<Lit> = bits.map(|s| s.1.var().is(values[s.1.var().index()])).collect();
-                    assumptions.push(encoded.goal.disjuncts[d]);
-                    assert_eq!(solver.solve(&assumptions, &mut limits), Outcome::Satisfiable, "{seed}");
-                    found += 1;
-                }
-                Enumerated::Refuted => {
-                    assert_eq!(solver.solve(&[], &mut limits), Outcome::Unsatisfiable, "{seed}");
-                    refuted += 1;
-                }
-                Enumerated::OutOfTime | Enumerated::TooMany => panic!("{seed}"),
+            let run = |encoded: &Encoded| Some(Enumeration::new(encoded).unwrap().run(&Budget::unlimited()));
+            match is_what_the_solver_says(seed, margin, &mut below, has_constants, run) {
+                Some(true) => found += 1,
+                Some(false) => refuted += 1,
+                None => panic!("{seed}"),
             }
         }
         assert!(found > 300 && refuted > 300, "{found} {refuted}");

@@ -308,11 +308,8 @@ impl Reach {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::load::tests::random;
+    use super::super::circuit::tests::is_what_the_solver_says;
     use super::*;
-    use crate::domains::num::Rational;
-    use crate::domains::query::{Atom, Disjunct, Property, Variable};
-    use absint_sat::{Config, Limits, Outcome, Solver};
     use rand_xoshiro::SplitMix64;
     use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 
@@ -324,38 +321,19 @@ mod tests {
         let mut below = |n: usize| generator.next_u64() as usize % n;
         let (mut found, mut refuted, mut several) = (0, 0, 0);
         for seed in 0..8000 {
-            let margin = below(9);
-            let property = |outputs: usize| {
-                let atom = |k: usize, sign: i32| Atom {
-                    terms: [(Variable::Output(k % outputs), Rational::from(sign))].into(),
-                    constant: Rational::from(margin) / Rational::from(4) - Rational::ONE,
-                    is_strict: k.is_multiple_of(2),
-                };
-                let disjunct = |d: usize| Disjunct { atoms: vec![atom(d, 1), atom(d + 1, -1)] };
-                Property { disjuncts: vec![disjunct(0), disjunct(seed)] }
+            let (margin, mut has_several) = (below(9), false);
+            let run = |encoded: &Encoded| {
+                let reach = Reach::new(encoded)?;
+                has_several = reach.changes.most > 1 && reach.changes.open.len() > 2;
+                Some(reach.run(&Budget::unlimited()))
             };
-            let encoded = random(&mut below, false, property);
-            let Some(reach) = Reach::new(&encoded) else { continue };
-            let mut solver = Solver::new(Config { seed: seed as u64, ..Config::default() });
-            while solver.vars() < encoded.vars() {
-                solver.new_var();
-            }
-            encoded.constraints().for_each(|c| c.add_to(&mut solver).unwrap());
-            let mut limits = Limits { conflicts: u64::MAX, interrupt: &mut || false };
-            match reach.run(&Budget::unlimited()) {
-                Enumerated::Point(d, values) => {
-                    let bits = encoded.inputs.values.iter().flat_map(|v| &v.steps);
-                    let mut assumptions: Vec<Lit> = bits.map(|s| s.1.var().is(values[s.1.var().index()])).collect();
-                    assumptions.push(encoded.goal.disjuncts[d]);
-                    assert_eq!(solver.solve(&assumptions, &mut limits), Outcome::Satisfiable, "{seed}");
-                    found += 1;
-                }
-                Enumerated::Refuted => {
-                    assert_eq!(solver.solve(&[], &mut limits), Outcome::Unsatisfiable, "{seed}");
+            match is_what_the_solver_says(seed, margin, &mut below, false, run) {
+                Some(true) => found += 1,
+                Some(false) => {
                     refuted += 1;
-                    several += usize::from(reach.changes.most > 1 && reach.changes.open.len() > 2);
+                    several += usize::from(has_several);
                 }
-                Enumerated::OutOfTime | Enumerated::TooMany => panic!("{seed}"),
+                None => {}
             }
         }
         assert!(found > 500 && refuted > 500 && several > 100, "{found} {refuted} {several}");

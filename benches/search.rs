@@ -51,7 +51,7 @@ fn network() -> Network {
 
 /// Rows over the last layer, bounded once.
 fn engine(relaxed: &Relaxed, rows: &[Objective]) -> Vec<f64> {
-    let limits = Limits { goal: f64::MAX, parts: 0, tolerance: 0.0, root: EFFORT, below: EFFORT };
+    let limits = Limits::new(f64::MAX, 0, EFFORT, EFFORT);
     let mut forest = Forest::new(relaxed, rows.to_vec(), limits);
     forest.plant(&Budget::unlimited());
     forest.bounds()

@@ -78,10 +78,29 @@ fn members_of(region: &Region, network: &Network, dice: &mut Dice, count: usize)
     (0..count).filter_map(|_| precise::values(network, &random_member(dice, region))).collect()
 }
 
+/// The network with a further node: a random sum of its outputs and inputs that is zero at a random member of the region,
+/// or next to it.
+fn with_assumption(network: &Network, region: &Region, dice: &mut Dice) -> Option<Network> {
+    let entries = |len: usize, dice: &mut Dice| dice.weights(len).into_iter().enumerate().collect::<Vec<_>>();
+    let mut terms = vec![(network.output(), entries(network.output_len(), dice))];
+    if dice.below(2) == 0 {
+        terms.push((0, entries(network.input_len(), dice)));
+    }
+    let values = members_of(region, network, dice, 1).pop()?;
+    let sum = |sum: Rational, (node, entries): &(usize, Vec<(usize, f64)>)| {
+        entries.iter().fold(sum, |sum, &(i, c)| sum + exact(c).unwrap() * &values[*node][i])
+    };
+    let at = terms.iter().fold(Rational::ZERO, sum).to_f64().value();
+    Some(network.with_sum(&terms, -at + if dice.below(2) == 0 { 0.0 } else { 3.0 * dice.unit() - 0.5 }))
+}
+
 /// Whether a point lies on a part.
 fn is_on(relaxed: &Relaxed, part: &Member, values: &[Vec<Rational>]) -> bool {
     part.sides.iter().all(|side| {
-        let (id, neuron) = relaxed.free()[side.index as usize];
+        let Some(&(id, neuron)) = relaxed.free().get(side.index as usize) else {
+            let assumed = &values[values.len() - 1][0];
+            return if side.above { assumed >= &Rational::ZERO } else { assumed <= &Rational::ZERO };
+        };
         let NodeKind::Activation(activation) = &relaxed.network().node(id).kind else { return false };
         let z = &values[activation.source][neuron];
         if side.above { z >= &Rational::ZERO } else { z <= &Rational::ZERO }
@@ -96,12 +115,14 @@ proptest! {
         let mut dice = Dice::new(seed);
         let network = network_of(&mut dice, &f);
         let region = random_region(&mut dice, network.input_len());
+        let assumed = (dice.below(3) == 0).then(|| with_assumption(&network, &region, &mut dice)).flatten();
+        let network = assumed.as_ref().unwrap_or(&network);
         let budget = Budget::unlimited();
-        let trace = propagate(&DeepPoly::default(), &network, &region, &Bounds::unknown(), Run::silent(&budget)).unwrap();
+        let trace = propagate(&DeepPoly::default(), network, &region, &Bounds::unknown(), Run::silent(&budget)).unwrap();
         let bounds = trace.bounds();
-        let compiled = Compiled::around(&network, &region);
+        let compiled = Compiled::around(network, &region);
         let relaxed = Relaxed::new(&compiled, &region, &bounds);
-        let forms = forms(&network, &mut dice);
+        let forms = forms(network, &mut dice);
         let objectives: Vec<Objective> = (0..OUTPUTS).map(|r| Objective::of_form(&forms, r, &bounds)).collect();
         let mut parts = Vec::new();
         for objective in 0..OUTPUTS {
@@ -115,10 +136,14 @@ proptest! {
                     part = part.on(side, dice.unit() as f32 * 0.3);
                 }
             }
+            if assumed.is_some() {
+                let index = relaxed.free().len() as u32;
+                part = part.on(Side { index, above: dice.below(2) == 0 }, dice.unit() as f32);
+            }
             parts.push(part);
         }
         let found = relaxed.lower_bounds(&objectives, &parts.iter().collect::<Vec<_>>());
-        for values in members_of(&region, &network, &mut dice, 20) {
+        for values in members_of(&region, network, &mut dice, 20) {
             for (part, &bound) in parts.iter().zip(&found) {
                 if is_on(&relaxed, part, &values) && bound.is_finite() {
                     prop_assert!(exact(bound).unwrap() <= value(&forms, part.objective, &values));
@@ -139,12 +164,12 @@ proptest! {
         let before = trace.bounds();
         let mut bounds = before.clone();
         let compiled = Compiled::around(&network, &region);
-        Refinement { parts, share: 1.0 }.run(&compiled, &region, &mut bounds, &budget);
+        Refinement { parts, share: 1.0, assumes: false }.run(&compiled, &region, &mut bounds, &budget);
         let relaxed = Relaxed::new(&compiled, &region, &bounds);
         let forms = forms(&network, &mut dice);
         let objectives: Vec<Objective> = (0..OUTPUTS).map(|r| Objective::of_form(&forms, r, &bounds)).collect();
         let effort = Effort { rounds: 10, alpha: 0.2, beta: 0.1 };
-        let limits = Limits { goal: 0.0, parts, tolerance: 1e-4, root: effort, below: effort };
+        let limits = Limits { tolerance: 1e-4, ..Limits::new(0.0, parts, effort, effort) };
         let mut forest = Forest::new(&relaxed, objectives, limits);
         forest.plant(&budget);
         while forest.grow(&budget).is_some() {}
@@ -168,6 +193,63 @@ proptest! {
             }
         }
     }
+}
+
+/// Neurons bounded where the last node is not positive: their bounds hold at every such member, and where they exclude
+/// each other there is none. Rounds that follow each other know what the ones before found, and where the assumption
+/// leaves out members they are tighter than without it.
+#[test]
+fn bounds_under_an_assumption_hold_where_it_does() {
+    let all: [Arc<dyn ActivationFn>; 4] =
+        [Arc::new(Relu), Arc::new(LeakyRelu::new(0.125)), Arc::new(Clip::new(-1.0, 1.0)), Arc::new(Sigmoid)];
+    let (mut inside, mut outside, mut refuted, mut gained) = (0, 0, 0, 0);
+    for seed in 0..600 {
+        let mut dice = Dice::new(seed);
+        let f = all[dice.below(8).saturating_sub(4)].clone();
+        let network = network_of(&mut dice, &f);
+        let region = random_region(&mut dice, network.input_len());
+        let Some(network) = with_assumption(&network, &region, &mut dice) else { continue };
+        let budget = Budget::unlimited();
+        let trace =
+            propagate(&DeepPoly::default(), &network, &region, &Bounds::unknown(), Run::silent(&budget)).unwrap();
+        let compiled = Compiled::around(&network, &region);
+        let refined = |assumes: bool, rounds: usize| {
+            let mut bounds = trace.bounds();
+            for _ in 0..rounds {
+                Refinement { parts: 1 + seed as usize % 20, share: 1.0, assumes }.run(
+                    &compiled,
+                    &region,
+                    &mut bounds,
+                    &budget,
+                );
+            }
+            bounds
+        };
+        let (free, bounds) = (refined(false, 2), refined(true, 2));
+        let is_empty = bounds.clone().checked(&network).is_err();
+        refuted += usize::from(is_empty);
+        let width = |bounds: &Bounds| bounds.nodes().iter().flat_map(|z| z.iter()).map(|z| z.hi - z.lo).sum::<f64>();
+        gained += usize::from(!is_empty && width(&bounds) < 0.9 * width(&free));
+        for values in members_of(&region, &network, &mut dice, 60) {
+            if values[values.len() - 1][0] > Rational::ZERO {
+                outside += 1;
+                continue;
+            }
+            inside += 1;
+            assert!(!is_empty, "{seed}");
+            let noise = if network.has_curves() { exact(1e-60).unwrap() } else { Rational::ZERO };
+            for (z, values) in bounds.nodes().iter().zip(&values) {
+                for (z, x) in z.iter().zip(values) {
+                    let (lo, hi) = (exact(z.lo), exact(z.hi));
+                    assert!(
+                        lo.is_none_or(|lo| lo <= x + &noise) && hi.is_none_or(|hi| x - &noise <= hi),
+                        "{seed}: {x} {z:?}"
+                    );
+                }
+            }
+        }
+    }
+    assert!(inside > 1000 && outside > 1000 && refuted > 20 && gained > 20, "{inside} {outside} {refuted} {gained}");
 }
 
 proptest! {
@@ -196,7 +278,7 @@ proptest! {
         let relaxed = Relaxed::new(&compiled, &region, &bounds);
         let objectives = (0..OUTPUTS).map(|r| Objective::of_form(&forms, r, &bounds)).collect();
         let effort = Effort { rounds: 200, alpha: 0.2, beta: 0.1 };
-        let limits = Limits { goal: f64::MAX, parts: 0, tolerance: 0.0, root: effort, below: effort };
+        let limits = Limits::new(f64::MAX, 0, effort, effort);
         let mut forest = Forest::new(&relaxed, objectives, limits);
         forest.plant(&budget);
         for (found, program) in forest.bounds().into_iter().zip(programs) {
@@ -231,7 +313,7 @@ fn roots_of_twins_begin_at_back_substitution_and_rise() {
         let roots: Vec<Member> = (0..2).map(|o| Member::root(&relaxed, o, network.output())).collect();
         let found = relaxed.lower_bounds(&objectives, &roots.iter().collect::<Vec<_>>());
         let effort = Effort { rounds: 20, alpha: 0.2, beta: 0.1 };
-        let limits = Limits { goal: f64::MAX, parts: 200, tolerance: 1e-4, root: effort, below: effort };
+        let limits = Limits { tolerance: 1e-4, ..Limits::new(f64::MAX, 200, effort, effort) };
         let mut forest = Forest::new(&relaxed, objectives, limits);
         forest.plant(&budget);
         let risen = forest.bounds();
@@ -291,7 +373,7 @@ fn joint_bounds_hold_and_are_at_least_those_of_lines() {
         let (by_lines, jointly) =
             (lines.lower_bounds(&objectives, &members), joint.lower_bounds(&objectives, &members));
         let effort = Effort { rounds: 20, alpha: 0.2, beta: 0.1 };
-        let limits = Limits { goal: f64::MAX, parts: 0, tolerance: 0.0, root: effort, below: effort };
+        let limits = Limits::new(f64::MAX, 0, effort, effort);
         let mut forest = Forest::new(&joint, objectives.clone(), limits);
         forest.plant(&budget);
         let optimised = forest.bounds();

@@ -67,6 +67,8 @@ struct Ascent<'a, 'b> {
     active: Vec<usize>,
     /// The forms taken back to the first activations, where nothing is free yet.
     start: Walk<f32>,
+    /// The last node that the forms or sides read.
+    top: NodeId,
     slopes: Vec<f32>,
     best_slopes: Vec<f32>,
     moments: Moments,
@@ -77,8 +79,6 @@ struct Ascent<'a, 'b> {
     goals: Vec<f32>,
     /// Which columns have reached their goals.
     done: Vec<bool>,
-    /// The largest coefficient of each form where it starts.
-    scales: Vec<f32>,
 }
 
 impl Relaxed<'_> {
@@ -128,7 +128,7 @@ impl Relaxed<'_> {
         ascent.back();
         ascent.forth(None);
         let mut picks = Vec::new();
-        for id in 1..=ascent.top() {
+        for id in 1..=ascent.top {
             let (Some(layer), true) = (&self.layers[id], ascent.work.guess.reached[id]) else { continue };
             ascent.leave_out_split(id, layer.source);
             let Workspace { guess, values, .. } = &*ascent.work;
@@ -151,10 +151,11 @@ impl<'a, 'b> Ascent<'a, 'b> {
         let all: Vec<&Member> = members.iter().collect();
         let own: Vec<&Objective> = members.iter().map(|m| &forms[m.objective]).collect();
         let slopes = slopes::<f32>(relaxed, &all);
-        let entries = entries(relaxed, &all);
+        let mut entries = entries(relaxed, &all);
         let mut start = Walk::default();
         start.begin(relaxed, &own);
         let top = own.iter().map(|form| form.start()).max().unwrap_or(0);
+        let top = entries.last().map_or(top, |entry| entry.source.max(top));
         let is_split = |id: NodeId| relaxed.layers[..=top].iter().flatten().any(|layer| layer.source == id);
         for id in (1..=top).rev().filter(|&id| start.reached[id] || is_split(id)).collect::<Vec<_>>() {
             if !start.reached[id] {
@@ -168,18 +169,24 @@ impl<'a, 'b> Ascent<'a, 'b> {
                 _ => break,
             }
         }
+        // Of each form the largest coefficient.
         let mut scales = vec![0.0f32; members.len()];
         for a in start.coefficients.iter().zip(&start.reached).filter(|(_, reached)| **reached).map(|(a, _)| a) {
             for row in a.chunks_exact(members.len()) {
                 scales.iter_mut().zip(row).for_each(|(scale, a)| *scale = scale.max(a.abs()));
             }
         }
+        let of_neurons = entries.iter_mut().filter(|entry| entry.activation != entry.source);
+        of_neurons.for_each(|entry| entry.unit = scales[entry.column]);
+        let begins = start.reached.iter().rposition(|&reached| reached).unwrap_or(0);
+        let top = entries.last().map_or(begins, |entry| entry.source.max(begins));
         let moments = Moments { first: vec![0.0; slopes.len()], second: vec![0.0; slopes.len()] };
         Self {
             relaxed,
             work,
             active: (0..members.len()).collect(),
             start,
+            top,
             best_slopes: slopes.clone(),
             slopes,
             moments,
@@ -188,18 +195,12 @@ impl<'a, 'b> Ascent<'a, 'b> {
             best: vec![f32::NEG_INFINITY; members.len()],
             goals: goals.to_vec(),
             done: vec![false; members.len()],
-            scales,
         }
-    }
-
-    /// Nodes that the start reads, from the last on.
-    fn top(&self) -> NodeId {
-        self.start.reached.iter().rposition(|&reached| reached).unwrap_or(0)
     }
 
     /// Values of the members' forms under the present slopes and multipliers, and the minimisers.
     fn back(&mut self) {
-        let (relaxed, top, n) = (self.relaxed, self.top(), self.active.len());
+        let (relaxed, top, n) = (self.relaxed, self.top, self.active.len());
         let walk = &mut self.work.guess;
         walk.reset(relaxed.compiled.network.nodes().len(), n);
         walk.sums.value.copy_from_slice(&self.start.sums.value);
@@ -287,7 +288,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
         for a in [&mut self.slopes, &mut self.best_slopes, &mut self.moments.first, &mut self.moments.second] {
             keep_columns(a, n, kept);
         }
-        for a in [&mut self.best, &mut self.goals, &mut self.scales, &mut self.start.sums.value, &mut walk.sums.value] {
+        for a in [&mut self.best, &mut self.goals, &mut self.start.sums.value, &mut walk.sums.value] {
             keep_columns(a, n, kept);
         }
         keep_columns(&mut self.work.values[0], n, kept);
@@ -334,18 +335,17 @@ impl<'a, 'b> Ascent<'a, 'b> {
     /// Pushes the minimisers through the lines in use. With steps: improves slopes and multipliers on the way, those of
     /// improved members being noted before. Without: also through the network itself.
     fn forth(&mut self, steps: Option<([Step; 2], &[f32])>) {
-        let Self { relaxed, work, active, slopes, entries, .. } = self;
+        let Self { relaxed, work, active, slopes, entries, top, .. } = self;
         let (network, n) = (relaxed.compiled.network, active.len());
         let is_affine = |kind: &NodeKind| matches!(kind, NodeKind::Input | NodeKind::Affine(_));
         // Before it nothing is relaxed.
         let first = network.nodes().iter().position(|node| !is_affine(&node.kind)).unwrap_or(usize::MAX);
-        let top = self.start.reached.iter().rposition(|&reached| reached).unwrap_or(0);
         let Workspace { guess: walk, values, truth, .. } = &mut **work;
         truth.resize_with(network.nodes().len(), Vec::new);
         if steps.is_none() {
             truth[0].clone_from(&values[0]);
         }
-        for id in 1..=top {
+        for id in 1..=*top {
             let len = network.node(id).len;
             let (before, rest) = values.split_at_mut(id);
             let (truth_before, truth_rest) = truth.split_at_mut(id);
@@ -360,7 +360,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
                 if let Some(([_, step], improved)) = steps {
                     let range = of_source(entries, id);
                     let own = entries[range.clone()].iter_mut().zip(&mut self.of_entries[range]);
-                    improve_multipliers(own, &rest[0], n, improved, &self.scales, step);
+                    improve_multipliers(own, &rest[0], n, improved, step);
                 }
                 continue;
             }
@@ -429,7 +429,7 @@ impl<'a, 'b> Ascent<'a, 'b> {
     /// What the last passes say of the members.
     fn finish(mut self, members: &mut [Member], weights: &[f32], outcomes: &mut [Option<Outcome>]) {
         self.keep_best(members);
-        let (top, n) = (self.top(), self.active.len());
+        let (top, n) = (self.top, self.active.len());
         let (relaxed, start, work) = (self.relaxed, &self.start, &*self.work);
         let (mut most, mut pick) = (vec![-1.0f32; n], vec![u32::MAX; n]);
         let mut attained = start.sums.value.clone();
@@ -464,7 +464,6 @@ fn improve_multipliers<'e>(
     z: &[f32],
     n: usize,
     improved: &[f32],
-    scales: &[f32],
     step: Step,
 ) {
     for (entry, (first, second, best)) in own {
@@ -472,7 +471,7 @@ fn improve_multipliers<'e>(
             *best = entry.beta;
         }
         let gradient = -entry.side.sign() as f32 * z[entry.neuron * n + entry.column];
-        let by = Step { rate: step.rate * scales[entry.column], ..step }.of(gradient, first, second);
+        let by = Step { rate: step.rate * entry.unit, ..step }.of(gradient, first, second);
         entry.beta = (entry.beta + by).max(0.0);
     }
 }

@@ -53,10 +53,11 @@ impl Objective {
     }
 }
 
-/// A free neuron on one side of its corner.
+/// A free neuron on one side of its corner, or the network's last node, of one neuron, on one side of zero: what is assumed
+/// of the inputs that matter ([`Network::with_sum`](crate::network::Network::with_sum)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Side {
-    /// Index of the neuron among the free ones ([`Relaxed::free`]).
+    /// Index of the neuron among the free ones ([`Relaxed::free`]); the first beyond them is the last node.
     pub index: u32,
     /// Whether its pre-activation is at least zero, and not at most.
     pub above: bool,
@@ -118,6 +119,8 @@ pub(super) struct Entry {
     /// The activation's slope there.
     pub slope: f64,
     pub beta: f32,
+    /// What steps of the multiplier are measured in.
+    pub unit: f32,
 }
 
 /// The sides of some members, by node.
@@ -125,11 +128,17 @@ pub(super) fn entries(relaxed: &Relaxed, members: &[&Member]) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (column, member) in members.iter().enumerate() {
         for (place, (&side, &beta)) in member.sides.iter().zip(&member.beta).enumerate() {
-            let (id, neuron) = relaxed.free[side.index as usize];
+            let Some(&(id, neuron)) = relaxed.free.get(side.index as usize) else {
+                let (id, slope, neuron) = (relaxed.last(), 0.0, 0);
+                let beta = beta.max(0.0);
+                entries.push(Entry { source: id, activation: id, neuron, column, place, side, slope, beta, unit: 1.0 });
+                continue;
+            };
             let Some(layer) = &relaxed.layers[id] else { continue };
             let slope = if side.above { layer.corner.1 } else { layer.corner.0 };
             let beta = beta.max(0.0);
-            entries.push(Entry { source: layer.source, activation: id, neuron, column, place, side, slope, beta });
+            let (source, activation, unit) = (layer.source, id, 1.0);
+            entries.push(Entry { source, activation, neuron, column, place, side, slope, beta, unit });
         }
     }
     entries.sort_by_key(|entry| entry.source);

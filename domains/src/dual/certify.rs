@@ -25,8 +25,9 @@ impl Relaxed<'_> {
             return Vec::new();
         }
         let own: Vec<&Objective> = members.iter().map(|m| &forms[m.objective]).collect();
-        let top = own.iter().map(|form| form.start()).max().unwrap_or(0);
         let (slopes, entries) = (slopes::<f64>(self, members), entries(self, members));
+        let start = own.iter().map(|form| form.start()).max().unwrap_or(0);
+        let top = entries.last().map_or(start, |entry| entry.source.max(start));
         walk.begin(self, &own);
         walk.back::<true>(self, &self.compiled.proof, top, &slopes[..], &entries);
         self.concretise_proof(walk);

@@ -37,7 +37,7 @@ pub use ascent::Effort;
 pub use batch::{Member, Objective, Side};
 pub use boxes::{BoxForm, Corners, Memory, OnBoxes};
 pub use record::{NeuronBound, Record};
-pub use refine::{Refined, Refinement};
+pub use refine::{Refined, Refinement, power_of_two};
 pub use relaxed::{Compiled, Relaxed, has_corners};
 pub use tree::{Candidate, Forest, Limits};
 pub use windows::Windows;

@@ -12,6 +12,7 @@ use crate::budget::Budget;
 use crate::domain::{Bounds, NodeBounds, allowance, open_differences, products, reaches};
 use crate::network::{Activation, Arithmetic, Network, NodeId, NodeKind};
 use crate::num::Interval;
+use crate::num::round::{div_down, div_up};
 use crate::query::Region;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,12 +24,16 @@ pub struct Refinement {
     pub parts: usize,
     /// The share of the budget left that all layers together may take.
     pub share: f64,
+    /// Whether neurons are only bounded where the network's last node, of one neuron, is not positive: a counterexample's
+    /// margin, say, so that bounds that exclude each other prove that there is none (Kotha et al. 2023). All layers have
+    /// the same number of parts then, since every form reads that node.
+    pub assumes: bool,
 }
 
 impl Default for Refinement {
     /// The first round: slopes alone.
     fn default() -> Self {
-        Self { parts: 1, share: 0.7 }
+        Self { parts: 1, share: 0.7, assumes: false }
     }
 }
 
@@ -106,7 +111,8 @@ impl Refinement {
             let share = at_start.map(|time| time.mul_f64(reach));
             let is_over = |budget: &Budget| budget.is_spent() || share.is_some_and(|share| spent(budget) >= share);
             if !is_over(budget) {
-                let of_layer = Self { parts: parts_of(self.parts, at + 1, layers.len()), ..*self };
+                let parts = if self.assumes { self.parts } else { parts_of(self.parts, at + 1, layers.len()) };
+                let of_layer = Self { parts, ..*self };
                 let record = record.as_mut().map(|record| &mut **record as &mut dyn Record);
                 of_layer.layer(compiled, region, bounds, node, budget, &is_over, &mut refined, record);
             }
@@ -128,8 +134,9 @@ impl Refinement {
         refined: &mut Refined,
         record: Option<&mut dyn Record>,
     ) {
-        // What comes after is not passed.
-        let before = Bounds::new(bounds.nodes()[..=source].to_vec());
+        // What comes after is not passed, but for what is assumed.
+        let passed = if self.assumes { bounds.nodes() } else { &bounds.nodes()[..=source] };
+        let before = Bounds::new(passed.to_vec());
         let relaxed = Relaxed::new(compiled, region, &before);
         if relaxed.free_up_to(source) == 0 {
             return;
@@ -137,11 +144,14 @@ impl Refinement {
         let z = &before.nodes()[source];
         let is_open = choices_of(compiled.network, source, &before);
         let unstable: Vec<usize> = (0..z.len()).filter(|&i| is_open(z, i)).collect();
-        let sides: Vec<(usize, f64)> = unstable.iter().flat_map(|&i| [(i, 1.0), (i, -1.0)]).collect();
+        // Multipliers of what is assumed are measured in the neurons' widths; powers of two round nothing.
+        let unit = |i: usize| if self.assumes { power_of_two(z.get(i).hi - z.get(i).lo) } else { 1.0 };
+        let sides: Vec<(usize, f64)> = unstable.iter().flat_map(|&i| [(i, unit(i)), (i, -unit(i))]).collect();
         let forms = sides.iter().map(|&(i, sign)| Objective::neuron(source, i, sign)).collect();
         let reach = || reaches(compiled.network, source, &before).into_iter().fold(0.0, f64::max);
         let goal = if record.is_some() { allowance(reach()) } else { 0.0 };
-        let limits = Limits { goal, parts: self.parts, tolerance: 1e-3, root: AT_ROOT, below: BELOW };
+        let tolerance = if self.assumes { f32::NEG_INFINITY } else { 1e-3 };
+        let limits = Limits { tolerance, assumes: self.assumes, ..Limits::new(goal, self.parts, AT_ROOT, BELOW) };
         let mut forest = Forest::new(&relaxed, forms, limits);
         if record.is_some() {
             forest.keep();
@@ -156,13 +166,20 @@ impl Refinement {
             Some(record) => recorded(&mut forest, &relaxed, (source, &sides), goal, record),
         };
         for (&(i, sign), bound) in sides.iter().zip(bounds_of_sides) {
-            if sign > 0.0 { found[i].lo = bound } else { found[i].hi = -bound }
+            if sign > 0.0 { found[i].lo = div_down(bound, sign) } else { found[i].hi = div_up(bound, sign) }
         }
         let mut now = z.clone();
         now.intersect(&found.into_iter().collect::<NodeBounds>());
         refined.settled += unstable.iter().filter(|&&i| !is_open(&now, i)).count();
         set(bounds, source, now);
     }
+}
+
+/// A power of two near the inverse of a positive number; one where there is none. Products with it round nothing but what
+/// underflows.
+#[must_use]
+pub fn power_of_two(x: f64) -> f64 {
+    if (1e-30..1e30).contains(&x) { x.recip().log2().round().exp2() } else { 1.0 }
 }
 
 /// The bounds that a forest proves of neurons of a node, up to `loss`; those that are news are told.

@@ -222,6 +222,11 @@ impl<'a> Relaxed<'a> {
         self.compiled.network
     }
 
+    /// The last node.
+    pub(super) fn last(&self) -> NodeId {
+        self.network().nodes().len() - 1
+    }
+
     /// The bounds of the nodes over the region.
     #[must_use]
     pub fn bounds(&self) -> &Bounds {

@@ -20,13 +20,27 @@ pub struct Limits {
     pub goal: f64,
     /// Parts examined per tree, at most.
     pub parts: usize,
-    /// A tree rests when its bound is this close to a value that is attained, relative to one more than its magnitude.
+    /// A tree rests when its bound is this close to a value that is attained, relative to one more than its magnitude;
+    /// −∞ where values are of no use.
     pub tolerance: f32,
     /// Gradient steps at the roots.
     pub root: Effort,
     /// Gradient steps at parts below.
     pub below: Effort,
+    /// Whether forms are only bounded where the network's last node, of one neuron, is not positive.
+    pub assumes: bool,
 }
+
+impl Limits {
+    /// Until a bound exceeds `goal`, or so many `parts` were examined.
+    #[must_use]
+    pub fn new(goal: f64, parts: usize, root: Effort, below: Effort) -> Self {
+        Self { goal, parts, tolerance: f32::NEG_INFINITY, root, below, assumes: false }
+    }
+}
+
+/// The first multiplier of what is assumed, which is measured in what it seems to fall short by.
+const ASSUMED: f32 = 0.25;
 
 /// A part with the neuron on which it is to be split.
 #[derive(Debug)]
@@ -138,7 +152,8 @@ impl<'a> Forest<'a> {
     /// Roots for all forms, not yet examined.
     #[must_use]
     pub fn new(relaxed: &'a Relaxed<'a>, forms: Vec<Objective>, limits: Limits) -> Self {
-        let start = forms.iter().map(Objective::start).max().unwrap_or(0);
+        let last = if limits.assumes { relaxed.last() } else { 0 };
+        let start = forms.iter().map(Objective::start).max().unwrap_or(0).max(last);
         let tree = || Tree {
             open: BTreeMap::new(),
             closed: f64::INFINITY,
@@ -173,7 +188,11 @@ impl<'a> Forest<'a> {
 
     /// Examines the roots; returns minimisers where a form seems not to be positive.
     pub fn plant(&mut self, budget: &Budget) -> Vec<Candidate> {
-        let root = |o: usize| Member::root(self.relaxed, o, self.start);
+        let assumed = Side { index: self.relaxed.free().len() as u32, above: false };
+        let root = |o: usize| {
+            let root = Member::root(self.relaxed, o, self.start);
+            if self.limits.assumes { root.on(assumed, ASSUMED) } else { root }
+        };
         let members = (0..self.forms.len()).map(root).collect();
         self.trees.iter_mut().for_each(|tree| tree.away = 0);
         let examined = self.examine(members, |member| [member], self.limits.root, budget);

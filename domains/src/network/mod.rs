@@ -20,6 +20,7 @@ mod pull_back;
 mod reduce;
 mod threshold;
 mod twins;
+mod with_sum;
 
 pub use builder::NetworkBuilder;
 pub use coefficients::Coefficients;

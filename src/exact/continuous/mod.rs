@@ -4,6 +4,7 @@
 //! Where an activation jumps, a neuron is put on one of its pieces without the end that the piece lacks: bounds hold on
 //! the closure, and whether a point belongs to the part is asked exactly, in the end.
 
+mod assumed;
 mod box_lines;
 mod boxes;
 mod cells;
@@ -130,6 +131,20 @@ impl<'a> Problem<'a> {
     /// Bounds of all neurons over the region.
     fn free(&self) -> &Bounds {
         self.free.as_ref().unwrap_or(&self.bounds)
+    }
+
+    /// The same problem with other bounds.
+    fn with(&self, bounds: Bounds) -> Problem<'a> {
+        let (forms, rows, names) = (self.forms.clone(), self.rows.clone(), self.names.clone());
+        Problem { bounds, free: self.free.clone(), forms, rows, names, ..*self }
+    }
+
+    /// The same problem on a network with more nodes, of which these bounds are known.
+    fn behind<'b>(&self, network: &'b Network, bounds: Bounds) -> Problem<'b>
+    where
+        'a: 'b,
+    {
+        Problem { network, ..self.with(bounds) }
     }
 
     /// The network without the neurons that are zero on all of the region.

@@ -40,16 +40,14 @@ const MOST_PROVED: usize = 10_000;
 /// The search for one case.
 pub(super) struct Neurons {
     /// Certified lower bounds of the disjuncts that are open.
-    open: BTreeMap<usize, f64>,
+    pub open: BTreeMap<usize, f64>,
     /// Those of the others.
-    closed: BTreeMap<usize, f64>,
+    pub closed: BTreeMap<usize, f64>,
     witness: Option<Witness>,
     /// Parts examined, and how many there may be.
-    parts: usize,
+    pub parts: usize,
     most: usize,
     next_attack: usize,
-    /// The worst root of the last round's trees.
-    root: f32,
     figures: BTreeMap<&'static str, u64>,
     /// Bounds of the neurons after the first round of refinement.
     refined: Option<Bounds>,
@@ -59,11 +57,14 @@ pub(super) struct Neurons {
     splitting: Splitting,
 }
 
-/// Parts that a round of refinement had, and that the one after it will have.
+/// A round of refinement, before its trees grow.
 #[derive(Clone, Copy)]
-struct Round {
-    refined: usize,
-    next: usize,
+pub(super) struct Round {
+    /// Parts that it had, and that the one after it will have.
+    pub refined: usize,
+    pub next: usize,
+    /// The worst root of the trees before.
+    pub root: f32,
 }
 
 impl Round {
@@ -84,17 +85,17 @@ impl Neurons {
         let open = open.iter().copied().collect();
         let most = most.saturating_mul(PARTS_PER_COSTLY);
         let (closed, witness, figures, script) = (BTreeMap::new(), None, BTreeMap::new(), Script::default());
-        let (next_attack, root) = (FIRST_ATTACK, f32::NEG_INFINITY);
-        Self { open, closed, witness, parts: 0, most, next_attack, root, figures, refined: None, script, splitting }
+        let next_attack = FIRST_ATTACK;
+        Self { open, closed, witness, parts: 0, most, next_attack, figures, refined: None, script, splitting }
     }
 
     /// Decides what is open on the problem's region; also bounds of its neurons, where they were refined.
     pub fn run(mut self, problem: &Problem) -> Result<(Found, Option<Bounds>), DomainError> {
         let compiled = compile(problem);
-        let round = Round { refined: 0, next: 0 };
-        self.grow(problem, &compiled, Some(round).filter(|_| self.splitting != Splitting::Unrefined))?;
-        if self.splitting != Splitting::Unrefined {
-            self.round(problem, &compiled, Refinement::default())?;
+        let round = Round { refined: 0, next: 0, root: f32::NEG_INFINITY };
+        let round = Some(round).filter(|_| self.splitting != Splitting::Unrefined);
+        if let Some(root) = self.grow(problem, &compiled, &self.still_open(), round)? {
+            self.round(problem, &compiled, Refinement::default(), root)?;
         }
         let mut bounds = self.closed;
         bounds.extend(self.open);
@@ -103,17 +104,28 @@ impl Neurons {
         Ok((Found { bounds, witness: self.witness, is_cut_short, parts, figures, script }, self.refined))
     }
 
-    fn count(&mut self, name: &'static str, more: usize) {
+    /// The disjuncts that are open.
+    pub fn still_open(&self) -> Vec<usize> {
+        self.open.keys().copied().collect()
+    }
+
+    pub fn count(&mut self, name: &'static str, more: usize) {
         *self.figures.entry(name).or_default() += more as u64;
     }
 
-    fn is_over(&self, problem: &Problem) -> bool {
+    pub fn is_over(&self, problem: &Problem) -> bool {
         self.open.is_empty() || self.witness.is_some() || self.parts > self.most || problem.run.budget.is_spent()
     }
 
     /// Refines the neurons' bounds, then grows trees on a network without the neurons that have turned out to be zero;
     /// further rounds follow.
-    fn round(&mut self, problem: &Problem, compiled: &Compiled<'_>, refinement: Refinement) -> Result<(), DomainError> {
+    fn round(
+        &mut self,
+        problem: &Problem,
+        compiled: &Compiled<'_>,
+        refinement: Refinement,
+        root: f32,
+    ) -> Result<(), DomainError> {
         if self.is_over(problem) {
             return Ok(());
         }
@@ -133,32 +145,43 @@ impl Neurons {
         if self.is_over(problem) {
             return Ok(());
         }
-        let (forms, rows, names) = (problem.forms.clone(), problem.rows.clone(), problem.names.clone());
-        let free = problem.free.clone();
-        let problem = Problem { bounds, free, forms, rows, names, ..*problem };
+        let problem = problem.with(bounds);
         let reduced = problem.reduced();
         let problem = problem.on(&reduced);
         let compiled = compile(&problem);
-        let parts = |next: Refinement| refined.parts * next.parts / refinement.parts;
-        let round = next.map(|next| Round { refined: refined.parts, next: parts(next) });
-        let goes_on = self.grow(&problem, &compiled, round)?;
-        next.filter(|_| goes_on).map_or(Ok(()), |next| self.round(&problem, &compiled, next))
+        // With the time for no other round there is as much for what is assumed as for this one.
+        let parts = next.map_or(refined.parts, |next| refined.parts * next.parts / refinement.parts);
+        // What is nearly refuted is refuted sooner by short trees and where it is assumed than by long trees.
+        let round = Round { refined: refined.parts, next: 0, root };
+        if self.grow(&problem, &compiled, &self.still_open(), Some(round))?.is_none() {
+            return Ok(());
+        }
+        self.assume(&problem, refinement.parts, parts)?;
+        let round = next.map(|_| Round { next: parts, ..round });
+        let root = self.grow(&problem, &compiled, &self.still_open(), round)?;
+        next.zip(root).map_or(Ok(()), |(next, root)| self.round(&problem, &compiled, next, root))
     }
 
-    /// Trees for the open disjuncts, after a round that another may follow or none, until they are
-    /// [enough](Round::is_enough). Returns whether refinement is to go on: not where the last one gained little.
-    fn grow(&mut self, problem: &Problem, compiled: &Compiled<'_>, round: Option<Round>) -> Result<bool, DomainError> {
+    /// Trees for some open disjuncts, after a round that another may follow or none, until they are
+    /// [enough](Round::is_enough). Returns the worst root where refinement is to go on: not where the last one gained little.
+    pub(super) fn grow(
+        &mut self,
+        problem: &Problem,
+        compiled: &Compiled<'_>,
+        disjuncts: &[usize],
+        round: Option<Round>,
+    ) -> Result<Option<f32>, DomainError> {
         let (budget, bounds) = (problem.run.budget, &problem.bounds);
         let relaxed = &Relaxed::new(compiled, &problem.case.region, bounds);
         // The atom with the best bound stands for its disjunct.
         let atoms: Vec<(usize, usize)> =
-            self.open.keys().flat_map(|&d| problem.rows[d].clone().map(move |row| (d, row))).collect();
+            disjuncts.iter().flat_map(|&d| problem.rows[d].clone().map(move |row| (d, row))).collect();
         let form = |row: usize| Objective::of_form(&problem.forms, row, bounds);
         let forms = |chosen: &[(usize, usize)]| chosen.iter().map(|&(_, row)| form(row)).collect::<Vec<_>>();
-        let limits = Limits { goal: problem.goal, parts: usize::MAX, tolerance: -1.0, root: AT_ROOT, below: BELOW };
+        let limits = limits(problem.goal);
         let mut trees = Trees::new(problem, relaxed, atoms, forms, limits);
         let mut candidates = trees.forest.plant(budget);
-        if trees.rows.len() > self.open.len() {
+        if trees.rows.len() > disjuncts.len() {
             let mut chosen: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
             let forest = &trees.forest;
             let value = |o: usize| if forest.is_closed(o) { f32::INFINITY } else { forest.guess(o) };
@@ -174,8 +197,7 @@ impl Neurons {
         }
         self.note(&mut trees, true);
         let root = (0..trees.rows.len()).map(|o| trees.forest.guess(o)).fold(f32::INFINITY, f32::min);
-        let round = round.filter(|_| root >= LEAST_GAIN * self.root);
-        self.root = root;
+        let round = round.filter(|round| root >= LEAST_GAIN * round.root);
         loop {
             self.try_inputs(problem, &trees, candidates);
             if !budget.is_spent() {
@@ -210,7 +232,7 @@ impl Neurons {
         }
         self.parts += trees.forest.parts();
         self.note(&mut trees, true);
-        Ok(round.is_some())
+        Ok(round.map(|_| root))
     }
 
     /// Takes over what is closed, and, if asked, the bounds of what is not.
@@ -277,8 +299,13 @@ impl Neurons {
     }
 }
 
+/// How far trees of disjuncts grow.
+pub(super) fn limits(goal: f64) -> Limits {
+    Limits::new(goal, usize::MAX, AT_ROOT, BELOW)
+}
+
 /// The network for trees: a checker knows nothing of neurons bounded jointly.
-fn compile<'a>(problem: &'a Problem) -> Compiled<'a> {
+pub(super) fn compile<'a>(problem: &'a Problem) -> Compiled<'a> {
     match problem.certify {
         true => Compiled::new(problem.network),
         false => Compiled::around(problem.network, &problem.case.region),

@@ -22,7 +22,7 @@ fn optimised(
 ) -> f64 {
     let relaxed = Relaxed::new(compiled, &case.region, bounds);
     let effort = Effort { rounds, alpha: 0.2, beta: 0.1 };
-    let limits = Limits { goal: f64::MAX, parts: 0, tolerance: 0.0, root: effort, below: effort };
+    let limits = Limits::new(f64::MAX, 0, effort, effort);
     let mut forest = Forest::new(&relaxed, vec![Objective::of_form(forms, row, bounds)], limits);
     let budget = deadline(None);
     forest.plant(&budget);

@@ -29,7 +29,7 @@ fn worst(compiled: &Compiled<'_>, case: &Case, mut bounds: Bounds, network: &Net
     let forms = LinearForms::of_atoms(network, case.property.atoms());
     let relaxed = Relaxed::new(compiled, &case.region, &bounds);
     let objectives = (0..forms.constants.len()).map(|row| Objective::of_form(&forms, row, &bounds)).collect();
-    let limits = Limits { goal: f64::MAX, parts: 0, tolerance: 0.0, root: STEPS, below: STEPS };
+    let limits = Limits::new(f64::MAX, 0, STEPS, STEPS);
     let mut forest = Forest::new(&relaxed, objectives, limits);
     forest.plant(&budget);
     forest.bounds().into_iter().fold(f64::INFINITY, f64::min)

@@ -48,7 +48,7 @@ impl Neurons {
             if !bound.is_finite() || bound >= 0.0 {
                 continue;
             }
-            let assumed = Assumed { disjunct, near: -NEAR * bound, most, fair: per_side / 2 };
+            let assumed = Assumed { disjunct, near: -NEAR * bound, most, fair: per_side / 4 };
             let refinement = Refinement { parts: (per_side / SHARE).max(LEAST_PARTS), share: 1.0, assumes: true };
             if self.is_over(problem) || !self.assume_one(problem, &assumed, bound, refinement)? {
                 break;

@@ -27,25 +27,24 @@ const INTEGRAL: f64 = 0.5;
 
 /// Whether the pair holds, in words; none where that stays open. Of an integer program it is its own, uncertified word,
 /// but for counterexamples, which were replayed.
-fn answer(network: &Network, query: &Query, method: &str, limit: Duration) -> Outcome<(Option<&'static str>, u64)> {
+fn answer(network: &Network, query: &Query, method: &str, limit: Duration) -> Outcome<Option<&'static str>> {
     let budget = deadline(Some(limit));
     let run = Run::silent(&budget);
     if method == "exact" {
         let options = Options { method: Method::EXACT, ..Options::default() };
-        let verdict = match analyze_within(network, query, &options, run)?.verdict {
+        return Ok(match analyze_within(network, query, &options, run)?.verdict {
             Verdict::Verified(_) => Some("safe"),
             Verdict::Falsified(_) => Some("unsafe"),
             Verdict::Unknown(_) => None,
-        };
-        return Ok((verdict, 0));
+        });
     }
     let options = MilpOptions { counts: method == "milp+counts", target: INTEGRAL, ..MilpOptions::default() };
     let target = Target { network, case: &query.cases[0], open: &[0] };
     // What is not even bounded in time is open as well.
-    let Ok(found) = optimise(target, &Bounds::unknown(), &options, run) else { return Ok((None, 0)) };
+    let Ok(found) = optimise(target, &Bounds::unknown(), &options, run) else { return Ok(None) };
     let is_unsafe = found.attained.is_some_and(|a| a.witness.is_some());
     let is_safe = !is_unsafe && found.bound > INTEGRAL;
-    Ok((if is_unsafe { Some("unsafe") } else { is_safe.then_some("safe") }, found.nodes))
+    Ok(if is_unsafe { Some("unsafe") } else { is_safe.then_some("safe") })
 }
 
 /// The answers to one flip, two, and so on, to the first that stays open.
@@ -56,9 +55,8 @@ fn ascent(network: &Network, pixels: &[Rational], margin: &Atom, method: &str, l
         let region = Region::hamming(&-Rational::ONE, &Rational::ONE, at_upper.clone(), flips)?;
         let query = Query::over(region, Property { disjuncts: vec![Disjunct { atoms: vec![margin.clone()] }] });
         let start = Instant::now();
-        let (word, nodes) = answer(network, &query, method, limit)?;
-        let Some(word) = word else { break };
-        answers.push(json!({ "answer": word, "nodes": nodes, "time_s": start.elapsed().as_secs_f64() }));
+        let Some(word) = answer(network, &query, method, limit)? else { break };
+        answers.push(json!({ "answer": word, "time_s": start.elapsed().as_secs_f64() }));
     }
     Ok(answers.into())
 }
@@ -91,11 +89,11 @@ pub fn signum_milp(job: &Job, networks: &[String], count: usize, limit: Duration
         let by_method: Vec<&[&[Value]]> = ascents.chunks(pairs.len()).collect();
         rows.extend(METHODS.iter().zip(&by_method).map(|(method, of)| row(name, method, of, &by_method)));
     }
-    let header = ["network", "method", "largest", "safe", "unsafe", "contradictions", "common", "time_s", "nodes"];
+    let header = ["network", "method", "largest", "safe", "unsafe", "contradictions", "common", "time_s"];
     job.write_beside("signum_milp.csv", &header, 2, &rows)
 }
 
-/// One method on one network. Times and nodes are sums over the common questions, which all methods answer.
+/// One method on one network. Times are sums over the common questions, which all methods answer.
 fn row(network: &str, method: &str, ascents: &[&[Value]], all: &[&[&[Value]]]) -> Vec<String> {
     let largest: Vec<String> = ascents.iter().map(|a| a.len().to_string()).collect();
     let answers =
@@ -117,6 +115,5 @@ fn row(network: &str, method: &str, ascents: &[&[Value]], all: &[&[&[Value]]]) -
         ascents.iter().zip(all[0]).map(contradictions).sum::<usize>().to_string(),
         common.iter().sum::<usize>().to_string(),
         format!("{:.2}", total("time_s")),
-        format!("{:.0}", total("nodes")),
     ]
 }

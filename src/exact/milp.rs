@@ -46,8 +46,6 @@ pub struct MilpAnswer {
     pub attained: Option<Attained>,
     /// Whether every program was solved to its end.
     pub is_complete: bool,
-    /// Nodes of all search trees.
-    pub nodes: u64,
 }
 
 /// Solves the integer programs of a target's open disjuncts, over bounds that hold for its region.
@@ -72,17 +70,14 @@ pub fn optimise(
     let atoms = open.iter().flat_map(|&d| &case.property.disjuncts[d].atoms);
     let forms = LinearForms::of_atoms(network, atoms);
     let model = IntegerModel::new(&domain, &forms, &trace);
-    let mut answer =
-        MilpAnswer { bound: f64::INFINITY, bounds: Vec::new(), attained: None, is_complete: true, nodes: 0 };
+    let mut answer = MilpAnswer { bound: f64::INFINITY, bounds: Vec::new(), attained: None, is_complete: true };
     let mut solve = |program: Option<IntegerProgram>| {
-        let nothing =
-            IntegerSolution { point: Vec::new(), bound: f64::NEG_INFINITY, status: Status::Stopped, nodes: 0 };
+        let nothing = IntegerSolution { point: Vec::new(), bound: f64::NEG_INFINITY, status: Status::Stopped };
         let solution = program.and_then(|p| Highs.minimise_integral(&p, options.target, run.budget).ok());
         let solution = solution.unwrap_or(nothing);
         answer.bound = answer.bound.min(solution.bound);
         answer.bounds.push(solution.bound);
         answer.is_complete &= solution.status != Status::Stopped;
-        answer.nodes += solution.nodes;
         if let Some(input) = model.as_ref().and_then(|model| model.input_at(&solution.point)) {
             run.observer.event(Event::Candidate { input });
             let found = attained(network, case, input);

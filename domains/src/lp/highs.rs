@@ -158,8 +158,7 @@ fn search(program: &IntegerProgram, target: f64, limit: Option<Duration>) -> Res
     };
     let has_point = solved.primal_solution_status() == HighsSolutionStatus::Feasible;
     let point = if has_point { solved.get_solution().columns().to_vec() } else { Vec::new() };
-    let nodes = solved.int_info_value(c"mip_node_count").ok().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-    Ok(IntegerSolution { point, bound, status, nodes })
+    Ok(IntegerSolution { point, bound, status })
 }
 
 fn build(program: &LinearProgram, objective: &[f64], integral: &[usize]) -> Result<(Model, Vec<Col>), LpError> {

@@ -23,6 +23,4 @@ pub struct IntegerSolution {
     pub bound: f64,
     /// Whether it came to its end.
     pub status: Status,
-    /// Nodes of its search tree.
-    pub nodes: u64,
 }

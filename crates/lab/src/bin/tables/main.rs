@@ -21,6 +21,8 @@ mod robustness;
 mod salman;
 mod salman_radius;
 mod signum;
+#[cfg(feature = "highs")]
+mod signum_milp;
 mod truth;
 mod volume;
 
@@ -178,6 +180,21 @@ enum Table {
         #[arg(long, default_value_t = 60.0)]
         timeout: f64,
     },
+    /// signum_milp.csv: integer programs of binarized networks with and without counts of changing neurons, from one
+    /// flipped pixel to ten
+    #[cfg(feature = "highs")]
+    #[command(name = "signum-milp")]
+    SignumMilp {
+        /// A network of networks/ without its ending; several times for several. The table keeps its others
+        #[arg(long = "network", default_values_t = absint_lab::train::mnist::all().into_iter().map(|(name, _)| name))]
+        networks: Vec<String>,
+        /// How many of the pairs of image and target
+        #[arg(long, default_value_t = signum::PAIRS)]
+        pairs: usize,
+        /// Seconds per question
+        #[arg(long, default_value_t = 60.0)]
+        timeout: f64,
+    },
     /// bnn_exact.csv, bnn_exact_digits.csv: the exact engine for signum networks
     #[command(name = "bnn-exact")]
     BnnExact {
@@ -282,6 +299,10 @@ fn main() -> Outcome<()> {
         Table::SignumTable1 { methods, flips, timeout } => signum::table1(&job, &methods, flips, seconds(timeout)?),
         Table::SignumCounts { networks, flips, timeout } => {
             counts::signum_counts(&job, &networks, &flips, seconds(timeout)?)
+        }
+        #[cfg(feature = "highs")]
+        Table::SignumMilp { networks, pairs, timeout } => {
+            signum_milp::signum_milp(&job, &networks, pairs, seconds(timeout)?)
         }
         Table::BnnExact { parts, norms, timeout } => bnn_exact::bnn_exact(&job, &parts, &norms, seconds(timeout)?),
         Table::BnnPreprocessing { images, timeout } => {

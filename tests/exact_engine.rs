@@ -15,7 +15,8 @@ use absint::domains::domain::{
 use absint::domains::network::{Coefficients, LinearMap, Network, NetworkBuilder};
 use absint::domains::num::{Interval, Rational, exact_or_zero, parse_decimal};
 use absint::domains::query::{Atom, Case, Disjunct, LinearForms, Property, Region, Variable};
-use absint::exact::continuous::{Question, Splitting, decide, minimum};
+use absint::exact::continuous::{Found, Question, Splitting, decide, minimum};
+use absint::format::{onnx, vnnlib};
 use common::enumeration::Cells;
 use common::exact::Exact;
 use common::{Dice, dense, random_atom, random_box, random_member, random_network, random_region};
@@ -175,6 +176,21 @@ fn multipliers_never_prove_too_much() {
     }
 }
 
+/// What the engine of neurons finds, without looking for counterexamples.
+fn by_neurons(network: &Network, case: Case, most: usize) -> Found {
+    let open: Vec<usize> = (0..case.property.disjuncts.len()).collect();
+    let question = Question {
+        target: Target { network, case: &case, open: &open },
+        known: &Bounds::unknown(),
+        part: None,
+        attack: false,
+        splitting: Splitting::Neurons,
+        most,
+        certify: false,
+    };
+    decide(&question, Run::silent(&Budget::unlimited())).unwrap()
+}
+
 /// Where many neurons are unstable, disjuncts are refuted by bounds of neurons where they hold; of what holds at a random
 /// member nothing is refuted, be it one atom or two.
 #[test]
@@ -207,17 +223,7 @@ fn what_is_assumed_refutes_what_is_false_alone() {
             let shift = &spread * parse_decimal(share).unwrap() - &least;
             let mut disjunct = disjunct.clone();
             disjunct.atoms.iter_mut().for_each(|a| a.constant += &shift);
-            let case = Case::new(region.clone(), Property { disjuncts: vec![disjunct] });
-            let question = Question {
-                target: Target { network: &network, case: &case, open: &[0] },
-                known: &Bounds::unknown(),
-                part: None,
-                attack: false,
-                splitting: Splitting::Neurons,
-                most: 300,
-                certify: false,
-            };
-            let found = decide(&question, Run::silent(&Budget::unlimited())).unwrap();
+            let found = by_neurons(&network, Case::new(region.clone(), Property { disjuncts: vec![disjunct] }), 300);
             let bound = found.bounds[&0];
             assert!(
                 Exact::from(&least + &shift).is_at_least(bound),
@@ -226,9 +232,32 @@ fn what_is_assumed_refutes_what_is_false_alone() {
             refuted += usize::from(bound > 0.0);
             by_assuming += found.figures.get("refuted_by_assuming").copied().unwrap_or(0);
         }
+        // Which of two atoms has the better bound changes from round to round.
+        for (near, far) in [(0, 2), (0, 10), (10, 40), (40, 0), (2, 0)] {
+            let x = random_member(&mut dice, &region);
+            let y: Vec<Rational> = network.evaluate(&x).unwrap();
+            let mut atoms = [random_atom(&mut dice, 6, 3), random_atom(&mut dice, 6, 3)];
+            for (atom, tenths) in atoms.iter_mut().zip([near, far]) {
+                let below = &spread * parse_decimal("1/10").unwrap() * Rational::from(tenths);
+                atom.constant -= atom.margin(&x, &y) + below;
+            }
+            let disjunct = Disjunct { atoms: atoms.to_vec() };
+            let found = by_neurons(&network, Case::new(region.clone(), Property { disjuncts: vec![disjunct] }), 300);
+            assert!(found.bounds[&0] <= 0.0, "{seed}: refutes what a member shows");
+        }
     }
     println!("{refuted} refuted, {by_assuming} of them where they are assumed");
     assert!(refuted > 10 && by_assuming > 5, "{refuted} {by_assuming}");
+}
+
+/// Of two atoms one has the better bound before neurons are refined, the other afterwards: what is known of the first says
+/// nothing of the second. A random member of the region is a counterexample by a wide margin; it was once refuted.
+#[test]
+fn a_bound_of_one_atom_is_none_of_another() {
+    let network = onnx::parse(include_bytes!("faults/two_atoms.onnx"), "two_atoms").unwrap().network;
+    let query = vnnlib::parse(include_str!("faults/two_atoms.vnnlib"), "two_atoms").unwrap().query;
+    let found = by_neurons(&network, query.cases[0].clone(), 1_000);
+    assert!(found.bounds[&0] <= 0.0, "{}", found.bounds[&0]);
 }
 
 /// A formula of clauses as a network over [0, 1]ⁿ: its first output is the sum of the clauses that fail, the second one

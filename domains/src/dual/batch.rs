@@ -57,7 +57,8 @@ impl Objective {
 /// of the inputs that matter ([`Network::with_sum`](crate::network::Network::with_sum)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Side {
-    /// Index of the neuron among the free ones ([`Relaxed::free`]); the first beyond them is the last node.
+    /// Index of the neuron among the free ones ([`Relaxed::free`]); the first beyond them is the last node, which no tree of a
+    /// search has.
     pub index: u32,
     /// Whether its pre-activation is at least zero, and not at most.
     pub above: bool,

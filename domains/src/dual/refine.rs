@@ -95,7 +95,8 @@ impl Refinement {
     ) -> Refined {
         let network = compiled.network;
         let mut refined = Refined::default();
-        if network.arithmetic() != Arithmetic::Real {
+        // A record is about all of the region.
+        if network.arithmetic() != Arithmetic::Real || self.assumes && record.is_some() {
             return refined;
         }
         let at_start = budget.remaining();
@@ -138,7 +139,7 @@ impl Refinement {
         let passed = if self.assumes { bounds.nodes() } else { &bounds.nodes()[..=source] };
         let before = Bounds::new(passed.to_vec());
         let relaxed = Relaxed::new(compiled, region, &before);
-        if relaxed.free_up_to(source) == 0 {
+        if !self.assumes && relaxed.free_up_to(source) == 0 {
             return;
         }
         let z = &before.nodes()[source];

@@ -34,13 +34,15 @@ struct Assumed {
 }
 
 impl Neurons {
+    /// Whether that is tried after a round of refinement with so many parts per neuron side: where margins are not too far
+    /// from zero, and no checker is to be told, which knows nothing of it.
+    pub fn may_assume(problem: &Problem, per_side: usize) -> bool {
+        !problem.certify && per_side >= LEAST_PARTS
+    }
+
     /// Bounds neurons where an open disjunct holds, one after the other, with up to so many parts in all, after a round of
     /// refinement with so many `per_side`. Stops at the first that it does not come near to: the next round is needed then.
     pub fn assume(&mut self, problem: &Problem, per_side: usize, parts: usize) -> Result<(), DomainError> {
-        // A checker knows nothing of it, and below that margins are far from zero.
-        if problem.certify || per_side < LEAST_PARTS {
-            return Ok(());
-        }
         let mut open: Vec<(usize, f64)> = self.open.iter().map(|(&d, &bound)| (d, bound)).collect();
         open.sort_by(|a, b| a.1.total_cmp(&b.1));
         let most = self.parts.saturating_add(parts);
@@ -49,7 +51,7 @@ impl Neurons {
                 continue;
             }
             let assumed = Assumed { disjunct, near: -NEAR * bound, most, fair: per_side / 4 };
-            let refinement = Refinement { parts: (per_side / SHARE).max(LEAST_PARTS), share: 1.0, assumes: true };
+            let refinement = Refinement { parts: (per_side / SHARE).max(LEAST_PARTS), share: 0.5, assumes: true };
             if self.is_over(problem) || !self.assume_one(problem, &assumed, bound, refinement)? {
                 break;
             }
@@ -74,15 +76,19 @@ impl Neurons {
         };
         let Some(terms) = margin.terms.iter().map(of_node).collect::<Option<Vec<_>>>() else { return Ok(false) };
         let constant = mul_down(sub_down(margin.constant, assumed.near), unit);
+        if !constant.is_finite() {
+            return Ok(false);
+        }
         let network = problem.network.with_sum(&terms, constant);
         let problem = problem.behind(&network, problem.bounds.clone());
         let Some(trace) = problem.propagate(&IntervalDomain, &problem.case.region, &problem.bounds, problem.run)?
         else {
             return Ok(self.refute(assumed));
         };
-        let least = mul_down(sub_down(bound, 2.0 * assumed.near), unit);
+        // The bound may be another atom's, so that nothing is known from below.
         let mut nodes = trace.bounds().nodes().to_vec();
-        nodes[network.nodes().len() - 1].intersect(&NodeBounds::from_iter([Interval { lo: least, hi: 0.0 }]));
+        nodes[network.nodes().len() - 1]
+            .intersect(&NodeBounds::from_iter([Interval { lo: f64::NEG_INFINITY, hi: 0.0 }]));
         self.pass(&problem.with(Bounds::new(nodes)), assumed, refinement, root)
     }
 
@@ -94,9 +100,6 @@ impl Neurons {
         refinement: Refinement,
         root: f32,
     ) -> Result<bool, DomainError> {
-        if self.is_over(problem) || self.parts > assumed.most {
-            return Ok(false);
-        }
         let mut bounds = problem.bounds.clone();
         let refined = refinement.run(&compile(problem), &problem.case.region, &mut bounds, problem.run.budget);
         self.parts += refined.parts;
@@ -112,20 +115,28 @@ impl Neurons {
         }
         // What trees prove of smaller margins alone.
         self.open.entry(assumed.disjunct).and_modify(|bound| *bound = bound.min(assumed.near));
+        if self.is_over(&problem) {
+            return Ok(false);
+        }
         let left = now.map_or(1.0, |now| now / root);
         tracing::debug!(disjunct = assumed.disjunct, parts = refinement.parts, root, ?now, "assumed");
-        let parts = match left {
-            left if left <= PAYS => refinement.parts,
-            left if left <= STUCK || refinement.parts < assumed.fair => MORE * refinement.parts,
+        let more = match left {
+            left if left <= PAYS => 1,
+            left if left <= STUCK || refinement.parts < assumed.fair => MORE,
             _ => return Ok(false),
         };
+        if self.parts + more * refined.parts > assumed.most {
+            return Ok(false);
+        }
+        let parts = more * refinement.parts;
         self.pass(&problem, assumed, Refinement { parts, ..refinement }, now.unwrap_or(root))
     }
 
-    /// Notes that no input has such a margin.
+    /// Notes that no input has such a margin, or none below what trees proved of those that have.
     fn refute(&mut self, assumed: &Assumed) -> bool {
         self.open.remove(&assumed.disjunct);
-        self.closed.insert(assumed.disjunct, assumed.near);
+        let bound = self.closed.get(&assumed.disjunct).map_or(assumed.near, |bound| bound.min(assumed.near));
+        self.closed.insert(assumed.disjunct, bound);
         self.count("refuted_by_assuming", 1);
         true
     }

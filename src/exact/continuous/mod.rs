@@ -139,12 +139,17 @@ impl<'a> Problem<'a> {
         Problem { bounds, free: self.free.clone(), forms, rows, names, ..*self }
     }
 
-    /// The same problem on a network with more nodes, of which these bounds are known.
+    /// The same problem on a network with more nodes, of which these bounds are known where the problem is posed; over the
+    /// region nothing is.
     fn behind<'b>(&self, network: &'b Network, bounds: Bounds) -> Problem<'b>
     where
         'a: 'b,
     {
-        Problem { network, ..self.with(bounds) }
+        let free = self.free.as_ref().map(|free| {
+            let unknown = network.nodes()[free.nodes().len()..].iter().map(|node| NodeBounds::unknown(node.len));
+            Bounds::new(free.nodes().iter().cloned().chain(unknown).collect())
+        });
+        Problem { network, free, ..self.with(bounds) }
     }
 
     /// The network without the neurons that are zero on all of the region.

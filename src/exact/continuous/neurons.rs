@@ -151,12 +151,14 @@ impl Neurons {
         let compiled = compile(&problem);
         // With the time for no other round there is as much for what is assumed as for this one.
         let parts = next.map_or(refined.parts, |next| refined.parts * next.parts / refinement.parts);
-        // What is nearly refuted is refuted sooner by short trees and where it is assumed than by long trees.
         let round = Round { refined: refined.parts, next: 0, root };
-        if self.grow(&problem, &compiled, &self.still_open(), Some(round))?.is_none() {
-            return Ok(());
+        if Self::may_assume(&problem, refinement.parts) {
+            // What is nearly refuted is refuted sooner by short trees and where it is assumed than by long trees.
+            if self.grow(&problem, &compiled, &self.still_open(), Some(round))?.is_none() {
+                return Ok(());
+            }
+            self.assume(&problem, refinement.parts, parts)?;
         }
-        self.assume(&problem, refinement.parts, parts)?;
         let round = next.map(|_| Round { next: parts, ..round });
         let root = self.grow(&problem, &compiled, &self.still_open(), round)?;
         next.zip(root).map_or(Ok(()), |(next, root)| self.round(&problem, &compiled, next, root))

@@ -269,8 +269,8 @@ fn a_folder_of_certificates_belongs_to_one_run() {
     assert!(error.contains("has no certificate of image") && !path("other").exists(), "{error}");
 }
 
-/// Over balls, of small networks also by searches; a certificate is about its norm, its radius and its centre, and a ball with
-/// other numbers leaves some of the bounds above zero that they were.
+/// A certificate over a ball is about its norm, its radius and its centre. A ball that is larger breaks the proof; one that is
+/// smaller, or nearly the same, does not, but it is not what was asked.
 #[test]
 fn certificates_over_balls_are_about_these_balls() {
     for (norm, eps, domain) in
@@ -293,8 +293,8 @@ fn certificates_over_balls_are_about_these_balls() {
         );
         let proofs = path("proofs");
         let check = |norm: &str, eps: &str| {
-            let mut command = absint(&["check"]);
-            command.arg(&proofs).args(["--norm", norm, "--eps", eps]);
+            let mut command = absint(&["check", proofs.to_str().unwrap()]);
+            command.args(["--norm", norm, "--eps", eps]);
             command
         };
         assert!(succeed(&mut check(norm, eps)).contains("accepted, for this network and these images"));

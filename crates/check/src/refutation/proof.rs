@@ -220,7 +220,9 @@ impl Checker<'_> {
     }
 
     fn open(&mut self, goal: Goal, kind: BlockKind) {
-        self.blocks.push(Block { goal, kind, shown: Shown::default(), mark: self.state.mark() });
+        let state = &self.state;
+        let mark = (state.undo.len(), state.rows.len(), state.is_exact, state.is_empty);
+        self.blocks.push(Block { goal, kind, shown: Shown::default(), mark });
     }
 
     /// `split NODE I AT`: first where the neuron is at most so large, then (`else`) where it is at least. `< AT`: the first

@@ -27,7 +27,10 @@ impl Shown {
     }
 
     /// What one of them shows.
-    pub fn join(&mut self, other: Self) {
+    pub fn join(&mut self, mut other: Self) {
+        if self.some.len() < other.some.len() {
+            std::mem::swap(&mut self.some, &mut other.some);
+        }
         self.is_all |= other.is_all;
         self.some.extend(other.some);
     }

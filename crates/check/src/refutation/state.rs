@@ -232,11 +232,6 @@ impl<'a> State<'a> {
         self.set(node, i, Neuron { slopes, ..self.neurons[node][i] });
     }
 
-    /// Where the present part begins, for [`undo`](Self::undo).
-    pub fn mark(&self) -> Mark {
-        (self.undo.len(), self.rows.len(), self.is_exact, self.is_empty)
-    }
-
     /// Forgets all changes since a mark.
     pub fn undo(&mut self, (changes, rows, is_exact, is_empty): Mark) {
         for change in self.undo.split_off(changes).into_iter().rev() {

@@ -31,7 +31,7 @@ impl Ball {
     }
 
     /// A guess of what the ball is to bound of coefficients: each up to a multiplier, in L2 times the way from the centre to
-    /// the end of the box. It is the one at which the point where the form is least has come as far as the radius.
+    /// the end of the box, where there is one: it is that at which the point where the form is least has come to the radius.
     pub fn share(&self, a: &[f64], ends: impl Fn(usize) -> [Option<f64>; 2]) -> Vec<f64> {
         let way = |(i, &a): (usize, &f64)| {
             let [low, high] = ends(i).map(|end| end.unwrap_or(0.0) - self.center[i].1.0);
@@ -52,7 +52,7 @@ impl Ball {
             *if is_beyond(middle) { &mut low } else { &mut high } = middle;
         }
         let cut = |(&a, way): (&f64, f64)| {
-            let most = if self.is_round { high * way } else { high };
+            let most = if self.is_round || way == 0.0 { high * way } else { high };
             if a.abs() > most { most.copysign(a) } else { a }
         };
         a.iter().zip(ways).map(cut).collect()

@@ -80,6 +80,15 @@ proptest! {
         let numbers: Vec<RBig> = numbers.iter().map(|&(p, q)| fraction(p, q)).collect();
         let forms: Vec<Vec<RBig>> = numbers.chunks(4).map(<[RBig]>::to_vec).collect();
         let near = RBig::of(1e-12);
+        // Wherever the centre is, no less than over the box.
+        let far: Vec<RBig> = center.iter().map(|c| c + &radius).collect();
+        for norm in ["L1", "L2"] {
+            for (found, a) in bounds(norm, &radius, &far, &ends, &forms).iter().zip(&forms) {
+                let end = |(a, (l, u)): (&RBig, &(RBig, RBig))| a * if a > &RBig::ZERO { l } else { u };
+                let least = a.iter().zip(&ends).map(end).fold(RBig::ZERO, |sum, term| sum + term);
+                prop_assert!(found.iter().all(|&bound| &least - &near <= RBig::of(bound)), "{norm}");
+            }
+        }
         for (found, a) in bounds("L1", &radius, &center, &ends, &forms).iter().zip(&forms) {
             let least = least(a, &radius, &center, &ends);
             for bound in found.map(RBig::of) {

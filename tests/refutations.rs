@@ -97,7 +97,7 @@ fn what_a_domain_verifies_has_a_certificate_that_is_accepted() {
 #[test]
 fn what_is_verified_over_balls_has_a_certificate_that_is_accepted() {
     let functions = functions();
-    let cheap = [Method::INTERVAL, Method::DEEPPOLY, Method::RATIONAL, Method::ZONOTOPE, Method::LP_GREEDY];
+    let cheap = [Method::INTERVAL, Method::DEEPPOLY, Method::ZONOTOPE, Method::LP_GREEDY];
     let part = |p: i32| Rational::from_parts(p.into(), 1000u32.into());
     let accepted: Vec<[usize; 3]> = (0..300u64)
         .into_par_iter()
@@ -137,7 +137,7 @@ fn what_is_verified_over_balls_has_a_certificate_that_is_accepted() {
         .collect();
     let [bounds, searches, balls] = [0, 1, 2].map(|k| accepted.iter().map(|found| found[k]).sum::<usize>());
     println!("{bounds} certificates of bounds and {searches} of searches are accepted; {balls} need the ball");
-    assert!(bounds > 1000 && searches > 20 && balls > 300, "{bounds} {searches} {balls}");
+    assert!(bounds > 800 && searches > 20 && balls > 200, "{bounds} {searches} {balls}");
 }
 
 fn region_of_box(query: &Query) -> Region {

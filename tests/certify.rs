@@ -252,7 +252,7 @@ fn a_folder_of_certificates_belongs_to_one_run() {
     // What cannot have certificates is refused before there is a file.
     let error = refused(&mut run("0.01", "kpoly", ["a", "proofs"], &["--range", "..4", "--norm", "l2"]));
     assert!(
-        error.contains("not about L1, L2 or other balls") && !path("a").exists() && !path("proofs").exists(),
+        error.contains("no certificate over L1 and L2 balls") && !path("a").exists() && !path("proofs").exists(),
         "{error}"
     );
     succeed(&mut run("1", "deeppoly", ["none", "empty"], &["--range", "..2"]));
@@ -267,6 +267,68 @@ fn a_folder_of_certificates_belongs_to_one_run() {
     // Who goes on must name the folder that has the certificates of what is done.
     let error = refused(&mut run("0.01", "deeppoly", ["a", "other"], &["--range", "..4", "--resume"]));
     assert!(error.contains("has no certificate of image") && !path("other").exists(), "{error}");
+}
+
+/// A certificate over a ball is about its norm, its radius and its centre. A ball that is larger breaks the proof; one that is
+/// smaller, or nearly the same, does not, but it is not what was asked.
+#[test]
+fn certificates_over_balls_are_about_these_balls() {
+    for (norm, eps, domain) in
+        [("l1", "0.6", "deeppoly"), ("l2", "0.3", "deeppoly"), ("l1", "0.6", "auto"), ("l2", "0.3", "exact")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let absint = |words: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_absint"));
+            command.current_dir(env!("CARGO_MANIFEST_DIR")).args(words).args(["networks/digits_mlp.onnx", "-q"]);
+            command.args(["--data", "networks/digits.csv"]);
+            command
+        };
+        let mut run = absint(&["certify", "--norm", norm, "--eps", eps, "--domain", domain, "--range", "..4"]);
+        run.arg("--out").arg(path("out")).arg("--proof").arg(path("proofs")).args(["--format", "json"]);
+        let summary: Value = serde_json::from_str(&succeed(&mut run)).unwrap();
+        assert!(
+            summary["certificates"].as_u64() >= Some(3) && summary["certificates"] == summary["verified"],
+            "{summary}"
+        );
+        let proofs = path("proofs");
+        let check = |norm: &str, eps: &str| {
+            let mut command = absint(&["check", proofs.to_str().unwrap()]);
+            command.args(["--norm", norm, "--eps", eps]);
+            command
+        };
+        assert!(succeed(&mut check(norm, eps)).contains("accepted, for this network and these images"));
+        for (norm, eps) in [(norm, "0.2"), ("linf", eps), (if norm == "l1" { "l2" } else { "l1" }, eps)] {
+            refused(&mut check(norm, eps));
+        }
+        // The ball moved, widened or said in another norm, and without a number: refused for the query, and where the proof
+        // needs the ball as it is, for itself.
+        let query = fs::read_to_string(proofs.join("image-0/query.txt")).unwrap();
+        let ball = query.lines().find(|line| line.starts_with("ball")).unwrap();
+        let words: Vec<&str> = ball.split(' ').collect();
+        assert_eq!((words[1], words.len()), (&*norm.to_uppercase(), 3 + 64));
+        let with = |at: usize, word: &str| {
+            let mut words = words.clone();
+            words[at] = word;
+            query.replace(ball, &words.join(" "))
+        };
+        for (changed, breaks) in [
+            (query.replace(&format!("{ball}\n"), ""), true),
+            (with(2, "1000"), true),
+            (with(2, "-1"), true),
+            (with(1, "L3"), true),
+            (with(66, ""), true),
+            (with(3, "1b-20"), false),
+            (with(2, "1/1000000"), false),
+        ] {
+            fs::write(proofs.join("image-0/query.txt"), changed).unwrap();
+            let alone = Command::new(env!("CARGO_BIN_EXE_absint")).arg("check").arg(proofs.join("image-0")).output();
+            assert!(alone.unwrap().status.success() != breaks, "{norm} {domain}");
+            refused(&mut check(norm, eps));
+        }
+        fs::write(proofs.join("image-0/query.txt"), query).unwrap();
+        succeed(&mut check(norm, eps));
+    }
 }
 
 #[test]

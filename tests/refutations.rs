@@ -12,7 +12,7 @@ use absint::domains::budget::Budget;
 use absint::domains::domain::{Bounds, DeepPoly, Run, propagate};
 use absint::domains::network::Network;
 use absint::domains::num::{Rational, exact};
-use absint::domains::query::{Property, Query};
+use absint::domains::query::{Property, Query, Region};
 use absint::domains::verdict::Verdict;
 use absint::exact::continuous::{Question, Splitting, decide, minimum};
 use absint::format::certificate::Script;
@@ -91,6 +91,58 @@ fn what_a_domain_verifies_has_a_certificate_that_is_accepted() {
     let [accepted, joint, short] = [0, 1, 2].map(|k| outcomes.iter().map(|o| o[k]).sum::<usize>());
     println!("{accepted} certificates are accepted, {joint} of them with joint inequalities; {short} not found");
     assert!(accepted > 1200 && joint > 10 && short * 50 < accepted);
+}
+
+/// The same over L1 and L2 balls in the box, for bounds and for searches: these have to show more than back-substitution does.
+#[test]
+fn what_is_verified_over_balls_has_a_certificate_that_is_accepted() {
+    let functions = functions();
+    let cheap = [Method::INTERVAL, Method::DEEPPOLY, Method::ZONOTOPE, Method::LP_GREEDY];
+    let part = |p: i32| Rational::from_parts(p.into(), 1000u32.into());
+    let accepted: Vec<[usize; 3]> = (0..300u64)
+        .into_par_iter()
+        .map(|seed| {
+            let (network, region, disjunct) = random_case(seed, &functions[seed as usize % functions.len()], 1);
+            let (lower, upper) = region.exact_box();
+            let center: Vec<Rational> = lower.iter().zip(upper).map(|(l, u)| l * part(600) + u * part(400)).collect();
+            let radius = lower.iter().zip(upper).fold(part(1), |sum, (l, u)| sum + (u - l) * part(300));
+            let ball = if seed % 2 == 0 { Region::l1 } else { Region::l2 };
+            let ball = ball(&center, &radius, None).unwrap();
+            let Some(region) = ball.restricted(lower.to_vec(), upper.to_vec()) else { return [0; 3] };
+            let query = Query::over(region, Property { disjuncts: vec![disjunct] });
+            let mut accepted = [0; 3];
+            let mut accept = |method: Method, more: &Rational, counted: usize| {
+                let query = raised(&query, more);
+                let Some(proof) = proof(&network, &query, method) else { return };
+                let found = checked(&network, &query, &proof);
+                assert!(found.is_ok(), "{method}, seed {seed}: {found:?}\n{proof}");
+                accepted[counted] += 1;
+                // Over the box alone less is shown.
+                let box_query = Query::over(region_of_box(&query), query.cases[0].property.clone());
+                accepted[2] += usize::from(checked(&network, &box_query, &proof).is_err());
+            };
+            let mut best = f64::NEG_INFINITY;
+            for method in cheap {
+                let options = Options { method, all_margins: true, attack: false, ..Options::default() };
+                let bound = analyze(&network, &query, &options).unwrap().margins[0].bound;
+                let Some(exact) = exact(bound) else { continue };
+                best = best.max(bound);
+                accept(method, &(part(1) - exact), 0);
+            }
+            if let Some(exact) = exact(best) {
+                accept(Method::EXACT, &(part(-20) - exact), 1);
+            }
+            accepted
+        })
+        .collect();
+    let [bounds, searches, balls] = [0, 1, 2].map(|k| accepted.iter().map(|found| found[k]).sum::<usize>());
+    println!("{bounds} certificates of bounds and {searches} of searches are accepted; {balls} need the ball");
+    assert!(bounds > 800 && searches > 20 && balls > 200, "{bounds} {searches} {balls}");
+}
+
+fn region_of_box(query: &Query) -> Region {
+    let (lower, upper) = query.cases[0].region.exact_box();
+    Region::new_box(lower.to_vec(), upper.to_vec()).unwrap()
 }
 
 /// A query whose smallest margin is exactly zero. Beyond four inputs neurons are split by a search; else boxes.

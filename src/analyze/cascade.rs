@@ -94,14 +94,20 @@ pub fn check_certifiable(network: &Network, query: &Query, options: &Options) ->
         let applies = query.cases.iter().all(|case| signum::applies(network, case));
         return if applies { Ok(()) } else { Err(AnalyzeError::NoCertificate) };
     }
-    if !method.proves() {
-        let proving: Vec<&str> = Method::ALL.iter().filter(|m| m.proves()).map(|m| m.row().name).collect();
-        return Err(AnalyzeError::NoProof { method: method.to_string(), proving: proving.join(", ") });
+    let balls = || query.cases.iter().map(|case| case.region.ball());
+    let is_round = |ball: &Ball| matches!(ball, Ball::L1 { .. } | Ball::L2 { .. });
+    let (over, may): (_, fn(&Method) -> bool) = match balls().any(is_round) {
+        true => (" over L1 and L2 balls", Method::proves_over_balls),
+        false => ("", Method::proves),
+    };
+    if !may(&method) {
+        let proving: Vec<&str> = Method::ALL.iter().filter(|m| may(m)).map(|m| m.row().name).collect();
+        return Err(AnalyzeError::NoProof { method: method.to_string(), over, proving: proving.join(", ") });
     }
     if let Some(id) = network.first_curve() {
         return Err(AnalyzeError::ProofCurve(network.node(id).name.clone()));
     }
-    if query.cases.iter().any(|case| case.region.ball() != &Ball::Box) {
+    if balls().any(|ball| ball != &Ball::Box && !is_round(ball)) {
         return Err(AnalyzeError::ProofRegion);
     }
     if !network.twins().is_empty() || query.cases.iter().any(|case| case.region.has_differences()) {

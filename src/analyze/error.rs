@@ -38,15 +38,17 @@ pub enum AnalyzeError {
     )]
     SignumCertificate,
     /// A certificate is asked for of a method that writes none.
-    #[error("--domain {method} writes no certificate; use one of {proving}")]
+    #[error("--domain {method} writes no certificate{over}; use one of {proving}")]
     NoProof {
         /// The method.
         method: String,
+        /// Over what, where it is not everything.
+        over: &'static str,
         /// Those that write one.
         proving: String,
     },
-    /// A certificate is asked for over a region that is no box.
-    #[error("certificates over real inputs are about boxes (with half-spaces), not about L1, L2 or other balls")]
+    /// A certificate is asked for over a region of which there are none.
+    #[error("certificates over real inputs are about boxes, L1 and L2 balls, not about flips or quantised inputs")]
     ProofRegion,
     /// A certificate is asked for of several networks side by side.
     #[error("certificates are about one network, not about several that a query compares; leave out --proof")]

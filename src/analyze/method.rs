@@ -167,6 +167,15 @@ impl Method {
         self.row.proves
     }
 
+    /// The same over L1 and L2 balls, whose tangents in linear programs no certificate names; exact rationals know of the box
+    /// alone.
+    #[must_use]
+    pub fn proves_over_balls(&self) -> bool {
+        self.proves()
+            && *self != Self::RATIONAL
+            && (self.row.cost == Cost::Cheap || self.row.completeness == Completeness::Decides)
+    }
+
     /// Whether its linear programs re-compute the bounds of unstable neurons.
     #[must_use]
     pub const fn refine(&self) -> bool {

@@ -220,7 +220,6 @@ pub const NEVER: &[(&str, &str)] = &[
     ("opb.malformed", "only for programs that use `format::opb`: `check` has its own reader"),
     ("results.key", "a bug: results are written with their key"),
     ("merge.nothing", "the command line asks for a file"),
-    ("analyze.no-proof", "only of `milp`, which takes the feature `highs`"),
     ("analyze.variable", "the readers refuse the index before"),
     ("domain.out-of-time", "an answer, no error: unknown"),
     ("domain.contradiction", "a bug: two sound bounds exclude each other"),

@@ -34,8 +34,10 @@ pub fn cases() -> Vec<Case> {
     let two = "1 x1 1 x2 >= 1 ;\n1 ~x1 >= 1 ;\n";
     let l2 = "analyze net.onnx --data i.csv --norm l2 --eps 0.1 --domain exact --proof cert";
     let l2 = Case::new("analyze.no-certificate", l2, &["signum networks"]);
-    let ball = "analyze net.onnx --data i.csv --norm l2 --eps 0.1 --domain deeppoly --proof cert";
+    let ball = "analyze net.onnx --data i.csv --binarize 1 --norm hamming --eps 1 --domain deeppoly --proof cert";
     let ball = Case::new("analyze.proof-region", ball, &["boxes"]);
+    let tangents = "analyze net.onnx --data i.csv --norm l2 --eps 0.1 --domain lp-last --proof cert";
+    let tangents = Case::new("analyze.no-proof", tangents, &["lp-last", "balls", "deeppoly"]);
     let curve = "analyze net.onnx --data i.csv --eps 0.1 --domain deeppoly --proof cert";
     let curve = Case::new("analyze.proof-curve", curve, &["`Tanh_0`", "--proof"]);
     let signum = "analyze net.onnx --data i.csv --eps 0.1 --domain deeppoly --proof cert";
@@ -54,6 +56,7 @@ pub fn cases() -> Vec<Case> {
         l2.file("net.onnx", spread()).file("i.csv", "0,1,2\n"),
         signum.file("net.onnx", spread()).file("i.csv", "0,1,2\n"),
         ball.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
+        tangents.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
         curve.file("net.onnx", node(&[2], "Tanh", &[], &[])).file("i.csv", "0,1,2\n"),
         float32.file("net.onnx", two_by_two()).file("i.csv", "0,1,2\n"),
         gelu.file("net.onnx", node(&[2], "Gelu", &[], &[])).file("i.csv", "0,1,2\n"),

@@ -10,9 +10,7 @@ pub fn lemmas(opb: &str) -> usize {
 }
 
 /// Checks that below a comment `opb` has the lines of `expected`, and below these only lemmas about `inputs` that hold.
-///
-/// # Errors
-/// The first line that is not the expected one or does not hold.
+/// The first line that is not the expected one or does not hold is an error.
 pub fn check_formula(expected: &[&str], inputs: &RealInputs, opb: &str) -> Result<(), Refusal> {
     let refusal = |line: usize, what: &str| Refusal { file: "formula", line, what: what.to_owned() };
     let different = |line| refusal(line, "the line is not that of this network and query");

@@ -81,9 +81,6 @@ impl fmt::Display for Lemma {
 
 impl Lemma {
     /// Reads the two lines that [`Lemma`] displays as, and accepts no others.
-    ///
-    /// # Errors
-    /// Another text.
     pub fn parse(lines: &[&str]) -> Result<Self, &'static str> {
         let &[comment, clause] = lines else { return Err(MALFORMED) };
         let rest = comment.strip_prefix(MARK).ok_or(MALFORMED)?;
@@ -105,9 +102,7 @@ impl Lemma {
 
 impl RealInputs {
     /// Adds the half-spaces of a lemma up: `Σ c x ≥ b` must fail at every point of the box.
-    ///
-    /// # Errors
-    /// Why the lemma shows nothing.
+    /// The error is why the lemma shows nothing.
     pub fn check(&self, lemma: &Lemma) -> Result<(), &'static str> {
         let mut sum = Form::default();
         let mut is_strict = false;

@@ -1,17 +1,12 @@
 //! A checker of proofs, which shares no code with what writes them: it depends on nothing that proves, only on exact
 //! rationals, and on `pulp`, which compiles its loops for AVX2.
 //!
-//! * [`check`] reads a formula in OPB format and a proof with the steps `pol` (sums of inequalities), `rup` (reverse unit
-//!   propagation), `del id` and `conclusion UNSAT` of the VeriPB format, version 3.0 (Gocht & Nordström 2021), and
-//!   believes nothing but what it recomputes.
+//! * [`check`] reads a formula in OPB format and a proof with the steps `pol` (sums), `rup` (reverse unit propagation),
+//!   `del id` and `conclusion UNSAT` of VeriPB 3.0 (Gocht & Nordström 2021), and believes what it recomputes.
 //! * [`check_formula`] compares a formula line by line with the one that a query has, and adds up the half-spaces of its
-//!   [lemmas](Lemma) about real inputs.
-//!
-//! # What is trusted
-//!
-//! That a formula has no solution rests on this crate alone. That it is *about a network and a query* rests also on whoever
-//! writes the expected lines: the crate `absint` reads both files and evaluates the network, by the code that replays
-//! counterexamples, on sums over unknown bits (`src/exact/signum/original`), sharing none with the encoder of the search.
+//!   [lemmas](Lemma) about real inputs. Those lines are to be trusted: the crate `absint` writes them by the code that replays
+//!   counterexamples, on sums over unknown bits (`src/exact/signum/original`), not by the encoder of the search.
+//! * [`check_refutation`] checks what `docs/certificates.md` describes.
 //!
 //! ```
 //! let formula = "+1 x1 +1 x2 >= 1 ;\n+1 ~x1 +1 x2 >= 1 ;\n+1 ~x2 >= 1 ;\n";
@@ -69,9 +64,7 @@ pub struct Checked {
 
 /// Checks that `proof` shows the formula `opb` to be unsatisfiable. What is held is the formula, the inequalities that the
 /// proof has not deleted, and a line.
-///
-/// # Errors
-/// The first line that cannot be read or does not follow.
+/// The first line that cannot be read or does not follow is an error.
 pub fn check(opb: impl BufRead, proof: impl BufRead) -> Result<Checked, CheckError> {
     let (mut checked, mut database, mut names) = (Checked::default(), Database::default(), Names::default());
     let mut reader = Reader::new(opb, "formula", '*');

@@ -20,9 +20,7 @@ enum Operand<'a> {
 const MOST_OPERANDS: usize = 64;
 
 fn integer(words: &mut Words<'_>) -> Result<i128, Refusal> {
-    // Almost all numbers are small.
-    let integer = |word: &str| word.parse::<i32>().map(i128::from).or_else(|_| word.parse()).ok();
-    words.read(integer, "integer")
+    words.read(|word| word.parse().ok(), "integer")
 }
 
 fn too_large(words: &Words<'_>) -> Refusal {

@@ -11,14 +11,14 @@ use crate::domains::domain::{
     Trace, Zonotope, allowance, margin_lattice, propagate, reach,
 };
 use crate::domains::network::{Arithmetic, Network, NodeId};
-use crate::domains::query::LinearForms;
+use crate::domains::query::{Ball, LinearForms};
 use crate::format::certificate::{Arguments, Multipliers, Script};
 use std::sync::{Arc, Mutex};
 
 /// How a checker recomputes the bounds of a domain.
 #[derive(Clone, Copy)]
 pub(in super::super) enum Recomputed {
-    /// By interval arithmetic, as it does by itself.
+    /// By interval arithmetic, as it does by itself over boxes.
     Intervals,
     /// By back-substitution through such lines.
     Lines(Slopes),
@@ -102,6 +102,10 @@ impl Step for Rational {
     }
 
     fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
+        // A checker that knows of a ball, as these rationals do not, has tighter bounds and so other lines.
+        if context.options.certify && case.case.region.ball() != &Ball::Box {
+            return Ok(());
+        }
         case.script.exact();
         let script = Scripted { neurons: Recomputed::Lines(Slopes::Area), rounds: false, programs: None };
         apply(&RationalDeepPoly, script, case, context)?;
@@ -141,6 +145,10 @@ impl Step for LinearProgram {
 
     fn run(&self, case: &mut CaseState, context: &Context) -> Result<(), AnalyzeError> {
         let options = context.options;
+        // The tangents of a ball cannot be written.
+        if options.certify && case.case.region.ball() != &Ball::Box {
+            return Ok(());
+        }
         let argued = options.certify.then(Arc::default);
         let domain = LpDomain {
             hull: self.hull,
@@ -191,7 +199,11 @@ fn bound<D: AbstractDomain>(
     let mut arguments = Arguments::new(context.network);
     if let Some(script) = script {
         let argued = script.argued();
-        script.neurons.write(&mut case.script, context.network, &case.bounds, &mut |script, id| {
+        let neurons = match (script.neurons, case.case.region.ball()) {
+            (Recomputed::Intervals, Ball::L1 { .. } | Ball::L2 { .. }) => Recomputed::Lines(Slopes::Area),
+            (neurons, _) => neurons,
+        };
+        neurons.write(&mut case.script, context.network, &case.bounds, &mut |script, id| {
             let of_node = |a: &&Argued| matches!(a.claim, Claim::Neuron { node, .. } if node == id);
             arguments.lemmas(argued.iter().filter(of_node), script);
         });

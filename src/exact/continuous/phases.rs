@@ -11,7 +11,7 @@ use crate::domains::domain::{AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, D
 use crate::domains::lp::backends;
 use crate::domains::num::{Interval, Rational, enclose, exact_or_zero, nearest};
 use crate::domains::observer::{Event, Observer};
-use crate::domains::query::{LinearForms, Region};
+use crate::domains::query::{Ball, LinearForms, Region};
 use crate::domains::verdict::Witness;
 use crate::format::certificate::{Multipliers, Script};
 use float_ord::FloatOrd;
@@ -141,7 +141,11 @@ impl Phases<'_> {
 
     /// Decides a disjunct where every neuron has one segment.
     fn settle(&self, known: &Bounds, (d, before): (usize, f64), examined: &mut Examined<Phase>) {
-        let Problem { whole, network, case, run, .. } = *self.problem;
+        let Problem { whole, network, case, run, certify, .. } = *self.problem;
+        if certify && case.region.ball() != &Ball::Box {
+            // The tangents of a ball cannot be written.
+            return examined.stuck.push((d, before));
+        }
         let atoms = &case.property.disjuncts[d].atoms;
         let mut witness = None;
         let cell = Cell::new(network, self.region, known, &self.free);

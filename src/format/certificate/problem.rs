@@ -4,7 +4,7 @@ use super::numbers::{Digits, Exact, Float, Number};
 use crate::domains::activation::Piece;
 use crate::domains::network::{Affine, LinearMap, Network, NodeKind};
 use crate::domains::num::Rational;
-use crate::domains::query::{Atom, Query, Variable};
+use crate::domains::query::{Atom, Ball, Query, Variable};
 use std::io::{Result, Write};
 
 /// Writes the network: every node in order, every weight as the number that it is.
@@ -112,8 +112,8 @@ fn write_piece(piece: &Piece, out: &mut impl Write) -> Result<()> {
     writeln!(out, " {} {}", Float(piece.slope), Float(piece.intercept))
 }
 
-/// Writes the query: for each case the box of its region, the half-spaces, and the unsafe set. Of a ball the box around
-/// it is written: what is shown there holds in the ball.
+/// Writes the query: for each case the box of its region, its L1 or L2 ball, the half-spaces, and the unsafe set. Of other
+/// balls the box around them is written: what is shown there holds in the ball.
 ///
 /// # Errors
 /// The writer's.
@@ -124,6 +124,16 @@ pub fn write_query(query: &Query, out: &mut impl Write) -> Result<()> {
         let (lower, upper) = case.region.exact_box();
         for (l, u) in lower.iter().zip(upper) {
             writeln!(out, "x {} {}", Exact(l), Exact(u))?;
+        }
+        let (norm, center, radius) = match case.region.ball() {
+            Ball::L1 { center, radius } => ("L1", &center[..], Some(radius)),
+            Ball::L2 { center, radius } => ("L2", &center[..], Some(radius)),
+            Ball::Box | Ball::Hamming { .. } | Ball::GridL1 { .. } | Ball::Grid { .. } => ("", &[][..], None),
+        };
+        if let Some(radius) = radius {
+            write!(out, "ball {norm} {}", Exact(radius))?;
+            center.iter().try_for_each(|c| write!(out, " {}", Exact(c)))?;
+            writeln!(out)?;
         }
         for half_space in case.region.half_spaces() {
             write!(out, "limit {}", Exact(&-half_space.rhs.clone()))?;

@@ -8,14 +8,18 @@ use dashu_ratio::RBig;
 pub(super) trait Lanes: Clone {
     /// Whether operations round, so that they are charged.
     const ROUNDS: bool;
+    /// How many forms.
+    const LANES: usize;
     /// What ends of ranges are.
     type Number: Number;
     /// The constants of the forms, and what rounding may have added to them.
     type Sum: Clone;
     /// Sums of these constants.
     fn sums(constants: &[&RBig]) -> Self::Sum;
-    /// No coefficient.
-    fn zero() -> Self;
+    /// Of each form the float that is given.
+    fn of(value: impl Fn(usize) -> f64) -> Self;
+    /// A float near to the coefficient of a form.
+    fn near(&self, lane: usize) -> f64;
     /// Whether none of the forms has one.
     fn is_zero(&self) -> bool;
     /// Sets that of one form, of a neuron that is no larger than `reach`.
@@ -61,6 +65,7 @@ fn choose(is_first: bool, first: f64, second: f64) -> f64 {
 
 impl<const K: usize> Lanes for [f64; K] {
     const ROUNDS: bool = true;
+    const LANES: usize = K;
     type Number = f64;
     type Sum = Floats<K>;
     fn sums(constants: &[&RBig]) -> Floats<K> {
@@ -68,8 +73,11 @@ impl<const K: usize> Lanes for [f64; K] {
         Floats { value, magnitude: value.map(f64::abs), lost: [0.0; K], terms: 1 }
     }
     #[inline(always)]
-    fn zero() -> Self {
-        [0.0; K]
+    fn of(value: impl Fn(usize) -> f64) -> Self {
+        std::array::from_fn(value)
+    }
+    fn near(&self, lane: usize) -> f64 {
+        self[lane]
     }
     #[inline(always)]
     fn is_zero(&self) -> bool {
@@ -160,13 +168,17 @@ fn sum(a: Exact, b: Exact) -> Exact {
 
 impl Lanes for Exact {
     const ROUNDS: bool = false;
+    const LANES: usize = 1;
     type Number = RBig;
     type Sum = Self;
     fn sums(constants: &[&RBig]) -> Self {
         constants.first().map(|&c| c.clone())
     }
-    fn zero() -> Self {
-        Some(RBig::ZERO)
+    fn of(value: impl Fn(usize) -> f64) -> Self {
+        RBig::try_from(value(0)).ok()
+    }
+    fn near(&self, _: usize) -> f64 {
+        self.as_ref().map_or(0.0, nearest)
     }
     fn is_zero(&self) -> bool {
         self.as_ref() == Some(&RBig::ZERO)

@@ -1,7 +1,7 @@
 //! Lines below and above an activation's graph between two bounds.
 
 use super::network::Piece;
-use super::number::{Line, Number, Pair};
+use super::number::{Number, Pair};
 
 /// Bounds of a neuron, and whether the ends themselves are left out.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,8 +57,8 @@ pub(super) fn image(pieces: &[Piece], range: Range) -> Range {
     Range::closed(if is_known { (low, high) } else { (f64::NEG_INFINITY, f64::INFINITY) })
 }
 
-/// The line of this slope that lies below all parts, as high as it can be told.
-fn line_below<N: Number>(parts: &[Piece], slope: f64) -> Option<Line<N>> {
+/// The intercept of the line of this slope that lies below all parts, as high as it can be told.
+fn line_below<N: Number>(parts: &[Piece], slope: f64) -> Option<N> {
     let mut least: Option<N> = None;
     for part in parts {
         for z in [part.from, part.to] {
@@ -74,21 +74,14 @@ fn line_below<N: Number>(parts: &[Piece], slope: f64) -> Option<Line<N>> {
             }
         }
     }
-    least.map(|intercept| Line { slope, intercept })
+    least
 }
 
 /// The slopes of segments between ends of parts, then those of the parts: every edge of the hull has one of them.
 fn slopes(parts: &[Piece]) -> Vec<f64> {
     let own: Vec<f64> = parts.iter().map(|p| p.slope).collect();
-    let mut ends: Vec<(f64, f64)> = Vec::new();
-    for part in parts {
-        for z in [part.from, part.to] {
-            let end = (z, part.slope * z + part.intercept);
-            if !ends.contains(&end) {
-                ends.push(end);
-            }
-        }
-    }
+    let of_part = |part: &Piece| [part.from, part.to].map(|z| (z, part.slope * z + part.intercept));
+    let ends: Vec<(f64, f64)> = parts.iter().flat_map(of_part).collect();
     let mut slopes: Vec<f64> = Vec::new();
     for (i, a) in ends.iter().enumerate() {
         for b in &ends[..i] {
@@ -102,16 +95,16 @@ fn slopes(parts: &[Piece]) -> Vec<f64> {
     slopes
 }
 
-/// The line below that is highest in the middle, of least area: floats decide which. Of equal ones the last.
-fn highest<N: Number>(parts: &[Piece], slopes: &[f64], middle: f64) -> Option<Line<N>> {
+/// The slope of the line below that is highest in the middle, of least area: floats decide which. Of equal ones the last.
+fn highest(parts: &[Piece], slopes: &[f64], middle: f64) -> Option<f64> {
     let mut best: Option<(f64, f64)> = None;
     for &slope in slopes {
-        let height = slope * middle + line_below::<f64>(parts, slope)?.intercept;
+        let height = slope * middle + line_below::<f64>(parts, slope)?;
         if best.is_none_or(|(highest, _)| height >= highest) {
             best = Some((height, slope));
         }
     }
-    line_below(parts, best?.1)
+    best.map(|(_, slope)| slope)
 }
 
 /// The pair of least area around the graph between the bounds, or with the slopes that are given, below and perhaps above:
@@ -121,22 +114,18 @@ pub(super) fn around<N: Number>(pieces: &[Piece], range: Range, given: Option<(f
     let is_finite = bounds.0.is_finite() && bounds.1.is_finite();
     let stays = is_finite && matches!(given, Some((_, Some(_))));
     if let ([part], false) = (&parts[..], stays) {
-        let line = Line { slope: part.slope, intercept: N::of(part.intercept) };
-        return Some(Pair { lower: line.clone(), upper: line });
+        return Some(Pair { slopes: [part.slope; 2], intercepts: [N::of(part.intercept), N::of(part.intercept)] });
     }
     if !is_finite {
         return None;
     }
     let middle = 0.5 * bounds.0 + 0.5 * bounds.1;
     let all = slopes(&parts);
-    let lower = match given {
-        Some((slope, _)) => line_below(&parts, slope)?,
-        None => highest(&parts, &all, middle)?,
-    };
+    let below = given.map_or_else(|| highest(&parts, &all, middle), |(slope, _)| Some(slope))?;
     let upside_down: Vec<Piece> = parts.iter().map(mirrored).collect();
-    let upper = match given {
-        Some((_, Some(slope))) => line_below::<N>(&upside_down, -slope)?,
-        _ => highest::<N>(&upside_down, &all.iter().map(|slope| -slope).collect::<Vec<_>>(), middle)?,
-    };
-    Some(Pair { lower, upper: Line { slope: -upper.slope, intercept: N::of(-1.0).times(&upper.intercept) } })
+    let mirrored: Vec<f64> = all.iter().map(|slope| -slope).collect();
+    let named = given.and_then(|(_, above)| above.map(|slope| -slope));
+    let above = named.or_else(|| highest(&upside_down, &mirrored, middle))?;
+    let intercepts = [line_below(&parts, below)?, N::of(-1.0).times(&line_below(&upside_down, above)?)];
+    Some(Pair { slopes: [below, -above], intercepts })
 }

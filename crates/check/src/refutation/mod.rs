@@ -1,6 +1,7 @@
 //! Refutations of queries about networks whose activations are piecewise affine, over real inputs: what a proof may
 //! say, and the recomputation of it. `docs/certificates.md` states grammar and meaning.
 
+mod ball;
 mod form;
 mod lanes;
 mod line;

@@ -139,7 +139,6 @@ impl Table {
     }
 
     /// The least that number `i` may be, and the largest.
-    #[inline]
     pub fn ends<N: Number>(&self, i: usize) -> [Option<N>; 2] {
         let Ok(at) = self.others.binary_search_by_key(&i, |(index, _)| *index) else {
             return [Some(N::of(self.near[i])), Some(N::of(self.near[i]))];
@@ -164,7 +163,7 @@ impl Other {
 #[inline(always)]
 fn accumulate_four<L: Lanes>(out: &mut [L], a: [&L; 4], [w, x, y, z]: [&[f64]; 4]) {
     for (out, (((&w, &x), &y), &z)) in out.iter_mut().zip(w.iter().zip(x).zip(y).zip(z)) {
-        let mut sum = std::mem::replace(out, L::zero());
+        let mut sum = std::mem::replace(out, L::of(|_| 0.0));
         a.iter().zip([w, x, y, z]).for_each(|(a, w)| sum.accumulate(a, w));
         *out = sum;
     }
@@ -226,7 +225,7 @@ impl Map {
 
     /// `a · w` for the weight of an entry, whose neuron is no larger than `reach`.
     pub fn product<L: Lanes>(&self, entry: usize, a: &L, reach: f64, sum: &mut L::Sum) -> L {
-        let (mut out, Table { near, others }) = (L::zero(), &self.weights);
+        let (mut out, Table { near, others }) = (L::of(|_| 0.0), &self.weights);
         out.accumulate(a, near[entry]);
         if let Ok(at) = others.binary_search_by_key(&entry, |(at, _)| *at) {
             others[at].1.correct(near[entry], &mut out, a, reach, sum);
@@ -247,19 +246,15 @@ impl Map {
 }
 
 /// Reads a network in the normal form of `docs/certificates.md`.
-///
-/// # Errors
-/// The first line that is not understood.
+/// The first line that is not understood is an error.
 pub fn read_network(source: impl BufRead) -> Result<Network, Refusal> {
     let mut reader = Reader::new(source, "network", '#');
     reader.begin()?;
     let mut words = reader.expect()?;
     words.exactly("input")?;
-    let len = words.index(MOST_NEURONS)?;
+    let count = |word: &str| word.parse().ok().filter(|len| (1..MOST_NEURONS).contains(len));
+    let len = words.read(count, "number of inputs")?;
     words.end()?;
-    if len == 0 {
-        return Err(reader.error("there is no input"));
-    }
     let mut nodes = vec![Node { len, kind: Kind::Input }];
     let mut room = MOST_NEURONS - len;
     loop {

@@ -1,6 +1,5 @@
 //! The numbers in which bounds are computed: floats, whose rounding is charged, or exact rationals.
 
-use dashu_base::Approximation;
 use dashu_ratio::RBig;
 use std::cell::RefCell;
 
@@ -8,7 +7,6 @@ use std::cell::RefCell;
 pub(super) const UNIT: f64 = f64::EPSILON / 2.0;
 
 /// A lower bound of `a + b`, exact where the float sum is (two-sum, Knuth).
-#[inline]
 pub(super) fn add_down(a: f64, b: f64) -> f64 {
     let sum = a + b;
     let b_seen = sum - a;
@@ -18,13 +16,11 @@ pub(super) fn add_down(a: f64, b: f64) -> f64 {
 }
 
 /// An upper bound of `a + b`.
-#[inline]
 pub(super) fn add_up(a: f64, b: f64) -> f64 {
     -add_down(-a, -b)
 }
 
 /// A lower bound of `a · b`, exact where a factor is 0, 1 or −1.
-#[inline]
 pub(super) fn mul_down(a: f64, b: f64) -> f64 {
     if a == 0.0 || b == 0.0 {
         0.0
@@ -36,14 +32,12 @@ pub(super) fn mul_down(a: f64, b: f64) -> f64 {
 }
 
 /// An upper bound of `a · b`.
-#[inline]
 pub(super) fn mul_up(a: f64, b: f64) -> f64 {
     -mul_down(-a, b)
 }
 
 /// What a sum of `n` products loses at most when every operation rounds to the nearest, relative to the sum of the
 /// products' magnitudes (Higham 2002, Lemma 3.1); underflow is charged apart.
-#[inline]
 pub(super) fn gamma(n: usize) -> f64 {
     let nu = n as f64 * UNIT;
     // The quotient rounds; so do these factors, far less than the last one adds.
@@ -52,12 +46,6 @@ pub(super) fn gamma(n: usize) -> f64 {
 
 /// The largest float at most `q`, and the least at least `q`.
 pub(super) fn enclose(q: &RBig) -> (f64, f64) {
-    // What most forms consist of.
-    for (known, x) in [(&RBig::ZERO, 0.0), (&RBig::ONE, 1.0), (&RBig::NEG_ONE, -1.0)] {
-        if q == known {
-            return (x, x);
-        }
-    }
     let near = nearest(q);
     match RBig::try_from(near) {
         Ok(value) if &value == q => (near, near),
@@ -70,23 +58,14 @@ pub(super) fn enclose(q: &RBig) -> (f64, f64) {
 
 /// The float nearest to `q`.
 pub(super) fn nearest(q: &RBig) -> f64 {
-    match q.to_f64() {
-        Approximation::Exact(x) | Approximation::Inexact(x, _) => x,
-    }
+    q.to_f64().value()
 }
 
-/// `slope · z + intercept`.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Line<N> {
-    pub slope: f64,
-    pub intercept: N,
-}
-
-/// A line below the graph and one above; the same twice where the function is affine.
+/// `slope · z + intercept`: a line below the graph and one above; the same twice where the function is affine.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Pair<N> {
-    pub lower: Line<N>,
-    pub upper: Line<N>,
+    pub slopes: [f64; 2],
+    pub intercepts: [N; 2],
 }
 
 /// Per node and neuron the lines that were asked for, and those in both arithmetics.
@@ -108,23 +87,18 @@ pub(super) trait Number: Clone + PartialOrd {
 }
 
 impl Number for f64 {
-    #[inline]
     fn of(x: f64) -> Self {
         x
     }
-    #[inline]
     fn end(_: impl FnOnce() -> Option<RBig>, rounded: f64) -> Self {
         rounded
     }
-    #[inline]
     fn plus(&self, other: &Self) -> Self {
         add_down(*self, *other)
     }
-    #[inline]
     fn times(&self, other: &Self) -> Self {
         mul_down(*self, *other)
     }
-    #[inline]
     fn cache(caches: &Caches) -> &Cache<Self> {
         &caches.0
     }

@@ -9,7 +9,7 @@ use super::query::{Case, Query};
 use super::row::{bound, interval, minima, whole};
 use super::shown::Shown;
 use super::slopes::hear;
-use super::state::{Mark, State};
+use super::state::{MOST_CHANGES, Mark, State};
 use super::text::{Reader, Refusal, Words, shown};
 use dashu_ratio::RBig;
 use std::collections::BTreeSet;
@@ -47,16 +47,13 @@ struct Block {
 
 enum BlockKind {
     Case,
-    Split { split: Split, first: Option<Shown> },
+    /// Where a neuron is split, whether the second half lacks the number, and what the first one shows once it is closed.
+    Split((usize, usize), RBig, bool, Option<Shown>),
     Lemma,
 }
 
-/// Where a neuron is split, and whether the number is left out of the first half, or of the second one.
-struct Split {
-    neuron: (usize, usize),
-    at: RBig,
-    open: (bool, bool),
-}
+/// Nothing, or why a line is refused.
+type Outcome = Result<(), Refusal>;
 
 /// Blocks within blocks, at most.
 const DEEPEST: usize = 10_000;
@@ -74,9 +71,7 @@ struct Checker<'a> {
 }
 
 /// Checks that a proof refutes every case of the query about the network.
-///
-/// # Errors
-/// The first line that is not understood, or does not hold.
+/// The first line that is not understood, or does not hold, is an error.
 pub fn check_refutation(network: &Network, query: &Query, proof: impl BufRead) -> Result<Refuted, Refusal> {
     let mut reader = Reader::new(proof, "proof", '#');
     reader.begin()?;
@@ -105,7 +100,7 @@ pub fn check_refutation(network: &Network, query: &Query, proof: impl BufRead) -
 
 impl Checker<'_> {
     /// Reads statements up to the end of the case.
-    fn run<R: BufRead>(&mut self, reader: &mut Reader<R>) -> Result<(), Refusal> {
+    fn run<R: BufRead>(&mut self, reader: &mut Reader<R>) -> Outcome {
         while !self.blocks.is_empty() {
             // On a part without inputs everything is shown.
             if self.state.is_empty {
@@ -142,13 +137,10 @@ impl Checker<'_> {
                 other => return Err(words.error(format!("the statement `{}` is not understood", shown(other)))),
             }
             if self.blocks.len() <= 1 {
-                self.state.settle();
+                self.state.undo.clear();
             }
-            if self.state.is_full() {
-                return Err(reader.error("more changes are to be undone than a checker keeps"));
-            }
-            if self.blocks.len() > DEEPEST {
-                return Err(reader.error("the blocks are nested too deeply"));
+            if self.state.undo.len() > MOST_CHANGES || self.blocks.len() > DEEPEST {
+                return Err(reader.error("the blocks are nested too deeply, or too much is to be undone at their ends"));
             }
         }
         Ok(())
@@ -166,7 +158,7 @@ impl Checker<'_> {
 
     /// The multipliers that end a line: `NODE I C` for what a neuron's bound says, `limit K C` for a half-space of the
     /// case and `row K C` for a row, `C ≥ 0`. What they multiply is at most zero on the part.
-    fn add_multipliers(&self, words: &mut Words<'_>, form: &mut Form) -> Result<(), Refusal> {
+    fn add_multipliers(&self, words: &mut Words<'_>, form: &mut Form) -> Outcome {
         let mut named = BTreeSet::new();
         while words.peek().is_some() {
             let is_limit = words.take("limit");
@@ -189,13 +181,7 @@ impl Checker<'_> {
     }
 
     /// Adds the multipliers that end the line, and compares the least value with zero: then something is shown.
-    fn show_by(
-        &mut self,
-        mut words: Words<'_>,
-        mut form: Form,
-        may_be_zero: bool,
-        what: Option<usize>,
-    ) -> Result<(), Refusal> {
+    fn show_by(&mut self, mut words: Words<'_>, mut form: Form, may_be_zero: bool, what: Option<usize>) -> Outcome {
         self.add_multipliers(&mut words, &mut form)?;
         if form.is_too_long {
             return Err(words.error("its sums have fractions that are too long"));
@@ -211,7 +197,7 @@ impl Checker<'_> {
     }
 
     /// `refute DISJUNCT WEIGHT… ; MULTIPLIERS`.
-    fn refute(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
+    fn refute(&mut self, mut words: Words<'_>) -> Outcome {
         if !matches!(self.goal(), Goal::Disjuncts) {
             return Err(words.error("lemmas and rows are shown by `prove` or `empty`"));
         }
@@ -226,7 +212,7 @@ impl Checker<'_> {
     }
 
     /// `prove MULTIPLIERS`: the bound of the lemma, or the row.
-    fn prove(&mut self, words: Words<'_>) -> Result<(), Refusal> {
+    fn prove(&mut self, words: Words<'_>) -> Outcome {
         let Goal::Row(row, _) = self.goal() else { return Err(words.error("no lemma or row is open")) };
         let mut form = Form::default();
         form.add_multiple(&row, &RBig::NEG_ONE);
@@ -234,38 +220,37 @@ impl Checker<'_> {
     }
 
     fn open(&mut self, goal: Goal, kind: BlockKind) {
-        self.blocks.push(Block { goal, kind, shown: Shown::default(), mark: self.state.mark() });
+        let state = &self.state;
+        let mark = (state.undo.len(), state.rows.len(), state.is_exact, state.is_empty);
+        self.blocks.push(Block { goal, kind, shown: Shown::default(), mark });
     }
 
     /// `split NODE I AT`: first where the neuron is at most so large, then (`else`) where it is at least. `< AT`: the first
     /// half lacks the number; `> AT`: the second one does.
-    fn split(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
+    fn split(&mut self, mut words: Words<'_>) -> Outcome {
         let neuron = self.state.network.neuron(&mut words)?;
         let below = words.take("<");
-        let open = (below, !below && words.take(">"));
+        let is_open = !below && words.take(">");
         let at = words.number()?;
-        words.end()?;
-        let split = Split { neuron, at: at.clone(), open };
-        self.open(self.goal(), BlockKind::Split { split, first: None });
-        self.state.keep(neuron, true, &at, open.0);
-        Ok(())
+        self.open(self.goal(), BlockKind::Split(neuron, at.clone(), is_open, None));
+        self.state.keep(neuron, true, &at, below);
+        words.end()
     }
 
     /// `else`: the other half of the split.
-    fn other_half(&mut self, words: Words<'_>) -> Result<(), Refusal> {
-        let Some(Block { kind: BlockKind::Split { split, first: first @ None }, shown, mark, .. }) =
-            self.blocks.last_mut()
-        else {
+    fn other_half(&mut self, words: Words<'_>) -> Outcome {
+        let last = self.blocks.last_mut();
+        let Some(Block { kind: BlockKind::Split(neuron, at, is_open, first @ None), shown, mark, .. }) = last else {
             return Err(words.error("no first half of a split is open"));
         };
         *first = Some(std::mem::take(shown));
         self.state.undo(*mark);
-        self.state.keep(split.neuron, false, &split.at, split.open.1);
+        self.state.keep(*neuron, false, at, *is_open);
         words.end()
     }
 
     /// `lemma NODE I >= VALUE`, or `<=`; what follows up to its end shows it.
-    fn lemma(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
+    fn lemma(&mut self, mut words: Words<'_>) -> Outcome {
         let (node, i) = self.state.network.neuron(&mut words)?;
         let at_least = words.read(|word| [">=", "<="].contains(&word).then(|| word == ">="), "comparison")?;
         let value = words.float()?;
@@ -279,7 +264,7 @@ impl Checker<'_> {
     }
 
     /// `row CONSTANT (NODE I C)…`: the form is at most zero; what follows up to its end shows it.
-    fn row(&mut self, mut words: Words<'_>) -> Result<(), Refusal> {
+    fn row(&mut self, mut words: Words<'_>) -> Outcome {
         let mut form = Form { constant: words.number()?, ..Form::default() };
         while words.peek().is_some() {
             let neuron = self.state.network.neuron(&mut words)?;
@@ -293,26 +278,26 @@ impl Checker<'_> {
     }
 
     /// `end` of a split, a lemma, a row or the case.
-    fn end(&mut self, words: Words<'_>) -> Result<(), Refusal> {
+    fn end(&mut self, words: Words<'_>) -> Outcome {
         let Some(block) = self.blocks.pop() else { return Err(words.error("no block is open")) };
         self.state.undo(block.mark);
-        match (block.kind, block.goal) {
-            (BlockKind::Split { first: None, .. }, _) => return Err(words.error("the split has no second half")),
-            (BlockKind::Split { first: Some(first), .. }, _) => {
+        match block.kind {
+            BlockKind::Split(.., None) => return Err(words.error("the split has no second half")),
+            BlockKind::Split(.., Some(first)) => {
                 if let Some(outer) = self.blocks.last_mut() {
                     outer.shown.join(first.and(block.shown));
                 }
             }
-            (BlockKind::Lemma, _) if !block.shown.has(0) => return Err(words.error("this is not shown")),
-            (BlockKind::Lemma, goal) => {
+            BlockKind::Lemma if !block.shown.has(0) => return Err(words.error("this is not shown")),
+            BlockKind::Lemma => {
                 self.refuted.lemmas += 1;
-                match goal {
+                match block.goal {
                     Goal::Disjuncts => {}
                     Goal::Row(_, Some((node, i, range))) => self.state.tighten(node, i, range),
                     Goal::Row(form, None) => self.state.rows.push(form),
                 }
             }
-            (BlockKind::Case, _) => {
+            BlockKind::Case => {
                 if let Some(d) = (0..self.case.disjuncts.len()).find(|d| !block.shown.has(*d)) {
                     return Err(words.error(format!("disjunct {d} is not refuted")));
                 }

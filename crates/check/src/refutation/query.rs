@@ -1,5 +1,6 @@
-//! The query that a proof is about: for each case a box of inputs and an unsafe set.
+//! The query that a proof is about: for each case a box of inputs, perhaps a ball, and an unsafe set.
 
+use super::ball::Ball;
 use super::form::Form;
 use super::network::Network;
 use super::text::{Reader, Refusal, Words, shown};
@@ -17,16 +18,15 @@ pub struct Query {
 #[derive(Debug, Default)]
 pub(super) struct Case {
     pub ends: Vec<(RBig, RBig)>,
-    /// Half-spaces of the inputs, besides the box: each form is at most zero.
+    pub ball: Option<Ball>,
+    /// Half-spaces of the inputs, besides the box and the ball: each form is at most zero.
     pub limits: Vec<Rc<Form>>,
     /// Conjunctions of forms that are at most zero.
     pub disjuncts: Vec<Vec<Form>>,
 }
 
 /// Reads a query about the network, as `docs/certificates.md` has it.
-///
-/// # Errors
-/// The first line that is not understood.
+/// The first line that is not understood is an error.
 pub fn read_query(source: impl BufRead, network: &Network) -> Result<Query, Refusal> {
     let mut reader = Reader::new(source, "query", '#');
     reader.begin()?;
@@ -36,8 +36,17 @@ pub fn read_query(source: impl BufRead, network: &Network) -> Result<Query, Refu
         match (keyword, cases.last_mut()) {
             ("case", _) => {
                 words.end()?;
-                let ends = (0..network.inputs()).map(|_| read_ends(reader.expect()?));
-                cases.push(Case { ends: ends.collect::<Result<_, _>>()?, ..Case::default() });
+                let mut case = Case::default();
+                for _ in 0..network.inputs() {
+                    let mut words = reader.expect()?;
+                    words.exactly("x")?;
+                    case.ends.push((words.number()?, words.number()?));
+                    words.end()?;
+                }
+                cases.push(case);
+            }
+            ("ball", Some(case)) if case.ball.is_none() && case.disjuncts.is_empty() => {
+                case.ball = Some(Ball::read(words, network.inputs())?);
             }
             ("limit", Some(case)) if case.disjuncts.is_empty() => {
                 let limit = read_form(words, &[('X', 0, network.inputs())])?;
@@ -56,14 +65,6 @@ pub fn read_query(source: impl BufRead, network: &Network) -> Result<Query, Refu
         }
     }
     Ok(Query { cases })
-}
-
-/// `x LOWER UPPER`.
-fn read_ends(mut words: Words<'_>) -> Result<(RBig, RBig), Refusal> {
-    words.exactly("x")?;
-    let ends = (words.number()?, words.number()?);
-    words.end()?;
-    Ok(ends)
 }
 
 /// `CONSTANT C Xi C Yj …`, where variables with these initials are the neurons of a node, so many.

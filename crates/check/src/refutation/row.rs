@@ -1,10 +1,11 @@
 //! Linear forms on their way back through the network: every step leaves lower bounds of them.
 
+use super::ball::Ball;
 use super::form::Form;
 use super::lanes::{Exact, Lanes, TINY, UNKNOWN};
 use super::line::Range;
 use super::network::{Kind, Network, Table, Term};
-use super::number::gamma;
+use super::number::{Number, Pair, enclose, gamma};
 use super::query::Case;
 use super::state::State;
 use dashu_ratio::RBig;
@@ -71,7 +72,12 @@ pub(super) fn minima<L: Lanes>(
 ) -> Vec<(f64, f64)> {
     let constants: Vec<&RBig> = forms.iter().map(|form| &form.constant).collect();
     let mut rows = Rows::<L> { state, at: BTreeMap::new(), sum: L::sums(&constants), read: 0, passed: 0 };
-    forms.iter().enumerate().for_each(|(lane, form)| rows.begin(lane, form));
+    for (lane, form) in forms.iter().enumerate() {
+        for (&(node, i), q) in &form.terms {
+            let zeros = || vec![L::of(|_| 0.0); state.network.nodes[node].len];
+            rows.at.entry(node).or_insert_with(zeros)[i].set(lane, q, state.reach(node, i), &mut rows.sum);
+        }
+    }
     rows.read = rows.at.values().map(Vec::len).sum();
     let mut best = vec![UNKNOWN; forms.len()];
     if !is_late {
@@ -98,13 +104,13 @@ pub(super) fn minima<L: Lanes>(
 }
 
 /// The whole box of a case, every node bounded by interval arithmetic.
-pub(super) fn whole<'a>(network: &'a Network, case: &Case) -> State<'a> {
+pub(super) fn whole<'a>(network: &'a Network, case: &'a Case) -> State<'a> {
     let mut state = State::new(network, case);
     for id in 0..network.nodes.len() {
         state.measure(id);
         interval(&mut state, id);
     }
-    state.settle();
+    state.undo.clear();
     state
 }
 
@@ -139,7 +145,7 @@ fn take(
 /// Lower bounds of `± x_i` of an affine node by the neurons that it reads: a sign times a weight rounds nothing.
 fn by_row<L: Lanes>(state: &State<'_>, i: usize, (terms, bias): (&[Term], &Table), signs: &[RBig]) -> Vec<(f64, f64)> {
     let mut sum = L::sums(&vec![&RBig::ZERO; signs.len()]);
-    let mut a = L::zero();
+    let mut a = L::of(|_| 0.0);
     signs.iter().enumerate().for_each(|(lane, sign)| a.set(lane, sign, 0.0, &mut sum));
     a.add_end(&mut sum, bias.ends(i));
     for Term { source, map } in terms {
@@ -171,14 +177,6 @@ pub(super) fn bound(state: &mut State<'_>, node: usize, neurons: &[usize], is_la
 }
 
 impl<L: Lanes> Rows<'_, L> {
-    fn begin(&mut self, lane: usize, form: &Form) {
-        for (&(node, i), q) in &form.terms {
-            let len = self.state.network.nodes[node].len;
-            let a = self.at.entry(node).or_insert_with(|| vec![L::zero(); len]);
-            a[i].set(lane, q, self.state.reach(node, i), &mut self.sum);
-        }
-    }
-
     /// Adds coefficients of a node to those that it has.
     #[inline(always)]
     fn add(&mut self, node: usize, more: Vec<L>) {
@@ -199,7 +197,7 @@ impl<L: Lanes> Rows<'_, L> {
     #[inline(always)]
     fn pass_term(&mut self, id: usize, t: usize, a: &[L], term: &Term) {
         let state = self.state;
-        let mut out = vec![L::zero(); state.network.nodes[term.source].len];
+        let mut out = vec![L::of(|_| 0.0); state.network.nodes[term.source].len];
         term.map.pull_back(a, &mut out, &|j| state.reach(term.source, j), &mut self.sum);
         if L::ROUNDS {
             // Every coefficient is a sum of at most `n` products: Σ_j γ |a| |W|_j reach_j, and what underflows.
@@ -216,23 +214,45 @@ impl<L: Lanes> Rows<'_, L> {
     #[inline(always)]
     fn pass_activation(&mut self, id: usize, source: usize, a: &[L]) {
         let state = self.state;
-        let mut out = vec![L::zero(); a.len()];
+        let mut out = vec![L::of(|_| 0.0); a.len()];
         let lines = state.lines::<L::Number>(id, |i| !a[i].is_zero());
         for (i, (a, pair)) in a.iter().zip(&*lines).enumerate().filter(|(_, (a, _))| !a.is_zero()) {
             // Below y where the coefficient is positive, above where it is negative: in either case below a · y.
-            let intercepts = pair.as_ref().map(|pair| [&pair.lower, &pair.upper].map(|line| line.intercept.clone()));
-            a.add_end(&mut self.sum, intercepts.map_or([None, None], |ends| ends.map(Some)));
-            if let Some(pair) = pair {
-                out[i] = a.along(pair.lower.slope, pair.upper.slope, state.reach(source, i), &mut self.sum);
+            let ends = pair.as_ref().map_or([None, None], |pair| pair.intercepts.clone().map(Some));
+            a.add_end(&mut self.sum, ends);
+            if let Some(Pair { slopes: [below, above], .. }) = *pair {
+                out[i] = a.along(below, above, state.reach(source, i), &mut self.sum);
             }
         }
         self.add(source, out);
+    }
+
+    /// Adds lower bounds over ball and box of forms of the inputs: `a·x = b·c + b·(x − c) + (a − b)·x` for any `b`, and
+    /// `b·(x − c) ≥ −r ‖b‖` in the ball, the norm being the dual one (Hölder); the rest is bounded in the box.
+    fn add_least(&self, ball: &Ball, a: &[L], sum: &mut L::Sum) {
+        let state = self.state;
+        let coefficients = |lane| a.iter().map(|a| a.near(lane)).collect::<Vec<f64>>();
+        let share = |lane| ball.share(&coefficients(lane), |i| state.ends(0, i));
+        let b: Vec<Vec<f64>> = (0..L::LANES).map(share).collect();
+        for (i, (a, (center, (low, high)))) in a.iter().zip(&ball.center).enumerate() {
+            let mut rest = a.clone();
+            rest.add(&L::of(|lane| -b[lane][i]), state.reach(0, i), sum);
+            rest.add_end(sum, state.ends(0, i));
+            let ends = [low, high].map(|end| Some(L::Number::end(|| Some(center.clone()), *end)));
+            L::of(|lane| b[lane][i]).add_end(sum, ends);
+        }
+        let radius = L::Number::end(|| Some(ball.radius.clone()), enclose(&ball.radius).1);
+        L::of(|lane| -ball.dual_norm(&b[lane])).add_end(sum, [None, Some(radius)]);
     }
 
     /// Takes over the least values that the forms have by the bounds of what they read, where these are better.
     fn improve(&self, best: &mut [(f64, f64)]) {
         let mut sum = self.sum.clone();
         for (&node, a) in &self.at {
+            if let Some(ball) = self.state.ball.filter(|_| node == 0) {
+                self.add_least(ball, a, &mut sum);
+                continue;
+            }
             for (i, a) in a.iter().enumerate().filter(|(_, a)| !a.is_zero()) {
                 a.add_end(&mut sum, self.state.ends(node, i));
             }

@@ -21,11 +21,9 @@ impl Shown {
     }
 
     /// What both show.
-    pub fn and(self, other: Self) -> Self {
-        let is_few = other.is_all || (!self.is_all && self.some.len() <= other.some.len());
-        let (mut few, many) = if is_few { (self, other) } else { (other, self) };
-        few.some.retain(|what| many.has(*what));
-        few
+    pub fn and(mut self, other: Self) -> Self {
+        self.some.retain(|what| other.has(*what));
+        if self.is_all { other } else { self }
     }
 
     /// What one of them shows.

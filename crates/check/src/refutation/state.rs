@@ -1,5 +1,6 @@
 //! What is known on a part: bounds of all neurons, the input box, the sides that neurons keep to, and slopes.
 
+use super::ball::Ball;
 use super::form::Form;
 use super::line::{Range, around, between, image};
 use super::network::{Kind, Network, Piece, Term};
@@ -14,28 +15,22 @@ pub(super) type Given = Option<(f64, Option<f64>)>;
 
 /// What is known of a neuron; of one of an activation node also what was said of its lines.
 #[derive(Clone, Copy, PartialEq)]
-struct Neuron {
+pub(super) struct Neuron {
     range: Range,
     slopes: Given,
 }
 
 /// How a change is undone.
-enum Undo {
+pub(super) enum Undo {
     Neuron { node: usize, i: usize, old: Neuron },
     Ends { i: usize, old: Box<(RBig, RBig)> },
 }
 
-/// Where a part begins.
-#[derive(Clone, Copy)]
-pub(super) struct Mark {
-    changes: usize,
-    rows: usize,
-    is_exact: bool,
-    is_empty: bool,
-}
+/// Where a part begins: how many changes and rows there were, how bounds were computed, and whether it was empty.
+pub(super) type Mark = (usize, usize, bool, bool);
 
 /// Changes that are kept for being undone, at most.
-const MOST_CHANGES: usize = 1 << 22;
+pub(super) const MOST_CHANGES: usize = 1 << 22;
 /// A neuron is bounded again that is so near to another piece, relatively.
 const NEARLY: f64 = 1e-6;
 /// For each term of an affine node `Σ_j |W_ij| reach_j` of its rows, and `Σ_j reach_j`.
@@ -47,12 +42,14 @@ pub(super) struct State<'a> {
     pub magnitudes: Vec<Magnitudes>,
     neurons: Vec<Vec<Neuron>>,
     ends: Vec<(RBig, RBig)>,
+    pub ball: Option<&'a Ball>,
     /// For each node the activations that read it, with their pieces.
     readers: Vec<Vec<(usize, &'a [Piece])>>,
     /// Forms that are at most zero.
     pub rows: Vec<Rc<Form>>,
     lines: Caches,
-    undo: Vec<Undo>,
+    /// What changed since the first part began.
+    pub undo: Vec<Undo>,
     /// Whether bounds are computed in exact rationals.
     pub is_exact: bool,
     /// Whether bounds exclude each other: no input is on the part.
@@ -61,7 +58,7 @@ pub(super) struct State<'a> {
 
 impl<'a> State<'a> {
     /// The whole box of a case, nothing but its inputs bounded.
-    pub fn new(network: &'a Network, case: &Case) -> Self {
+    pub fn new(network: &'a Network, case: &'a Case) -> Self {
         let mut readers = vec![Vec::new(); network.nodes.len()];
         for (id, node) in network.nodes.iter().enumerate() {
             if let Kind::Activation { source, pieces } = &node.kind {
@@ -74,6 +71,7 @@ impl<'a> State<'a> {
             magnitudes: Vec::new(),
             neurons: network.nodes.iter().map(|node| vec![Neuron { range, slopes: None }; node.len]).collect(),
             ends: case.ends.clone(),
+            ball: case.ball.as_ref(),
             readers,
             rows: Vec::new(),
             lines: Caches::default(),
@@ -91,26 +89,22 @@ impl<'a> State<'a> {
 
     /// Takes down the magnitudes of an affine node, of which the nodes before have their bounds over the whole case.
     pub fn measure(&mut self, id: usize) {
-        let mut magnitudes = Vec::new();
-        if let Kind::Affine { terms, .. } = &self.network.nodes[id].kind {
-            for Term { source, map } in terms {
-                let reach = |j: usize| self.reach(*source, j);
-                let of_all = (0..self.network.nodes[*source].len).fold(0.0, |sum, j| add_up(sum, reach(j)));
-                magnitudes.push((map.magnitudes(&reach), of_all));
-            }
-        }
+        let of_term = |Term { source, map }: &Term| {
+            let reach = |j: usize| self.reach(*source, j);
+            (map.magnitudes(&reach), (0..self.network.nodes[*source].len).fold(0.0, |sum, j| add_up(sum, reach(j))))
+        };
+        let Kind::Affine { terms, .. } = &self.network.nodes[id].kind else { return self.magnitudes.push(Vec::new()) };
+        let magnitudes = terms.iter().map(of_term).collect();
         self.magnitudes.push(magnitudes);
     }
 
     /// An upper bound of a neuron's magnitude.
-    #[inline]
     pub fn reach(&self, node: usize, i: usize) -> f64 {
         let (l, u) = self.neurons[node][i].range.bounds;
         u.max(-l)
     }
 
     /// The ends of a neuron's range; `None` where they are not known.
-    #[inline]
     pub fn ends<N: Number>(&self, node: usize, i: usize) -> [Option<N>; 2] {
         let (l, u) = self.neurons[node][i].range.bounds;
         let of_input = |end: fn(&(RBig, RBig)) -> &RBig| (node == 0).then(|| end(&self.ends[i]).clone());
@@ -238,20 +232,9 @@ impl<'a> State<'a> {
         self.set(node, i, Neuron { slopes, ..self.neurons[node][i] });
     }
 
-    /// Where the present part begins, for [`undo`](Self::undo).
-    pub fn mark(&self) -> Mark {
-        let (changes, rows) = (self.undo.len(), self.rows.len());
-        Mark { changes, rows, is_exact: self.is_exact, is_empty: self.is_empty }
-    }
-
-    /// Whether more changes are kept than may be.
-    pub fn is_full(&self) -> bool {
-        self.undo.len() > MOST_CHANGES
-    }
-
     /// Forgets all changes since a mark.
-    pub fn undo(&mut self, mark: Mark) {
-        for change in self.undo.split_off(mark.changes).into_iter().rev() {
+    pub fn undo(&mut self, (changes, rows, is_exact, is_empty): Mark) {
+        for change in self.undo.split_off(changes).into_iter().rev() {
             match change {
                 Undo::Neuron { node, i, old } => {
                     self.neurons[node][i] = old;
@@ -260,13 +243,8 @@ impl<'a> State<'a> {
                 Undo::Ends { i, old } => self.ends[i] = *old,
             }
         }
-        self.rows.truncate(mark.rows);
-        (self.is_exact, self.is_empty) = (mark.is_exact, mark.is_empty);
-    }
-
-    /// Forgets how to undo: nothing made so far belongs to a part.
-    pub fn settle(&mut self) {
-        self.undo.clear();
+        self.rows.truncate(rows);
+        (self.is_exact, self.is_empty) = (is_exact, is_empty);
     }
 
     /// Adds `c (l − x_i)` for `c > 0`, `c (u − x_i)` for `c < 0`, which is at most zero. `None` where there is no such bound.

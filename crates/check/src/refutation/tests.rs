@@ -201,7 +201,7 @@ fn what_is_not_understood_is_refused_with_its_line() {
     };
     refused("absint network 2", "absint network 3", "network, line 1");
     refused("input 2", "input 99999999999", "line 2");
-    refused("input 2", "input 0", "no input");
+    refused("input 2", "input 0", "`0` is no number of inputs");
     refused("bias 0 0", "bias", "no neuron");
     refused("dense 0\n", "dense 1\n", "no index below 1");
     refused("1 -1\nend", "1 nan\nend", "`nan` is no number");
@@ -347,7 +347,7 @@ fn changes_are_kept_within_blocks_only_and_not_without_end() {
     assert_eq!(outcome(&network, query, &outside), Ok(1));
     let within = outside.replace("case 0\n", "case 0\nsplit 1 0 0\n").replace("end\n", "else\nrefute 0 1\nend\nend\n");
     let refusal = outcome(&network, query, &within).unwrap_err();
-    assert!(refusal.contains("more changes"), "{refusal}");
+    assert!(refusal.contains("too much is to be undone"), "{refusal}");
     assert_eq!(outcome(&network, query, &within.replace("steep 2\narea 2\n", "")), Ok(2));
 }
 

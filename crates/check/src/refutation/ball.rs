@@ -1,0 +1,63 @@
+//! Balls of inputs, and what they say of forms.
+
+use super::number::{add_up, enclose, mul_up, nearest};
+use super::text::{Refusal, Words};
+use dashu_ratio::RBig;
+
+/// Inputs at most `radius` from the centre, by the sum of distances (L1) or the root of the sum of their squares (L2).
+#[derive(Debug)]
+pub(super) struct Ball {
+    is_round: bool,
+    pub radius: RBig,
+    /// With the floats around each number.
+    pub center: Vec<(RBig, (f64, f64))>,
+}
+
+impl Ball {
+    /// `L1 RADIUS CENTER…` or `L2 RADIUS CENTER…`, a number of the centre for each input.
+    pub fn read(mut words: Words<'_>, inputs: usize) -> Result<Self, Refusal> {
+        let norm = |word: &str| ["L1", "L2"].contains(&word).then(|| word == "L2");
+        let (is_round, radius) = (words.read(norm, "norm")?, words.weight()?);
+        let center = (0..inputs).map(|_| words.number().map(|x| (x.clone(), enclose(&x)))).collect::<Result<_, _>>()?;
+        words.end()?;
+        Ok(Self { is_round, radius, center })
+    }
+
+    /// At least the norm: the largest magnitude, or the root of the sum of the squares.
+    pub fn dual_norm(&self, b: &[f64]) -> f64 {
+        let squares = || b.iter().fold(0.0, |sum, &b| add_up(sum, mul_up(b, b)));
+        let largest = b.iter().fold(0.0, |most: f64, b| most.max(b.abs()));
+        if self.is_round && largest > 0.0 { squares().sqrt().next_up() } else { largest }
+    }
+
+    /// A guess of what the ball is to bound of coefficients: each up to a multiplier, in L2 times the way from the centre to
+    /// the end of the box, where there is one: it is that at which the point where the form is least has come to the radius.
+    pub fn share(&self, a: &[f64], ends: impl Fn(usize) -> [Option<f64>; 2]) -> Vec<f64> {
+        let way = |(i, &a): (usize, &f64)| {
+            let [low, high] = ends(i).map(|end| end.unwrap_or(0.0) - self.center[i].1.0);
+            if a > 0.0 { -low } else { high }.max(0.0)
+        };
+        let ways: Vec<f64> = a.iter().enumerate().map(way).collect();
+        let (radius, length) = (nearest(&self.radius), a.iter().map(|a| a * a).sum::<f64>().sqrt());
+        let (most, largest) = if self.is_round { (radius * radius, length / radius) } else { (radius, length) };
+        let is_beyond = |multiplier: f64| {
+            let of_sphere = |(a, &way): (&f64, &f64)| way.min(a.abs() / multiplier).powi(2);
+            let of_l1 = |(a, &way): (&f64, &f64)| if a.abs() > multiplier { way } else { 0.0 };
+            let all = a.iter().zip(&ways);
+            most < if self.is_round { all.map(of_sphere).sum::<f64>() } else { all.map(of_l1).sum() }
+        };
+        let (mut low, mut high) = (0.0, largest);
+        for _ in 0..50 {
+            let middle = 0.5 * (low + high);
+            *if is_beyond(middle) { &mut low } else { &mut high } = middle;
+        }
+        let cut = |(&a, way): (&f64, f64)| {
+            let most = if self.is_round || way == 0.0 { high * way } else { high };
+            if a.abs() > most { most.copysign(a) } else { a }
+        };
+        a.iter().zip(ways).map(cut).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

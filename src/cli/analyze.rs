@@ -33,8 +33,8 @@ pub struct AnalyzeArgs {
     /// Write the certified bounds of every neuron to this file, as JSON
     #[arg(long, value_name = "FILE")]
     bounds: Option<PathBuf>,
-    /// Write a certificate of *verified* into this folder, for `absint check`: with any --domain but milp, about boxes (and L1
-    /// and L2 balls, without programs) and piecewise affine networks; signum networks over two-valued, quantised or few real
+    /// Write a certificate of *verified* into this folder, for `absint check`: with any --domain but milp, about boxes (L1 and
+    /// L2 balls: interval, zonotope, deeppoly, lp-greedy, exact or auto) and piecewise affine networks; signum networks over two-valued, quantised or few real
     /// inputs with exact or auto
     #[arg(long, value_name = "DIR")]
     proof: Option<PathBuf>,

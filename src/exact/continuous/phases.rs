@@ -142,10 +142,6 @@ impl Phases<'_> {
     /// Decides a disjunct where every neuron has one segment.
     fn settle(&self, known: &Bounds, (d, before): (usize, f64), examined: &mut Examined<Phase>) {
         let Problem { whole, network, case, run, certify, .. } = *self.problem;
-        if certify && case.region.ball() != &Ball::Box {
-            // The tangents of a ball cannot be written.
-            return examined.stuck.push((d, before));
-        }
         let atoms = &case.property.disjuncts[d].atoms;
         let mut witness = None;
         let cell = Cell::new(network, self.region, known, &self.free);
@@ -168,7 +164,9 @@ impl Phases<'_> {
                 value > &Rational::ZERO || witness.is_some() || nearest(value) > -AS_GOOD_AS_ZERO
             })
         });
-        match minimum {
+        // The tangents of a ball cannot be written; what its programs find may be a counterexample all the same.
+        let is_written = !certify || case.region.ball() == &Ball::Box;
+        match minimum.filter(|_| is_written) {
             Some(CellMinimum { bound: None, dual }) => {
                 examined.closed.push((d, f64::INFINITY));
                 self.write(known, &dual, None, &mut examined.shown.head);

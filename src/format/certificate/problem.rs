@@ -112,8 +112,7 @@ fn write_piece(piece: &Piece, out: &mut impl Write) -> Result<()> {
     writeln!(out, " {} {}", Float(piece.slope), Float(piece.intercept))
 }
 
-/// Writes the query: for each case the box of its region, its L1 or L2 ball, the half-spaces, and the unsafe set. Of other
-/// balls the box around them is written: what is shown there holds in the ball.
+/// Writes the query: for each case the box of its region, its L1 or L2 ball, the half-spaces, and the unsafe set.
 ///
 /// # Errors
 /// The writer's.

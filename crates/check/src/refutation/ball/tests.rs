@@ -159,6 +159,42 @@ proptest! {
     }
 }
 
+/// Where the ball leaves the way to the corner, bounds are the box's; what holds by the last bit holds.
+#[test]
+fn ties_are_bounded_exactly() {
+    let (half, one) = (fraction(1, 2), RBig::ONE);
+    let form = vec![vec![one.clone(), -&one, RBig::ZERO, fraction(2, 1)]];
+    let ends = vec![(RBig::ZERO, one); 4];
+    for (norm, radius, least) in
+        [("L1", 1_000_000_000_000_000, -1.0), ("L1", 2, -1.0), ("L1", 1, -0.5), ("L2", 1 << 50, -1.0), ("L2", 2, -1.0)]
+    {
+        let found = bounds(norm, &fraction(radius, 1), &vec![half.clone(); 4], &ends, &form)[0];
+        assert!(found[0] <= least && found[0] >= least - 1e-12, "{norm} {radius}: {found:?}");
+        assert_eq!(found[1], least, "{norm} {radius}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Not less than the norm by the last bit.
+    #[test]
+    fn norms_are_rounded_up(b in prop::collection::vec(floats(), 0..5), small in any::<bool>(), seed in any::<u64>()) {
+        let near_one = |k: usize| 1.0 + ((seed >> (8 * k)) & 255) as f64 / 256.0;
+        let b: Vec<f64> = b.iter().enumerate().map(|(k, &b)| if small { near_one(k) } else { b }).collect();
+        let exact: Vec<RBig> = b.iter().map(|&b| RBig::of(b)).collect();
+        for is_round in [false, true] {
+            let ball = Ball { is_round, radius: RBig::ONE, center: Vec::new() };
+            let norm = ball.dual_norm(&b);
+            if norm.is_finite() {
+                let norm = RBig::of(norm);
+                prop_assert!(!is_round || &norm * &norm >= dot(&exact, &exact));
+                prop_assert!(is_round || exact.iter().all(|b| magnitude(b) <= norm));
+            }
+        }
+    }
+}
+
 /// What a query may say of a ball.
 #[test]
 fn balls_that_are_none_are_refused() {

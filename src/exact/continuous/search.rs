@@ -163,7 +163,8 @@ pub struct Found {
     pub is_cut_short: bool,
     /// Parts examined.
     pub parts: usize,
-    /// What else the search did, by name: where neurons were refined `sides_refined` and `neurons_fixed`.
+    /// What else the search did, by name: where neurons were refined `sides_refined` and `neurons_fixed`, and
+    /// `refuted_by_assuming` disjuncts by bounds where they hold.
     pub figures: BTreeMap<&'static str, u64>,
     /// What shows that disjuncts are refuted, where that was asked for.
     pub script: Script,

@@ -30,7 +30,7 @@ impl Ball {
     }
 
     /// A guess of what the ball is to bound of coefficients: each up to a multiplier, in L2 times the way from the centre to
-    /// the end of the box, where there is one: it is that at which the point where the form is least has come to the radius (L1: a coefficient).
+    /// the end of the box, where there is one. There the least point has come to the radius; in L1 it is a coefficient, or 0.
     pub fn share(&self, a: &[f64], ends: impl Fn(usize) -> [Option<f64>; 2]) -> Vec<f64> {
         let with_way = |(i, &a): (usize, &f64)| {
             let [low, high] = ends(i).map(|end| end.unwrap_or(0.0) - self.center[i].1.0);

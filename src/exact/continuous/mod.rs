@@ -14,16 +14,17 @@ mod leaves;
 mod names;
 mod neurons;
 mod phases;
+mod posed;
 mod search;
 mod sides;
 
 use crate::domains::activation::Piece;
 use crate::domains::domain::{
-    AbstractDomain, Bounds, Checked, DeepPoly, DomainError, NodeBounds, Run, Trace, Wanted, allowance, propagate,
-    propagate_until, reach,
+    AbstractDomain, Bounds, Checked, DeepPoly, DomainError, Run, Trace, Wanted, allowance, propagate, propagate_until,
+    reach,
 };
 use crate::domains::dual::{Compiled, Relaxed, has_corners};
-use crate::domains::network::{Activation, Arithmetic, Network, Reduced};
+use crate::domains::network::{Activation, Arithmetic, Network};
 use crate::domains::num::{Interval, Rational, exact_or_zero};
 use crate::domains::query::{Ball, Case, Disjunct, LinearForms, Property, Region};
 use crate::domains::verdict::Witness;
@@ -131,45 +132,6 @@ impl<'a> Problem<'a> {
     /// Bounds of all neurons over the region.
     fn free(&self) -> &Bounds {
         self.free.as_ref().unwrap_or(&self.bounds)
-    }
-
-    /// The same problem with other bounds.
-    fn with(&self, bounds: Bounds) -> Problem<'a> {
-        let (forms, rows, names) = (self.forms.clone(), self.rows.clone(), self.names.clone());
-        Problem { bounds, free: self.free.clone(), forms, rows, names, ..*self }
-    }
-
-    /// The same problem on a network with more nodes, of which these bounds are known where the problem is posed; over the
-    /// region nothing is.
-    fn behind<'b>(&self, network: &'b Network, bounds: Bounds) -> Problem<'b>
-    where
-        'a: 'b,
-    {
-        let free = self.free.as_ref().map(|free| {
-            let unknown = network.nodes()[free.nodes().len()..].iter().map(|node| NodeBounds::unknown(node.len));
-            Bounds::new(free.nodes().iter().cloned().chain(unknown).collect())
-        });
-        Problem { network, free, ..self.with(bounds) }
-    }
-
-    /// The network without the neurons that are zero on all of the region.
-    fn reduced(&self) -> Reduced {
-        self.network.without_zeros(|id, i| self.free().nodes()[id].get(i) == Interval::ZERO)
-    }
-
-    /// The same problem on the reduced network.
-    fn on<'b>(&self, reduced: &'b Reduced) -> Problem<'b>
-    where
-        'a: 'b,
-    {
-        let of_node = |(id, z): (usize, &NodeBounds)| match reduced.kept(id) {
-            Some(kept) => kept.iter().map(|&i| z.get(i)).collect(),
-            None => z.clone(),
-        };
-        let kept = |bounds: &Bounds| Bounds::new(bounds.nodes().iter().enumerate().map(of_node).collect());
-        let (bounds, free) = (kept(&self.bounds), self.free.as_ref().map(kept));
-        let (forms, rows, names) = (self.forms.clone(), self.rows.clone(), self.names.on(reduced));
-        Problem { network: &reduced.network, bounds, free, forms, rows, names, ..*self }
     }
 
     /// How a checker finds bounds.

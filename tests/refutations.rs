@@ -27,7 +27,7 @@ use std::time::Duration;
 /// The proof of a query that the method verifies within some seconds.
 fn proof(network: &Network, query: &Query, method: Method) -> Option<String> {
     let options = Options { method, certify: true, ..Options::default() };
-    let limit = deadline(Some(Duration::from_secs(5)));
+    let limit = deadline(Some(Duration::from_secs(15)));
     let analysis = analyze_within(network, query, &options, Run::silent(&limit)).unwrap();
     let is_verified = matches!(analysis.verdict, Verdict::Verified(_));
     assert_eq!(is_verified, analysis.proof.is_some());

@@ -50,7 +50,7 @@ def test_a_query_of_another_size(network, tmp_path):
         (lambda n, x: absint.verify(n, absint.linf(x, 0.1), label=1, timeout=-1), "zero or more seconds"),
         (lambda n, x: absint.verify(n, absint.linf(x, 0.1), label=1, threads=0), "at least 1"),
         (lambda n, x: absint.verify(n, absint.linf(x, 0.1), label=1, arithmetic="f16"), "no arithmetic `f16`"),
-        (lambda n, x: absint.verify(n, absint.l2(x, 0.1), label=1, method="zonotope", certificate=True), "boxes"),
+        (lambda n, x: absint.verify(n, absint.l2(x, 0.1), label=1, method="lp-all", certificate=True), "lp-all"),
         (lambda n, x: absint.verify(n, absint.linf(x[:3], 0.1), label=1), "the region has 3 inputs, the network 64"),
         (lambda n, x: absint.linf(x, -1), "must not be negative"),
         (lambda n, x: absint.linf(x, "eps"), "`eps` is not a decimal number"),

@@ -81,10 +81,12 @@ impl Neurons {
         }
         let network = problem.network.with_sum(&terms, constant);
         let problem = problem.behind(&network, problem.bounds.clone());
-        let Some(trace) = problem.propagate(&IntervalDomain, &problem.case.region, &problem.bounds, problem.run)?
-        else {
-            return Ok(self.refute(assumed));
+        let trace = match problem.propagate(&IntervalDomain, &problem.case.region, &problem.bounds, problem.run) {
+            // What was found before is kept.
+            Err(DomainError::OutOfTime) => return Ok(false),
+            traced => traced?,
         };
+        let Some(trace) = trace else { return Ok(self.refute(assumed)) };
         // The bound may be another atom's, so that nothing is known from below.
         let mut nodes = trace.bounds().nodes().to_vec();
         nodes[network.nodes().len() - 1]

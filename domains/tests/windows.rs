@@ -60,7 +60,7 @@ fn bounds(network: &Network, region: &Region, form: &LinearForms) -> Option<f64>
     let trace = propagate(&DeepPoly::default(), network, region, &Bounds::unknown(), Run::silent(&budget)).unwrap();
     let bounds = trace.bounds();
     let windows = Windows::new(network, region, &bounds);
-    windows.map(|windows| windows.lower_bound(&Objective::of_form(form, 0, &bounds), &budget))
+    windows.map(|windows| windows.lower_bound(&Objective::of_form(form, 0, &bounds), 0.0, false, &budget).0)
 }
 
 fn value(form: &LinearForms, values: &[Vec<Rational>]) -> Rational {

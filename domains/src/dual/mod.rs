@@ -40,4 +40,4 @@ pub use record::{NeuronBound, Record};
 pub use refine::{Refined, Refinement, power_of_two};
 pub use relaxed::{Compiled, Relaxed, has_corners};
 pub use tree::{Candidate, Forest, Limits};
-pub use windows::Windows;
+pub use windows::{Together, Windows};

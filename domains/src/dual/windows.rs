@@ -20,7 +20,7 @@ use super::batch::Objective;
 use super::relaxed::corner;
 use super::steps::{Moments, Step};
 use crate::budget::Budget;
-use crate::domain::Bounds;
+use crate::domain::{Bounds, allowance};
 use crate::network::{Activation, Affine, Arithmetic, Coefficients, Network, NodeId, NodeKind};
 use crate::num::Interval;
 use crate::num::round::{add_down, lower_or_nothing, mul_up, sub_down};
@@ -61,6 +61,20 @@ pub struct Windows<'a> {
     /// By neuron the inputs that it reads, in order, and their weights.
     rows: Vec<Vec<(usize, f64)>>,
     groups: Vec<Group>,
+}
+
+/// What is shown of a group: `Σ a_i σ(z_i) − Σ g_j x_j` is at least so much, for these coefficients of neurons and inputs.
+#[derive(Clone, Debug)]
+pub struct Together {
+    /// `i` and `a_i`.
+    pub neurons: Vec<(usize, f64)>,
+    /// `j` and `g_j`.
+    pub inputs: Vec<(usize, f64)>,
+    /// The lower bound.
+    pub least: f64,
+    /// For each choice of pieces the slopes of the lines in use, by neuron: the pieces' own where the coefficient is below
+    /// zero. Of these neurons the first changes its piece most often.
+    pub lines: Vec<Vec<f64>>,
 }
 
 /// A form over the neurons and the inputs: `Σ a_i σ(z_i) + c·x + constant`, with a lower bound of the constant.
@@ -144,29 +158,46 @@ impl<'a> Windows<'a> {
         self.groups.iter().map(|group| group.neurons.len()).filter(|&count| count > 1).sum()
     }
 
-    /// A certified lower bound of a form over the region, the best that gradient steps find in time; they end once it is
-    /// above zero.
+    /// The node that the activation reads, and the activation.
     #[must_use]
-    pub fn lower_bound(&self, form: &Objective, budget: &Budget) -> f64 {
-        let Some(form) = self.pulled_back(form) else { return f64::NEG_INFINITY };
+    pub fn nodes(&self) -> (NodeId, NodeId) {
+        (self.source, self.activation)
+    }
+
+    /// The most neurons and inputs of a group.
+    #[must_use]
+    pub fn widest(&self) -> usize {
+        self.groups.iter().map(|group| group.neurons.len() + group.inputs.len()).max().unwrap_or(0)
+    }
+
+    /// A certified lower bound of a form over the region, the best that gradient steps find in time; they end once it is
+    /// above `goal`. Where it `is_written` down groups say less by what somebody else may lose, with multipliers of few digits.
+    #[must_use]
+    pub fn lower_bound(&self, form: &Objective, goal: f64, is_written: bool, budget: &Budget) -> (f64, Vec<Together>) {
+        let Some(form) = self.pulled_back(form) else { return (f64::NEG_INFINITY, Vec::new()) };
         let parts: Vec<Part> = self.groups.iter().map(|group| self.part(group, &form)).collect();
         let mut found: Vec<Multipliers> = parts.iter().map(|part| self.first(part)).collect();
         let mut ascent = Ascent::new(self, &form, &parts);
         let mut best = (f64::NEG_INFINITY, found.clone());
-        let mut bound = f64::NEG_INFINITY;
+        let mut proved = (f64::NEG_INFINITY, Vec::new());
+        let mut prove = |found: &[Multipliers]| {
+            let new = self.certified(&form, &parts, found, is_written);
+            if new.0 > proved.0 {
+                proved = new;
+            }
+            proved.0 > goal
+        };
         for step in 0..STEPS {
             if budget.is_spent() {
                 break;
             }
             ascent.step(&parts, &mut found, &mut best, step);
-            if (step + 1) % BETWEEN == 0 && best.0 > 0.0 && bound <= 0.0 {
-                bound = bound.max(self.certified(&form, &parts, &best.1));
-                if bound > 0.0 {
-                    return bound;
-                }
+            if (step + 1) % BETWEEN == 0 && best.0 > goal && prove(&best.1) {
+                return proved;
             }
         }
-        bound.max(self.certified(&form, &parts, &best.1))
+        prove(&best.1);
+        proved
     }
 
     /// The form over neurons and inputs, with what is stable passed as the line that it is; `None` where it reads anything
@@ -250,40 +281,90 @@ impl<'a> Windows<'a> {
         Multipliers { slopes, shares }
     }
 
-    /// The bound that multipliers give, every rounding counted.
-    fn certified(&self, form: &Form, parts: &[Part], found: &[Multipliers]) -> f64 {
+    /// The bound that multipliers give, every rounding counted, and what it rests on, if that is to be written.
+    fn certified(&self, form: &Form, parts: &[Part], found: &[Multipliers], is_written: bool) -> (f64, Vec<Together>) {
         let mut at_input = form.c.clone();
         let mut sum = form.constant;
+        let mut written = Vec::new();
         for (part, multipliers) in parts.iter().zip(found) {
-            for (&input, &slope) in part.group.inputs.iter().zip(&multipliers.slopes) {
-                at_input[input] = at_input[input] + Interval::point(f64::from(slope));
+            let together = match is_written {
+                true => self.together(part, &multipliers.rounded(part.scale), true),
+                false => self.together(part, multipliers, false),
+            };
+            for &(input, slope) in &together.inputs {
+                at_input[input] = at_input[input] + Interval::point(slope);
             }
-            let of_choice = |shares: &[f32]| self.least(part, &multipliers.slopes, shares);
-            let least = multipliers.shares.chunks_exact(part.a.len()).map(of_choice);
-            sum = add_down(sum, least.map(lower_or_nothing).fold(f64::INFINITY, f64::min));
+            sum = add_down(sum, together.least);
+            if is_written {
+                written.push(together);
+            }
         }
         let of_inputs = at_input.iter().zip(self.range).map(|(&c, &range)| (c * range).lo);
-        of_inputs.fold(sum, add_down)
+        (of_inputs.fold(sum, add_down), written)
     }
 
-    /// A lower bound of what one choice of a group's pieces leaves.
-    fn least(&self, part: &Part, slopes: &[f32], shares: &[f32]) -> f64 {
-        let mut c: Vec<Interval> = slopes.iter().map(|&slope| -Interval::point(f64::from(slope))).collect();
+    /// What multipliers show of a group, less what somebody else may lose where that `is_lowered`.
+    fn together(&self, part: &Part, multipliers: &Multipliers, is_lowered: bool) -> Together {
+        let inputs: Vec<(usize, f64)> = part
+            .group
+            .inputs
+            .iter()
+            .zip(&multipliers.slopes)
+            .map(|(&input, &slope)| (input, f64::from(slope)))
+            .collect();
+        let line = |(&a, &share): (&f64, &f32)| self.line(a, share);
+        let of_choice = |shares: &[f32]| part.a.iter().zip(shares).map(line).collect::<Vec<f64>>();
+        let lines: Vec<Vec<f64>> = multipliers.shares.chunks_exact(part.a.len()).map(of_choice).collect();
+        let neurons: Vec<(usize, f64)> = part.group.neurons.iter().copied().zip(part.a.iter().copied()).collect();
+        let least = lines.iter().map(|lines| lower_or_nothing(self.least(&neurons, &inputs, lines)));
+        let least = least.fold(f64::INFINITY, f64::min);
+        let loss = if is_lowered { allowance(self.reach(&neurons, &inputs)) } else { 0.0 };
+        Together { neurons, inputs, least: sub_down(least, loss), lines }
+    }
+
+    /// The slope of a neuron's line: exactly one of the pieces' where `a < 0`, or any between them.
+    fn line(&self, a: f64, share: f32) -> f64 {
+        let (left, right) = self.corner;
+        match a < 0.0 {
+            true if share > 0.5 => right,
+            true => left,
+            false => (left + (right - left) * f64::from(share)).clamp(left, right),
+        }
+    }
+
+    /// How large what is summed up to a group's form is, at most.
+    fn reach(&self, neurons: &[(usize, f64)], inputs: &[(usize, f64)]) -> f64 {
+        let of_input = |&(input, c): &(usize, f64)| c.abs() * self.range[input].magnitude();
+        let of_neuron = |&(i, a): &(usize, f64)| {
+            let z = self.bias.enclosure(i).magnitude() + self.rows[i].iter().map(of_input).sum::<f64>();
+            a.abs() * self.corner.0.abs().max(self.corner.1.abs()).max(1.0) * z
+        };
+        inputs.iter().map(of_input).sum::<f64>() + neurons.iter().map(of_neuron).sum::<f64>()
+    }
+
+    /// A lower bound of what one choice of a group's pieces leaves: the same float is the slope of all of a neuron's terms.
+    fn least(&self, neurons: &[(usize, f64)], inputs: &[(usize, f64)], lines: &[f64]) -> f64 {
+        let mut c: Vec<Interval> = inputs.iter().map(|&(_, slope)| -Interval::point(slope)).collect();
         let mut sum = 0.0;
-        for ((&i, &a), &share) in part.group.neurons.iter().zip(&part.a).zip(shares) {
-            let (left, right) = self.corner;
-            // The same float for all of the neuron's terms: exactly one of the pieces, or any line between them.
-            let line = match a < 0.0 {
-                true if share > 0.5 => right,
-                true => left,
-                false => (left + (right - left) * f64::from(share)).clamp(left, right),
-            };
+        for (&(i, a), &line) in neurons.iter().zip(lines) {
             let a = Interval::point(a).scale(line);
             sum = add_down(sum, (a * self.bias.enclosure(i)).lo);
             c.iter_mut().zip(&self.rows[i]).for_each(|(c, &(_, w))| *c = *c + a.scale(w));
         }
-        let of_inputs = c.iter().zip(&part.group.inputs).map(|(&c, &input)| (c * self.range[input]).lo);
+        let of_inputs = c.iter().zip(inputs).map(|(&c, &(input, _))| (c * self.range[input]).lo);
         of_inputs.fold(sum, add_down)
+    }
+}
+
+impl Multipliers {
+    /// With few digits: slopes in 4096ths of a power of two below `scale`, shares in 256ths.
+    fn rounded(&self, scale: f32) -> Self {
+        let unit = scale.log2().floor().exp2() / 4096.0;
+        let coarse = |value: &f32, unit: f32| if unit > 0.0 { (value / unit).round() * unit } else { *value };
+        Self {
+            slopes: self.slopes.iter().map(|slope| coarse(slope, unit)).collect(),
+            shares: self.shares.iter().map(|share| coarse(share, 1.0 / 256.0)).collect(),
+        }
     }
 }
 

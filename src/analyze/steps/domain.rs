@@ -184,7 +184,7 @@ fn apply<D: AbstractDomain>(
 }
 
 /// A bound, which refutes nothing where it is above zero by no more than is `lost`. What is no number stays none.
-fn beyond(bound: f64, lost: f64) -> f64 {
+pub(super) fn beyond(bound: f64, lost: f64) -> f64 {
     if bound > 0.0 && bound <= lost { 0.0 } else { bound }
 }
 

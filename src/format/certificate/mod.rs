@@ -5,6 +5,7 @@ mod argument;
 mod numbers;
 mod problem;
 mod script;
+mod together;
 
 pub use argument::Arguments;
 pub use problem::{write_network, write_query};

@@ -81,7 +81,8 @@ impl<const K: usize> Lanes for [f64; K] {
     }
     #[inline(always)]
     fn is_zero(&self) -> bool {
-        self.iter().all(|&a| a == 0.0)
+        // No branch between the lanes; but for its sign a zero has no bits.
+        self.iter().fold(0, |bits, a| bits | a.to_bits() << 1) == 0
     }
     fn set(&mut self, lane: usize, q: &RBig, reach: f64, sum: &mut Floats<K>) {
         let (low, high) = enclose(q);

@@ -1,21 +1,7 @@
 //! Lines below and above an activation's graph between two bounds.
 
 use super::network::Piece;
-use super::number::{Number, Pair};
-
-/// Bounds of a neuron, and whether the ends themselves are left out.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Range {
-    pub bounds: (f64, f64),
-    pub open: (bool, bool),
-}
-
-impl Range {
-    /// All between two bounds, these among it.
-    pub fn closed(bounds: (f64, f64)) -> Self {
-        Self { bounds, open: (false, false) }
-    }
-}
+use super::number::{Given, Number, Pair, Range};
 
 /// What of each piece lies in the range, its open ends closed: the function's graph is among it.
 pub(super) fn between(pieces: &[Piece], range: Range) -> Vec<Piece> {
@@ -109,7 +95,7 @@ fn highest(parts: &[Piece], slopes: &[f64], middle: f64) -> Option<f64> {
 
 /// The pair of least area around the graph between the bounds, or with the slopes that are given, below and perhaps above:
 /// where both are, they stay what they are on one piece as well. `None` where the bounds do not suffice.
-pub(super) fn around<N: Number>(pieces: &[Piece], range: Range, given: Option<(f64, Option<f64>)>) -> Option<Pair<N>> {
+pub(super) fn around<N: Number>(pieces: &[Piece], range: Range, given: Given) -> Option<Pair<N>> {
     let (parts, bounds) = (between(pieces, range), range.bounds);
     let is_finite = bounds.0.is_finite() && bounds.1.is_finite();
     let stays = is_finite && matches!(given, Some((_, Some(_))));

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 pub(super) const UNIT: f64 = f64::EPSILON / 2.0;
 
 /// A lower bound of `a + b`, exact where the float sum is (two-sum, Knuth).
+#[inline]
 pub(super) fn add_down(a: f64, b: f64) -> f64 {
     let sum = a + b;
     let b_seen = sum - a;
@@ -16,11 +17,13 @@ pub(super) fn add_down(a: f64, b: f64) -> f64 {
 }
 
 /// An upper bound of `a + b`.
+#[inline]
 pub(super) fn add_up(a: f64, b: f64) -> f64 {
     -add_down(-a, -b)
 }
 
 /// A lower bound of `a · b`, exact where a factor is 0, 1 or −1.
+#[inline]
 pub(super) fn mul_down(a: f64, b: f64) -> f64 {
     if a == 0.0 || b == 0.0 {
         0.0
@@ -32,6 +35,7 @@ pub(super) fn mul_down(a: f64, b: f64) -> f64 {
 }
 
 /// An upper bound of `a · b`.
+#[inline]
 pub(super) fn mul_up(a: f64, b: f64) -> f64 {
     -mul_down(-a, b)
 }
@@ -68,8 +72,26 @@ pub(super) struct Pair<N> {
     pub intercepts: [N; 2],
 }
 
-/// Per node and neuron the lines that were asked for, and those in both arithmetics.
-pub(super) type Cache<N> = RefCell<Vec<Vec<Option<Pair<N>>>>>;
+/// Bounds of a neuron, and whether the ends themselves are left out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Range {
+    pub bounds: (f64, f64),
+    pub open: (bool, bool),
+}
+
+impl Range {
+    /// All between two bounds, these among it.
+    pub fn closed(bounds: (f64, f64)) -> Self {
+        Self { bounds, open: (false, false) }
+    }
+}
+
+/// The slopes of a neuron's lower line, and of its upper one, where something was said.
+pub(super) type Given = Option<(f64, Option<f64>)>;
+
+/// Per node and neuron the lines that were asked for last, behind what they rest on, and those in both arithmetics.
+pub(super) type Cache<N> = RefCell<Vec<Lines<N>>>;
+pub(super) type Lines<N> = Vec<Option<((Range, Given), Option<Pair<N>>)>>;
 pub(super) type Caches = (Cache<f64>, Cache<RBig>);
 
 /// A number in which lines and bounds are computed.

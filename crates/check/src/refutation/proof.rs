@@ -2,9 +2,8 @@
 
 use super::form::Form;
 use super::lanes::Exact;
-use super::line::Range;
 use super::network::Network;
-use super::number::Number;
+use super::number::{Number, Range};
 use super::query::{Case, Query};
 use super::row::{bound, interval, minima, whole};
 use super::shown::Shown;

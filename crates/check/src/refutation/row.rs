@@ -3,9 +3,8 @@
 use super::ball::Ball;
 use super::form::Form;
 use super::lanes::{Exact, Lanes, TINY, UNKNOWN};
-use super::line::Range;
 use super::network::{Kind, Network, Table, Term};
-use super::number::{Number, Pair, enclose, gamma};
+use super::number::{Number, Pair, Range, enclose, gamma};
 use super::query::Case;
 use super::state::State;
 use dashu_ratio::RBig;
@@ -216,11 +215,12 @@ impl<L: Lanes> Rows<'_, L> {
         let state = self.state;
         let mut out = vec![L::of(|_| 0.0); a.len()];
         let lines = state.lines::<L::Number>(id, |i| !a[i].is_zero());
-        for (i, (a, pair)) in a.iter().zip(&*lines).enumerate().filter(|(_, (a, _))| !a.is_zero()) {
+        for (i, (a, line)) in a.iter().zip(&*lines).enumerate().filter(|(_, (a, _))| !a.is_zero()) {
+            let pair = line.as_ref().and_then(|(_, pair)| pair.as_ref());
             // Below y where the coefficient is positive, above where it is negative: in either case below a · y.
-            let ends = pair.as_ref().map_or([None, None], |pair| pair.intercepts.clone().map(Some));
+            let ends = pair.map_or([None, None], |pair| pair.intercepts.clone().map(Some));
             a.add_end(&mut self.sum, ends);
-            if let Some(Pair { slopes: [below, above], .. }) = *pair {
+            if let Some(&Pair { slopes: [below, above], .. }) = pair {
                 out[i] = a.along(below, above, state.reach(source, i), &mut self.sum);
             }
         }

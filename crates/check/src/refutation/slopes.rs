@@ -55,9 +55,8 @@ fn neurons(len: usize, words: &mut Words<'_>) -> Result<Vec<usize>, Refusal> {
 /// So many shares, four hexadecimal digits each, or one that stands for four like it.
 fn shares(digits: &str, count: usize) -> Option<Vec<u16>> {
     let (width, factor) = if digits.len() == count { (1, 0x1111) } else { (4, 1) };
-    if digits.len() != count * width || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let share = |some: &[u8]| Some(factor * u16::from_str_radix(std::str::from_utf8(some).ok()?, 16).ok()?);
-    digits.as_bytes().chunks(width).map(share).collect()
+    let digit = |b: &u8| u16::try_from(char::from(*b).to_digit(16)?).ok();
+    let share = |some: &[u8]| some.iter().try_fold(0, |sum, b| Some(sum << 4 | digit(b)?)).map(|share| factor * share);
+    let shares: Option<Vec<u16>> = digits.as_bytes().chunks(width).map(share).collect();
+    shares.filter(|_| digits.len() == count * width)
 }

@@ -2,16 +2,13 @@
 
 use super::ball::Ball;
 use super::form::Form;
-use super::line::{Range, around, between, image};
+use super::line::{around, between, image};
 use super::network::{Kind, Network, Piece, Term};
-use super::number::{Caches, Number, Pair, add_up, enclose};
+use super::number::{Caches, Given, Lines, Number, Range, add_up, enclose};
 use super::query::Case;
 use dashu_ratio::RBig;
 use std::cell::RefMut;
 use std::rc::Rc;
-
-/// The slopes of a neuron's lower line, and of its upper one, where something was said.
-pub(super) type Given = Option<(f64, Option<f64>)>;
 
 /// What is known of a neuron; of one of an activation node also what was said of its lines.
 #[derive(Clone, Copy, PartialEq)]
@@ -113,12 +110,15 @@ impl<'a> State<'a> {
     }
 
     /// The lines around those neurons of an activation node that are read.
-    pub fn lines<N: Number>(&self, id: usize, is_read: impl Fn(usize) -> bool) -> RefMut<'_, Vec<Option<Pair<N>>>> {
+    pub fn lines<N: Number>(&self, id: usize, is_read: impl Fn(usize) -> bool) -> RefMut<'_, Lines<N>> {
         let mut lines = RefMut::map(N::cache(&self.lines).borrow_mut(), |lines| &mut lines[id]);
         lines.resize(self.neurons[id].len(), None);
         if let Kind::Activation { source, pieces } = &self.network.nodes[id].kind {
-            for (i, pair) in lines.iter_mut().enumerate().filter(|(i, pair)| pair.is_none() && is_read(*i)) {
-                *pair = around(pieces, self.neurons[*source][i].range, self.neurons[id][i].slopes);
+            for (i, line) in lines.iter_mut().enumerate().filter(|(i, _)| is_read(*i)) {
+                let rests_on = (self.neurons[*source][i].range, self.neurons[id][i].slopes);
+                if line.as_ref().is_none_or(|(known, _)| known != &rests_on) {
+                    *line = Some((rests_on, around(pieces, rests_on.0, rests_on.1)));
+                }
             }
         }
         lines
@@ -192,18 +192,8 @@ impl<'a> State<'a> {
         let old = std::mem::replace(&mut self.neurons[node][i], new);
         if old != new {
             self.undo.push(Undo::Neuron { node, i, old });
-            self.forget_lines(node, i);
         }
         old != new
-    }
-
-    /// Forgets the lines that rest on what is known of a neuron.
-    fn forget_lines(&mut self, node: usize, i: usize) {
-        let (floats, exact) = (self.lines.0.get_mut(), self.lines.1.get_mut());
-        for id in self.readers[node].iter().map(|(id, _)| *id).chain([node]) {
-            floats[id].get_mut(i).into_iter().for_each(|pair| *pair = None);
-            exact[id].get_mut(i).into_iter().for_each(|pair| *pair = None);
-        }
     }
 
     /// Keeps a neuron to one side of a number, or an open one without it, and forgets what was said of its lines, if it has.
@@ -236,10 +226,7 @@ impl<'a> State<'a> {
     pub fn undo(&mut self, (changes, rows, is_exact, is_empty): Mark) {
         for change in self.undo.split_off(changes).into_iter().rev() {
             match change {
-                Undo::Neuron { node, i, old } => {
-                    self.neurons[node][i] = old;
-                    self.forget_lines(node, i);
-                }
+                Undo::Neuron { node, i, old } => self.neurons[node][i] = old,
                 Undo::Ends { i, old } => self.ends[i] = *old,
             }
         }

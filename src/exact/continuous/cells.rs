@@ -9,35 +9,52 @@ use crate::domains::network::{Network, NodeId, NodeKind, Product};
 use crate::domains::num::round::sqrt_up;
 use crate::domains::num::{Interval, Rational, Scalar, enclose, exact_or_zero, nearest};
 use crate::domains::query::{Atom, Ball, Region, Variable};
+use dashu_base::PowerOfTwo;
+use dashu_ratio::Relaxed;
 
 /// An affine function of the input; no coefficients mean a constant. `None` where something that is not
 /// affine, or not rational, went in.
 #[derive(Clone)]
-struct Form(Option<(Vec<Rational>, Rational)>);
+struct Form(Option<(Vec<Relaxed>, Relaxed)>);
+
+/// `sum += w · x`. Floats and what is made of them have powers of two below the line, which are reduced without a common
+/// divisor's being sought; others would grow.
+fn add_product(sum: &mut Relaxed, w: &Relaxed, x: &Relaxed) {
+    *sum += w * x;
+    if !sum.denominator().is_power_of_two() {
+        *sum = std::mem::take(sum).canonicalize().relax();
+    }
+}
 
 impl Form {
     fn constant(c: Rational) -> Self {
-        Self(Some((Vec::new(), c)))
+        Self(Some((Vec::new(), c.relax())))
     }
 
-    fn scaled(&self, w: &Rational) -> Self {
+    fn scaled(&self, w: &Relaxed) -> Self {
         Self(self.0.as_ref().map(|(a, c)| (a.iter().map(|a| a * w).collect(), c * w)))
     }
 
-    fn add_scaled(&mut self, w: &Rational, other: &Self) {
+    fn add_scaled(&mut self, w: &Relaxed, other: &Self) {
         let (Some((a, c)), Some((b, d))) = (&mut self.0, &other.0) else {
             self.0 = None;
             return;
         };
         if a.is_empty() && !b.is_empty() {
-            *a = vec![Rational::ZERO; b.len()];
+            *a = vec![Relaxed::ZERO; b.len()];
         }
-        for (a, b) in a.iter_mut().zip(b) {
-            if b != &Rational::ZERO {
-                *a += w * b;
-            }
+        for (a, b) in a.iter_mut().zip(b).filter(|(_, b)| !b.is_zero()) {
+            add_product(a, w, b);
         }
-        *c += w * d;
+        add_product(c, w, d);
+    }
+
+    /// Coefficients of so many inputs, and the constant.
+    fn reduced(&self, inputs: usize) -> Option<Margin> {
+        let (a, c) = self.0.clone()?;
+        let mut a: Vec<Rational> = a.into_iter().map(Relaxed::canonicalize).collect();
+        a.resize(inputs, Rational::ZERO);
+        Some((a, c.canonicalize()))
     }
 }
 
@@ -53,7 +70,7 @@ impl Scalar for Form {
     }
     fn add(&self, other: &Self) -> Self {
         let mut sum = self.clone();
-        sum.add_scaled(&Rational::ONE, other);
+        sum.add_scaled(&Relaxed::ONE, other);
         sum
     }
     fn mul(&self, other: &Self) -> Self {
@@ -65,7 +82,7 @@ impl Scalar for Form {
     }
     fn accumulate(&mut self, w: f64, x: &Self) {
         if w != 0.0 {
-            self.add_scaled(&exact_or_zero(w), x);
+            self.add_scaled(&exact_or_zero(w).relax(), x);
         }
     }
 }
@@ -135,9 +152,9 @@ impl<'a> Cell<'a> {
             let forms = match &node.kind {
                 NodeKind::Input => (0..inputs)
                     .map(|i| {
-                        let mut a = vec![Rational::ZERO; inputs];
-                        a[i] = Rational::ONE;
-                        Form(Some((a, Rational::ZERO)))
+                        let mut a = vec![Relaxed::ZERO; inputs];
+                        a[i] = Relaxed::ONE;
+                        Form(Some((a, Relaxed::ZERO)))
                     })
                     .collect(),
                 NodeKind::Affine(affine) => {
@@ -184,14 +201,14 @@ impl<'a> Cell<'a> {
     /// The atom's margin.
     fn margin(&self, atom: &Atom) -> Option<Margin> {
         let n = self.region.len();
-        let mut sum = Form(Some((vec![Rational::ZERO; n], atom.constant.clone())));
+        let mut sum = Form(Some((vec![Relaxed::ZERO; n], atom.constant.clone().relax())));
         for (variable, c) in &atom.terms {
             match variable {
-                Variable::Output(i) => sum.add_scaled(c, self.outputs.get(*i)?),
-                Variable::Input(i) => sum.0.as_mut()?.0[*i] += c,
+                Variable::Output(i) => sum.add_scaled(&c.clone().relax(), self.outputs.get(*i)?),
+                Variable::Input(i) => sum.0.as_mut()?.0[*i] += c.clone().relax(),
             }
         }
-        sum.0
+        sum.reduced(n)
     }
 
     /// The minimum of the largest margin over the cell's closure, where there are atoms. Balls are cut by tangents, as
@@ -386,11 +403,9 @@ fn product(a: &[Rational], x: &[Rational]) -> Rational {
 /// Adds `from ≤ form ≤ to` for the ends of the piece that are finite, and says whether it is the upper one and whether
 /// the piece has it.
 fn constrain(form: &Form, piece: &Piece, inputs: usize, mut add: impl FnMut(HalfSpace, bool, bool)) -> Option<()> {
-    let (a, c) = form.0.as_ref()?;
-    let mut a = a.clone();
-    a.resize(inputs, Rational::ZERO);
+    let (a, c) = form.reduced(inputs)?;
     if piece.to.is_finite() {
-        add((a.clone(), exact_or_zero(piece.to) - c), true, piece.to_closed);
+        add((a.clone(), exact_or_zero(piece.to) - &c), true, piece.to_closed);
     }
     if piece.from.is_finite() {
         add((a.iter().map(|a| -a).collect(), c - exact_or_zero(piece.from)), false, piece.from_closed);

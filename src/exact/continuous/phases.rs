@@ -7,7 +7,9 @@ use super::search::{Examined, Part, Space, each};
 use super::sides::BreakPoint;
 use super::{Problem, forms};
 use crate::attack::{Target, try_candidates};
-use crate::domains::domain::{AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, DomainError, LpDomain, Run};
+use crate::domains::domain::{
+    AbstractDomain, Bounds, DeepPoly, DeepPolyWithin, DomainError, LpDomain, Run, allowance, reach, reaches,
+};
 use crate::domains::lp::backends;
 use crate::domains::num::{Interval, Rational, enclose, exact_or_zero, nearest};
 use crate::domains::observer::{Event, Observer};
@@ -172,9 +174,10 @@ impl Phases<'_> {
                 self.write(known, &dual, None, &mut examined.shown.head);
             }
             Some(CellMinimum { bound: Some(value), dual }) => {
-                let mut bound = enclose(&value).lo.max(before);
+                let least = enclose(&value).lo;
+                let mut bound = least.max(before);
                 if self.problem.certify && bound > 0.0 {
-                    self.write(known, &dual, Some(d), &mut examined.shown.head);
+                    self.write(known, &dual, Some((d, least)), &mut examined.shown.head);
                     return examined.closed.push((d, bound));
                 }
                 // What is left out of a closure cannot be written.
@@ -192,24 +195,47 @@ impl Phases<'_> {
         examined.witness = examined.witness.take().or(witness);
     }
 
-    /// Writes what shows that a disjunct is refuted on a cell, or that this is empty.
-    fn write(&self, known: &Bounds, dual: &Dual, disjunct: Option<usize>, script: &mut Script) {
+    /// Writes what shows that a disjunct is refuted on a cell, by how much, or that this is empty.
+    fn write(&self, known: &Bounds, dual: &Dual, disjunct: Option<(usize, f64)>, script: &mut Script) {
         if !self.problem.certify {
             return;
         }
         self.write_points(known, script);
         let mut multipliers = Multipliers::default();
+        // What exceeds zero by more than rounding loses is shown by floats, too.
+        let is_ample = disjunct.is_some_and(|(d, bound)| bound > self.lost(known, dual, d));
         for (node, neuron, is_upper, factor) in &dual.ends {
             let factor = if *is_upper { -factor } else { factor.clone() };
-            multipliers.bound(self.problem.names.of((*node, *neuron)), &factor);
+            let name = self.problem.names.of((*node, *neuron));
+            if is_ample { multipliers.float_bound(name, nearest(&factor)) } else { multipliers.bound(name, &factor) }
         }
         dual.half_spaces.iter().for_each(|(k, factor)| multipliers.half_space(*k, factor));
-        script.exact();
+        if !is_ample {
+            script.exact();
+        }
         match disjunct {
-            Some(d) => script.refute(d, &dual.weights, &multipliers),
+            Some((d, _)) => script.refute(d, &dual.weights, &multipliers),
             None => script.empty(&multipliers),
         }
-        script.float();
+        if !is_ample {
+            script.float();
+        }
+    }
+
+    /// What somebody else may lose of a bound, with multipliers that are floats near to these.
+    fn lost(&self, known: &Bounds, dual: &Dual, d: usize) -> f64 {
+        let mut sum = reach(self.problem.network, &self.problem.forms_of(&[d]).0, known);
+        for (node, _, _, factor) in &dual.ends {
+            let of_node = reaches(self.problem.network, *node, known).into_iter().fold(0.0, f64::max);
+            sum += nearest(factor) * of_node;
+        }
+        for (k, factor) in &dual.half_spaces {
+            let half_space = &self.region.half_spaces()[*k];
+            let ends = |i: usize| self.region.bounds()[i].magnitude();
+            let terms = half_space.terms.iter().map(|(i, c)| nearest(c).abs() * ends(*i));
+            sum += nearest(factor) * (terms.sum::<f64>() + nearest(&half_space.rhs).abs());
+        }
+        allowance(sum)
     }
 
     /// The slopes of the pieces of neurons whose range ends where a piece does: where a checker finds no more of it than that

@@ -61,6 +61,9 @@ pub(super) enum Kind {
     },
 }
 
+/// How large a neuron is at most.
+type Reach<'a> = dyn Fn(usize) -> f64 + 'a;
+
 /// `W x` for another node's `x`.
 #[derive(Debug)]
 pub(super) struct Term {
@@ -186,22 +189,20 @@ impl Map {
         self.columns.as_ref().map_or(entry - start, |columns| columns[entry])
     }
 
-    /// `out += a W`, rounded to the nearest; what numbers lose that are no floats is charged, where `|x_j| ≤ reach(j)`.
+    /// `out += a W` for the coefficients that are not zero, rounded to the nearest; what numbers lose that are no floats is charged, where `|x_j| ≤ reach(j)`.
     #[inline(always)]
-    pub fn pull_back<L: Lanes>(&self, a: &[L], out: &mut [L], reach: &dyn Fn(usize) -> f64, sum: &mut L::Sum) {
-        let rows = || a.iter().enumerate().filter(|(_, a)| !a.is_zero());
+    pub fn pull_back<L: Lanes>(&self, a: &[(usize, &L)], out: &mut [L], reach: &Reach<'_>, sum: &mut L::Sum) {
         let entries = |i: usize| self.starts[i]..self.starts[i + 1];
         if let Some(columns) = &self.columns {
-            for (i, a) in rows() {
+            for &(i, a) in a {
                 for (&j, &w) in columns[entries(i)].iter().zip(&self.weights.near[entries(i)]) {
                     out[j].accumulate(a, w);
                 }
             }
         } else {
-            let rows: Vec<(&L, &[f64])> = rows().map(|(i, a)| (a, &self.weights.near[entries(i)])).collect();
-            let (fours, rest) = rows.as_chunks::<4>();
+            let (fours, rest) = a.as_chunks::<4>();
             for four in fours {
-                let (a, weights) = (four.map(|(a, _)| a), four.map(|(_, row)| row));
+                let (a, weights) = (four.map(|(_, a)| a), four.map(|(i, _)| &self.weights.near[entries(i)]));
                 // One float of each row stays in a register; many, which would not, are read where they are.
                 if size_of::<L>() == size_of::<f64>() {
                     accumulate_four(out, a.map(L::clone).each_ref(), weights);
@@ -209,13 +210,14 @@ impl Map {
                     accumulate_four(out, a, weights);
                 }
             }
-            for (a, row) in rest {
-                out.iter_mut().zip(*row).for_each(|(out, &w)| out.accumulate(a, w));
+            for &(i, a) in rest {
+                let row = &self.weights.near[entries(i)];
+                out.iter_mut().zip(row).for_each(|(out, &w)| out.accumulate(a, w));
             }
         }
         let others = &self.weights.others;
         let first = |entry: usize| others.partition_point(|(at, _)| *at < entry);
-        for (i, a) in rows().filter(|_| !others.is_empty()) {
+        for &(i, a) in a.iter().filter(|_| !others.is_empty()) {
             for (entry, other) in &others[first(self.starts[i])..first(self.starts[i + 1])] {
                 let j = self.column(self.starts[i], *entry);
                 other.correct(self.weights.near[*entry], &mut out[j], a, reach(j), sum);
@@ -234,7 +236,7 @@ impl Map {
     }
 
     /// For each row an upper bound of `Σ |w_j| reach(j)`.
-    pub fn magnitudes(&self, reach: &dyn Fn(usize) -> f64) -> Vec<f64> {
+    pub fn magnitudes(&self, reach: &Reach<'_>) -> Vec<f64> {
         let of_row = |i: usize| {
             let n = self.starts[i + 1] - self.starts[i];
             // Non-negative products: their float sum is off by γ of the sum itself.

@@ -17,7 +17,6 @@ pub(super) fn add_down(a: f64, b: f64) -> f64 {
 }
 
 /// An upper bound of `a + b`.
-#[inline]
 pub(super) fn add_up(a: f64, b: f64) -> f64 {
     -add_down(-a, -b)
 }
@@ -35,7 +34,6 @@ pub(super) fn mul_down(a: f64, b: f64) -> f64 {
 }
 
 /// An upper bound of `a · b`.
-#[inline]
 pub(super) fn mul_up(a: f64, b: f64) -> f64 {
     -mul_down(-a, b)
 }

@@ -110,10 +110,10 @@ impl Checker<'_> {
                 which @ ("bound" | "tighten" | "late") => {
                     let node = words.index(self.state.network.nodes.len())?;
                     words.end()?;
-                    if which == "tighten" {
-                        interval(&mut self.state, node);
-                    }
                     let neurons = 0..self.state.network.nodes[node].len;
+                    if which == "tighten" {
+                        interval(&mut self.state, node, neurons.clone());
+                    }
                     let is_meant = |&i: &usize| which == "bound" || self.state.is_unstable(node, i);
                     let neurons: Vec<usize> = neurons.filter(is_meant).collect();
                     bound(&mut self.state, node, &neurons, which == "late");

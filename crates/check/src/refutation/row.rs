@@ -31,17 +31,19 @@ impl<L: Lanes> NullaryFnOnce for Pass<'_, '_, L> {
     #[inline(always)]
     fn call(self) {
         let Self(rows, id, a) = self;
+        let mut read: Vec<(usize, &L)> = Vec::with_capacity(a.len());
+        read.extend(a.iter().enumerate().filter(|(_, a)| !a.is_zero()));
         match &rows.state.network.nodes[id].kind {
             Kind::Input => {}
             Kind::Affine { terms, bias } => {
-                for (i, a) in a.iter().enumerate().filter(|(_, a)| !a.is_zero()) {
+                for &(i, a) in &read {
                     a.add_end(&mut rows.sum, bias.ends(i));
                 }
                 for (t, term) in terms.iter().enumerate() {
-                    rows.pass_term(id, t, a, term);
+                    rows.pass_term(id, t, &read, term);
                 }
             }
-            Kind::Activation { source, .. } => rows.pass_activation(id, *source, a),
+            Kind::Activation { source, .. } => rows.pass_activation(id, *source, &read),
         }
     }
 }
@@ -107,18 +109,18 @@ pub(super) fn whole<'a>(network: &'a Network, case: &'a Case) -> State<'a> {
     let mut state = State::new(network, case);
     for id in 0..network.nodes.len() {
         state.measure(id);
-        interval(&mut state, id);
+        interval(&mut state, id, 0..network.nodes[id].len);
     }
     state.undo.clear();
     state
 }
 
-/// Bounds the neurons of a node by those of the nodes that it reads.
-pub(super) fn interval(state: &mut State<'_>, id: usize) {
+/// Bounds neurons of a node by those of the nodes that it reads.
+pub(super) fn interval(state: &mut State<'_>, id: usize, neurons: impl Iterator<Item = usize>) {
     state.activate(id);
     let Kind::Affine { terms, bias } = &state.network.nodes[id].kind else { return };
     let signs = [RBig::ONE, RBig::NEG_ONE];
-    for i in 0..state.network.nodes[id].len {
+    for i in neurons {
         let least = by_row::<[f64; 2]>(state, i, (terms, bias), &signs);
         let exact = |state: &State, side: usize| by_row::<Exact>(state, i, (terms, bias), &signs[side..=side])[0];
         take(state, (id, i), &least, false, exact);
@@ -158,6 +160,11 @@ fn by_row<L: Lanes>(state: &State<'_>, i: usize, (terms, bias): (&[Term], &Table
 
 /// Bounds neurons of a node by back-substitution, in exact numbers where rounding may decide on which side a bound is.
 pub(super) fn bound(state: &mut State<'_>, node: usize, neurons: &[usize], is_late: bool) {
+    // One step back lies the input.
+    let reads_input = |terms: &[Term]| matches!(terms, [Term { source: 0, .. }]) && state.ball.is_none();
+    if matches!(&state.network.nodes[node].kind, Kind::Affine { terms, .. } if reads_input(terms)) {
+        return interval(state, node, neurons.iter().copied());
+    }
     for neurons in neurons.chunks(LANES / 2) {
         let mut forms = Vec::new();
         for (&i, sign) in neurons.iter().flat_map(|i| [(i, RBig::ONE), (i, RBig::NEG_ONE)]) {
@@ -194,29 +201,29 @@ impl<L: Lanes> Rows<'_, L> {
     }
 
     #[inline(always)]
-    fn pass_term(&mut self, id: usize, t: usize, a: &[L], term: &Term) {
+    fn pass_term(&mut self, id: usize, t: usize, read: &[(usize, &L)], term: &Term) {
         let state = self.state;
         let mut out = vec![L::of(|_| 0.0); state.network.nodes[term.source].len];
-        term.map.pull_back(a, &mut out, &|j| state.reach(term.source, j), &mut self.sum);
+        term.map.pull_back(read, &mut out, &|j| state.reach(term.source, j), &mut self.sum);
         if L::ROUNDS {
             // Every coefficient is a sum of at most `n` products: Σ_j γ |a| |W|_j reach_j, and what underflows.
-            let rate = gamma(a.iter().filter(|a| !a.is_zero()).count());
+            let rate = gamma(read.len());
             let (of_rows, of_all) = &state.magnitudes[id][t];
             let loss = TINY * of_all.max(1.0);
-            for (a, &row) in a.iter().zip(of_rows) {
-                a.charge(&mut self.sum, rate, row, loss);
+            for &(i, a) in read {
+                a.charge(&mut self.sum, rate, of_rows[i], loss);
             }
         }
         self.add(term.source, out);
     }
 
     #[inline(always)]
-    fn pass_activation(&mut self, id: usize, source: usize, a: &[L]) {
+    fn pass_activation(&mut self, id: usize, source: usize, read: &[(usize, &L)]) {
         let state = self.state;
-        let mut out = vec![L::of(|_| 0.0); a.len()];
-        let lines = state.lines::<L::Number>(id, |i| !a[i].is_zero());
-        for (i, (a, line)) in a.iter().zip(&*lines).enumerate().filter(|(_, (a, _))| !a.is_zero()) {
-            let pair = line.as_ref().and_then(|(_, pair)| pair.as_ref());
+        let mut out = vec![L::of(|_| 0.0); state.network.nodes[id].len];
+        let lines = state.lines::<L::Number>(id, read.iter().map(|(i, _)| *i));
+        for &(i, a) in read {
+            let pair = lines[i].as_ref().and_then(|(_, pair)| pair.as_ref());
             // Below y where the coefficient is positive, above where it is negative: in either case below a · y.
             let ends = pair.map_or([None, None], |pair| pair.intercepts.clone().map(Some));
             a.add_end(&mut self.sum, ends);

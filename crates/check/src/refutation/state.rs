@@ -71,13 +71,11 @@ impl<'a> State<'a> {
             ball: case.ball.as_ref(),
             readers,
             rows: Vec::new(),
-            lines: Caches::default(),
+            lines: (vec![Vec::new(); network.nodes.len()].into(), vec![Vec::new(); network.nodes.len()].into()),
             undo: Vec::new(),
             is_exact: false,
             is_empty: case.ends.iter().any(|(l, u)| l > u),
         };
-        state.lines.0.get_mut().resize(network.nodes.len(), Vec::new());
-        state.lines.1.get_mut().resize(network.nodes.len(), Vec::new());
         for (neuron, (l, u)) in state.neurons[0].iter_mut().zip(&case.ends) {
             neuron.range.bounds = (enclose(l).0, enclose(u).1);
         }
@@ -110,12 +108,12 @@ impl<'a> State<'a> {
     }
 
     /// The lines around those neurons of an activation node that are read.
-    pub fn lines<N: Number>(&self, id: usize, is_read: impl Fn(usize) -> bool) -> RefMut<'_, Lines<N>> {
+    pub fn lines<N: Number>(&self, id: usize, read: impl Iterator<Item = usize>) -> RefMut<'_, Lines<N>> {
         let mut lines = RefMut::map(N::cache(&self.lines).borrow_mut(), |lines| &mut lines[id]);
         lines.resize(self.neurons[id].len(), None);
         if let Kind::Activation { source, pieces } = &self.network.nodes[id].kind {
-            for (i, line) in lines.iter_mut().enumerate().filter(|(i, _)| is_read(*i)) {
-                let rests_on = (self.neurons[*source][i].range, self.neurons[id][i].slopes);
+            for i in read {
+                let (line, rests_on) = (&mut lines[i], (self.neurons[*source][i].range, self.neurons[id][i].slopes));
                 if line.as_ref().is_none_or(|(known, _)| known != &rests_on) {
                     *line = Some((rests_on, around(pieces, rests_on.0, rests_on.1)));
                 }

@@ -64,12 +64,12 @@ impl Shown {
             slope => Arc::new(LeakyRelu::new(slope)),
         };
         let shape = [3 + dice.below(5), 1 + dice.below(3), 1 + dice.below(6)];
-        Self::of(networks(&mut dice, shape, &f), &mut dice)
+        let region = random_box(&mut dice, shape[0]);
+        Self::of(networks(&mut dice, shape, &f), region, &mut dice)
     }
 
     /// What is shown of one atom over a box.
-    fn of([network, hidden]: [Network; 2], dice: &mut Dice) -> Self {
-        let region = random_box(dice, network.input_len());
+    fn of([network, hidden]: [Network; 2], region: Region, dice: &mut Dice) -> Self {
         let atom = random_atom(dice, network.input_len(), 2);
         let budget = Budget::unlimited();
         let trace = propagate(&DeepPoly::default(), &network, &region, &Bounds::unknown(), Run::silent(&budget));
@@ -158,10 +158,11 @@ fn what_windows_show_is_accepted_and_wrong_constants_are_refused() {
 #[test]
 fn a_method_that_bounds_windows_writes_them_down() {
     let mut dice = Dice::new(3);
-    let shown = {
-        let f: Arc<dyn ActivationFn> = Arc::new(Relu);
-        Shown::of(networks(&mut dice, [120, 3, 4], &f), &mut dice)
-    };
+    let f: Arc<dyn ActivationFn> = Arc::new(Relu);
+    // So wide that most neurons are unstable.
+    let end = |x: i32| vec![Rational::from(x); 120];
+    let region = Region::new_box(end(-8), end(8)).unwrap();
+    let shown = Shown::of(networks(&mut dice, [120, 3, 4], &f), region, &mut dice);
     let query = shown.query(&(Rational::from_parts(1.into(), 100u8.into()) - exact(shown.bound).unwrap()));
     let options = |method| Options { method, attack: false, certify: true, ..Options::default() };
     let by_lines = analyze(&shown.network, &query, &options(Method::DEEPPOLY)).unwrap();

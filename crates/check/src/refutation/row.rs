@@ -123,7 +123,7 @@ pub(super) fn interval(state: &mut State<'_>, id: usize, neurons: impl Iterator<
     for i in neurons {
         let least = by_row::<[f64; 2]>(state, i, (terms, bias), &signs);
         let exact = |state: &State, side: usize| by_row::<Exact>(state, i, (terms, bias), &signs[side..=side])[0];
-        take(state, (id, i), &least, false, exact);
+        take(state, (id, i), &least, exact);
     }
 }
 
@@ -132,11 +132,10 @@ fn take(
     state: &mut State<'_>,
     (node, i): (usize, usize),
     least: &[(f64, f64)],
-    is_exact: bool,
     exact: impl Fn(&State<'_>, usize) -> (f64, f64),
 ) {
     let of_side = |side: usize| {
-        let is_decided = !is_exact && !state.is_undecided(node, i, side == 0, least[side]);
+        let is_decided = !state.is_exact && !state.is_undecided(node, i, side == 0, least[side]);
         if is_decided { least[side].0 } else { exact(state, side).0 }
     };
     let bounds = (of_side(0), -of_side(1));
@@ -177,7 +176,7 @@ pub(super) fn bound(state: &mut State<'_>, node: usize, neurons: &[usize], is_la
         for (k, &i) in neurons.iter().enumerate() {
             let one = |side: usize| std::slice::from_ref(&forms[2 * k + side]);
             let exact = |state: &State, side| minima::<Exact>(state, one(side), is_late, &|_| false)[0];
-            take(state, (node, i), &least[2 * k..], state.is_exact, exact);
+            take(state, (node, i), &least[2 * k..], exact);
         }
     }
 }

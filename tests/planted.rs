@@ -58,7 +58,7 @@ fn certificates_of_wrong_bounds_are_refused() {
     let operations = [Operation::Sum, Operation::Product, Operation::Quotient, Operation::Enclosure, Operation::Charge];
     let mut refused = [0; 5];
     let start = Instant::now();
-    for seed in 0..400u64 {
+    for seed in 0..600u64 {
         let (network, region, disjunct) = random_case(seed, &functions[seed as usize % functions.len()], 1);
         let query = Query::over(region, Property { disjuncts: vec![disjunct] });
         if !is_continuous(&network) {

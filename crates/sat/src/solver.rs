@@ -91,6 +91,13 @@ impl<'p> Solver<'p> {
         self.order.set_rank(var, rank);
     }
 
+    /// From now on decisions give every variable the value that it had last, whatever the configuration says; for a
+    /// start these, in the order of the variables.
+    pub fn prefer(&mut self, values: &[bool]) {
+        self.backtrack_to(0);
+        self.order.prefer(values);
+    }
+
     /// Number of variables.
     #[must_use]
     pub fn vars(&self) -> usize {

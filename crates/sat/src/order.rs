@@ -35,9 +35,13 @@ impl Order {
         self.heap.set_rank(var, rank);
     }
 
-    /// From now on a variable gets the value that it had last; these ones for a start.
-    pub fn prefer(&mut self, values: &[bool]) {
+    /// From now on a variable gets the value that it had last.
+    pub fn save_phases(&mut self) {
         self.polarity = Polarity::Saved;
+    }
+
+    /// Says what values variables had last.
+    pub fn prefer(&mut self, values: &[bool]) {
         self.phase.iter_mut().zip(values).for_each(|(phase, &value)| *phase = value);
     }
 

@@ -10,13 +10,17 @@ use crate::domains::budget::Budget;
 use absint_sat::{Constraint, Direction, Lit};
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
+use std::collections::HashMap;
 
 /// The `τ` of each start, its number of steps, and how far a step goes.
 const STARTS: [f64; 3] = [0.25, 1.0, 4.0];
 const STEPS: usize = 20;
 const STEP: f64 = 0.4;
 
-/// An input, and by how much its best disjunct holds there: above zero it does.
+/// With more terms than this in all sums nothing is guessed: a step passes each of them some ten times.
+const MOST_TERMS: usize = 1 << 19;
+
+/// An input, and by how much its best disjunct holds there: above zero it does, as far as floats can tell.
 pub(super) struct Guess {
     /// Of all variables.
     pub values: Vec<bool>,
@@ -51,13 +55,17 @@ struct Ascent {
     likely: Vec<f64>,
 }
 
-/// Whether every input has a range of its own, in bits.
+/// Whether there is neither a ball nor a real input.
 pub(super) fn is_box(encoded: &Encoded) -> bool {
     encoded.inputs.ball.is_none() && encoded.inputs.cells.is_none()
 }
 
-/// The best input that was met in a box before the time was up; `fixed` says what is known of a literal.
+/// The best input that was met in a box before the time was up, half-spaces left aside; `fixed` says what is known of a
+/// literal.
 pub(super) fn guess(encoded: &Encoded, fixed: impl Fn(Lit) -> Option<bool>, budget: &Budget) -> Option<Guess> {
+    if encoded.constraints().map(|constraint| constraint.terms.len()).sum::<usize>() > MOST_TERMS {
+        return None;
+    }
     let mut ascent = Ascent::new(encoded, &fixed);
     let mut random = SplitMix64::seed_from_u64(1);
     let mut unit = || (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
@@ -111,17 +119,17 @@ impl Ascent {
                 }
             }
         }
+        let places: HashMap<Lit, usize> = encoded.goal.disjuncts.iter().copied().zip(0..).collect();
         for constraint in encoded.constraints() {
             match constraint.target {
+                // What is fixed of a neuron may be what its inputs have yet to bring about.
                 Some((target, Direction::Both)) => ascent.neurons.push(Neuron {
                     variable: target.var().index(),
                     is_negated: target.is_negative(),
                     sum: Sum::new(constraint),
                 }),
                 Some((selector, Direction::TargetImplies)) if fixed(selector) != Some(false) => {
-                    if let Some(d) = encoded.goal.disjuncts.iter().position(|&d| d == selector) {
-                        ascent.disjuncts[d].push(Sum::new(constraint));
-                    }
+                    places.get(&selector).into_iter().for_each(|&d| ascent.disjuncts[d].push(Sum::new(constraint)));
                 }
                 _ => {}
             }
@@ -138,7 +146,7 @@ impl Ascent {
         }
     }
 
-    /// Computes all neurons, exactly where `tau` is none; the likeliest disjunct's least likely sum, and its `z`.
+    /// Computes all neurons, which are zero or one where `tau` is none; the likeliest disjunct's least likely sum, and its `z`.
     fn forward(&mut self, tau: Option<f64>) -> Option<((usize, usize), f64)> {
         for neuron in &self.neurons {
             let reached = match tau {
@@ -247,7 +255,8 @@ mod tests {
                     constant: Rational::from(seed % 3) / Rational::from(4) - Rational::ONE,
                     is_strict: false,
                 };
-                Property { disjuncts: vec![Disjunct { atoms: vec![atom(0, 1), atom(1, -1)] }] }
+                let disjunct = |k: usize| Disjunct { atoms: vec![atom(k, 1), atom(k + 1, -1)] };
+                Property { disjuncts: vec![disjunct(0), disjunct(1)] }
             };
             let encoded = random(&mut below, seed % 2 == 0, property);
             let mut solver = Solver::new(Config::default());
@@ -255,10 +264,7 @@ mod tests {
                 solver.new_var();
             }
             encoded.constraints().for_each(|c| c.add_to(&mut solver).unwrap());
-            if !solver.is_consistent() {
-                continue;
-            }
-            if !is_box(&encoded) {
+            if !solver.is_consistent() || !is_box(&encoded) {
                 continue;
             }
             let Some(guess) = guess(&encoded, |l| solver.fixed(l), &Budget::unlimited()) else { continue };

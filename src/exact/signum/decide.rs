@@ -29,7 +29,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// After so many conflicts an input is guessed for the search to try, which takes as long as some fifty more.
+/// After so many conflicts an input is guessed for the search to try.
 const GUESS_AFTER: u64 = 50;
 
 /// How the engine works.

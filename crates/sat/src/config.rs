@@ -14,7 +14,7 @@ pub enum Polarity {
 pub struct Config {
     /// Seed of the random polarity.
     pub seed: u64,
-    /// How decision variables get their value.
+    /// How decision variables get their value, unless the search is told otherwise.
     pub polarity: Polarity,
     /// Conflicts before the first restart; later ones follow the Luby sequence.
     pub restart: u64,

@@ -35,6 +35,16 @@ impl Order {
         self.heap.set_rank(var, rank);
     }
 
+    /// From now on a variable gets the value that it had last.
+    pub fn save_phases(&mut self) {
+        self.polarity = Polarity::Saved;
+    }
+
+    /// Says what values variables had last.
+    pub fn prefer(&mut self, values: &[bool]) {
+        self.phase.iter_mut().zip(values).for_each(|(phase, &value)| *phase = value);
+    }
+
     /// A conflict depended on the variable.
     pub fn bump(&mut self, var: Var) {
         self.heap.bump(var);

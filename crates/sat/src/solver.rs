@@ -91,6 +91,18 @@ impl<'p> Solver<'p> {
         self.order.set_rank(var, rank);
     }
 
+    /// From now on decisions give every variable the value that it had last, whatever [`Config::polarity`] says.
+    pub fn save_phases(&mut self) {
+        self.order.save_phases();
+    }
+
+    /// The same, these values, in the order of the variables, for a start.
+    pub fn prefer(&mut self, values: &[bool]) {
+        self.backtrack_to(0);
+        self.order.save_phases();
+        self.order.prefer(values);
+    }
+
     /// Number of variables.
     #[must_use]
     pub fn vars(&self) -> usize {

@@ -1,6 +1,7 @@
 //! From a query to constraints, from constraints to an answer with its certificates.
 
 use super::SignumError;
+use super::ascent::{guess, is_box};
 use super::cells::{Cell, Infeasible};
 use super::certificate::Certificate;
 use super::circuit::Enumerated;
@@ -27,6 +28,9 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// After so many conflicts an input is guessed for the search to try.
+const GUESS_AFTER: u64 = 50;
 
 /// How the engine works.
 #[derive(Clone, Copy, Debug)]
@@ -403,9 +407,11 @@ fn search(
 ) -> Found {
     // A pattern of sides that no input has counts as a conflict, too.
     let mut cells = 0;
+    let mut may_guess = is_box(encoded) && solver.statistics().conflicts < GUESS_AFTER;
     loop {
         let mut interrupt = || run.budget.is_spent();
-        let left = conflicts.saturating_sub(solver.statistics().conflicts + cells);
+        let most = if may_guess { conflicts.min(GUESS_AFTER) } else { conflicts };
+        let left = most.saturating_sub(solver.statistics().conflicts + cells);
         let mut limits = Limits { conflicts: left, interrupt: &mut interrupt };
         match solver.solve(&[], &mut limits) {
             Outcome::Satisfiable => {
@@ -424,6 +430,13 @@ fn search(
                     }
                     Cell::OutOfTime => {}
                 }
+            }
+            Outcome::Interrupted if may_guess && most < conflicts && !run.budget.is_spent() => {
+                may_guess = false;
+                if let Some(guess) = guess(encoded, |l| solver.fixed(l), run.budget) {
+                    solver.prefer(&guess.values);
+                }
+                continue;
             }
             Outcome::Unsatisfiable | Outcome::Interrupted => {}
         }

@@ -5,6 +5,7 @@
 //! *falsified* is a replayed witness.
 
 mod alias;
+mod ascent;
 mod cells;
 mod certificate;
 mod changes;

@@ -1,16 +1,19 @@
 //! Which bits the search decides first.
 //!
-//! In a small ball few neurons of the first layer can change, and what they do decides everything behind them.
-//! With more than one layer of neurons the search over their values is far shorter than one that is also free to
+//! In a small ball few neurons of the first layer can change, and what they do decides everything behind them; so it is in
+//! a box of quantised inputs. With more than one layer of neurons the search over their values is far shorter than one that is also free to
 //! guess inputs or neurons farther back; with a single one the inputs are the better guesses now and then, and the
-//! activities alone decide.
+//! activities alone decide. In a box, which may have all inputs changed at once, bits keep the values that they had last:
+//! whole patterns are moved about instead of being drawn anew.
 
+use super::ascent::is_box;
 use super::encode::Encoded;
 use absint_sat::{Direction, Lit, Solver, Var};
 
-/// Has the neurons of the first layer decided before all other bits, where there are deeper ones and a ball.
+/// Has the neurons of the first layer decided before all other bits, where there are deeper ones and no real inputs; in a box
+/// bits keep their last values.
 pub(super) fn rank(encoded: &Encoded, solver: &mut Solver<'_>) {
-    if encoded.inputs.ball.is_none() {
+    if encoded.inputs.cells.is_some() {
         return;
     }
     let depths = depths(encoded);
@@ -19,6 +22,9 @@ pub(super) fn rank(encoded: &Encoded, solver: &mut Solver<'_>) {
     }
     for (i, &depth) in depths.iter().enumerate() {
         solver.set_rank(Var::new(i), u32::from(depth != 1));
+    }
+    if is_box(encoded) {
+        solver.save_phases();
     }
 }
 

@@ -29,6 +29,10 @@ fn answers_agree_with_enumeration() {
         if seed % 3 == 0 {
             all.iter().for_each(|&var| solver.set_rank(var, dice.below(3) as u32));
         }
+        if seed % 7 == 0 {
+            let values: Vec<bool> = all.iter().map(|_| dice.below(2) == 0).collect();
+            solver.prefer(&values);
+        }
         let split = dice.below(constraints.len() as u64 + 1) as usize;
         // The rest comes between two calls.
         for (round, known) in [split, constraints.len()].into_iter().enumerate() {

@@ -2,8 +2,8 @@
 //! multiplier for every form (Kotha et al. 2023). What that gains tightens what is assumed, until the bounds exclude each
 //! other or trees close: no input has such a margin.
 
-use super::Problem;
 use super::neurons::{Neurons, Round, compile, limits};
+use super::{Problem, Splitting};
 use crate::domains::domain::{Bounds, DomainError, IntervalDomain, NodeBounds};
 use crate::domains::dual::{Forest, Objective, Refinement, Relaxed, power_of_two};
 use crate::domains::num::Interval;
@@ -36,8 +36,8 @@ struct Assumed {
 impl Neurons {
     /// Whether that is tried after a round of refinement with so many parts per neuron side: where margins are not too far
     /// from zero, and no checker is to be told, which knows nothing of it.
-    pub fn may_assume(problem: &Problem, per_side: usize) -> bool {
-        !problem.certify && per_side >= LEAST_PARTS
+    pub fn may_assume(&self, problem: &Problem, per_side: usize) -> bool {
+        self.splitting != Splitting::Unassumed && !problem.certify && per_side >= LEAST_PARTS
     }
 
     /// Bounds neurons where an open disjunct holds, one after the other, with up to so many parts in all, after a round of

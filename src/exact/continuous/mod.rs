@@ -312,6 +312,8 @@ pub enum Splitting {
     Neurons,
     /// The same without refinement, to see what that gains.
     Unrefined,
+    /// The same without bounds of neurons where disjuncts are assumed to hold.
+    Unassumed,
     /// Bounds of neurons are refined and the margins bounded by them, without splitting for the margins.
     Refinement,
 }
@@ -319,7 +321,7 @@ pub enum Splitting {
 impl Splitting {
     /// Whether the engine of neurons is told what to do.
     fn is_of_neurons(self) -> bool {
-        matches!(self, Self::Neurons | Self::Unrefined | Self::Refinement)
+        matches!(self, Self::Neurons | Self::Unrefined | Self::Unassumed | Self::Refinement)
     }
 }
 

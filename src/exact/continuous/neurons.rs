@@ -54,7 +54,7 @@ pub(super) struct Neurons {
     /// What shows the refined bounds and that disjuncts are refuted, where a certificate is asked for.
     script: Script,
     /// Whether a stage is left out.
-    splitting: Splitting,
+    pub splitting: Splitting,
 }
 
 /// A round of refinement, before its trees grow.
@@ -152,7 +152,7 @@ impl Neurons {
         // With the time for no other round there is as much for what is assumed as for this one.
         let parts = next.map_or(refined.parts, |next| refined.parts * next.parts / refinement.parts);
         let round = Round { refined: refined.parts, next: 0, root };
-        if Self::may_assume(&problem, refinement.parts) {
+        if self.may_assume(&problem, refinement.parts) {
             // What is nearly refuted is refuted sooner by short trees and where it is assumed than by long trees.
             if self.grow(&problem, &compiled, &self.still_open(), Some(round))?.is_none() {
                 return Ok(());

@@ -65,8 +65,9 @@ enum Table {
         /// Which network, as its file is called without `.onnx`; several times for several [default: all]
         #[arg(long = "network")]
         networks: Vec<String>,
-        /// A method as the program spells it, such as auto or kpoly(k=2,refine), or auto(unrefined) and auto(refinement),
-        /// which search without refined neuron bounds and by these alone; several times for several
+        /// A method as the program spells it, such as auto or kpoly(k=2,refine), or auto(unrefined), auto(unassumed) and
+        /// auto(refinement), which search without refined neuron bounds, without those under an assumption and by refined
+        /// ones alone; several times for several
         #[arg(long = "method", default_values = ["auto"])]
         methods: Vec<String>,
         /// How many of the first images

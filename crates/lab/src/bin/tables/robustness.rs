@@ -279,6 +279,7 @@ fn options_of(method: &str) -> Outcome<(String, Options)> {
     let ablated = |splitting| (method.to_string(), Options { splitting, ..Options::default() });
     Ok(match method {
         "auto(unrefined)" => ablated(Splitting::Unrefined),
+        "auto(unassumed)" => ablated(Splitting::Unassumed),
         "auto(refinement)" => ablated(Splitting::Refinement),
         _ => {
             let options = Options { method: method.parse()?, ..Options::default() };

@@ -16,7 +16,7 @@ const MANY: usize = 256;
 /// The share of the time left that it may take.
 const SHARE: f64 = 0.2;
 
-/// Terms of a certificate's row, at most.
+/// Terms that a checker accepts in a certificate's row.
 const LONGEST_ROW: usize = 256;
 
 /// Bounds what is open of a network with one layer of neurons that read windows of the input.

@@ -17,7 +17,7 @@ use crate::domains::query::{Ball, LinearForms, Region};
 use crate::domains::verdict::Witness;
 use crate::format::certificate::{Multipliers, Script};
 use float_ord::FloatOrd;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
 /// Inputs for which some neurons keep to one side.
@@ -222,12 +222,14 @@ impl Phases<'_> {
         }
     }
 
-    /// What somebody else may lose of a bound, with multipliers that are floats near to these.
+    /// What somebody else may lose of a bound, with multipliers that are floats near to these: infinity where that is
+    /// beyond floats.
     fn lost(&self, known: &Bounds, dual: &Dual, d: usize) -> f64 {
         let mut sum = reach(self.problem.network, &self.problem.forms_of(&[d]).0, known);
+        let mut of_nodes = BTreeMap::new();
         for (node, _, _, factor) in &dual.ends {
-            let of_node = reaches(self.problem.network, *node, known).into_iter().fold(0.0, f64::max);
-            sum += nearest(factor) * of_node;
+            let of_node = || reaches(self.problem.network, *node, known).into_iter().fold(0.0, f64::max);
+            sum += nearest(factor) * *of_nodes.entry(*node).or_insert_with(of_node);
         }
         for (k, factor) in &dual.half_spaces {
             let half_space = &self.region.half_spaces()[*k];
@@ -235,7 +237,7 @@ impl Phases<'_> {
             let terms = half_space.terms.iter().map(|(i, c)| nearest(c).abs() * ends(*i));
             sum += nearest(factor) * (terms.sum::<f64>() + nearest(&half_space.rhs).abs());
         }
-        allowance(sum)
+        if sum.is_finite() { allowance(sum) } else { f64::INFINITY }
     }
 
     /// The slopes of the pieces of neurons whose range ends where a piece does: where a checker finds no more of it than that

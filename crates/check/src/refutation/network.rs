@@ -189,7 +189,8 @@ impl Map {
         self.columns.as_ref().map_or(entry - start, |columns| columns[entry])
     }
 
-    /// `out += a W` for the coefficients that are not zero, rounded to the nearest; what numbers lose that are no floats is charged, where `|x_j| ≤ reach(j)`.
+    /// `out += a W` for the coefficients that are not zero, rounded to the nearest; what numbers lose that are no floats is
+    /// charged, where `|x_j| ≤ reach(j)`.
     #[inline(always)]
     pub fn pull_back<L: Lanes>(&self, a: &[(usize, &L)], out: &mut [L], reach: &Reach<'_>, sum: &mut L::Sum) {
         let entries = |i: usize| self.starts[i]..self.starts[i + 1];

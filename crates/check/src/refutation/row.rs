@@ -121,7 +121,8 @@ pub(super) fn interval(state: &mut State<'_>, id: usize, neurons: impl Iterator<
     let Kind::Affine { terms, bias } = &state.network.nodes[id].kind else { return };
     let signs = [RBig::ONE, RBig::NEG_ONE];
     for i in neurons {
-        let least = by_row::<[f64; 2]>(state, i, (terms, bias), &signs);
+        let floats = || by_row::<[f64; 2]>(state, i, (terms, bias), &signs);
+        let least = if state.is_exact { vec![UNKNOWN; 2] } else { floats() };
         let exact = |state: &State, side: usize| by_row::<Exact>(state, i, (terms, bias), &signs[side..=side])[0];
         take(state, (id, i), &least, exact);
     }

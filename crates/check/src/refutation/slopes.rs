@@ -57,6 +57,5 @@ fn shares(digits: &str, count: usize) -> Option<Vec<u16>> {
     let (width, factor) = if digits.len() == count { (1, 0x1111) } else { (4, 1) };
     let digit = |b: &u8| u16::try_from(char::from(*b).to_digit(16)?).ok();
     let share = |some: &[u8]| some.iter().try_fold(0, |sum, b| Some(sum << 4 | digit(b)?)).map(|share| factor * share);
-    let shares: Option<Vec<u16>> = digits.as_bytes().chunks(width).map(share).collect();
-    shares.filter(|_| digits.len() == count * width)
+    (digits.len() == count * width).then(|| digits.as_bytes().chunks(width).map(share).collect())?
 }
